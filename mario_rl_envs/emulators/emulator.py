@@ -1,0 +1,84 @@
+"""The protocol between the environment and a console, and the table of consoles."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCREEN_HEIGHT: Final = 240  # pixels
+SCREEN_WIDTH: Final = 256  # pixels
+FRAMES_PER_SECOND: Final = 60
+
+
+class Emulator(Protocol):
+    """A console with a ROM in it.
+
+    All that happens to it is `power_on`, `advance`, `poke` and `load_state`: it draws no random
+    numbers and knows nothing of the game.
+    """
+
+    name: ClassVar[str]  # as in the environment's `emulator` keyword and in save states
+
+    def __init__(self, rom_path: Path) -> None:
+        """Insert a ROM; its content is known (see `mario_rl_envs.game.rom`)."""
+
+    @property
+    def ram(self) -> memoryview:
+        """The 2,048 bytes of RAM, live; only to be read, and asked for anew after `load_state`."""
+
+    def power_on(self) -> None:
+        """Start as if just bought: all memory zero."""
+
+    def advance(self, buttons: int) -> None:
+        """Run one frame, 1/60 s, with the buttons of this joypad byte pressed."""
+
+    def poke(self, address: int, value: int) -> None:
+        """Write one byte of RAM."""
+
+    def screen(self) -> NDArray[np.uint8]:
+        """Return a copy of the screen after the last frame, RGB, [240, 256, 3]."""
+
+    def save_state(self) -> bytes:
+        """Return the whole machine, as bytes that another process on another computer can load."""
+
+    def load_state(self, state: bytes) -> None:
+        """Become the machine that `save_state` described.
+
+        Raises:
+            ValueError: `state` does not lead to the machine that was saved; this machine is
+                unchanged.
+        """
+
+    def close(self) -> None:
+        """Free what the console holds; it is not used afterwards."""
+
+
+# Named by module and class, so that looking at the table loads none of them.
+EMULATORS: Final[Mapping[str, str]] = MappingProxyType(
+    {"nes-py": "mario_rl_envs.emulators.nes_py:NesPyEmulator"}
+)
+
+
+def create_emulator(name: str, rom_path: Path) -> Emulator:
+    """Return a new console.
+
+    Args:
+        name: A name out of `EMULATORS`.
+        rom_path: The ROM, already checked.
+
+    Raises:
+        ValueError: The name is unknown.
+        ImportError: The package behind the console is not installed.
+    """
+    if name not in EMULATORS:
+        accepted = ", ".join(map(repr, EMULATORS))
+        raise ValueError(f"unknown emulator {name!r}; accepted are {accepted}")
+    module, class_name = EMULATORS[name].split(":")
+    emulator: Emulator = getattr(importlib.import_module(module), class_name)(rom_path)
+    return emulator

@@ -1,0 +1,411 @@
+"""The raw environment: an action is a joypad byte held for a frame, an observation the screen."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple, TypedDict, cast
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
+from numpy.typing import NDArray
+
+from mario_rl_envs import replays, states
+from mario_rl_envs.emulators import create_emulator
+from mario_rl_envs.emulators.emulator import FRAMES_PER_SECOND, SCREEN_HEIGHT, SCREEN_WIDTH
+from mario_rl_envs.game import ram, rom
+from mario_rl_envs.game.rewards import Reward
+from mario_rl_envs.game.skipping import skip_start_screen, skip_uncontrolled
+from mario_rl_envs.game.stages import STAGES, check_stage, check_stages
+from mario_rl_envs.rendering import RENDER_MODES, Window
+from mario_rl_envs.validation import check_fraction
+
+_NUM_JOYPAD_BYTES: Final = 256
+_LAST_WORLD: Final = 8
+_RESET_OPTIONS: Final = ("stage", "state", "replay_fraction")
+
+
+class Info(TypedDict):
+    """What `reset` and `step` say beside the observation, read right after the action's frame."""
+
+    coins: int  # 0 to 99
+    flag_get: bool  # the stage is cleared on this frame
+    life: int  # lives left after this one; 255 when the game is over
+    score: int  # points
+    stage: int  # 1 to 4
+    status: str  # "small", "tall" or "fireball"
+    time: int  # game clock, ticks left
+    world: int  # 1 to 8
+    x_pos: int  # pixels from the start of the area
+    y_pos: int  # pixels above the bottom of the screen
+    area: int  # 1 to 5, the part of the world that the stage is in
+    x_screen: int  # pixels from the left edge of the screen
+    state: int  # the game's player state: 8 normal, 6 dead, 11 dying, ...
+    reward_terms: dict[str, float]  # what the reward is made of; sums to it
+
+
+class _Start(NamedTuple):
+    """Where an episode begins."""
+
+    stage: str | None  # None: where the game itself begins
+    num_steps: int = 0  # of the stage's replay
+
+
+class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
+    """Super Mario Bros, frame by frame.
+
+    The semantics are those of gym-super-mario-bros 7.4.0: an action is pressed for one frame;
+    reward, termination and info are read; then the frames that no player controls are run through
+    unseen.
+
+    - Action: `Discrete(256)`, a joypad byte (see `mario_rl_envs.game.actions.BUTTONS`).
+    - Observation: RGB screen, uint8, [240, 256, 3], a copy.
+    - Terminated: a single stage at death or flag; the whole game at game over, or when 8-4 is
+      cleared.
+    - Truncated: never.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium declares it so)
+        "render_modes": list(RENDER_MODES),
+        "render_fps": FRAMES_PER_SECOND,
+    }
+
+    def __init__(
+        self,
+        stage: str | None = None,
+        *,
+        stages: Iterable[str] | None = None,
+        reward: str | Mapping[str, float] = "progress",
+        render_mode: str | None = None,
+        emulator: str = "nes-py",
+        rom_path: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Make the environment; the first `reset` starts the console.
+
+        Args:
+            stage: As "1-1": play this stage with one life. None plays the whole game with three
+                lives.
+            stages: Instead of `stage`: one of these is drawn at every reset.
+            reward: A name or weights by term, see `mario_rl_envs.game.rewards`.
+            render_mode: None, "rgb_array" (the screen), "rgb_array_list" (every frame since the
+                last `render`), or
+                "human" (a window, 60 frames a second).
+            emulator: The console, see `mario_rl_envs.emulators.EMULATORS`.
+            rom_path: A ROM; None takes the one that gym-super-mario-bros installs.
+
+        Raises:
+            ValueError: An argument is not one of those accepted, or the ROM's hash is unknown.
+            FileNotFoundError: There is no ROM.
+            ImportError: The package behind the emulator or the window is not installed.
+        """
+        if stage is not None and stages is not None:
+            raise ValueError(
+                f"give stage or stages, not both; got stage={stage!r} and stages={stages!r}"
+            )
+        if render_mode is not None and render_mode not in RENDER_MODES:
+            accepted = ", ".join(map(repr, RENDER_MODES))
+            raise ValueError(f"unknown render_mode {render_mode!r}; accepted are None, {accepted}")
+        self.stage = None if stage is None else check_stage(stage)
+        self.stages = None if stages is None else check_stages(stages)
+        self.render_mode = render_mode
+        self.observation_space = gym.spaces.Box(0, 255, (SCREEN_HEIGHT, SCREEN_WIDTH, 3), np.uint8)
+        self.action_space = gym.spaces.Discrete(_NUM_JOYPAD_BYTES)
+        self._reward = Reward(reward)
+        self._rom_path = rom_path
+        self._emulator = create_emulator(emulator, rom.find_rom(rom_path))
+        self._starts: dict[_Start, bytes] = {}  # save states, so that a reset takes no time
+        self._window = Window() if render_mode == "human" else None
+        self._frames: list[NDArray[np.uint8]] = []  # not rendered yet, for "rgb_array_list"
+        self._has_started = False
+        self._in_episode = False
+        self._is_closed = False
+
+    @property
+    def is_single_stage(self) -> bool:
+        """Whether an episode is one stage with one life."""
+        return self.stage is not None or self.stages is not None
+
+    @property
+    def ram(self) -> NDArray[np.uint8]:
+        """A copy of the console's RAM, uint8, [2048]."""
+        self._check_open()
+        return np.frombuffer(bytes(self._emulator.ram), np.uint8).copy()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """Begin an episode.
+
+        Args:
+            seed: Seeds the generator that every draw comes from, those of the wrappers too.
+            options: None, or a dict with at most one way to begin elsewhere than usual:
+                "stage": a stage, as "4-2";
+                "state": bytes that `save_state` returned;
+                "replay_fraction": 0 <= f < 1, begin after this part of the stage's replay; with
+                "stage" too.
+
+        Returns:
+            The first observation, uint8, [240, 256, 3], and the `Info`.
+
+        Raises:
+            ValueError: An option is unknown, or its value not accepted; the episode that ran goes
+                on.
+        """
+        self._check_open()
+        start = _check_options(options)
+        super().reset(seed=seed)
+        if "state" in start:
+            self.load_state(start["state"])
+        else:
+            self._load_start(self._choose_start(start))
+        self._frames.clear()
+        self._show()
+        return self._emulator.screen(), self._info(self._reward.no_terms)
+
+    def step(self, action: int) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
+        """Hold a joypad byte for one frame, then run through the frames that no player controls.
+
+        Args:
+            action: A joypad byte, 0 to 255.
+
+        Returns:
+            Observation (uint8, [240, 256, 3]), reward, terminated, truncated (always False) and the
+            `Info`. Reward, terminated and info are those of the frame itself; the observation is
+            the next one that can be acted on.
+
+        Raises:
+            ClosedEnvironmentError: After `close`.
+            ResetNeeded: Before the first `reset`, or after an episode ended.
+            TypeError: The action is no integer.
+            ValueError: The action is out of range.
+        """
+        self._check_open()
+        self._check_in_episode("step")
+        reward, terms, terminated = self._advance(_check_joypad_byte(action))
+        info = self._info(terms)
+        self._show()
+        self._in_episode = not terminated
+        if not terminated and self._skip_uncontrolled():
+            self._show()
+        return self._emulator.screen(), reward, terminated, False, info
+
+    def render(self) -> Any:
+        """Return what the render mode asks for.
+
+        Returns:
+            "rgb_array": uint8, [240, 256, 3]. "rgb_array_list": every frame shown since the last
+            call or reset, 60 a second. "human" and None: None; the window shows every frame by
+            itself.
+
+        Raises:
+            ClosedEnvironmentError: After `close`.
+            ResetNeeded: Before the first `reset`.
+        """
+        self._check_open()
+        if not self._has_started:
+            raise ResetNeeded("there is nothing to render yet: call reset() first")
+        if self.render_mode == "rgb_array":
+            return self._emulator.screen()
+        if self.render_mode == "rgb_array_list":
+            frames, self._frames = self._frames, []
+            return frames
+        return None
+
+    def close(self) -> None:
+        """Free the console and the window; doing so again is fine."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._emulator.close()
+        if self._window is not None:
+            self._window.close()
+
+    def save_state(self) -> bytes:
+        """Return the machine and the episode's progress, portable between processes and computers.
+
+        The random generator is not part of it: `reset(seed=...)` sets that.
+
+        Raises:
+            ClosedEnvironmentError: After `close`.
+            ResetNeeded: Before the first `reset`, or after an episode ended.
+        """
+        self._check_open()
+        self._check_in_episode("save")
+        return self._pack()
+
+    def load_state(self, state: bytes) -> None:
+        """Go on from what `save_state` returned, in this or another environment.
+
+        The wrappers around this environment do not notice; `reset(options={"state": ...})` tells
+        them too.
+
+        Raises:
+            ClosedEnvironmentError: After `close`.
+            TypeError: `state` is not bytes.
+            ValueError: `state` is not a save state that fits; nothing has changed.
+        """
+        self._check_open()
+        saved = states.unpack(state, self._emulator.name)
+        self._emulator.load_state(saved.machine)
+        self._reward.set_state(saved.environment["reward"])
+        self._in_episode = saved.environment["in_episode"]
+        self._has_started = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickling keeps: how to make the environment, and where it is."""
+        self._check_open()
+        return {
+            "arguments": {
+                "stage": self.stage,
+                "stages": self.stages,
+                "reward": self._reward.spec,
+                "render_mode": self.render_mode,
+                "emulator": self._emulator.name,
+                "rom_path": self._rom_path,
+            },
+            "state": self._pack() if self._has_started else None,
+            "spec": self.spec,
+            "np_random": self._np_random,
+            "np_random_seed": self._np_random_seed,
+        }
+
+    def __setstate__(self, pickled: dict[str, Any]) -> None:
+        """Make the environment anew and go on where it was."""
+        self.__init__(**pickled["arguments"])  # type: ignore[misc]
+        if pickled["state"] is not None:
+            self.load_state(pickled["state"])
+        self.spec = pickled["spec"]
+        self._np_random = pickled["np_random"]
+        self._np_random_seed = pickled["np_random_seed"]
+
+    def _advance(self, joypad: int) -> tuple[float, dict[str, float], bool]:
+        """Run one frame; return its reward, the reward's terms, and whether it ends the episode."""
+        self._emulator.advance(joypad)
+        memory = self._emulator.ram
+        reward, terms = self._reward(memory)
+        if self.is_single_stage:
+            is_over = ram.is_dying(memory) or ram.is_dead(memory) or ram.is_flag_reached(memory)
+        else:
+            # After 8-4 the game waits for a button for ever, so clearing it ends the episode too.
+            is_won = ram.is_world_over(memory) and ram.world(memory) == _LAST_WORLD
+            is_over = ram.is_game_over(memory) or is_won
+        return reward, terms, is_over
+
+    def _skip_uncontrolled(self) -> bool:
+        """Run to the next frame that the player controls; return whether any was skipped."""
+        num_frames = skip_uncontrolled(self._emulator, whole_game=not self.is_single_stage)
+        if num_frames:
+            self._reward.skipped(self._emulator.ram)
+        return num_frames > 0
+
+    def _choose_start(self, options: Mapping[str, Any]) -> _Start:
+        fraction: float | None = options.get("replay_fraction")
+        stage: str | None = options.get("stage", self.stage)
+        if stage is None and self.stages is not None:
+            choices = self.stages
+            if fraction is not None:
+                choices = (
+                    tuple(choice for choice in choices if choice in replays.stages()) or choices
+                )
+            stage = choices[self.np_random.integers(len(choices))]
+        if fraction is None:
+            return _Start(stage)
+        replay = replays.load(stage or STAGES[0])
+        return _Start(replay.stage, int(fraction * replay.num_steps))
+
+    def _load_start(self, start: _Start) -> None:
+        """Begin an episode; the first time, by playing to where it begins."""
+        if start in self._starts:
+            self.load_state(self._starts[start])
+            return
+        if start.num_steps == 0:
+            self._emulator.power_on()
+            skip_start_screen(self._emulator, start.stage)
+            self._reward.reset(self._emulator.ram)
+            self._has_started = self._in_episode = True
+            self._starts[start] = self._pack()
+            self.load_state(self._starts[start])  # so that the emulator too has it at hand
+            return
+        assert start.stage is not None, "a replay belongs to a stage"
+        self._load_start(_Start(start.stage))
+        for joypad in replays.load(start.stage).joypad[: start.num_steps]:
+            for _ in range(replays.FRAMES_PER_STEP):
+                self._advance(int(joypad))
+                self._skip_uncontrolled()
+        self._starts[start] = self._pack()
+
+    def _pack(self) -> bytes:
+        environment = {"reward": self._reward.get_state(), "in_episode": self._in_episode}
+        saved = states.SaveState(environment, self._emulator.save_state())
+        return states.pack(saved, self._emulator.name)
+
+    def _info(self, terms: Mapping[str, float]) -> dict[str, Any]:
+        memory = self._emulator.ram
+        info = Info(
+            coins=ram.coins(memory),
+            flag_get=ram.is_flag_reached(memory),
+            life=ram.life(memory),
+            score=ram.score(memory),
+            stage=ram.stage(memory),
+            status=ram.power(memory),
+            time=ram.clock(memory),
+            world=ram.world(memory),
+            x_pos=ram.x_position(memory),
+            y_pos=ram.y_position(memory),
+            area=ram.area(memory),
+            x_screen=ram.x_screen(memory),
+            state=memory[ram.PLAYER_STATE],
+            reward_terms=dict(terms),
+        )
+        return cast("dict[str, Any]", info)
+
+    def _show(self) -> None:
+        if self._window is not None:
+            self._window.show(self._emulator.screen())
+        elif self.render_mode == "rgb_array_list":
+            self._frames.append(self._emulator.screen())
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ClosedEnvironmentError("the environment is closed: make a new one")
+
+    def _check_in_episode(self, verb: str) -> None:
+        if not self._in_episode:
+            raise ResetNeeded(
+                f"there is no episode to {verb}: call reset() first, and again after every end of "
+                "an episode"
+            )
+
+
+def _check_joypad_byte(action: object) -> int:
+    try:
+        joypad = operator.index(action)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(
+            f"an action is an integer, a joypad byte from 0 to 255; got {type(action).__name__} "
+            f"{action!r}"
+        ) from None
+    if not 0 <= joypad < _NUM_JOYPAD_BYTES:
+        raise ValueError(
+            f"the action {joypad} is out of range; accepted is a joypad byte, 0 to 255"
+        )
+    return joypad
+
+
+def _check_options(options: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    options = {} if options is None else options
+    for name in options:
+        if name not in _RESET_OPTIONS:
+            accepted = ", ".join(map(repr, _RESET_OPTIONS))
+            raise ValueError(f"unknown reset option {name!r}; accepted are {accepted}")
+    if "state" in options and len(options) > 1:
+        raise ValueError(
+            f"a state says all about where to begin; got it together with {sorted(options)}"
+        )
+    if "stage" in options:
+        check_stage(options["stage"])
+    if "replay_fraction" in options:
+        check_fraction("replay_fraction", options["replay_fraction"])
+    return options

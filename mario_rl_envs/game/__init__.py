@@ -1,0 +1,1 @@
+"""What Super Mario Bros is: its memory, buttons, stages, rewards and ROM."""

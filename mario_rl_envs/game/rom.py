@@ -1,0 +1,55 @@
+"""The ROM: found where gym-super-mario-bros installs it, and checked by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from pathlib import Path
+from typing import Final
+
+# Super Mario Bros (World), as gym-super-mario-bros 7.4.0 and 9.1.0 install it.
+SHA256: Final = "ec299b990e8bfee8ba46e3f61d63b2e1ae5b8a2e431de84e2e4bbd692dc53586"
+
+_PACKAGE: Final = "gym_super_mario_bros"
+_FILE: Final = Path("_roms", "super-mario-bros.nes")
+
+
+def find_rom(rom_path: str | os.PathLike[str] | None = None) -> Path:
+    """Return the path of a ROM whose content is known.
+
+    Args:
+        rom_path: A file; None takes the one that gym-super-mario-bros installs (without importing
+            that package).
+
+    Raises:
+        FileNotFoundError: There is no such file, or gym-super-mario-bros is not installed.
+        ValueError: The file's SHA-256 is not the known one.
+    """
+    path = _installed_rom() if rom_path is None else Path(rom_path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FileNotFoundError(
+            f"cannot read the ROM {path}: {error.strerror}; give rom_path an existing file, "
+            "or leave it out to use the one that gym-super-mario-bros installs"
+        ) from error
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != SHA256:
+        raise ValueError(
+            f"the ROM {path} has SHA-256 {sha256}, but only {SHA256} is accepted "
+            "(Super Mario Bros, World); leave rom_path out to use the one that "
+            "gym-super-mario-bros installs"
+        )
+    return path
+
+
+def _installed_rom() -> Path:
+    # find_spec looks without importing: gym-super-mario-bros 7.4.0 would import the old gym.
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(
+            "gym-super-mario-bros, which brings the ROM, is not installed; "
+            "run `pip install gym-super-mario-bros`, or give rom_path a file of your own"
+        )
+    return Path(spec.submodule_search_locations[0]) / _FILE

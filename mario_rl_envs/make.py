@@ -1,0 +1,127 @@
+"""The pipeline that the registered ids stand for: the raw environment and its wrappers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import gymnasium as gym
+from gymnasium.wrappers import FrameStackObservation, GrayscaleObservation, ResizeObservation
+
+from mario_rl_envs.env import SuperMarioBrosEnv
+from mario_rl_envs.game.actions import ACTION_SETS
+from mario_rl_envs.validation import check_integer
+from mario_rl_envs.wrappers import (
+    ContinuousJoypad,
+    JoypadSpace,
+    NoopReset,
+    RamObservation,
+    SkipFrame,
+    StickyAction,
+    TileObservation,
+)
+
+OBSERVATIONS: Final = ("pixels", "ram", "tiles")
+
+_RAW_ACTIONS: Final = "joypad"
+_CONTINUOUS_ACTIONS: Final = "continuous"
+
+
+def make_mario(
+    stage: str | None = None,
+    *,
+    stages: Iterable[str] | None = None,
+    actions: str | Iterable[Sequence[str]] = "right_only",
+    skip: int = 4,
+    grayscale: bool = True,
+    size: int | None = 84,
+    stack: int | None = 4,
+    observation: str = "pixels",
+    reward: str | Mapping[str, float] = "progress",
+    noop_max: int = 0,
+    sticky: float = 0.0,
+    render_mode: str | None = None,
+    emulator: str = "nes-py",
+    rom_path: str | os.PathLike[str] | None = None,
+) -> gym.Env[Any, Any]:
+    """Make an environment that is ready to learn from.
+
+    Args:
+        stage: As "1-1": one stage, one life. None: the whole game, or `stages`.
+        stages: One of these is drawn at every reset.
+        actions: "right_only" (5 actions), "simple" (7), "complex" (12), "joypad" (256),
+            "continuous" (three numbers in [-1, 1]: left or right, A, B), or a list of lists of
+            buttons.
+        skip: Frames each action is repeated for.
+        grayscale: Whether pixels are grey.
+        size: Side of the square that pixels are resized to; None keeps 240 x 256.
+        stack: Number of last frames in an observation of pixels; None returns one frame without the
+            stack's axis.
+        observation: "pixels", "ram" (uint8, [2048]) or "tiles" (uint8, [13, 16]); `grayscale`,
+            `size` and `stack` are for pixels.
+        reward: "progress", "shaped", "score", "sparse", or weights by term.
+        noop_max: The most frames of doing nothing at reset, their number drawn with the seed.
+        sticky: Probability, on every frame, that the action of the frame before is repeated.
+        render_mode: None, "rgb_array", "rgb_array_list" or "human".
+        emulator: The console.
+        rom_path: A ROM; None takes the one that gym-super-mario-bros installs.
+
+    Returns:
+        The environment. Pixels are uint8, [4, 84, 84] by default.
+
+    Raises:
+        ValueError: An argument is not one of those accepted; the message names them.
+        FileNotFoundError: There is no ROM.
+        ImportError: The package behind the emulator or the window is not installed.
+    """
+    _check_pixels(observation, grayscale, size, stack)
+    if isinstance(actions, str) and actions not in (
+        *ACTION_SETS,
+        _RAW_ACTIONS,
+        _CONTINUOUS_ACTIONS,
+    ):
+        accepted = ", ".join(map(repr, (*ACTION_SETS, _RAW_ACTIONS, _CONTINUOUS_ACTIONS)))
+        raise ValueError(
+            f"unknown actions {actions!r}; accepted are {accepted} and a list of button lists"
+        )
+
+    env: gym.Env[Any, Any] = SuperMarioBrosEnv(
+        stage,
+        stages=stages,
+        reward=reward,
+        render_mode=render_mode,
+        emulator=emulator,
+        rom_path=rom_path,
+    )
+    if noop_max != 0:
+        env = NoopReset(env, noop_max)
+    if actions == _CONTINUOUS_ACTIONS:
+        env = ContinuousJoypad(env)
+    elif actions != _RAW_ACTIONS:
+        env = JoypadSpace(env, actions)
+    if sticky != 0:
+        env = StickyAction(env, sticky)
+    env = SkipFrame(env, skip)
+    if observation == "ram":
+        return RamObservation(env)
+    if observation == "tiles":
+        return TileObservation(env)
+    if grayscale:
+        env = GrayscaleObservation(env)
+    if size is not None:
+        env = ResizeObservation(env, (size, size))
+    if stack is not None:
+        env = FrameStackObservation(env, stack)
+    return env
+
+
+def _check_pixels(observation: str, grayscale: bool, size: int | None, stack: int | None) -> None:
+    if observation not in OBSERVATIONS:
+        accepted = ", ".join(map(repr, OBSERVATIONS))
+        raise ValueError(f"unknown observation {observation!r}; accepted are {accepted}")
+    if not isinstance(grayscale, bool):
+        raise ValueError(f"grayscale is {grayscale!r}; accepted are True and False")
+    for name, value in (("size", size), ("stack", stack)):
+        if value is not None:
+            check_integer(name, value, 1)

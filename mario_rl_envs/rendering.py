@@ -1,0 +1,59 @@
+"""The window of render_mode "human"."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mario_rl_envs.emulators.emulator import FRAMES_PER_SECOND, SCREEN_HEIGHT, SCREEN_WIDTH
+
+RENDER_MODES: Final = ("human", "rgb_array", "rgb_array_list")
+
+_SCALE: Final = 3  # window pixels a screen pixel
+
+
+class Window:
+    """A window that shows the screen at the console's own speed; it opens with the first frame."""
+
+    def __init__(self) -> None:
+        """Look for pygame.
+
+        Raises:
+            ImportError: pygame is not installed.
+        """
+        try:
+            import pygame
+        except ImportError as error:
+            raise ImportError(
+                "render_mode='human' needs pygame: run `pip install \"mario-rl-envs[human]\"`"
+            ) from error
+        self._pygame: Any = pygame
+        self._surface: Any = None
+
+    def show(self, screen: NDArray[np.uint8]) -> None:
+        """Show a frame, RGB, [240, 256, 3], when its time has come.
+
+        Raises:
+            KeyboardInterrupt: The user closed the window.
+        """
+        pygame = self._pygame
+        if self._surface is None:
+            pygame.display.init()
+            pygame.display.set_caption("Super Mario Bros")
+            self._surface = pygame.display.set_mode((SCREEN_WIDTH * _SCALE, SCREEN_HEIGHT * _SCALE))
+            self._clock = pygame.time.Clock()
+        for event in pygame.event.get():
+            if event.type == pygame.QUIT:
+                raise KeyboardInterrupt("the window was closed")
+        frame = pygame.surfarray.make_surface(screen.swapaxes(0, 1))
+        pygame.transform.scale(frame, self._surface.get_size(), self._surface)
+        pygame.display.flip()
+        self._clock.tick(FRAMES_PER_SECOND)
+
+    def close(self) -> None:
+        """Close the window."""
+        if self._surface is not None:
+            self._pygame.display.quit()
+            self._surface = None

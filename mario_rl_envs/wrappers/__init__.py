@@ -1,0 +1,19 @@
+"""Wrappers, each usable alone on any Gymnasium environment that fits."""
+
+from mario_rl_envs.wrappers.joypad import ContinuousJoypad, JoypadSpace
+from mario_rl_envs.wrappers.noop import NoopReset
+from mario_rl_envs.wrappers.ram import RamObservation, TileObservation
+from mario_rl_envs.wrappers.skip import SkipFrame
+from mario_rl_envs.wrappers.stall import TruncateOnStall
+from mario_rl_envs.wrappers.sticky import StickyAction
+
+__all__ = [
+    "ContinuousJoypad",
+    "JoypadSpace",
+    "NoopReset",
+    "RamObservation",
+    "SkipFrame",
+    "StickyAction",
+    "TileObservation",
+    "TruncateOnStall",
+]

@@ -1,0 +1,135 @@
+"""From joypad bytes to the actions an agent chooses between."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils import RecordConstructorArgs
+from numpy.typing import NDArray
+
+from mario_rl_envs.game.actions import ACTION_SETS, BUTTONS, action_meaning, joypad_byte
+
+_NUM_JOYPAD_BYTES: Final = 256
+
+
+def _check_joypad_space(env: gym.Env[Any, Any], wrapper: str) -> None:
+    space = env.action_space
+    if not isinstance(space, gym.spaces.Discrete) or (space.n, space.start) != (
+        _NUM_JOYPAD_BYTES,
+        0,
+    ):
+        raise ValueError(
+            f"{wrapper} needs an environment whose actions are joypad bytes, Discrete(256); this "
+            f"one has {space}"
+        )
+
+
+class JoypadSpace(gym.ActionWrapper[Any, Any, int], RecordConstructorArgs):
+    """Choose between a few combinations of buttons: `Discrete(len(actions))`."""
+
+    def __init__(
+        self, env: gym.Env[Any, int], actions: str | Iterable[Sequence[str]] = "right_only"
+    ) -> None:
+        """Wrap an environment of joypad bytes.
+
+        Args:
+            env: Its action space is `Discrete(256)`.
+            actions: "right_only" (5), "simple" (7), "complex" (12), or a list of lists of buttons,
+                as `[["right"], ["right", "A"]]`.
+
+        Raises:
+            ValueError: The action space does not fit, or the actions are not as above.
+        """
+        _check_joypad_space(env, "JoypadSpace")
+        combinations = _check_actions(actions)
+        recorded = (
+            actions if isinstance(actions, str) else [list(buttons) for buttons in combinations]
+        )
+        RecordConstructorArgs.__init__(self, actions=recorded)
+        gym.ActionWrapper.__init__(self, env)
+        self._bytes = [joypad_byte(buttons) for buttons in combinations]
+        self._meanings = [action_meaning(buttons) for buttons in combinations]
+        self.action_space = gym.spaces.Discrete(len(self._bytes))
+
+    def action(self, action: int) -> int:
+        """Return the joypad byte of an action.
+
+        Raises:
+            TypeError: The action is no integer.
+            ValueError: The action is out of range.
+        """
+        accepted = f"0 to {len(self._bytes) - 1}"
+        try:
+            index = operator.index(action)
+        except TypeError:
+            raise TypeError(
+                f"an action is an integer from {accepted}; got {type(action).__name__} {action!r}"
+            ) from None
+        if not 0 <= index < len(self._bytes):
+            raise ValueError(f"the action {index} is out of range; accepted are {accepted}")
+        return self._bytes[index]
+
+    def get_action_meanings(self) -> list[str]:
+        """Return a readable name of each action, as "right + A"."""
+        return list(self._meanings)
+
+
+class ContinuousJoypad(gym.ActionWrapper[Any, NDArray[np.float32], int], RecordConstructorArgs):
+    """Press buttons by three numbers in [-1, 1]: left (< 0) or right (> 0), A (> 0), B (> 0)."""
+
+    def __init__(self, env: gym.Env[Any, int]) -> None:
+        """Wrap an environment of joypad bytes.
+
+        Args:
+            env: Its action space is `Discrete(256)`.
+
+        Raises:
+            ValueError: The action space does not fit.
+        """
+        _check_joypad_space(env, "ContinuousJoypad")
+        RecordConstructorArgs.__init__(self)
+        gym.ActionWrapper.__init__(self, env)
+        self.action_space = gym.spaces.Box(-1.0, 1.0, (3,), np.float32)
+
+    def action(self, action: NDArray[np.float32]) -> int:
+        """Return the joypad byte of an action, [3].
+
+        Raises:
+            TypeError: The action is not made of numbers.
+            ValueError: The action has another shape, or a number outside [-1, 1] (NaN included).
+        """
+        try:
+            values = np.asarray(action, np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"an action is three numbers from -1 to 1; got {type(action).__name__} {action!r}"
+            ) from None
+        if values.shape != (3,) or not (np.abs(values) <= 1).all():
+            raise ValueError(f"an action is three numbers from -1 to 1; got {action!r}")
+        direction, a, b = values.tolist()
+        byte = BUTTONS["right"] * (direction > 0) | BUTTONS["left"] * (direction < 0)
+        byte |= BUTTONS["A"] * (a > 0) | BUTTONS["B"] * (b > 0)
+        return int(byte)
+
+
+def _check_actions(actions: str | Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
+    if isinstance(actions, str):
+        if actions not in ACTION_SETS:
+            accepted = ", ".join(map(repr, ACTION_SETS))
+            raise ValueError(
+                f"unknown actions {actions!r}; accepted are {accepted} and a list of button lists"
+            )
+        return list(ACTION_SETS[actions])
+    combinations = []
+    for buttons in actions:
+        joypad_byte(buttons)
+        combinations.append(tuple(buttons))
+    if not combinations:
+        raise ValueError(
+            "actions is empty; give at least one list of buttons, as [['right'], ['right', 'A']]"
+        )
+    return combinations

@@ -1,0 +1,117 @@
+"""Observations without pixels: the console's memory, and the level as a grid of blocks."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils import RecordConstructorArgs
+from numpy.typing import NDArray
+
+from mario_rl_envs.game import ram
+
+_NUM_ROWS: Final = 13
+_NUM_COLUMNS: Final = 16
+_BLOCK_SIZE: Final = 16  # pixels
+_FIRST_ROW_Y: Final = 32  # pixels; the two rows of blocks above show the score
+_NUM_PAGES: Final = 2
+_NUM_ENEMIES: Final = 5
+_POWER_UP_SLOT: Final = 5
+
+EMPTY: Final = 0
+SOLID: Final = 1
+ITEM: Final = 2
+ENEMY: Final = 3
+MARIO: Final = 4
+
+# Blocks that do not stop the player: what can be taken or held, and hidden blocks.
+_ITEM_BLOCKS: Final = (0x24, 0x25, 0x26, 0xC2, 0xC3, 0xC5)  # flagpole, vine, coins, axe
+_HIDDEN_BLOCKS: Final = (0x5F, 0x60)
+_TILE_OF_BLOCK: Final = np.full(256, SOLID, np.uint8)
+_TILE_OF_BLOCK[[0, *_HIDDEN_BLOCKS]] = EMPTY
+_TILE_OF_BLOCK[list(_ITEM_BLOCKS)] = ITEM
+
+
+def _check_has_ram(env: gym.Env[Any, Any], wrapper: str) -> None:
+    if not hasattr(env.unwrapped, "ram"):
+        raise ValueError(
+            f"{wrapper} needs an environment with a `ram` property, as SuperMarioBrosEnv; got "
+            f"{env.unwrapped}"
+        )
+
+
+class RamObservation(gym.ObservationWrapper[NDArray[np.uint8], Any, Any], RecordConstructorArgs):
+    """Observe the console's RAM: uint8, [2048]."""
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        """Wrap an environment whose `unwrapped.ram` is the RAM.
+
+        Raises:
+            ValueError: It has none.
+        """
+        _check_has_ram(env, "RamObservation")
+        RecordConstructorArgs.__init__(self)
+        gym.ObservationWrapper.__init__(self, env)
+        self.observation_space = gym.spaces.Box(0, 255, (ram.SIZE,), np.uint8)
+
+    def observation(self, observation: Any) -> NDArray[np.uint8]:
+        """Return the RAM, uint8, [2048], whatever was observed."""
+        memory: NDArray[np.uint8] = self.env.unwrapped.ram  # type: ignore[attr-defined]
+        return memory
+
+
+class TileObservation(gym.ObservationWrapper[NDArray[np.uint8], Any, Any], RecordConstructorArgs):
+    """Observe the visible level as a grid of blocks: uint8, [13, 16].
+
+    0 empty, 1 solid, 2 item (coin, power-up, flagpole, vine, axe), 3 enemy, 4 Mario; a later kind
+    covers an earlier one. Rows are from the top of the level (below the score) to its bottom;
+    columns from the block at the screen's left edge.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        """Wrap an environment whose `unwrapped.ram` is the RAM of Super Mario Bros.
+
+        Raises:
+            ValueError: It has none.
+        """
+        _check_has_ram(env, "TileObservation")
+        RecordConstructorArgs.__init__(self)
+        gym.ObservationWrapper.__init__(self, env)
+        self.observation_space = gym.spaces.Box(EMPTY, MARIO, (_NUM_ROWS, _NUM_COLUMNS), np.uint8)
+
+    def observation(self, observation: Any) -> NDArray[np.uint8]:
+        """Return the grid, uint8, [13, 16], whatever was observed."""
+        return decode_tiles(self.env.unwrapped.ram)  # type: ignore[attr-defined]
+
+
+def decode_tiles(memory: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the grid of the visible level, uint8, [13, 16], from RAM, uint8, [2048]."""
+    data = memory.tobytes()
+    left = data[ram.SCREEN_LEFT_PAGE] * 256 + data[ram.SCREEN_LEFT_X]  # pixels
+    # The game keeps two screens of blocks, the even pages of the level in the first and the odd in
+    # the second.
+    end = ram.BLOCK_BUFFER + _NUM_PAGES * _NUM_ROWS * _NUM_COLUMNS
+    pages = memory[ram.BLOCK_BUFFER : end].reshape(_NUM_PAGES, _NUM_ROWS, _NUM_COLUMNS)
+    level = np.concatenate(pages, axis=1)  # [13, 32]
+    columns = (left // _BLOCK_SIZE + np.arange(_NUM_COLUMNS)) % level.shape[1]
+    grid = _TILE_OF_BLOCK[level[:, columns]]
+
+    def put(tile: int, x: int, y: int) -> None:
+        # Positions are a sprite's upper left corner; its middle says in which block it is.
+        column = x // _BLOCK_SIZE - left // _BLOCK_SIZE
+        row = (y - _FIRST_ROW_Y) // _BLOCK_SIZE
+        if 0 <= row < _NUM_ROWS and 0 <= column < _NUM_COLUMNS:
+            grid[row, column] = tile
+
+    half = _BLOCK_SIZE // 2
+    for slot in (_POWER_UP_SLOT, *range(_NUM_ENEMIES)):
+        if data[ram.ENEMY_ACTIVE + slot]:
+            x = data[ram.ENEMY_X_PAGE + slot] * 256 + data[ram.ENEMY_X + slot]
+            y = data[ram.ENEMY_Y + slot] + half
+            put(ITEM if slot == _POWER_UP_SLOT else ENEMY, x + half, y + half)
+    if data[ram.PLAYER_VIEWPORT] == 1:
+        # A small player's position is that of the 32 pixels high tall one: the feet are what both
+        # share.
+        put(MARIO, ram.x_position(data) + half, data[ram.PLAYER_Y_LEVEL] + half + _BLOCK_SIZE)
+    return grid

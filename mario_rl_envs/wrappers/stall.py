@@ -1,0 +1,74 @@
+"""Give up on an episode that gets nowhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.utils import RecordConstructorArgs
+
+from mario_rl_envs.validation import check_integer
+
+
+class TruncateOnStall(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+    """Truncate an episode in which a number of the info has not exceeded its best for a while."""
+
+    def __init__(self, env: gym.Env[Any, Any], num_steps: int = 150, key: str = "x_pos") -> None:
+        """Wrap an environment whose info has the number, also at reset.
+
+        Args:
+            env: The environment.
+            num_steps: Steps of this environment without a new best that truncate; 150 steps of 4
+                frames are 10 s.
+            key: Of the number in the info.
+
+        Raises:
+            ValueError: `num_steps` is not a positive integer.
+        """
+        check_integer("num_steps", num_steps, 1)
+        RecordConstructorArgs.__init__(self, num_steps=num_steps, key=key)
+        gym.Wrapper.__init__(self, env)
+        self._num_steps = num_steps
+        self._key = key
+        self._best: Any = None
+        self._num_stalled = 0
+        self._current_place: tuple[Any, ...] = ()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode.
+
+        Raises:
+            ValueError: The info lacks the number.
+        """
+        obs, info = self.env.reset(seed=seed, options=options)
+        if self._key not in info:
+            raise ValueError(
+                f"the info has no {self._key!r} to watch; it has "
+                f"{', '.join(map(repr, info)) or 'nothing'}"
+            )
+        self._begin(info)
+        return obs, info
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Take a step; truncate when the number has stalled."""
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        place = self._place(info)
+        if place != self._current_place:
+            self._begin(info)
+        elif info[self._key] > self._best:
+            self._best = info[self._key]
+            self._num_stalled = 0
+        else:
+            self._num_stalled += 1
+        return obs, reward, terminated, truncated or self._num_stalled >= self._num_steps, info
+
+    def _begin(self, info: dict[str, Any]) -> None:
+        self._best = info[self._key]
+        self._num_stalled = 0
+        self._current_place = self._place(info)
+
+    def _place(self, info: dict[str, Any]) -> tuple[Any, ...]:
+        """Return what makes an earlier best void when it changes: the position starts anew."""
+        return tuple(info.get(key) for key in ("world", "stage", "area", "life"))

@@ -1,0 +1,50 @@
+"""Sticky actions: the standard way to keep an agent from learning a deterministic game by heart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.utils import RecordConstructorArgs
+
+from mario_rl_envs.validation import check_fraction
+
+
+class StickyAction(gym.ActionWrapper[Any, Any, Any], RecordConstructorArgs):
+    """With some probability, take the action of the step before instead of the one given.
+
+    Machado et al. 2018, "Revisiting the Arcade Learning Environment", section 5.2. The first action
+    of an episode is always taken. The draws come from the environment's generator, so
+    `reset(seed=...)` fixes them.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], probability: float = 0.25) -> None:
+        """Wrap any environment.
+
+        Args:
+            env: The environment. Put this wrapper under `SkipFrame` to draw for every frame, as the
+                Arcade Learning Environment does.
+            probability: Of repeating, 0 to 1 (1 itself excluded).
+
+        Raises:
+            ValueError: The probability is out of range.
+        """
+        check_fraction("the probability of a sticky action", probability)
+        RecordConstructorArgs.__init__(self, probability=probability)
+        gym.ActionWrapper.__init__(self, env)
+        self._probability = probability
+        self._is_first = True
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode; its first action is always taken."""
+        self._is_first = True
+        return super().reset(seed=seed, options=options)
+
+    def action(self, action: Any) -> Any:
+        """Return the action to take."""
+        if self._is_first or self.np_random.random() >= self._probability:
+            self._last_action = action
+        self._is_first = False
+        return self._last_action
