@@ -1,0 +1,252 @@
+"""Plays episodes with a trained agent and sums them up: return, length, x position, clear rate."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+
+from mario_rl_agents.common.agent import Agent
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class EvaluatedEpisode:
+    """One episode of an evaluation; `seed` and the evaluation's epsilon play it again."""
+
+    seed: int
+    episodic_return: float
+    length: int  # environment steps
+    terminated: bool
+    truncated: bool
+    x_pos: int | None  # pixels from the start of the stage; None where infos do not say
+    cleared: bool | None  # whether the flag was reached; None where infos do not say
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` measured. Standard deviations are those of a sample (n - 1), 0 for one episode."""
+
+    epsilon: float  # probability of a random action
+    seed: int
+    num_episodes: int
+    return_mean: float
+    return_std: float
+    length_mean: float  # environment steps
+    length_std: float
+    x_pos_mean: float | None  # pixels; None where infos have no x_pos
+    clear_rate: float | None  # in [0, 1]; None where infos have no flag_get
+    clear_rate_interval: tuple[float, float] | None  # Wilson, 95 %
+    episodes: tuple[EvaluatedEpisode, ...]
+
+    @property
+    def repeats_itself(self) -> bool:
+        """Whether several episodes were all the same one.
+
+        A greedy agent in a deterministic environment can play but one episode: its spread of 0 says nothing.
+        """
+        played = {dataclasses.replace(episode, seed=0) for episode in self.episodes}
+        return len(self.episodes) > 1 and len(played) == 1
+
+    @property
+    def best(self) -> EvaluatedEpisode:
+        """The episode with the highest return, the earliest of equals."""
+        return max(self.episodes, key=lambda episode: episode.episodic_return)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain JSON values."""
+        return dataclasses.asdict(self)
+
+
+def evaluate(
+    agent: Agent,
+    env: gym.Env[Any, Any],
+    *,
+    num_episodes: int,
+    epsilon: float = 0.0,
+    seed: int = 0,
+) -> Evaluation:
+    """Play whole episodes without learning and return their summary.
+
+    Episode i starts from `env.reset(seed=seed + i)` and draws its random actions from a generator of that
+    seed, so that each can be played again alone.
+
+    Args:
+        agent: the agent; it acts greedily and is not changed.
+        env: an environment with the agent's spaces, not the one it trains on.
+        num_episodes: how many episodes, at least 1.
+        epsilon: the probability of a uniformly random action at each step, in [0, 1].
+        seed: the seed of the first episode.
+
+    Raises:
+        ValueError: an argument outside its range.
+    """
+    if num_episodes < 1:
+        raise ValueError(f"num_episodes must be at least 1, received {num_episodes}")
+    if not 0.0 <= epsilon <= 1.0:
+        raise ValueError(f"epsilon must be between 0 and 1, received {epsilon}")
+    episodes = [
+        _play(agent, env, epsilon=epsilon, seed=seed + index) for index in range(num_episodes)
+    ]
+    return _summarise(episodes, epsilon=epsilon, seed=seed)
+
+
+class EvaluationPolicy:
+    """Acts greedily but for a share of random actions, all from one seed.
+
+    Args:
+        agent: who chooses the greedy actions.
+        env: the environment whose actions they are.
+        epsilon: the probability of a uniformly random action.
+        seed: of the random actions.
+    """
+
+    def __init__(self, agent: Agent, env: gym.Env[Any, Any], *, epsilon: float, seed: int) -> None:
+        self._agent = agent
+        self._epsilon = epsilon
+        self._random = np.random.default_rng(seed)
+        self._actions = copy.deepcopy(env.action_space)  # the environment's own must not move
+        self._actions.seed(seed)
+        self.was_random = False  # whether the latest action was drawn
+
+    def __call__(self, obs: Any) -> Any:
+        """Return the action for one observation."""
+        self.was_random = bool(self._random.random() < self._epsilon)
+        if self.was_random:
+            return self._actions.sample()
+        return self._agent.act(np.asarray(obs)[None], greedy=True)[0]
+
+
+def wilson_interval(
+    successes: int, trials: int, *, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Return the Wilson score interval of a proportion (Wilson 1927), within [0, 1].
+
+    Unlike the textbook's normal interval it is not empty when none or all succeed, and it holds for few trials.
+
+    Args:
+        successes: how many succeeded, between 0 and `trials`.
+        trials: how many were tried, at least 1.
+        confidence: between 0 and 1, both excluded.
+
+    Raises:
+        ValueError: an argument outside its range.
+    """
+    if trials < 1:
+        raise ValueError(f"trials must be at least 1, received {trials}")
+    if not 0 <= successes <= trials:
+        raise ValueError(f"successes must be between 0 and {trials}, received {successes}")
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"confidence must be between 0 and 1, received {confidence}")
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    p = successes / trials
+    centre = p + z * z / (2 * trials)
+    half = z * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    # The bounds are exact at the ends; rounding would leave 1e-17.
+    low = 0.0 if successes == 0 else (centre - half) / scale
+    high = 1.0 if successes == trials else (centre + half) / scale
+    return low, high
+
+
+def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None) -> Table:
+    """Return a rich table with one row an evaluation."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    table.add_column("policy")
+    for column in ("episodes", "return", "length (steps)"):
+        table.add_column(column, justify="right")
+    has_x_pos = any(evaluation.x_pos_mean is not None for evaluation in evaluations)
+    has_clears = any(evaluation.clear_rate is not None for evaluation in evaluations)
+    if has_x_pos:
+        table.add_column("final x (pixels)", justify="right")
+    if has_clears:
+        table.add_column("clear rate (95 %)", justify="right")
+    for evaluation in evaluations:
+        cells = [
+            policy_name(evaluation.epsilon) + (" *" if evaluation.repeats_itself else ""),
+            str(evaluation.num_episodes),
+            _spread(evaluation.return_mean, evaluation.return_std, evaluation.num_episodes),
+            _spread(evaluation.length_mean, evaluation.length_std, evaluation.num_episodes),
+        ]
+        if has_x_pos:
+            cells.append("" if evaluation.x_pos_mean is None else f"{evaluation.x_pos_mean:,.0f}")
+        if has_clears:
+            cells.append(_clear_cell(evaluation))
+        table.add_row(*cells)
+    if any(evaluation.repeats_itself for evaluation in evaluations):
+        table.caption = (
+            "* every episode was the same: this policy and this environment are deterministic, so more of "
+            "them tell no more; --epsilon 0.05 varies them"
+        )
+    return table
+
+
+def policy_name(epsilon: float) -> str:
+    """Return "greedy" or "epsilon 0.05"."""
+    return "greedy" if epsilon == 0.0 else f"epsilon {epsilon:g}"
+
+
+def _play(
+    agent: Agent, env: gym.Env[Any, Any], *, epsilon: float, seed: int
+) -> EvaluatedEpisode:
+    policy = EvaluationPolicy(agent, env, epsilon=epsilon, seed=seed)
+    obs, info = env.reset(seed=seed)
+    episodic_return, length, terminated, truncated = 0.0, 0, False, False
+    while not (terminated or truncated):
+        obs, reward, terminated, truncated, info = env.step(policy(obs))
+        episodic_return += float(reward)
+        length += 1
+    return EvaluatedEpisode(
+        seed=seed,
+        episodic_return=episodic_return,
+        length=length,
+        terminated=bool(terminated),
+        truncated=bool(truncated),
+        x_pos=int(info["x_pos"]) if "x_pos" in info else None,
+        cleared=bool(info["flag_get"]) if "flag_get" in info else None,
+    )
+
+
+def _summarise(episodes: list[EvaluatedEpisode], *, epsilon: float, seed: int) -> Evaluation:
+    return_mean, return_std = _mean_and_std([e.episodic_return for e in episodes])
+    length_mean, length_std = _mean_and_std([e.length for e in episodes])
+    x_pos = [e.x_pos for e in episodes if e.x_pos is not None]
+    cleared = [e.cleared for e in episodes if e.cleared is not None]
+    return Evaluation(
+        epsilon=epsilon,
+        seed=seed,
+        num_episodes=len(episodes),
+        return_mean=return_mean,
+        return_std=return_std,
+        length_mean=length_mean,
+        length_std=length_std,
+        x_pos_mean=float(np.mean(x_pos)) if x_pos else None,
+        clear_rate=float(np.mean(cleared)) if cleared else None,
+        clear_rate_interval=wilson_interval(sum(cleared), len(cleared)) if cleared else None,
+        episodes=tuple(episodes),
+    )
+
+
+def _mean_and_std(values: list[float] | list[int]) -> tuple[float, float]:
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+def _spread(mean: float, std: float, count: int) -> str:
+    return f"{mean:,.1f}" if count == 1 else f"{mean:,.1f} ± {std:,.1f}"
+
+
+def _clear_cell(evaluation: Evaluation) -> str:
+    if evaluation.clear_rate is None or evaluation.clear_rate_interval is None:
+        return ""
+    low, high = evaluation.clear_rate_interval
+    return f"{evaluation.clear_rate:.0%} [{low:.0%}, {high:.0%}]"
