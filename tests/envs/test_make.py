@@ -1,0 +1,183 @@
+"""The keywords of gym.make, and what they refuse."""
+
+import json
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.spaces import Box, Discrete
+
+from mario_rl_envs.env import SuperMarioBrosEnv
+from mario_rl_envs.game import rom
+
+ENV_ID = "MarioRL-1-1-v0"
+
+
+@pytest.mark.parametrize(
+    ("keywords", "shape"),
+    [
+        ({}, (4, 84, 84)),
+        ({"stack": 1}, (1, 84, 84)),
+        ({"stack": None}, (84, 84)),
+        ({"size": 42}, (4, 42, 42)),
+        ({"size": None}, (4, 240, 256)),
+        ({"grayscale": False}, (4, 84, 84, 3)),
+        ({"grayscale": False, "size": None, "stack": None}, (240, 256, 3)),
+        ({"observation": "ram"}, (2048,)),
+        ({"observation": "tiles"}, (13, 16)),
+    ],
+)
+def test_observation_keywords(keywords, shape):
+    env = gym.make(ENV_ID, **keywords)
+    obs, _ = env.reset(seed=0)
+    stepped, *_ = env.step(0)
+    assert obs.shape == stepped.shape == env.observation_space.shape == shape
+    assert obs.dtype == env.observation_space.dtype == np.uint8
+    assert obs in env.observation_space
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("actions", "space"),
+    [
+        ("right_only", Discrete(5)),
+        ("simple", Discrete(7)),
+        ("complex", Discrete(12)),
+        ("joypad", Discrete(256)),
+        ("continuous", Box(-1.0, 1.0, (3,), np.float32)),
+        ([["right"], ["right", "A"]], Discrete(2)),
+    ],
+)
+def test_action_keywords(actions, space):
+    env = gym.make(ENV_ID, actions=actions)
+    assert env.action_space == space
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    env.step(env.action_space.sample())
+    env.close()
+
+
+def test_skip_runs_that_many_frames():
+    slow, fast = gym.make(ENV_ID, skip=1, stack=1), gym.make(ENV_ID, skip=6, stack=1)
+    slow.reset(seed=0)
+    fast.reset(seed=0)
+    for _ in range(10):
+        reward = 0.0
+        for _ in range(6):
+            expected, single, *_ = slow.step(1)
+            reward += single
+        obs, total, *_ = fast.step(1)
+        assert total == reward
+        np.testing.assert_array_equal(obs, expected)
+    slow.close()
+    fast.close()
+
+
+def test_keywords_survive_json():
+    keywords = {
+        "actions": [["right"], ["right", "A"]],
+        "skip": 2,
+        "reward": {"progress": 1.0, "death": -10.0},
+        "sticky": 0.25,
+        "noop_max": 5,
+        "stack": None,
+    }
+    env = gym.make(ENV_ID, **json.loads(json.dumps(keywords)))
+    env.reset(seed=0)
+    spec = gym.envs.registration.EnvSpec.from_json(env.spec.to_json())
+    again = gym.make(spec)
+    again.reset(seed=0)
+    for _ in range(5):
+        obs, reward, *_ = env.step(1)
+        twin, same_reward, *_ = again.step(1)
+        np.testing.assert_array_equal(obs, twin)
+        assert reward == same_reward
+    env.close()
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"stage": "9-9"}, "unknown stage '9-9'; accepted are '1-1' to '8-4'"),
+        ({"stage": 11}, "unknown stage 11"),
+        ({"stages": ["1-1"]}, "give stage or stages, not both"),
+        (
+            {"actions": "left_only"},
+            "unknown actions 'left_only'; accepted are 'right_only', 'simple'",
+        ),
+        ({"actions": [["jump"]]}, "unknown button 'jump'; accepted are 'NOOP', 'A', 'B'"),
+        ({"actions": ["right", "A"]}, r"got the string 'right'; write \['right'\]"),
+        ({"actions": []}, "actions is empty"),
+        ({"skip": 0}, "skip is 0; accepted is an integer, 1 or more"),
+        ({"skip": 2.5}, "skip is 2.5"),
+        ({"size": 0}, "size is 0; accepted is an integer, 1 or more"),
+        ({"stack": True}, "stack is True"),
+        ({"grayscale": "yes"}, "grayscale is 'yes'; accepted are True and False"),
+        (
+            {"observation": "rom"},
+            "unknown observation 'rom'; accepted are 'pixels', 'ram', 'tiles'",
+        ),
+        (
+            {"reward": "points"},
+            "unknown reward 'points'; accepted is a name .*'progress', 'shaped'",
+        ),
+        ({"reward": {"speed": 1}}, "unknown reward term 'speed'; accepted are 'velocity'"),
+        ({"reward": {"flag": "much"}}, "the weight of reward term 'flag' is 'much'"),
+        ({"reward": {"flag": float("nan")}}, "the weight of reward term 'flag' is nan"),
+        ({"reward": {}}, "unknown reward {}"),
+        (
+            {"reward": {"flag": 1, "clip": 0}},
+            "the reward's clip is 0; accepted is a positive number",
+        ),
+        ({"noop_max": -1}, "noop_max is -1; accepted is an integer, 0 or more"),
+        ({"sticky": 1.0}, "the probability of a sticky action is 1.0; accepted is a number from 0"),
+        ({"render_mode": "ansi"}, "unknown render_mode 'ansi'; accepted are None, 'human'"),
+        ({"emulator": "mesen"}, "unknown emulator 'mesen'; accepted are 'nes-py'"),
+    ],
+)
+def test_unknown_keyword_values(keywords, message):
+    with pytest.raises(ValueError, match=message):
+        gym.make(ENV_ID, **keywords)
+
+
+def test_random_stages_must_be_stages():
+    with pytest.raises(ValueError, match="stages is empty"):
+        gym.make("MarioRL-Random-v0", stages=[])
+    with pytest.raises(ValueError, match=r"got the string '1-1'; write \['1-1'\]"):
+        gym.make("MarioRL-Random-v0", stages="1-1")
+    with pytest.raises(ValueError, match="unknown stage '0-1'"):
+        gym.make("MarioRL-Random-v0", stages=["1-1", "0-1"])
+
+
+def test_unknown_keyword_is_named():
+    with pytest.raises(TypeError, match="frame_skip"):
+        gym.make(ENV_ID, frame_skip=4)
+
+
+def test_rom_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"cannot read the ROM .*mario\.nes.*leave it out"):
+        SuperMarioBrosEnv("1-1", rom_path=tmp_path / "mario.nes")
+
+
+def test_rom_with_another_hash_names_both(tmp_path):
+    path = tmp_path / "mario.nes"
+    content = bytearray(rom.find_rom().read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"has SHA-256 [0-9a-f]{{64}}, but only {rom.SHA256}"):
+        gym.make(ENV_ID, rom_path=str(path))
+
+
+def test_rom_elsewhere_with_the_known_hash(tmp_path):
+    path = tmp_path / "mario.nes"
+    path.write_bytes(rom.find_rom().read_bytes())
+    env = gym.make(ENV_ID, rom_path=str(path))
+    assert env.reset()[1]["x_pos"] == 40
+    env.close()
+
+
+def test_rom_package_missing(monkeypatch):
+    monkeypatch.setattr(rom, "_PACKAGE", "gym_super_mario_bros_of_nobody")
+    with pytest.raises(FileNotFoundError, match="not installed; run `pip install gym-super-mario"):
+        rom.find_rom()

@@ -1,0 +1,64 @@
+"""Frame for frame what gym-super-mario-bros' own environment answers, run beside ours."""
+
+import sys
+
+import numpy as np
+import pytest
+from reference import make_reference, step_reference
+
+from mario_rl_envs.env import SuperMarioBrosEnv
+from mario_rl_envs.game.actions import COMPLEX, joypad_byte
+
+# 9.1 (from Python 3.13) kept the dynamics and the info, but rewards new ground only.
+HAS_SAME_REWARD = sys.version_info < (3, 13)
+STAGES = ("1-1", "1-2", "2-2", "3-4", "4-1", "5-2", "6-3", "8-1")
+NUM_FRAMES = 2_500  # a stage
+
+
+def play_both(stage, num_frames, seed):
+    """Step both with the same random buttons, each held for some frames; return the episodes seen."""
+    rng = np.random.default_rng(seed)
+    ours, reference = SuperMarioBrosEnv(stage), make_reference(stage)
+    bytes_ = [joypad_byte(buttons) for buttons in COMPLEX]
+    # Mostly right, so that play gets somewhere and dies in many places.
+    weights = np.array(
+        [1 if not buttons or "right" not in buttons else 6 for buttons in COMPLEX], float
+    )
+    num_episodes = 0
+    num_left = 0
+    is_over = True
+    for frame in range(num_frames):
+        if is_over:
+            obs, _ = ours.reset()
+            expected = reference.reset()
+            expected = expected[0] if isinstance(expected, tuple) else expected
+            np.testing.assert_array_equal(obs, expected)
+            num_episodes += 1
+        if num_left == 0:
+            action = int(rng.choice(bytes_, p=weights / weights.sum()))
+            num_left = int(rng.integers(1, 40))
+        num_left -= 1
+        obs, reward, terminated, truncated, info = ours.step(action)
+        expected, expected_reward, is_over, expected_info = step_reference(reference, action)
+        assert {key: info[key] for key in expected_info if key in info} == {
+            key: value for key, value in expected_info.items() if key in info
+        }, frame
+        assert len(set(expected_info) & set(info)) >= 10
+        if HAS_SAME_REWARD:
+            assert reward == expected_reward, frame
+        assert (terminated, truncated) == (is_over, False), frame
+        np.testing.assert_array_equal(obs, expected, err_msg=f"frame {frame}")
+    ours.close()
+    reference.close()
+    return num_episodes
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_random_play_equals_the_reference(stage):
+    num_episodes = play_both(stage, NUM_FRAMES, seed=STAGES.index(stage))
+    assert num_episodes >= 2, "no death was compared"
+
+
+def test_the_whole_game_equals_the_reference():
+    """Three lives: deaths lead to the next life, the last one to the game's end."""
+    assert play_both(None, 6_000, seed=3) >= 2
