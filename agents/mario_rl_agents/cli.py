@@ -1,6 +1,6 @@
 """The command line, `mario-rl`: train, evaluate, watch, plot, envs.
 
-Torch takes seconds to import: everything that needs it is imported inside the commands, so that help is instant.
+Torch takes seconds to import: what needs it is imported inside the commands, so help is instant.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mario_rl_agents.common.agent import Agent
+    from mario_rl_agents.common.checkpoint import CheckpointHeader
     from mario_rl_agents.common.evaluate import Evaluation
     from mario_rl_agents.training import Outcome, Run
 
@@ -30,8 +31,8 @@ _EVALUATION_SEED = 10_000  # far from the seeds that training starts from
 
 app = typer.Typer(
     name="mario-rl",
-    help="Train agents on Super Mario Bros (or any Gymnasium environment), then measure and watch them.",
-    epilog="Start with:  mario-rl train double_dqn MarioRL-1-1-v0 --recipe demo --minutes 5 --video",
+    help="Train agents on Super Mario Bros (or any Gymnasium environment), measure and watch them.",
+    epilog="Start with: mario-rl train double_dqn MarioRL-1-1-v0 --recipe demo --minutes 5 --video",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -52,7 +53,9 @@ def _print_version(value: bool) -> None:
         from importlib.metadata import version
 
         python = ".".join(map(str, sys.version_info[:3]))
-        typer.echo(f"mario-rl {version('mario-rl-envs')} (Python {python}, torch {version('torch')})")
+        typer.echo(
+            f"mario-rl {version('mario-rl-envs')} (Python {python}, torch {version('torch')})"
+        )
         raise typer.Exit
 
 
@@ -86,19 +89,22 @@ def train(
         int | None,
         typer.Option(
             min=1,
-            help="Environment steps in all, resumptions included. [dim]\\[default: the recipe's][/]",
+            help="Environment steps in all, resumed ones included. "
+            "[dim]\\[default: the recipe's][/]",
             show_default=False,
         ),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Stop after so many minutes, if the steps are not taken before."),
+        typer.Option(
+            min=0.0, help="Stop after so many minutes, if the steps are not taken before."
+        ),
     ] = None,
     recipe: Annotated[
         str,
         typer.Option(
-            help="Configuration to start from: [bold]default[/], [bold]tutorial[/] (the tutorial's own numbers) "
-            "or [bold]demo[/] (learns visibly in minutes)."
+            help="Configuration to start from: [bold]default[/], [bold]tutorial[/] (the tutorial's "
+            "own numbers) or [bold]demo[/] (learns visibly in minutes)."
         ),
     ] = "default",
     set_: Annotated[
@@ -106,7 +112,7 @@ def train(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Change one field of the configuration, e.g. --set learning_rate=1e-4. Repeatable.",
+            help="Change a field of the configuration, as --set learning_rate=1e-4. Repeatable.",
         ),
     ] = None,
     env: Annotated[
@@ -162,7 +168,9 @@ def train(
         from mario_rl_agents.training import train as run_training
 
         if video and not eval_episodes:
-            raise _UsageError("--video films an episode of the evaluation: give --eval-episodes too")
+            raise _UsageError(
+                "--video films an episode of the evaluation: give --eval-episodes too"
+            )
         if video:
             from mario_rl_agents.video import check_video_path
 
@@ -174,15 +182,16 @@ def train(
             refused = [name for name, value in given.items() if value]
             if refused:
                 raise _UsageError(
-                    f"{', '.join(refused)} cannot change a run: with --resume give only --steps, --minutes, "
-                    "--device, --eval-episodes and --video"
+                    f"{', '.join(refused)} cannot change a run: with --resume give only --steps, "
+                    "--minutes, --device, --eval-episodes and --video"
                 )
             run, agent = _resumed(resume, algorithm, env_id, steps, device or "auto")
             verb = f"resuming at step {agent.num_steps:,}"
         else:
             if algorithm is None or env_id is None:
                 raise _UsageError(
-                    "give an algorithm and an environment, e.g. mario-rl train dqn CartPole-v1, or --resume RUN"
+                    "give an algorithm and an environment, as in mario-rl train dqn CartPole-v1, "
+                    "or --resume RUN"
                 )
             run, agent = _created(
                 algorithm,
@@ -199,8 +208,8 @@ def train(
             verb = "training"
         with contextlib.closing(agent.env):
             console.print(
-                f"{verb} [bold]{agent.algorithm}[/] on [bold]{run.spec.env_id}[/], seed {run.spec.seed}, "
-                f"{agent.device}, into [bold]{run.folder}[/]",
+                f"{verb} [bold]{agent.algorithm}[/] on [bold]{run.spec.env_id}[/], "
+                f"seed {run.spec.seed}, {agent.device}, into [bold]{run.folder}[/]",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -210,9 +219,13 @@ def train(
                 raise _Failure(_unsaved_message(run)) from None
         if outcome is Outcome.INTERRUPTED:
             options = _evaluation_options(eval_episodes, video)
-            console.print(f"\n[bold yellow]interrupted[/] at step {agent.num_steps:,}: all is saved. Go on with")
+            console.print(
+                f"[bold yellow]interrupted[/] at step {agent.num_steps:,}: all is saved. Go on with"
+            )
             # Plain, on a line of its own: made to be copied.
-            console.print(f"  {_resume_command(run, options)}", highlight=False, soft_wrap=True, markup=False)
+            console.print(
+                f"  {_resume_command(run, options)}", highlight=False, soft_wrap=True, markup=False
+            )
             raise typer.Exit(_INTERRUPTED)
         _finish(agent, run, outcome, console, eval_episodes=eval_episodes, video=video)
 
@@ -220,7 +233,8 @@ def train(
 @app.command()
 def evaluate(
     checkpoint: Annotated[
-        Path, typer.Argument(help="A .safetensors checkpoint, or a run's folder (its best is taken).")
+        Path,
+        typer.Argument(help="A .safetensors checkpoint, or a run's folder (its best is taken)."),
     ],
     episodes: Annotated[int, typer.Option(min=1, help="How many episodes.")] = _EVALUATION_EPISODES,
     epsilon: Annotated[
@@ -228,7 +242,8 @@ def evaluate(
         typer.Option(
             min=0.0,
             max=1.0,
-            help="Probability of a random action. [dim]\\[default: 0; on Mario 0 once, then 0.05][/]",
+            help="Probability of a random action. "
+            "[dim]\\[default: 0; on Mario 0 once, then 0.05][/]",
             show_default=False,
         ),
     ] = None,
@@ -238,7 +253,9 @@ def evaluate(
     env: Annotated[
         list[str] | None,
         typer.Option(
-            "--env", metavar="KEY=VALUE", help="Change a keyword of gym.make, e.g. --env sticky=0.25."
+            "--env",
+            metavar="KEY=VALUE",
+            help="Change a keyword of gym.make, e.g. --env sticky=0.25.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
@@ -248,8 +265,8 @@ def evaluate(
 ) -> None:
     """Measure a trained agent: return, length, x position, clear rate.
 
-    A greedy agent in a deterministic game plays the same episode every time. So on Mario this plays one greedy
-    episode, and the others with one random action in twenty.
+    A greedy agent in a deterministic game plays the same episode every time. So on Mario this
+    plays one greedy episode, and then the number asked for with one random action in twenty.
     """
     with _one_line_errors():
         from mario_rl_agents.common.evaluate import evaluation_table
@@ -268,7 +285,8 @@ def evaluate(
 @app.command()
 def watch(
     checkpoint: Annotated[
-        Path, typer.Argument(help="A .safetensors checkpoint, or a run's folder (its best is taken).")
+        Path,
+        typer.Argument(help="A .safetensors checkpoint, or a run's folder (its best is taken)."),
     ],
     video: Annotated[
         Path | None,
@@ -294,7 +312,9 @@ def watch(
     env: Annotated[
         list[str] | None,
         typer.Option(
-            "--env", metavar="KEY=VALUE", help="Change a keyword of gym.make, e.g. --env sticky=0.25."
+            "--env",
+            metavar="KEY=VALUE",
+            help="Change a keyword of gym.make, e.g. --env sticky=0.25.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
@@ -310,7 +330,9 @@ def watch(
                 _show_window(agent, console, episodes=episodes, epsilon=epsilon, seed=seed)
             return
         if episodes is not None:
-            raise _UsageError("--video films one episode: leave --episodes out, choose it with --seed")
+            raise _UsageError(
+                "--video films one episode: leave --episodes out, choose it with --seed"
+            )
         from mario_rl_agents.video import check_video_path, record_episode
 
         try:
@@ -335,7 +357,8 @@ def plot(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The picture: .png, .svg, .pdf. [dim]\\[default: learning_curve.png, in the run if it is one][/]",
+            help="The picture: .png, .svg, .pdf. "
+            "[dim]\\[default: learning_curve.png, in the folder of a single run][/]",
             show_default=False,
         ),
     ] = None,
@@ -358,13 +381,16 @@ def plot(
 def envs() -> None:
     """List the environments of Super Mario Bros, ready for gym.make."""
     import gymnasium as gym
+    from rich.box import SIMPLE
     from rich.table import Table
 
     import mario_rl_envs
 
     table = Table(
+        box=SIMPLE,
         caption='Any of them takes keywords, e.g. gym.make("MarioRL-1-1-v0", actions="simple") or '
-        "--env actions=simple: actions is right_only (5), simple (7), complex (12), joypad (256) or continuous.",
+        "--env actions=simple. There are right_only (5), simple (7), complex (12), joypad (256) "
+        "and continuous.",
         caption_justify="left",
     )
     for column in ("id", "what it plays"):
@@ -375,7 +401,7 @@ def envs() -> None:
         with contextlib.closing(gym.make(env_id)) as env:
             what, lives = _what_it_plays(env_id)
             assert isinstance(env.action_space, gym.spaces.Discrete)
-            shape = " x ".join(map(str, env.observation_space.shape or ()))
+            shape = str(env.observation_space.shape)
             table.add_row(env_id, what, str(lives), str(env.action_space.n), shape)
     _console(stderr=False).print(table)
 
@@ -396,7 +422,7 @@ def _what_it_plays(env_id: str) -> tuple[str, int]:
 
 @contextlib.contextmanager
 def _one_line_errors() -> Iterator[None]:
-    """Print the errors that a user can mend as one red line, without a traceback; exit 2 for usage, 1 for failures."""
+    """Print errors that a user can mend as one red line; exit 2 for usage, 1 for failures."""
     from mario_rl_agents.training import RunError
 
     try:
@@ -432,7 +458,7 @@ def _console(*, stderr: bool = True) -> Console:
 
 
 def _pairs(option: str, texts: Sequence[str] | None) -> dict[str, Any]:
-    """Return KEY=VALUE options as a dict; a value is JSON where it is JSON, otherwise the text itself."""
+    """Return KEY=VALUE options as a dict; a value is JSON where it can be, else text."""
     pairs: dict[str, Any] = {}
     for text in texts or ():
         key, equals, value = text.partition("=")
@@ -459,8 +485,8 @@ def _changed(config: Any, changes: dict[str, Any]) -> Any:
     for name, value in changes.items():
         if name not in fields:
             raise _UsageError(
-                f"--set {name}: {type(config).__name__} has no such field{_did_you_mean(name, fields)}; "
-                f"its fields are {', '.join(fields)}"
+                f"--set {name}: {type(config).__name__} has no such field"
+                f"{_did_you_mean(name, fields)}; its fields are {', '.join(fields)}"
             )
         converted[name] = _as_type_of(fields[name], value)
     try:
@@ -490,7 +516,9 @@ def _did_you_mean(word: str, known: Sequence[str] | dict[str, Any]) -> str:
 # Environments and agents
 
 
-def _environment(env_id: str, kwargs: dict[str, Any], render_mode: str | None = None) -> gym.Env[Any, Any]:
+def _environment(
+    env_id: str, kwargs: dict[str, Any], render_mode: str | None = None
+) -> gym.Env[Any, Any]:
     import gymnasium as gym
 
     from mario_rl_agents.recipes import make_env
@@ -500,8 +528,8 @@ def _environment(env_id: str, kwargs: dict[str, Any], render_mode: str | None = 
     except (gym.error.UnregisteredEnv, ModuleNotFoundError) as error:
         close = _did_you_mean(env_id, list(gym.registry))
         raise _UsageError(
-            f"there is no environment {env_id!r}{close or ':'} mario-rl envs lists those of Mario, and any "
-            "Gymnasium id is taken"
+            f"there is no environment {env_id!r}{close or ':'} mario-rl envs lists those of Mario, "
+            "and any Gymnasium id is taken"
         ) from error
     except (gym.error.Error, ValueError, TypeError) as error:
         raise _UsageError(f"{env_id} cannot be made: {error}") from error
@@ -526,8 +554,8 @@ def _created(
 
     if algorithm not in ALGORITHMS:
         raise _UsageError(
-            f"there is no algorithm {algorithm!r}{_did_you_mean(algorithm, list(ALGORITHMS)) or ':'} "
-            f"known are {', '.join(ALGORITHMS)}"
+            f"there is no algorithm {algorithm!r}"
+            f"{_did_you_mean(algorithm, list(ALGORITHMS)) or ':'} known are {', '.join(ALGORITHMS)}"
         )
     try:
         chosen = find_recipe(algorithm, env_id, recipe)
@@ -575,11 +603,17 @@ def _resumed(
         ("environment", env_id, run.spec.env_id),
     ):
         if given is not None and given != own:
-            raise _UsageError(f"{folder} has the {name} {own}, not {given}: leave it out with --resume")
+            raise _UsageError(
+                f"{folder} has the {name} {own}, not {given}: leave it out with --resume"
+            )
     if run.spec.algorithm not in ALGORITHMS:
-        raise _Failure(f"{folder} was trained by {run.spec.algorithm}; known are {', '.join(ALGORITHMS)}")
+        raise _Failure(
+            f"{folder} was trained by {run.spec.algorithm}; known are {', '.join(ALGORITHMS)}"
+        )
     if not run.checkpoint.is_file():
-        raise _Failure(f"{folder} has no checkpoint yet: start it again with --out {folder} --overwrite")
+        raise _Failure(
+            f"{folder} has no checkpoint yet: start it again with --out {folder} --overwrite"
+        )
     env = _environment(run.spec.env_id, run.spec.env_kwargs)
     try:
         agent = ALGORITHMS[run.spec.algorithm].load(run.checkpoint, env, device=device)
@@ -605,7 +639,9 @@ def _checkpoint(path: Path) -> Path:
                 return candidate
         raise _Failure(f"{path} has no checkpoint yet")
     if not path.is_file():
-        raise _UsageError(f"there is no checkpoint at {path}: give a .safetensors file or a run's folder")
+        raise _UsageError(
+            f"there is no checkpoint at {path}: give a .safetensors file or a run's folder"
+        )
     return path
 
 
@@ -621,11 +657,26 @@ def _loaded(
         if header.env_id is None:
             raise _Failure(f"{path} does not name its environment: load it from Python")
         if header.algorithm not in ALGORITHMS:
-            raise _Failure(f"{path} was trained by {header.algorithm}; known are {', '.join(ALGORITHMS)}")
-        env = _environment(header.env_id, {**header.env_kwargs, **env_changes}, render_mode)
+            raise _Failure(
+                f"{path} was trained by {header.algorithm}; known are {', '.join(ALGORITHMS)}"
+            )
+        kwargs = {**_env_kwargs(path, header), **env_changes}
+        env = _environment(header.env_id, kwargs, render_mode)
         return ALGORITHMS[header.algorithm].load(path, env, device=device)
     except ValueError as error:
         raise _Failure(str(error)) from error
+
+
+def _env_kwargs(path: Path, header: CheckpointHeader) -> dict[str, Any]:
+    """Return the keywords of gym.make that a checkpoint was trained with."""
+    from mario_rl_agents.training import Run, RunError
+
+    # A checkpoint knows the keywords of the environment; its run those of gym.make itself too.
+    with contextlib.suppress(RunError):
+        spec = Run.open(path.parent).spec
+        if spec.env_id == header.env_id:
+            return spec.env_kwargs
+    return {name: value for name, value in header.env_kwargs.items() if name != "render_mode"}
 
 
 # After training
@@ -648,7 +699,9 @@ def _finish(
     if episodes:
         plot_learning_curves([run.folder], run.learning_curve)
         recent = [row.episodic_return for row in episodes[-RUNNING_EPISODES:]]
-        facts["return"] = f"{sum(recent) / len(recent):,.1f}, mean of the last {len(recent)} episodes"
+        facts["return"] = (
+            f"{sum(recent) / len(recent):,.1f}, mean of the last {len(recent)} episodes"
+        )
         facts["learning curve"] = str(run.learning_curve)
     facts["checkpoint"] = str(run.checkpoint)
     evaluations: list[Evaluation] = []
@@ -673,7 +726,11 @@ def _finish(
         results.print(evaluation_table(evaluations, title="evaluation"))
     if outcome is Outcome.OUT_OF_TIME:
         results.print(f"go on with  {_resume_command(run, [])}", highlight=False, soft_wrap=True)
-    results.print(f"watch with  mario-rl watch {shlex.quote(str(run.folder))}", highlight=False, soft_wrap=True)
+    results.print(
+        f"watch with  mario-rl watch {shlex.quote(str(run.folder))}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _film(path: Path, agent: Agent, run: Run, evaluations: list[Evaluation]) -> str:
@@ -686,7 +743,7 @@ def _film(path: Path, agent: Agent, run: Run, evaluations: list[Evaluation]) -> 
     with contextlib.closing(env):
         player = _load_player(path, env, agent)
         record_episode(player, env, run.video, epsilon=evaluation.epsilon, seed=best.seed)
-    return f"{run.video}, the best evaluated episode: return {best.episodic_return:,.1f}, seed {best.seed}"
+    return f"{run.video}, best evaluated episode: {best.episodic_return:,.1f}, seed {best.seed}"
 
 
 def _load_player(path: Path, env: gym.Env[Any, Any], agent: Agent) -> Agent:
@@ -702,7 +759,7 @@ def _evaluations(
     seed: int,
     usual: float | None = None,
 ) -> list[Evaluation]:
-    """Return the evaluation at epsilon, or the usual ones: greedy, and where that repeats itself noisy too.
+    """Return the evaluation at epsilon, or the usual ones: greedy, and on Mario noisy too.
 
     Args:
         agent: who plays.
@@ -759,12 +816,15 @@ def _show_window(
         ).episodes
         cleared = ", cleared" if episode.cleared else ""
         console.print(
-            f"seed {episode.seed}: return {episode.episodic_return:,.1f} in {episode.length:,} steps{cleared}"
+            f"seed {episode.seed}: return {episode.episodic_return:,.1f}, {episode.length:,} steps"
+            f"{cleared}"
         )
 
 
 def _evaluation_options(eval_episodes: int, video: bool) -> list[str]:
-    options = [] if eval_episodes == _EVALUATION_EPISODES else ["--eval-episodes", str(eval_episodes)]
+    options = (
+        [] if eval_episodes == _EVALUATION_EPISODES else ["--eval-episodes", str(eval_episodes)]
+    )
     return [*options, "--video"] if video else options
 
 

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mario_rl_agents.common.logger import RUNNING_EPISODES, EpisodeRow, read_episodes, running_average
+from mario_rl_agents.common.logger import (
+    RUNNING_EPISODES,
+    EpisodeRow,
+    read_episodes,
+    running_average,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,8 +53,9 @@ def load_curve(folder: Path) -> Curve:
 def plot_learning_curves(folders: list[Path], path: Path) -> None:
     """Draw return, clear rate and final x of runs over environment steps.
 
-    One run is drawn with every episode; of several, each is a faint line, and those of the same algorithm and
-    environment get their mean and a band of one standard deviation over the steps that all of them reached.
+    One run is drawn with every episode; of several, each is a faint line, and those of the same
+    algorithm and environment get their mean and a band of one standard deviation over the steps
+    that all of them reached.
 
     Args:
         folders: the runs' folders, at least one.
@@ -76,14 +82,13 @@ def plot_learning_curves(folders: list[Path], path: Path) -> None:
     heights = [3.0] + [1.6] * (len(panels) - 1)
     figure = Figure(figsize=(9, 1.4 + sum(heights)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(
-        len(panels), 1, sharex=True, squeeze=False, height_ratios=heights
-    )[:, 0]
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for axis, (field, drawn, label) in zip(axes, panels, strict=True):
         _draw_panel(axis, drawn, field)
         axis.set_ylabel(label)
     axes[-1].set_xlabel("environment steps")
     axes[-1].xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+    axes[0].yaxis.set_major_formatter(lambda y, _: f"{y:,g}")
     axes[0].legend(loc="best", frameon=False)
     title = curves[0].label if len({c.label for c in curves}) == 1 else f"{len(curves)} runs"
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
@@ -104,7 +109,7 @@ def _draw_panel(axis: Axes, curves: list[Curve], field: str) -> None:
         name = label if len(labels) > 1 else f"mean of the last {RUNNING_EPISODES} episodes"
         if len(curves) == 1 and field != "cleared":
             axis.plot(
-                curve.steps, values, ".", ms=3, color=colour, alpha=0.3, mew=0, label="one episode"
+                curve.steps, values, "o", ms=4, color=colour, alpha=0.35, mew=0, label="one episode"
             )
         axis.plot(curve.steps, running_average(values), color=colour, lw=2, label=name)
     if field == "cleared":
@@ -118,12 +123,13 @@ def _draw_panel(axis: Axes, curves: list[Curve], field: str) -> None:
 def _draw_group(axis: Axes, group: list[Curve], field: str, colour: str, label: str) -> None:
     """Draw runs of one label: each faintly, their mean, and a band of a standard deviation."""
     averages = [running_average(_values(curve, field)) for curve in group]
-    for curve, average in zip(group, averages, strict=True):
-        axis.plot(curve.steps, average, color=colour, lw=0.8, alpha=0.35)
     first = max(curve.steps[0] for curve in group)
     last = min(curve.steps[-1] for curve in group)
+    for index, (curve, average) in enumerate(zip(group, averages, strict=True)):
+        name = f"{label}, {len(group)} runs" if first > last and index == 0 else None
+        axis.plot(curve.steps, average, color=colour, lw=0.8, alpha=0.35, label=name)
     if first > last:
-        return  # no step that all of them reached
+        return  # there is no step that all of them reached, so no mean
     grid = np.linspace(first, last, _GRID_POINTS)
     stacked = np.stack(
         [np.interp(grid, c.steps, a) for c, a in zip(group, averages, strict=True)]

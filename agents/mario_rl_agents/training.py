@@ -1,7 +1,7 @@
 """Runs: a folder for each training, progress, checkpoints, budgets, Ctrl-C and exact resumption.
 
-A run is a folder: `config.json` says what it is, the other files what came of it (docs/training.md lists them).
-Nothing here knows an algorithm or an environment.
+A run is a folder: `config.json` says what it is, the other files what came of it (docs/training.md
+lists them). Nothing here knows an algorithm or an environment.
 """
 
 from __future__ import annotations
@@ -29,12 +29,19 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from mario_rl_agents.common.agent import Agent, Callback, Episode
-from mario_rl_agents.common.logger import RUNNING_EPISODES, RunLogger, read_episodes, running_average
+from mario_rl_agents.common.logger import (
+    RUNNING_EPISODES,
+    RunLogger,
+    read_episodes,
+    running_average,
+)
 
 CONFIG_FILE = "config.json"
 FORMAT = 1  # of config.json
 
-BEST_PERIOD = 10  # episodes between two looks at the running average that decides about best.safetensors
+BEST_PERIOD = (
+    10  # episodes between two looks at the running average that decides about best.safetensors
+)
 
 _VERSIONED = ("mario-rl-envs", "torch", "gymnasium", "numpy", "nes-py", "gym-super-mario-bros")
 
@@ -64,6 +71,7 @@ class RunSpec:
     evaluation_epsilon: float = 0.0  # epsilon of the evaluation at the end
 
     def __post_init__(self) -> None:
+        """Check the numbers."""
         if self.total_steps < 1:
             raise ValueError(f"total_steps must be at least 1, received {self.total_steps}")
         if self.seed < 0:
@@ -188,14 +196,15 @@ def train(
 ) -> Outcome:
     """Train until the run's total steps are taken, the minutes are over, or Ctrl-C; then save.
 
-    A second Ctrl-C raises KeyboardInterrupt at once; the latest periodic checkpoint is then what remains.
+    A second Ctrl-C raises KeyboardInterrupt at once; the latest periodic checkpoint remains.
 
     Args:
         agent: a new agent, or one loaded from `run.checkpoint`: it goes on from there.
         run: where to write.
         console: where progress is shown: a bar on a terminal, a line now and then elsewhere.
         minutes: time budget of this call; None is no limit.
-        checkpoint_seconds: time between checkpoints; longer where saving is slow, to cost under 5 % of the time.
+        checkpoint_seconds: time between checkpoints; longer where saving is slow, so that it costs
+            under 5 % of the time.
 
     Returns:
         Why it stopped.
@@ -258,7 +267,8 @@ class _Checkpointer(Callback):
 class _BestKeeper(Callback):
     """Keeps the weights whenever the mean return of the last 100 episodes reaches a new high.
 
-    It looks at every 10th episode: an average of fewer says little, and saving at each would slow short episodes.
+    It looks at every 10th episode: an average of fewer says little, and saving at each would slow
+    short episodes.
     """
 
     def __init__(self, run: Run) -> None:

@@ -1,8 +1,10 @@
-"""Films an episode with what the agent thinks drawn beside the game: action values, choice, the frames it sees."""
+"""Films an episode, with the action values, the choice and the agent's view drawn beside it."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import itertools
 import math
 import os
 from collections.abc import Iterator
@@ -60,7 +62,7 @@ class _Moment:
     """What the panel shows during one environment step."""
 
     values: NDArray[Any] | None  # [A]
-    scale: float  # the largest absolute value so far
+    axis: tuple[float, float]  # lowest and highest value of the episode so far, 0 included
     action: Any
     is_random: bool
     obs: NDArray[Any]
@@ -146,15 +148,16 @@ class _Film:
         policy = EvaluationPolicy(self._agent, env, epsilon=self._epsilon, seed=self._seed)
         obs, self.info = env.reset(seed=self._seed)
         waiting = _rendered(env)  # of the reset: shown with the first decision
-        num_frames, scale, ended = 0, 1e-9, False
+        last: list[Frame] = []
+        num_frames, axis, ended = 0, (0.0, 1e-9), False
         while not ended and num_frames < self._max_frames:
             values = self._values(obs)
             if values is not None:
-                scale = max(scale, float(np.abs(values).max()))
+                axis = min(axis[0], float(values.min())), max(axis[1], float(values.max()))
             action = policy(obs)
             moment = _Moment(
                 values=values,
-                scale=scale,
+                axis=axis,
                 action=action,
                 is_random=policy.was_random,
                 obs=np.asarray(obs),
@@ -171,12 +174,9 @@ class _Film:
             for picture in waiting:
                 yield _beside(picture, panel)
             num_frames += len(waiting)
-            last, waiting = waiting[-1:], []
-        final = _Moment(
-            values=moment.values,
-            scale=scale,
-            action=moment.action,
-            is_random=moment.is_random,
+            last, waiting = waiting[-1:] or last, []
+        final = dataclasses.replace(
+            moment,
             obs=np.asarray(obs),
             step=self.length,
             episodic_return=self.episodic_return,
@@ -185,8 +185,7 @@ class _Film:
         )
         for picture in last:
             frame = _beside(picture, self._panel(final))
-            for _ in range(hold):
-                yield frame
+            yield from itertools.repeat(frame, hold)
 
     def _values(self, obs: Any) -> NDArray[Any] | None:
         if isinstance(self._agent, _RatesActions):
@@ -209,12 +208,19 @@ class _Film:
             draw.text((left, 68), name, font=_font(12), fill=_FAINT)
             draw.text((left, 83), value, font=_font(20, bold=True), fill=_TEXT)
         if moment.result:
-            draw.text((right, 18), moment.result, font=_font(15, bold=True), fill=_CHOSEN, anchor="ra")
+            draw.text(
+                (right, 18), moment.result, font=_font(15, bold=True), fill=_CHOSEN, anchor="ra"
+            )
         stack = _stack(moment.obs)
         bottom = _HEIGHT - _MARGIN - (0 if stack is None else 120)
         self._draw_actions(draw, moment, top=122, bottom=bottom)
         if stack is not None:
-            draw.text((_MARGIN, _HEIGHT - 132), "what the agent sees, oldest first", font=_font(12), fill=_FAINT)
+            draw.text(
+                (_MARGIN, _HEIGHT - 132),
+                "what the agent sees, oldest first",
+                font=_font(12),
+                fill=_FAINT,
+            )
             for index, plane in enumerate(stack):
                 picture = Image.fromarray(plane).resize((84, 84), Image.Resampling.NEAREST)
                 image.paste(picture.convert("RGB"), (_MARGIN + index * 92, _HEIGHT - 112))
@@ -241,24 +247,28 @@ class _Film:
         top += 20
         height = min(30.0, (bottom - top) / len(shown))
         left, right = _MARGIN + 128, _PANEL_WIDTH - _MARGIN - 62
-        low = 0.0 if moment.values is None else min(0.0, float(moment.values.min()))
-        zero = left + (right - left) * (0.5 if low < 0 else 0.0)
+        low, high = moment.axis
+        zero = left + (right - left) * -low / (high - low)
         for row, action in enumerate(shown):
             y = top + row * height
             middle = y + height / 2
             is_chosen = action == chosen
             fill = colour if is_chosen else _TEXT
             name = self._names[action]
-            draw.text((_MARGIN, middle), name, font=_font(14, bold=is_chosen), fill=fill, anchor="lm")
+            draw.text(
+                (_MARGIN, middle), name, font=_font(14, bold=is_chosen), fill=fill, anchor="lm"
+            )
             if moment.values is None:
                 continue
             draw.rectangle((left, y + 4, right, y + height - 4), fill=_TRACK)
             value = float(moment.values[action])
-            end = zero + (right - zero) * value / moment.scale
+            end = zero + (right - left) * value / (high - low)
             bar = (min(zero, end), y + 4, max(zero, end), y + height - 4)
             draw.rectangle(bar, fill=colour if is_chosen else _BAR)
             place = (_PANEL_WIDTH - _MARGIN, middle)
-            draw.text(place, f"{value:,.2f}", font=_font(13, bold=is_chosen), fill=fill, anchor="rm")
+            draw.text(
+                place, f"{value:,.2f}", font=_font(13, bold=is_chosen), fill=fill, anchor="rm"
+            )
 
 
 def _rendered(env: gym.Env[Any, Any]) -> list[Frame]:
@@ -271,15 +281,15 @@ def _action_names(env: gym.Env[Any, Any]) -> list[str]:
     if not isinstance(env.action_space, gym.spaces.Discrete):
         return []
     count = int(env.action_space.n)
-    if env.has_wrapper_attr("action_meanings"):
-        names = [str(name) for name in env.get_wrapper_attr("action_meanings")]
+    if env.has_wrapper_attr("get_action_meanings"):
+        names = [str(name) for name in env.get_wrapper_attr("get_action_meanings")()]
         if len(names) == count:
             return names
     return [f"action {index}" for index in range(count)]
 
 
 def _shown_actions(values: NDArray[Any] | None, chosen: int, count: int) -> list[int]:
-    """Return the actions that have room: all, or the best rated and the chosen one, in their own order."""
+    """Return the actions that have room: all, or the best rated and the chosen one, in order."""
     if count <= _MAX_BARS:
         return list(range(count))
     order = list(range(count)) if values is None else [int(a) for a in np.argsort(-values)]
@@ -303,7 +313,7 @@ def _stack(obs: NDArray[Any]) -> list[Frame] | None:
 
 
 def _beside(picture: Frame, panel: Frame) -> Frame:
-    """Return the game, enlarged by whole pixels and centred, with the panel at its right; even sizes for H.264."""
+    """Return the game, enlarged by whole pixels, and the panel; H.264 wants even sizes."""
     times = max(1, _HEIGHT // picture.shape[0])
     game = picture.repeat(times, axis=0).repeat(times, axis=1)
     height = max(game.shape[0], panel.shape[0])
@@ -350,7 +360,7 @@ def _write_mp4(path: Path, frames: Iterator[Frame], fps: float) -> int:
     writer.send(None)  # starts it
     count = 0
     try:
-        for frame in _chain(first, frames):
+        for frame in itertools.chain([first], frames):
             writer.send(np.ascontiguousarray(frame))
             count += 1
     finally:
@@ -368,12 +378,5 @@ def _write_gif(path: Path, frames: Iterator[Frame], fps: float) -> int:
             small = image.resize(size, Image.Resampling.BOX)
             pictures.append(small.quantize(64, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE))
     milliseconds = 10 * round(100 * period / fps)  # GIFs count in hundredths of a second
-    pictures[0].save(
-        path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0
-    )
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0)
     return len(pictures)
-
-
-def _chain(first: Frame, rest: Iterator[Frame]) -> Iterator[Frame]:
-    yield first
-    yield from rest

@@ -33,7 +33,7 @@ class EvaluatedEpisode:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` measured. Standard deviations are those of a sample (n - 1), 0 for one episode."""
+    """What `evaluate` measured; standard deviations are of a sample (n - 1), 0 for one episode."""
 
     epsilon: float  # probability of a random action
     seed: int
@@ -51,7 +51,7 @@ class Evaluation:
     def repeats_itself(self) -> bool:
         """Whether several episodes were all the same one.
 
-        A greedy agent in a deterministic environment can play but one episode: its spread of 0 says nothing.
+        A greedy agent in a deterministic environment can play but one: a spread of 0 says nothing.
         """
         played = {dataclasses.replace(episode, seed=0) for episode in self.episodes}
         return len(self.episodes) > 1 and len(played) == 1
@@ -76,8 +76,8 @@ def evaluate(
 ) -> Evaluation:
     """Play whole episodes without learning and return their summary.
 
-    Episode i starts from `env.reset(seed=seed + i)` and draws its random actions from a generator of that
-    seed, so that each can be played again alone.
+    Episode i starts from `env.reset(seed=seed + i)` and draws its random actions from a generator
+    of that seed, so that each can be played again alone.
 
     Args:
         agent: the agent; it acts greedily and is not changed.
@@ -100,16 +100,17 @@ def evaluate(
 
 
 class EvaluationPolicy:
-    """Acts greedily but for a share of random actions, all from one seed.
-
-    Args:
-        agent: who chooses the greedy actions.
-        env: the environment whose actions they are.
-        epsilon: the probability of a uniformly random action.
-        seed: of the random actions.
-    """
+    """Acts greedily but for a share of random actions, all from one seed."""
 
     def __init__(self, agent: Agent, env: gym.Env[Any, Any], *, epsilon: float, seed: int) -> None:
+        """Make the policy.
+
+        Args:
+            agent: who chooses the greedy actions.
+            env: the environment whose actions they are.
+            epsilon: the probability of a uniformly random action.
+            seed: of the random actions.
+        """
         self._agent = agent
         self._epsilon = epsilon
         self._random = np.random.default_rng(seed)
@@ -130,7 +131,8 @@ def wilson_interval(
 ) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion (Wilson 1927), within [0, 1].
 
-    Unlike the textbook's normal interval it is not empty when none or all succeed, and it holds for few trials.
+    Unlike the textbook's normal interval it is not empty when none or all succeed, and it holds
+    for few trials.
 
     Args:
         successes: how many succeeded, between 0 and `trials`.
@@ -185,8 +187,8 @@ def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None)
         table.add_row(*cells)
     if any(evaluation.repeats_itself for evaluation in evaluations):
         table.caption = (
-            "* every episode was the same: this policy and this environment are deterministic, so more of "
-            "them tell no more; --epsilon 0.05 varies them"
+            "* every episode was the same: this policy and this environment are deterministic, so "
+            "more of them tell no more; --epsilon 0.05 varies them"
         )
     return table
 
@@ -196,9 +198,7 @@ def policy_name(epsilon: float) -> str:
     return "greedy" if epsilon == 0.0 else f"epsilon {epsilon:g}"
 
 
-def _play(
-    agent: Agent, env: gym.Env[Any, Any], *, epsilon: float, seed: int
-) -> EvaluatedEpisode:
+def _play(agent: Agent, env: gym.Env[Any, Any], *, epsilon: float, seed: int) -> EvaluatedEpisode:
     policy = EvaluationPolicy(agent, env, epsilon=epsilon, seed=seed)
     obs, info = env.reset(seed=seed)
     episodic_return, length, terminated, truncated = 0.0, 0, False, False

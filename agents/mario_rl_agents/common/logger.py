@@ -1,8 +1,9 @@
 """Writes what happens in training: one CSV of episodes, one CSV of metrics, and TensorBoard.
 
-`metrics.csv` and TensorBoard hold the same numbers under the same keys; docs/training.md defines each key.
-What is written depends on the steps taken alone (`charts/steps_per_second` apart), and the files are cut
-back to the checkpoint when a run is resumed: a resumed run leaves the files an unbroken one would leave.
+`metrics.csv` and TensorBoard hold the same numbers under the same keys; docs/training.md defines
+each key. What is written depends on the steps taken alone (`charts/steps_per_second` apart), and
+the files are cut back to the checkpoint when a run is resumed: a resumed run leaves the files that an
+unbroken one would leave.
 """
 
 from __future__ import annotations
@@ -94,13 +95,13 @@ def read_episodes(folder: str | Path) -> list[EpisodeRow]:
 
     Raises:
         FileNotFoundError: the folder holds no `episodes.csv`.
-        ValueError: a row other than the last is damaged (the last may be cut off by a crash: it is left out).
+        ValueError: a row is damaged (a last one cut off by a crash is left out instead).
     """
     return _read(Path(folder) / EPISODES_FILE, EpisodeRow.parse)
 
 
 def read_metrics(folder: str | Path) -> list[MetricRow]:
-    """Return the metrics of a run in the order they were written; raises as `read_episodes` does."""
+    """Return the metrics of a run in the order written; raises as `read_episodes` does."""
     return _read(Path(folder) / METRICS_FILE, MetricRow.parse)
 
 
@@ -113,15 +114,7 @@ def running_average(values: list[float], window: int = RUNNING_EPISODES) -> np.n
 
 
 class RunLogger(Callback):
-    """Logs a training run into its folder.
-
-    Args:
-        folder: the run's folder.
-        resume_step: environment steps of the checkpoint that the run goes on from: later rows are dropped.
-            None starts new files.
-        log_period: environment steps between two rows of agent metrics.
-        loss_period: gradient steps between two rows of losses.
-    """
+    """Logs a training run into its folder."""
 
     def __init__(
         self,
@@ -131,6 +124,15 @@ class RunLogger(Callback):
         log_period: int = 100,
         loss_period: int = 100,
     ) -> None:
+        """Open the files.
+
+        Args:
+            folder: the run's folder.
+            resume_step: environment steps of the checkpoint that the run goes on from: later rows
+                are dropped. None starts new files.
+            log_period: environment steps between two rows of agent metrics.
+            loss_period: gradient steps between two rows of losses.
+        """
         # Imported here: it takes a second, and reading logs does not need it.
         from torch.utils.tensorboard import SummaryWriter
 
@@ -217,7 +219,7 @@ class RunLogger(Callback):
         return float(np.mean([row.episodic_return for row in self.recent]))
 
     def clear_rate(self) -> float | None:
-        """Return the share of the last 100 episodes that reached the flag, None where infos do not say."""
+        """Return the share of the last 100 episodes that cleared, None where infos do not say."""
         known = [row.cleared for row in self.recent if row.cleared is not None]
         return float(np.mean(known)) if known else None
 

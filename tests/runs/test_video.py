@@ -1,0 +1,131 @@
+"""Films: the right frames, in a file that can be read back."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import imageio_ffmpeg
+import numpy as np
+import pytest
+import run_toys
+from numpy.typing import NDArray
+from PIL import Image, ImageSequence
+
+import mario_rl_envs  # noqa: F401  registers MarioRL-1-1-v0
+from mario_rl_agents.common.evaluate import evaluate
+from mario_rl_agents.dqn import DQN
+from mario_rl_agents.video import record_episode
+
+PANEL_WIDTH = 400
+YELLOW, RED = (255, 196, 61), (238, 108, 77)
+
+
+def read_mp4(path: Path) -> tuple[list[NDArray[np.uint8]], float]:
+    reader = imageio_ffmpeg.read_frames(str(path))
+    meta = next(reader)
+    width, height = meta["size"]
+    frames = [np.frombuffer(data, np.uint8).reshape(height, width, 3) for data in reader]
+    return frames, meta["fps"]
+
+
+def read_gif(path: Path) -> list[NDArray[np.uint8]]:
+    with Image.open(path) as image:
+        return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
+
+
+def has_colour(frame: NDArray[np.uint8], colour: tuple[int, int, int]) -> bool:
+    """Return whether a colour is there, as near as compression leaves it."""
+    distance = np.abs(frame.astype(int) - colour).max(axis=2)
+    return bool((distance < 25).sum() > 100)
+
+
+def film(path: Path, env_id: str = "FlagWalk-v0", **keywords: Any) -> Any:
+    env = gym.make(env_id, render_mode="rgb_array_list")
+    try:
+        return record_episode(DQN.create(env, seed=0, device="cpu"), env, path, **keywords)
+    finally:
+        env.close()
+
+
+def test_mp4_has_every_frame_of_the_game_and_a_second_more(tmp_path: Path) -> None:
+    recording = film(tmp_path / "new" / "walk.mp4")
+    frames, fps = read_mp4(recording.path)
+    steps = run_toys.FlagWalk.length
+    assert fps == 10
+    assert recording.length == steps
+    assert len(frames) == recording.num_frames == 1 + steps + 10  # reset, steps, a second held
+    assert frames[0].shape == (480, 310 + PANEL_WIDTH, 3)  # 48 x 31, ten times as large
+    red = [int(frame[240, 155, 0]) for frame in frames]
+    assert red == pytest.approx([0, 50, 100, 150, 200, *[250] * 11], abs=12)
+    assert [path.name for path in recording.path.parent.iterdir()] == ["walk.mp4"]
+
+
+def test_the_chosen_action_is_yellow_and_a_random_one_red(tmp_path: Path) -> None:
+    greedy, _ = read_mp4(film(tmp_path / "greedy.mp4").path)
+    panel = greedy[1][:, -PANEL_WIDTH:]
+    assert has_colour(panel, YELLOW)
+    assert not has_colour(panel, RED)
+    noisy, _ = read_mp4(film(tmp_path / "random.mp4", epsilon=1.0).path)
+    assert has_colour(noisy[1][:, -PANEL_WIDTH:], RED)
+
+
+def test_the_frames_that_the_agent_sees_are_drawn(tmp_path: Path) -> None:
+    frames, _ = read_mp4(film(tmp_path / "walk.mp4").path)
+    for step, frame in enumerate(frames[1:6]):  # the frame shown while the step is taken
+        seen = frame[480 - 112 + 42, -PANEL_WIDTH + 20 + 42]
+        assert seen.tolist() == pytest.approx([20 * step] * 3, abs=8)
+
+
+def test_gif_is_smaller_and_loops(tmp_path: Path) -> None:
+    recording = film(tmp_path / "walk.gif")
+    frames = read_gif(recording.path)
+    assert recording.num_frames == 16
+    # Equal frames in a row are stored as one that lasts longer.
+    assert 6 <= len(frames) <= 16
+    assert frames[0].shape == (288, 426, 3)
+    with Image.open(recording.path) as image:
+        assert image.info["loop"] == 0
+
+
+def test_the_film_is_the_episode_that_evaluation_counted(tmp_path: Path) -> None:
+    env = gym.make("FlagWalk-v0", render_mode="rgb_array_list")
+    agent = DQN.create(env, seed=0, device="cpu")
+    [episode] = evaluate(agent, env, num_episodes=1, epsilon=0.7, seed=12).episodes
+    recording = record_episode(agent, env, tmp_path / "walk.gif", epsilon=0.7, seed=12)
+    env.close()
+    assert recording.episodic_return == episode.episodic_return
+    assert recording.info["x_pos"] == episode.x_pos
+
+
+def test_mario_is_filmed_at_sixty_frames_a_second(tmp_path: Path) -> None:
+    recording = film(tmp_path / "mario.mp4", "MarioRL-1-1-v0", max_seconds=0.5)
+    frames, fps = read_mp4(recording.path)
+    assert fps == 60
+    assert frames[0].shape == (480, 512 + PANEL_WIDTH, 3)
+    assert len(frames) == recording.num_frames
+    # The frame after reset and four for each step, until half a second is full; then a second more.
+    assert recording.length == 8
+    assert recording.num_frames == 1 + 4 * 8 + 60
+
+
+def test_long_episodes_are_cut(tmp_path: Path) -> None:
+    recording = film(tmp_path / "walk.gif", max_seconds=0.3)
+    assert recording.length == 2  # the frame of the reset, and two more
+
+
+def test_other_endings_and_render_modes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"walk\.avi must end in one of \.mp4, \.gif"):
+        film(tmp_path / "walk.avi")
+    env = gym.make("FlagWalk-v0", render_mode="rgb_array")
+    with pytest.raises(ValueError, match="must have render_mode 'rgb_array_list'"):
+        record_episode(DQN.create(env, device="cpu"), env, tmp_path / "walk.gif")
+    env.close()
+
+
+def test_a_missing_encoder_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)  # what a failed import leaves
+    with pytest.raises(ImportError, match=r'pip install "mario-rl-envs\[video\]"'):
+        film(tmp_path / "walk.mp4")
