@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import gymnasium as gym
-from gymnasium.wrappers import FrameStackObservation, GrayscaleObservation, ResizeObservation
+from gymnasium.wrappers import FrameStackObservation
 
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game.actions import ACTION_SETS
 from mario_rl_envs.validation import check_integer
 from mario_rl_envs.wrappers import (
     ContinuousJoypad,
+    GrayscaleObservation,
     JoypadSpace,
     NoopReset,
     RamObservation,
+    ResizeObservation,
     SkipFrame,
     StickyAction,
     TileObservation,

@@ -11,7 +11,7 @@ import numpy as np
 
 
 class IntegerRam:
-    """RAM whose bytes are read as Python integers: 7.4.0 overflows when NumPy 2 keeps them uint8."""
+    """RAM read as Python integers: 7.4.0 overflows when NumPy 2 keeps its bytes uint8."""
 
     def __init__(self, ram: Any) -> None:
         self._ram = ram

@@ -2,6 +2,7 @@
 
 from mario_rl_envs.wrappers.joypad import ContinuousJoypad, JoypadSpace
 from mario_rl_envs.wrappers.noop import NoopReset
+from mario_rl_envs.wrappers.pixels import GrayscaleObservation, ResizeObservation
 from mario_rl_envs.wrappers.ram import RamObservation, TileObservation
 from mario_rl_envs.wrappers.skip import SkipFrame
 from mario_rl_envs.wrappers.stall import TruncateOnStall
@@ -9,9 +10,11 @@ from mario_rl_envs.wrappers.sticky import StickyAction
 
 __all__ = [
     "ContinuousJoypad",
+    "GrayscaleObservation",
     "JoypadSpace",
     "NoopReset",
     "RamObservation",
+    "ResizeObservation",
     "SkipFrame",
     "StickyAction",
     "TileObservation",

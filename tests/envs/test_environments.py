@@ -16,7 +16,8 @@ from mario_rl_envs.game.stages import STAGES
 
 # What check_env may say, and why it is right that it does.
 ALLOWED_WARNINGS = (
-    # An image with its frames stacked first, [4, 84, 84], is what PyTorch and every RL library take.
+    # An image with its frames stacked first, [4, 84, 84], is what PyTorch and every RL library
+    # take.
     "observation space does not look like an image",
     # check_env sees the pipeline, not what gym.make would wrap around it: that is what it is for.
     "is different from the unwrapped version",
@@ -189,7 +190,7 @@ def test_info_has_exactly_the_documented_keys():
     *_, at_step = env.step(1)
     assert set(at_reset) == set(at_step) == set(mario_rl_envs.env.Info.__annotations__)
     assert at_reset["x_pos"] == 40
-    assert at_reset["time"] == 400 - 1
+    assert at_reset["time"] == 400
     env.close()
 
 

@@ -84,14 +84,21 @@ def test_keywords_survive_json():
     }
     env = gym.make(ENV_ID, **json.loads(json.dumps(keywords)))
     env.reset(seed=0)
-    spec = gym.envs.registration.EnvSpec.from_json(env.spec.to_json())
-    again = gym.make(spec)
+    again = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
     again.reset(seed=0)
     for _ in range(5):
         obs, reward, *_ = env.step(1)
         twin, same_reward, *_ = again.step(1)
         np.testing.assert_array_equal(obs, twin)
         assert reward == same_reward
+    env.close()
+    again.close()
+
+
+def test_the_spec_of_the_pipeline_makes_it_again():
+    env = gym.make(ENV_ID, actions="simple", skip=2)
+    again = gym.make(env.spec)
+    assert str(again) == str(env)
     env.close()
     again.close()
 
@@ -106,7 +113,7 @@ def test_keywords_survive_json():
             {"actions": "left_only"},
             "unknown actions 'left_only'; accepted are 'right_only', 'simple'",
         ),
-        ({"actions": [["jump"]]}, "unknown button 'jump'; accepted are 'NOOP', 'A', 'B'"),
+        ({"actions": [["jump"]]}, "unknown button 'jump'; accepted are 'NOOP' and 'A', 'B'"),
         ({"actions": ["right", "A"]}, r"got the string 'right'; write \['right'\]"),
         ({"actions": []}, "actions is empty"),
         ({"skip": 0}, "skip is 0; accepted is an integer, 1 or more"),

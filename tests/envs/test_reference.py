@@ -16,7 +16,7 @@ NUM_FRAMES = 2_500  # a stage
 
 
 def play_both(stage, num_frames, seed):
-    """Step both with the same random buttons, each held for some frames; return the episodes seen."""
+    """Step both with the same random buttons; return the number of episodes seen."""
     rng = np.random.default_rng(seed)
     ours, reference = SuperMarioBrosEnv(stage), make_reference(stage)
     bytes_ = [joypad_byte(buttons) for buttons in COMPLEX]

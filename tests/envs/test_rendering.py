@@ -46,13 +46,13 @@ def test_every_native_frame_can_be_had():
 def test_gymnasium_records_the_raw_environment(tmp_path):
     pytest.importorskip("moviepy", reason="recording needs the extra 'video'")
     raw = SuperMarioBrosEnv("1-1", render_mode="rgb_array")
-    env = RecordVideo(raw, str(tmp_path), disable_logger=True)
+    env = RecordVideo(raw, str(tmp_path / "videos"), disable_logger=True)
     env.reset()
     for _ in range(10):
         env.step(128)
     assert len(env.recorded_frames) == 11
     env.close()
-    assert (tmp_path / "rl-video-episode-0.mp4").stat().st_size > 1_000
+    assert (tmp_path / "videos" / "rl-video-episode-0.mp4").stat().st_size > 1_000
 
 
 def test_human_shows_every_frame_in_a_window():

@@ -65,7 +65,7 @@ def test_bad_state_is_refused_and_nothing_changes(env, spoil, message):
 
 
 def test_state_that_is_no_bytes(env):
-    with pytest.raises(TypeError, match="a save state is bytes, as save_state.* got str"):
+    with pytest.raises(TypeError, match=r"a save state is bytes, as save_state.* got str"):
         env.load_state("MRLS")
 
 

@@ -1,0 +1,47 @@
+"""Stable-Baselines3 learns on the environments as they are: no wrapper of ours, no warning."""
+
+import gymnasium as gym
+import pytest
+
+stable_baselines3 = pytest.importorskip(
+    "stable_baselines3", reason="needs the extra 'sb3' (PyTorch is not installed everywhere)"
+)
+NUM_STEPS = 1_000
+
+
+def make_agent(algorithm, env):
+    if algorithm == "DQN":
+        return stable_baselines3.DQN(
+            "CnnPolicy", env, buffer_size=1_000, learning_starts=100, train_freq=32, device="cpu"
+        )
+    return stable_baselines3.PPO(
+        "CnnPolicy", env, n_steps=125, batch_size=125, n_epochs=1, device="cpu"
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["DQN", "PPO"])
+@pytest.mark.parametrize("num_envs", [1, 4])
+def test_stable_baselines3_trains(algorithm, num_envs):
+    from stable_baselines3.common.env_util import make_vec_env
+
+    import mario_rl_envs  # noqa: F401
+
+    if num_envs == 1:
+        env = gym.make("MarioRL-1-1-v0")
+    else:
+        env = make_vec_env("MarioRL-1-1-v0", n_envs=num_envs, seed=0)
+    agent = make_agent(algorithm, env)
+    agent.learn(NUM_STEPS)
+    assert agent.num_timesteps >= NUM_STEPS
+    assert agent._n_updates > 0
+    env.close()
+
+
+def test_gymnasium_vector_of_four_steps():
+    envs = gym.make_vec("MarioRL-1-1-v0", num_envs=4)
+    obs, _ = envs.reset(seed=0)
+    assert obs.shape == (4, 4, 84, 84)
+    obs, reward, terminated, truncated, info = envs.step([1, 1, 1, 1])
+    assert reward.shape == terminated.shape == truncated.shape == (4,)
+    assert info["x_pos"].tolist() == [40 + 2] * 4 or len(set(info["x_pos"].tolist())) == 1
+    envs.close()

@@ -1,0 +1,323 @@
+"""Each wrapper alone, on environments that know nothing of Mario wherever it fits one."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.spaces import Box, Discrete
+
+from mario_rl_envs.env import SuperMarioBrosEnv
+from mario_rl_envs.game import ram
+from mario_rl_envs.game.actions import BUTTONS
+from mario_rl_envs.wrappers import (
+    ContinuousJoypad,
+    JoypadSpace,
+    NoopReset,
+    RamObservation,
+    SkipFrame,
+    StickyAction,
+    TileObservation,
+    TruncateOnStall,
+)
+from mario_rl_envs.wrappers.ram import EMPTY, ENEMY, ITEM, MARIO, SOLID, decode_tiles
+
+
+class Recorder(gym.Env):
+    """Remembers the actions it is given; each is worth 1; the episode is `length` steps long."""
+
+    def __init__(self, length=1_000, num_actions=256):
+        self.observation_space = Box(0, 1_000, (1,), np.float32)
+        self.action_space = Discrete(num_actions)
+        self.length = length
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.actions = []
+        return self._obs(), {"x_pos": 0}
+
+    def step(self, action):
+        self.actions.append(action)
+        is_over = len(self.actions) == self.length
+        terms = {"alive": 1.0}
+        return self._obs(), 1.0, is_over, False, {"x_pos": int(action), "reward_terms": terms}
+
+    def _obs(self):
+        return np.array([len(self.actions)], np.float32)
+
+
+def start(env, seed=0):
+    env.reset(seed=seed)
+    return env
+
+
+# JoypadSpace
+
+
+def test_joypad_space_presses_the_buttons():
+    recorder = Recorder()
+    env = start(JoypadSpace(recorder, "right_only"))
+    assert env.action_space == Discrete(5)
+    for action in range(5):
+        env.step(np.int64(action))
+    right, a, b = BUTTONS["right"], BUTTONS["A"], BUTTONS["B"]
+    assert recorder.actions == [0, right, right | a, right | b, right | a | b]
+    assert env.get_action_meanings()[4] == "right + A + B"
+
+
+def test_joypad_bytes_are_those_of_nes_py():
+    env = start(JoypadSpace(Recorder(), [[name] for name in BUTTONS] + [["NOOP"], []]))
+    for action in range(10):
+        env.step(action)
+    assert env.unwrapped.actions == [1, 2, 4, 8, 16, 32, 64, 128, 0, 0]
+
+
+@pytest.mark.parametrize("action", [-1, 5, 99])
+def test_joypad_action_out_of_range(action):
+    env = start(JoypadSpace(Recorder()))
+    with pytest.raises(
+        ValueError, match=f"the action {action} is out of range; accepted are 0 to 4"
+    ):
+        env.step(action)
+
+
+@pytest.mark.parametrize("action", ["right", 1.5, None, ["right"]])
+def test_joypad_action_of_the_wrong_type(action):
+    env = start(JoypadSpace(Recorder()))
+    with pytest.raises(TypeError, match="an action is an integer from 0 to 4; got"):
+        env.step(action)
+
+
+@pytest.mark.parametrize("wrapper", [JoypadSpace, ContinuousJoypad])
+def test_joypad_wrappers_need_joypad_bytes(wrapper):
+    with pytest.raises(
+        ValueError, match=rf"{wrapper.__name__} needs .* Discrete\(256\); this one has"
+    ):
+        wrapper(gym.make("CartPole-v1"))
+
+
+# ContinuousJoypad
+
+
+@pytest.mark.parametrize(
+    ("action", "buttons"),
+    [
+        ([0, 0, 0], []),
+        ([0.1, -1, -1], ["right"]),
+        ([-0.1, 0, 0], ["left"]),
+        ([1, 1, 1], ["right", "A", "B"]),
+        ([0, 0, 0.5], ["B"]),
+        ([0, 1e-6, 0], ["A"]),
+    ],
+)
+def test_continuous_joypad_thresholds(action, buttons):
+    env = start(ContinuousJoypad(Recorder()))
+    env.step(np.array(action, np.float32))
+    assert env.unwrapped.actions == [sum(BUTTONS[name] for name in buttons)]
+
+
+@pytest.mark.parametrize("action", [[0, 0], [0, 0, 1.5], [0, float("nan"), 0], 0.5])
+def test_continuous_action_out_of_range(action):
+    env = start(ContinuousJoypad(Recorder()))
+    with pytest.raises(ValueError, match="an action is three numbers from -1 to 1; got"):
+        env.step(action)
+
+
+def test_continuous_action_of_the_wrong_type():
+    env = start(ContinuousJoypad(Recorder()))
+    with pytest.raises(TypeError, match="an action is three numbers from -1 to 1; got str"):
+        env.step("right")
+
+
+# SkipFrame
+
+
+def test_skip_frame_sums_rewards_and_returns_the_last_frame():
+    env = start(SkipFrame(Recorder(), 4))
+    obs, reward, terminated, _, info = env.step(7)
+    assert (obs.item(), reward, terminated) == (4, 4.0, False)
+    assert info == {"x_pos": 7, "reward_terms": {"alive": 4.0}}
+    assert env.unwrapped.actions == [7] * 4
+
+
+def test_skip_frame_stops_at_the_end_of_an_episode():
+    env = start(SkipFrame(Recorder(length=6), 4))
+    env.step(0)
+    obs, reward, terminated, _, info = env.step(0)
+    assert (obs.item(), reward, terminated) == (6, 2.0, True)
+    assert info["reward_terms"] == {"alive": 2.0}
+
+
+def test_skip_frame_on_any_environment():
+    env, plain = SkipFrame(gym.make("CartPole-v1"), 2), gym.make("CartPole-v1")
+    start(env, seed=3)
+    start(plain, seed=3)
+    plain.step(1)
+    expected, *_ = plain.step(1)
+    obs, reward, *_ = env.step(1)
+    np.testing.assert_array_equal(obs, expected)
+    assert reward == 2.0
+
+
+# StickyAction
+
+
+def test_sticky_action_repeats_as_often_as_told():
+    env = start(StickyAction(Recorder(length=10**6), 0.25), seed=4)
+    num_steps = 4_000
+    for action in range(num_steps):
+        env.step(action)
+    taken = np.array(env.unwrapped.actions)
+    share = np.mean(taken != np.arange(num_steps))
+    # Three standard deviations of a Bernoulli share of 0.25.
+    assert abs(share - 0.25) < 3 * (0.25 * 0.75 / num_steps) ** 0.5
+    previous = np.concatenate([[0], taken[:-1]])
+    assert np.all((taken == np.arange(num_steps)) | (taken == previous))
+
+
+def test_first_action_of_an_episode_is_taken():
+    env = StickyAction(Recorder(), 0.99)
+    for action in range(20):
+        env.reset(seed=action)
+        env.step(action)
+        assert env.unwrapped.actions == [action]
+
+
+def test_sticky_action_follows_the_seed():
+    runs = []
+    for _ in range(2):
+        env = start(StickyAction(Recorder(), 0.5), seed=9)
+        for action in range(50):
+            env.step(action)
+        runs.append(env.unwrapped.actions)
+    assert runs[0] == runs[1]
+
+
+# NoopReset
+
+
+def test_noop_reset_draws_every_number_up_to_the_most():
+    env = NoopReset(Recorder(), noop_max=3)
+    seen = {int(env.reset(seed=seed)[0].item()) for seed in range(60)}
+    assert seen == {0, 1, 2, 3}
+
+
+def test_noop_reset_that_ends_the_episode_begins_again():
+    env = NoopReset(Recorder(length=3), noop_max=3)
+    for seed in range(30):
+        obs, _ = env.reset(seed=seed)
+        assert obs.item() < 3
+
+
+def test_noop_reset_keeps_the_info_of_a_reset():
+    raw = SuperMarioBrosEnv("1-1")
+    env = NoopReset(raw, noop_max=30)
+    _, plain = raw.reset()
+    _, info = env.reset(seed=1)
+    assert set(info) == set(plain)
+    assert info["time"] <= plain["time"]
+    env.close()
+
+
+def test_noop_action_must_be_one():
+    with pytest.raises(
+        ValueError, match=r"noop_action is 256; accepted is an action of Discrete\(256"
+    ):
+        NoopReset(Recorder(), noop_action=256)
+
+
+# TruncateOnStall
+
+
+def test_truncates_after_steps_without_a_new_best():
+    env = start(TruncateOnStall(Recorder(), num_steps=3))
+    flags = [env.step(x)[3] for x in (1, 2, 2, 1, 3, 3, 2, 3)]
+    assert flags == [False, False, False, False, False, False, False, True]
+
+
+def test_a_new_episode_stalls_anew():
+    env = start(TruncateOnStall(Recorder(), num_steps=2))
+    env.step(200)
+    env.step(200)
+    env.reset()
+    assert [env.step(1)[3] for _ in range(3)] == [False, False, True]
+
+
+def test_stall_of_mario_at_a_wall():
+    env = start(TruncateOnStall(gym.make("MarioRL-1-1-v0", actions=[["NOOP"]]), num_steps=5))
+    assert [env.step(0)[3] for _ in range(5)] == [False] * 4 + [True]
+    env.close()
+
+
+def test_stall_needs_its_key():
+    env = TruncateOnStall(gym.make("CartPole-v1"), num_steps=2)
+    with pytest.raises(ValueError, match="the info has no 'x_pos' to watch; it has nothing"):
+        env.reset()
+
+
+# RamObservation and TileObservation
+
+
+def test_ram_observation_is_the_memory():
+    raw = SuperMarioBrosEnv("1-1")
+    env = RamObservation(raw)
+    obs, info = env.reset()
+    np.testing.assert_array_equal(obs, raw.ram)
+    assert ram.x_position(obs.tobytes()) == info["x_pos"]
+    env.close()
+
+
+@pytest.mark.parametrize("wrapper", [RamObservation, TileObservation])
+def test_memory_observations_need_memory(wrapper):
+    with pytest.raises(ValueError, match=f"{wrapper.__name__} needs an environment with a `ram`"):
+        wrapper(gym.make("CartPole-v1"))
+
+
+def test_tiles_of_the_first_screen():
+    """1-1 begins with two rows of ground, and Mario on it in the third column."""
+    env = TileObservation(SuperMarioBrosEnv("1-1"))
+    obs, _ = env.reset()
+    assert obs.shape == (13, 16)
+    assert (obs[11:] == SOLID).all()
+    assert np.argwhere(obs == MARIO).tolist() == [[10, 3]]
+    assert (np.delete(obs[:11].ravel(), 10 * 16 + 3) == EMPTY).all()
+    env.close()
+
+
+def test_tiles_show_what_meets_mario():
+    """Walking right in 1-1: blocks are solid, and the first goomba comes along the ground."""
+    env = TileObservation(SuperMarioBrosEnv("1-1"))
+    env.reset()
+    terminated = False
+    grids = []
+    while not terminated:
+        obs, _, terminated, *_ = env.step(BUTTONS["right"])
+        grids.append(obs)
+    enemies = {tuple(place) for grid in grids for place in np.argwhere(grid == ENEMY).tolist()}
+    assert {row for row, _ in enemies} == {10}
+    assert {column for _, column in enemies} >= set(range(8, 15))
+    assert any((grid[7] == SOLID).any() for grid in grids)
+    # It dies on touching the goomba, which is then in Mario's block or the next.
+    beside = [
+        grid[10, max(0, column - 1) : column + 2]
+        for grid in grids[-20:]
+        for _, column in np.argwhere(grid == MARIO)
+    ]
+    assert any(ENEMY in blocks for blocks in beside)
+    env.close()
+
+
+def test_tiles_of_made_up_memory():
+    memory = np.zeros(ram.SIZE, np.uint8)
+    memory[ram.SCREEN_LEFT_PAGE] = 1
+    memory[ram.SCREEN_LEFT_X] = 0x20  # two blocks into the second page
+    blocks = memory[ram.BLOCK_BUFFER : ram.BLOCK_BUFFER + 2 * 13 * 16].reshape(2, 13, 16)
+    blocks[1, 5, 2] = 0xC2  # a coin, the first visible column
+    blocks[0, 6, 1] = 0x54  # the ground, on the next page: the last visible column
+    blocks[1, 7, 3] = 0x5F  # a hidden block
+    memory[ram.ENEMY_ACTIVE + 5] = 1  # a power-up
+    memory[ram.ENEMY_X_PAGE + 5] = 1
+    memory[ram.ENEMY_X + 5] = 0x50
+    memory[ram.ENEMY_Y + 5] = 32 + 3 * 16 - 8
+    grid = decode_tiles(memory)
+    expected = np.zeros((13, 16), np.uint8)
+    expected[5, 0], expected[6, 15], expected[3, 3] = ITEM, SOLID, ITEM
+    np.testing.assert_array_equal(grid, expected)
