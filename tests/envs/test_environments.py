@@ -16,10 +16,7 @@ from mario_rl_envs.game.stages import STAGES
 
 # What check_env may say, and why it is right that it does.
 ALLOWED_WARNINGS = (
-    # An image with its frames stacked first, [4, 84, 84], is what PyTorch and every RL library
-    # take.
-    "observation space does not look like an image",
-    # check_env sees the pipeline, not what gym.make would wrap around it: that is what it is for.
+    # It is given the whole pipeline on purpose: that is what users get.
     "is different from the unwrapped version",
 )
 
