@@ -177,13 +177,18 @@ def train(
             check_video_path(Path("video.mp4"))
         console = _console()
         if resume is not None:
-            given = {"--set": set_, "--env": env, "--out": out, "--overwrite": overwrite}
+            given: dict[str, Any] = {
+                "--set": set_,
+                "--env": env,
+                "--out": out,
+                "--overwrite": overwrite,
+            }
             given |= {"--seed": seed, "--recipe": recipe != "default"}
             refused = [name for name, value in given.items() if value]
             if refused:
                 raise _UsageError(
-                    f"{', '.join(refused)} cannot change a run: with --resume give only --steps, "
-                    "--minutes, --device, --eval-episodes and --video"
+                    f"{', '.join(refused)} cannot change a run: with --resume give only "
+                    "--steps, --minutes, --device, --eval-episodes and --video"
                 )
             run, agent = _resumed(resume, algorithm, env_id, steps, device or "auto")
             verb = f"resuming at step {agent.num_steps:,}"
@@ -217,6 +222,8 @@ def train(
                 outcome = run_training(agent, run, console=console, minutes=minutes)
             except KeyboardInterrupt:
                 raise _Failure(_unsaved_message(run)) from None
+            except (FloatingPointError, ValueError) as error:
+                raise _Failure(f"training stopped at step {agent.num_steps:,}: {error}") from error
         if outcome is Outcome.INTERRUPTED:
             options = _evaluation_options(eval_episodes, video)
             console.print(
@@ -410,7 +417,7 @@ def _what_it_plays(env_id: str) -> tuple[str, int]:
     """Return a description and the number of lives."""
     name = env_id.removeprefix("MarioRL-").removesuffix("-v0")
     if name == "Random":
-        return "a random stage each episode", 1
+        return "a random stage", 1
     if name == "v0":
         return "the whole game", 3
     world, stage = name.split("-")
@@ -423,6 +430,7 @@ def _what_it_plays(env_id: str) -> tuple[str, int]:
 @contextlib.contextmanager
 def _one_line_errors() -> Iterator[None]:
     """Print errors that a user can mend as one red line; exit 2 for usage, 1 for failures."""
+    from mario_rl_agents.common.checkpoint import CheckpointError
     from mario_rl_agents.training import RunError
 
     try:
@@ -430,7 +438,7 @@ def _one_line_errors() -> Iterator[None]:
     except _UsageError as error:
         _print_error(error)
         raise typer.Exit(_USAGE) from None
-    except (_Failure, RunError, ImportError, OSError) as error:
+    except (_Failure, RunError, CheckpointError, ImportError, OSError) as error:
         _print_error(error)
         raise typer.Exit(_FAILURE) from None
     except KeyboardInterrupt:
@@ -615,10 +623,7 @@ def _resumed(
             f"{folder} has no checkpoint yet: start it again with --out {folder} --overwrite"
         )
     env = _environment(run.spec.env_id, run.spec.env_kwargs)
-    try:
-        agent = ALGORITHMS[run.spec.algorithm].load(run.checkpoint, env, device=device)
-    except ValueError as error:
-        raise _Failure(str(error)) from error
+    agent = _load(run.checkpoint, run.spec.algorithm, env, device)
     total_steps = steps or run.spec.total_steps
     if agent.num_steps >= total_steps:
         raise _UsageError(
@@ -652,17 +657,25 @@ def _loaded(
     from mario_rl_agents.common.checkpoint import read_header
     from mario_rl_agents.recipes import ALGORITHMS
 
+    header = read_header(path)
+    if header.env_id is None:
+        raise _Failure(f"{path} does not name its environment: load it from Python")
+    if ":" in header.env_id:  # Gymnasium would import what stands before it
+        raise _Failure(f"{path} names the environment {header.env_id!r}, which is no plain id")
+    if header.algorithm not in ALGORITHMS:
+        raise _Failure(
+            f"{path} was trained by {header.algorithm}; known are {', '.join(ALGORITHMS)}"
+        )
+    kwargs = {**_env_kwargs(path, header), **env_changes}
+    env = _environment(header.env_id, kwargs, render_mode)
+    return _load(path, header.algorithm, env, device)
+
+
+def _load(path: Path, algorithm: str, env: gym.Env[Any, Any], device: str) -> Agent:
+    from mario_rl_agents.recipes import ALGORITHMS
+
     try:
-        header = read_header(path)
-        if header.env_id is None:
-            raise _Failure(f"{path} does not name its environment: load it from Python")
-        if header.algorithm not in ALGORITHMS:
-            raise _Failure(
-                f"{path} was trained by {header.algorithm}; known are {', '.join(ALGORITHMS)}"
-            )
-        kwargs = {**_env_kwargs(path, header), **env_changes}
-        env = _environment(header.env_id, kwargs, render_mode)
-        return ALGORITHMS[header.algorithm].load(path, env, device=device)
+        return ALGORITHMS[algorithm].load(path, env, device=device)
     except ValueError as error:
         raise _Failure(str(error)) from error
 
@@ -710,7 +723,7 @@ def _finish(
         facts["evaluated"] = str(path)
         with console.status("evaluating"):
             env = _environment(run.spec.env_id, run.spec.env_kwargs)
-            player = _load_player(path, env, agent)
+            player = _load(path, agent.algorithm, env, str(agent.device))
             with contextlib.closing(env):
                 epsilon = run.spec.evaluation_epsilon
                 evaluations = _evaluations(
@@ -741,13 +754,9 @@ def _film(path: Path, agent: Agent, run: Run, evaluations: list[Evaluation]) -> 
     best = evaluation.best
     env = _environment(run.spec.env_id, run.spec.env_kwargs, "rgb_array_list")
     with contextlib.closing(env):
-        player = _load_player(path, env, agent)
+        player = _load(path, agent.algorithm, env, str(agent.device))
         record_episode(player, env, run.video, epsilon=evaluation.epsilon, seed=best.seed)
     return f"{run.video}, best evaluated episode: {best.episodic_return:,.1f}, seed {best.seed}"
-
-
-def _load_player(path: Path, env: gym.Env[Any, Any], agent: Agent) -> Agent:
-    return type(agent).load(path, env, device=str(agent.device))
 
 
 def _evaluations(

@@ -351,7 +351,7 @@ class _ProgressDisplay(Callback):
         left = (self._total_steps - agent.num_steps) / speed if speed > 0 else None
         if self._seconds is not None:
             used = time.monotonic() - self._start
-            share = max(share, used / self._seconds)
+            share = max(share, used / max(self._seconds, 1e-9))
             left = min(max(self._seconds - used, 0.0), np.inf if left is None else left)
         return min(share, 1.0), left
 

@@ -10,13 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-import run_toys  # noqa: F401  registers FlagWalk-v0
-from typer.testing import CliRunner, Result
-
-import mario_rl_envs
 from mario_rl_agents.cli import app
 from mario_rl_agents.common.checkpoint import read_header
 from mario_rl_agents.common.logger import read_episodes, read_metrics
+from typer.testing import CliRunner, Result
+
+import mario_rl_envs
 
 TRAIN = ["train", "dqn", "CartPole-v1", "--set", "learning_starts=50", "--eval-episodes", "2"]
 MODULE = [sys.executable, "-m", "mario_rl_agents.cli"]
@@ -45,10 +44,10 @@ def fail(code: int, *arguments: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a run that was trained for 300 steps and filmed."""
+    """Return the folder of a run that was trained for 600 steps and filmed."""
     folder = tmp_path_factory.mktemp("runs") / "cartpole"
-    output = succeed(*TRAIN, "--steps", "300", "--out", folder, "--video", "--device", "cpu")
-    assert "finished, 300 steps" in output
+    output = succeed(*TRAIN, "--steps", "600", "--out", folder, "--video", "--device", "cpu")
+    assert "finished, 600 steps" in output
     assert f"mario-rl watch {folder}" in output
     return folder
 
@@ -68,8 +67,8 @@ def test_train_leaves_a_whole_run(run: Path) -> None:
     } <= names
     config = json.loads((run / "config.json").read_text())
     assert config["config"]["learning_starts"] == 50
-    assert config["total_steps"] == 300
-    assert read_header(run / "checkpoint.safetensors").num_steps == 300
+    assert config["total_steps"] == 600
+    assert read_header(run / "checkpoint.safetensors").num_steps == 600
     evaluation = json.loads((run / "evaluation.json").read_text())
     assert [entry["num_episodes"] for entry in evaluation["evaluations"]] == [2]
 
@@ -166,14 +165,13 @@ def test_a_run_without_a_name_gets_a_free_one(
 
 def test_env_keywords_reach_training_and_evaluation(tmp_path: Path) -> None:
     run = tmp_path / "walk"
-    walk = ["train", "double_dqn", "FlagWalk-v0", "--steps", "12", "--out", run]
+    walk: list[str | Path] = ["train", "double_dqn", "FlagWalk-v0", "--steps", "12", "--out", run]
     output = succeed(*walk, "--env", "flag_probability=1", "--eval-episodes", "2")
     assert "100% [34%, 100%]" in output
     assert all(row.cleared for row in read_episodes(run))
     never = succeed("evaluate", run, "--episodes", "2", "--env", "flag_probability=0")
     assert "0% [0%, 66%]" in never
-    cut = [*walk[:-1], tmp_path / "cut", "--env", "max_episode_steps=3", "--eval-episodes", "1"]
-    succeed(*cut)
+    succeed(*walk[:-1], tmp_path / "cut", "--env", "max_episode_steps=3", "--eval-episodes", "1")
     assert {row.episodic_length for row in read_episodes(tmp_path / "cut")} == {3}
     content = json.loads(succeed("evaluate", tmp_path / "cut", "--episodes", "1", "--json"))
     assert content["evaluations"][0]["episodes"][0]["length"] == 3
@@ -181,13 +179,16 @@ def test_env_keywords_reach_training_and_evaluation(tmp_path: Path) -> None:
 
 def test_mario_trains_and_is_evaluated_greedily_once(tmp_path: Path) -> None:
     run = tmp_path / "mario"
-    limits = ["--env", "max_episode_steps=4", "--set", "replay_capacity=100"]
+    limits = ["--recipe", "demo", "--env", "max_episode_steps=4"]
     succeed(
         "train", "double_dqn", "MarioRL-1-1-v0", "--steps", "9", "--out", run,
         *limits, "--eval-episodes", "2",
     )  # fmt: skip
     evaluations = json.loads((run / "evaluation.json").read_text())["evaluations"]
-    assert [(entry["epsilon"], entry["num_episodes"]) for entry in evaluations] == [(0, 1), (0.05, 2)]
+    assert [(entry["epsilon"], entry["num_episodes"]) for entry in evaluations] == [
+        (0, 1),
+        (0.05, 2),
+    ]
     assert all(entry["clear_rate"] == 0.0 for entry in evaluations)
     assert [row.cleared for row in read_episodes(run)] == [False, False]
 
@@ -205,14 +206,14 @@ def test_mario_trains_and_is_evaluated_greedily_once(tmp_path: Path) -> None:
         (["dqn"], "give an algorithm and an environment"),
         (["dqn", "CartPole-v1", "--recipe", "fast"], "there is no recipe 'fast'"),
         (["dqn", "CartPole-v1", "--set", "gamma"], "--set takes KEY=VALUE, received 'gamma'"),
-        (["dqn", "CartPole-v1", "--set", "gama=1"], "--set gama: DQNConfig has no such field, did you mean gamma"),
+        (["dqn", "CartPole-v1", "--set", "gama=1"], "has no such field, did you mean gamma"),
         (["dqn", "CartPole-v1", "--set", "gamma=7"], "--set: gamma"),
         (["dqn", "CartPole-v1", "--env", "wind=3"], "CartPole-v1 cannot be made: "),
         (["dqn", "MarioRL-1-1-v0", "--env", "actions=fly"], "MarioRL-1-1-v0 cannot be made: "),
         (["dqn", "CartPole-v1", "--device", "abacus"], "dqn on CartPole-v1: "),
-        (["dqn", "CartPole-v1", "--video", "--eval-episodes", "0"], "--video films an episode of the evaluation"),
+        (["dqn", "CartPole-v1", "--video", "--eval-episodes", "0"], "--video films an episode of"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_of_train_are_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
@@ -223,14 +224,14 @@ def test_mistakes_of_train_are_one_line(
 
 def test_resume_refuses_what_it_cannot_do(run: Path, tmp_path: Path) -> None:
     assert "there is no run at" in fail(1, "train", "--resume", tmp_path / "nowhere")
-    assert "is finished: it has taken 300 of 300 steps" in fail(2, "train", "--resume", run)
+    assert "is finished: it has taken 600 of 600 steps" in fail(2, "train", "--resume", run)
     line = fail(2, "train", "--resume", run, "--set", "gamma=0.5", "--seed", "1")
     assert "--set, --seed cannot change a run" in line
-    line = fail(2, "train", "double_dqn", "--resume", run, "--steps", "400")
+    line = fail(2, "train", "double_dqn", "--resume", run, "--steps", "700")
     assert "has the algorithm dqn, not double_dqn" in line
     (tmp_path / "config.json").write_text((run / "config.json").read_text())
     assert "has no checkpoint yet" in fail(1, "train", "--resume", tmp_path)
-    assert json.loads((run / "config.json").read_text())["total_steps"] == 300
+    assert json.loads((run / "config.json").read_text())["total_steps"] == 600
 
 
 def test_an_existing_run_is_kept_unless_told(run: Path) -> None:

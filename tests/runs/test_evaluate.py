@@ -7,9 +7,6 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
-import run_toys  # noqa: F401  registers FlagWalk-v0
-from rich.console import Console
-
 from mario_rl_agents.common.evaluate import (
     Evaluation,
     evaluate,
@@ -17,6 +14,7 @@ from mario_rl_agents.common.evaluate import (
     wilson_interval,
 )
 from mario_rl_agents.dqn import DQN
+from rich.console import Console
 
 Env = gym.Env[Any, Any]
 
@@ -103,9 +101,7 @@ def test_each_episode_can_be_played_again_alone(cartpole: Env) -> None:
     agent = DQN.create(cartpole, seed=0, device="cpu")
     several = evaluate(agent, cartpole, num_episodes=4, epsilon=0.5, seed=3).episodes
     for episode in reversed(several):
-        [alone] = evaluate(
-            agent, cartpole, num_episodes=1, epsilon=0.5, seed=episode.seed
-        ).episodes
+        [alone] = evaluate(agent, cartpole, num_episodes=1, epsilon=0.5, seed=episode.seed).episodes
         assert alone == episode
     assert [episode.seed for episode in several] == [3, 4, 5, 6]
 

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-
 from mario_rl_agents.report import load_curve, plot_learning_curves
+from PIL import Image
 
 HEADER = "episode,step,episodic_return,episodic_length,terminated,truncated,x_pos,cleared"
 
 
-def make_run(folder: Path, *, algorithm: str = "dqn", mario: bool = True, episodes: int = 150) -> Path:
+def make_run(
+    folder: Path, *, algorithm: str = "dqn", mario: bool = True, episodes: int = 150
+) -> Path:
     """Write what the plot reads of a run."""
     folder.mkdir()
     spec = {"algorithm": algorithm, "env_id": "MarioRL-1-1-v0" if mario else "CartPole-v1"}

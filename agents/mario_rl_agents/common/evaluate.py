@@ -161,24 +161,32 @@ def wilson_interval(
 
 def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None) -> Table:
     """Return a rich table with one row an evaluation."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", caption_justify="left")
-    table.add_column("policy")
-    for column in ("episodes", "return", "length (steps)"):
-        table.add_column(column, justify="right")
+    # Tight, so that all of it fits into 80 columns.
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("policy", no_wrap=True)
+    for column in ("episodes", "return", "steps"):
+        table.add_column(column, justify="right", no_wrap=True)
     has_x_pos = any(evaluation.x_pos_mean is not None for evaluation in evaluations)
     has_clears = any(evaluation.clear_rate is not None for evaluation in evaluations)
     if has_x_pos:
-        table.add_column("final x (pixels)", justify="right")
+        table.add_column("x (pixels)", justify="right", no_wrap=True)
     if has_clears:
-        table.add_column("clear rate (95 %)", justify="right")
+        table.add_column("clear rate (95 %)", justify="right", no_wrap=True)
     for evaluation in evaluations:
         cells = [
             policy_name(evaluation.epsilon) + (" *" if evaluation.repeats_itself else ""),
             str(evaluation.num_episodes),
             _spread(evaluation.return_mean, evaluation.return_std, evaluation.num_episodes),
-            _spread(evaluation.length_mean, evaluation.length_std, evaluation.num_episodes),
+            f"{evaluation.length_mean:,.1f}",
         ]
         if has_x_pos:
             cells.append("" if evaluation.x_pos_mean is None else f"{evaluation.x_pos_mean:,.0f}")

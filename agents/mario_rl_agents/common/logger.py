@@ -2,8 +2,8 @@
 
 `metrics.csv` and TensorBoard hold the same numbers under the same keys; docs/training.md defines
 each key. What is written depends on the steps taken alone (`charts/steps_per_second` apart), and
-the files are cut back to the checkpoint when a run is resumed: a resumed run leaves the files that an
-unbroken one would leave.
+the files are cut back to the checkpoint when a run is resumed: a resumed run leaves the files that
+an unbroken one would leave.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class RunLogger(Callback):
         self.recent = deque(kept, maxlen=RUNNING_EPISODES)  # the latest episodes
         self._episodes = (self._folder / EPISODES_FILE).open("a", newline="", encoding="utf-8")
         self._metrics = (self._folder / METRICS_FILE).open("a", newline="", encoding="utf-8")
-        self._tensorboard = SummaryWriter(  # type: ignore[no-untyped-call]
+        self._tensorboard = SummaryWriter(
             self._folder / TENSORBOARD_FOLDER,
             purge_step=None if resume_step is None else resume_step + 1,
         )
@@ -197,7 +197,7 @@ class RunLogger(Callback):
         """Flush and close every file."""
         self._episodes.close()
         self._metrics.close()
-        self._tensorboard.close()  # type: ignore[no-untyped-call]
+        self._tensorboard.close()
 
     def record(self, step: int, metrics: dict[str, float]) -> None:
         """Write numbers by key to `metrics.csv` and to TensorBoard.
@@ -209,7 +209,7 @@ class RunLogger(Callback):
         writer = csv.writer(self._metrics)
         for metric, value in metrics.items():
             writer.writerow(_cells(MetricRow(step, metric, float(value))))
-            self._tensorboard.add_scalar(metric, float(value), step)  # type: ignore[no-untyped-call]
+            self._tensorboard.add_scalar(metric, float(value), step)
         self._metrics.flush()
 
     def mean_return(self) -> float | None:

@@ -1,0 +1,127 @@
+"""What the command line can name: the algorithms, and a table of configurations to start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+import gymnasium as gym
+
+import mario_rl_envs  # noqa: F401  registers the environments of Mario
+from mario_rl_agents.common.agent import Agent
+from mario_rl_agents.double_dqn import DoubleDQN
+from mario_rl_agents.dqn import DQN, DQNConfig
+
+ALGORITHMS: Final[Mapping[str, type[Agent]]] = MappingProxyType(
+    {"dqn": DQN, "double_dqn": DoubleDQN}
+)
+
+MARIO: Final = "MarioRL"  # stands for every id that begins with it
+ANY: Final = "*"  # stands for every other id
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train on an environment."""
+
+    config: Any  # of the algorithm
+    total_steps: int  # environment steps
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)  # keywords of gym.make
+    evaluation_epsilon: float = 0.0  # where 0, a greedy agent's episodes differ by themselves
+
+
+_EVALUATION_EPSILON: Final = 0.05  # on Mario, which is deterministic; as Mnih et al. 2015
+
+# (environment, name) -> recipe; DQN and Double DQN share theirs, so that only the target differs.
+_DQN_RECIPES: Final[Mapping[tuple[str, str], Recipe]] = MappingProxyType(
+    {
+        # The tutorial's numbers; its 50,000 episodes are about 10 million steps, its exploration
+        # takes 9 million to end.
+        (MARIO, "tutorial"): Recipe(
+            DQNConfig(), total_steps=10_000_000, evaluation_epsilon=_EVALUATION_EPSILON
+        ),
+        # The tutorial's, but exploration as in Mnih et al. 2015, which ends within a day's run.
+        (MARIO, "default"): Recipe(
+            DQNConfig(epsilon_schedule="linear", epsilon_decay_steps=1_000_000),
+            total_steps=2_000_000,
+            evaluation_epsilon=_EVALUATION_EPSILON,
+        ),
+        # All shortened, so that five minutes on two cores (about 25,000 steps) show learning.
+        (MARIO, "demo"): Recipe(
+            DQNConfig(
+                replay_capacity=50_000,
+                learning_starts=1_000,
+                target_update_period=500,
+                epsilon_schedule="linear",
+                epsilon_decay_steps=12_000,
+                epsilon_end=0.05,
+            ),
+            total_steps=100_000,
+            evaluation_epsilon=_EVALUATION_EPSILON,
+        ),
+        (ANY, "default"): Recipe(
+            DQNConfig(
+                learning_rate=1e-3,
+                gamma=0.99,
+                batch_size=64,
+                replay_capacity=50_000,
+                learning_starts=1_000,
+                target_update_period=500,
+                epsilon_schedule="linear",
+                epsilon_decay_steps=10_000,
+                epsilon_end=0.05,
+            ),
+            total_steps=50_000,
+        ),
+    }
+)
+
+# (algorithm, environment, name) -> recipe.
+RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
+    {
+        (algorithm, *key): recipe
+        for algorithm in ("dqn", "double_dqn")
+        for key, recipe in _DQN_RECIPES.items()
+    }
+)
+
+
+def find_recipe(algorithm: str, env_id: str, name: str = "default") -> Recipe:
+    """Return the recipe of that name: the environment's own, else its family's, else anyone's.
+
+    Args:
+        algorithm: A key of `ALGORITHMS`.
+        env_id: A Gymnasium id.
+        name: "default", "tutorial" or "demo".
+
+    Raises:
+        ValueError: There is none; the message names those there are.
+    """
+    for place in _places(env_id):
+        if (algorithm, place, name) in RECIPES:
+            return RECIPES[algorithm, place, name]
+    names = {key[2] for key in RECIPES if key[0] == algorithm and key[1] in _places(env_id)}
+    raise ValueError(
+        f"there is no recipe {name!r} for {algorithm} on {env_id}: known are "
+        f"{', '.join(sorted(names))}"
+    )
+
+
+def evaluation_epsilon(env_id: str) -> float:
+    """Return the epsilon that makes a greedy agent's episodes differ, 0 where they do anyway."""
+    return _EVALUATION_EPSILON if MARIO in _places(env_id) else 0.0
+
+
+def make_env(
+    env_id: str, kwargs: Mapping[str, Any], *, render_mode: str | None = None
+) -> gym.Env[Any, Any]:
+    """Return `gym.make` of an id, with those of Mario registered."""
+    return gym.make(env_id, render_mode=render_mode, **kwargs)
+
+
+def _places(env_id: str) -> tuple[str, ...]:
+    """Return where to look for an environment's recipes, the most specific first."""
+    name = env_id.rpartition(":")[2]  # "mario_rl_envs:MarioRL-1-1-v0" is an id as well
+    return (name, MARIO, ANY) if name.startswith(f"{MARIO}-") else (name, ANY)
