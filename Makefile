@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: demo test lint format bench clean
 
 demo: $(INSTALLED)
-	$(BIN)/mario-rl train double_dqn MarioRL-1-1-v0 --recipe demo --minutes 5 --out runs/demo --overwrite
+	$(BIN)/mario-rl train double_dqn MarioRL-1-1-v0 --recipe demo --minutes 5 --video --out runs/demo --overwrite
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses auto

@@ -1,0 +1,43 @@
+"""Train Double DQN from Python: the few lines behind `mario-rl train`.
+
+Needs `pip install "mario-rl-envs[agents]"`.
+"""
+
+import argparse
+
+import gymnasium as gym
+from mario_rl_agents.common.agent import Agent, Callback, Episode
+from mario_rl_agents.common.evaluate import evaluate
+from mario_rl_agents.double_dqn import DoubleDQN
+from mario_rl_agents.dqn import DQNConfig
+
+import mario_rl_envs  # noqa: F401 (registers the ids)
+
+
+class PrintEpisodes(Callback):
+    """Say how every episode went."""
+
+    def on_episode_end(self, agent: Agent, episode: Episode) -> None:
+        """Print a line."""
+        x_pos = episode.info["x_pos"]
+        print(f"step {episode.step:7d}  return {episode.episodic_return:6.0f}  x {x_pos:4d}")
+
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--steps", type=int, default=50_000, help="environment steps")
+parser.add_argument("--out", default="double_dqn.safetensors", help="where to save the agent")
+arguments = parser.parse_args()
+
+env = gym.make("MarioRL-1-1-v0")
+config = DQNConfig(
+    replay_capacity=50_000,
+    learning_starts=min(1_000, arguments.steps // 2),
+    target_update_period=500,
+    epsilon_schedule="linear",
+    epsilon_decay_steps=arguments.steps // 2,
+)
+agent = DoubleDQN.create(env, config, seed=0)
+agent.learn(arguments.steps, [PrintEpisodes()])
+agent.save(arguments.out)
+print(evaluate(agent, env, num_episodes=3, epsilon=0.05, seed=0))
+env.close()

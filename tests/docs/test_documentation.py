@@ -1,0 +1,48 @@
+"""Every code block of README and docs runs, and every link to a file leads to one."""
+
+import re
+
+import pytest
+
+from benchmarks.documentation import PAGES, ROOT, is_long, parse
+
+IDS = [str(page.relative_to(ROOT)) for page in PAGES]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_blocks_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    examples = list(parse(page, tmp_path).examples())
+    for example in examples:
+        if not is_long(example):
+            example.evaluate()
+
+
+def test_pages_have_blocks_that_run(tmp_path):
+    num_blocks = {
+        page.name: sum(not is_long(example) for example in parse(page, tmp_path).examples())
+        for page in PAGES
+    }
+    assert num_blocks["README.md"] >= 1
+    assert num_blocks["environments.md"] >= 5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_block_has_a_language_that_is_run(page):
+    languages = re.findall(r"^```(\w*)\n.*?^```$", page.read_text(), flags=re.M | re.S)
+    assert set(languages) <= {"python", "bash", "text"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        if not target.startswith("https://"):
+            assert (page.parent / target).exists(), target
+
+
+def test_a_broken_block_fails(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```bash\nfalse\n```\n\n```python\nassert 1 == 2\n```\n")
+    for example in parse(page, tmp_path).examples():
+        with pytest.raises(Exception, match=r"1 == 2|Expected|assert|''"):
+            example.evaluate()

@@ -1,0 +1,33 @@
+"""Every example runs, as a user would run it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+# The arguments that keep it short, and what it must print.
+RUNS = {
+    "pipeline_by_hand.py": ([], "equal for 100 steps"),
+    "draw_observation.py": (["--out", "picture.png"], "wrote picture.png: 1016 x 480"),
+    "stable_baselines3_ppo.py": (["--steps", "512", "--out", "agent.zip"], "total_timesteps"),
+    "train_double_dqn.py": (["--steps", "120", "--out", "agent.safetensors"], "num_episodes=3"),
+}
+
+
+def test_every_example_is_run():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(RUNS)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_example(name, tmp_path):
+    arguments, expected = RUNS[name]
+    result = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert expected in result.stdout
