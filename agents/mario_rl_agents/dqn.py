@@ -1,4 +1,4 @@
-"""DQN: deep Q-learning with replay and a target network (Mnih et al. 2015, "Human-level control")."""
+"""DQN: deep Q-learning with replay and a target network (Mnih et al. 2015)."""
 
 import copy
 from collections.abc import Sequence
@@ -42,60 +42,37 @@ class DQNConfig:
     gamma: float = 0.9  # discount per environment step
     batch_size: int = 32  # transitions
     replay_capacity: int = 100_000  # transitions
-    replay_dir: str | None = None  # folder to map the frames to a file in; None keeps them in RAM
-    frame_stack: bool = (
-        True  # the first axis of an image is a stack of frames: store each frame once
-    )
-    learning_starts: int = (
-        10_000  # transitions in memory; the tutorial's official version fills as many
-    )
+    replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
+    frame_stack: bool = True  # an image's first axis is a stack of frames: store each frame once
+    learning_starts: int = 10_000  # transitions in memory (PyTorch's own Mario tutorial: "burnin")
     update_period: int = 1  # environment steps per gradient step
     target_update_period: int = 10_000  # gradient steps per copy to the target network
     epsilon_start: float = 1.0  # probability of a random action
     epsilon_end: float = 0.1
     epsilon_schedule: str = "exponential"  # or "linear"
-    epsilon_factor: float = 0.99999975  # per environment step; exponential only
-    epsilon_decay_steps: int = (
-        1_000_000  # environment steps from start to end (Mnih et al.); linear only
-    )
-    max_grad_norm: float | None = None  # L2 norm over all gradients; None does not clip
-    hidden_sizes: tuple[int, ...] = (
-        64,
-        64,
-    )  # units, for vectors (Stable-Baselines3); images get the Nature CNN
-    overlap: bool = (
-        True  # step the environment in a second thread during a gradient step; same results
-    )
+    epsilon_factor: float = 0.99999975  # per environment step; for "exponential"
+    epsilon_decay_steps: int = 1_000_000  # environment steps; for "linear" (Mnih et al. 2015)
+    max_grad_norm: float | None = None  # L2 norm of all gradients; None: no clipping
+    hidden_sizes: tuple[int, ...] = (64, 64)  # units, for vectors (Stable-Baselines3)
+    overlap: bool = True  # step the environment while the gradient step runs; same results
 
     def __post_init__(self) -> None:
         """Check every field."""
         _check("learning_rate", self.learning_rate, self.learning_rate > 0, "a number > 0")
         for name in ("gamma", "epsilon_start", "epsilon_end"):
             _check(name, getattr(self, name), 0 <= getattr(self, name) <= 1, "in [0, 1]")
-        for name in (
-            "batch_size",
-            "replay_capacity",
-            "update_period",
-            "target_update_period",
-            "epsilon_decay_steps",
-        ):
+        for name in ("batch_size", "replay_capacity", "update_period", "target_update_period"):
             value = getattr(self, name)
             _check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
-        _check(
-            "learning_starts",
-            self.learning_starts,
-            1 <= self.learning_starts <= self.replay_capacity,
-            f"between 1 and replay_capacity = {self.replay_capacity}, or learning never starts",
-        )
-        kinds = ("exponential", "linear")
-        _check(
-            "epsilon_schedule",
-            self.epsilon_schedule,
-            self.epsilon_schedule in kinds,
-            f"one of {kinds}",
-        )
+        starts, capacity = self.learning_starts, self.replay_capacity
+        limit = f"between 1 and replay_capacity = {capacity}, or learning never starts"
+        _check("learning_starts", starts, 1 <= starts <= capacity, limit)
+        kind, kinds = self.epsilon_schedule, ("exponential", "linear")
+        _check("epsilon_schedule", kind, kind in kinds, f"one of {kinds}")
+        steps = self.epsilon_decay_steps
+        _check("epsilon_decay_steps", steps, steps >= 1, "a whole number >= 1")
         _check("epsilon_factor", self.epsilon_factor, 0 < self.epsilon_factor <= 1, "in (0, 1]")
-        if self.epsilon_schedule == "exponential":
+        if kind == "exponential":
             limit = f"at most epsilon_start = {self.epsilon_start}"
             _check("epsilon_end", self.epsilon_end, self.epsilon_end <= self.epsilon_start, limit)
         norm = self.max_grad_norm
@@ -132,7 +109,7 @@ class DQN(Agent):
         self.q.to(device)
         self.q_target = copy.deepcopy(self.q).requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.q.parameters(), config.learning_rate, fused=True)
-        assert space.shape is not None and space.dtype is not None  # make_network accepts Box only
+        assert isinstance(space, gym.spaces.Box)  # make_network accepts nothing else
         self.replay = ReplayBuffer(
             config.replay_capacity,
             space.shape,
@@ -179,20 +156,17 @@ class DQN(Agent):
         if obs.shape[1:] != shape:
             raise ValueError(f"obs must be a batch of shape (B, *{shape}), got {obs.shape}")
         with torch.inference_mode():
-            values: NDArray[np.float32] = self.q(torch.as_tensor(obs, device=self.device)).numpy(
-                force=True
-            )
+            q = self.q(torch.as_tensor(obs, device=self.device))  # [B, A]
+        values: NDArray[np.float32] = q.numpy(force=True)
         return values
 
     def td_target(self, batch: Batch) -> Tensor:
         """Return r + gamma (1 - terminated) max_a Q_target(s', a), shape [B] (Mnih et al. 2015)."""
-        next_q: Tensor = self.q_target(batch.next_obs).amax(
-            dim=1
-        )  # [B], the target network picks and rates
+        next_q: Tensor = self.q_target(batch.next_obs).amax(dim=1)  # [B]
         return batch.reward + self.config.gamma * next_q * ~batch.terminated
 
     def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the Huber loss of the TD error, a scalar, and Q(s, a) of the actions taken, shape [B]."""
+        """Return the Huber loss of the TD error, a scalar, and Q(s, a), shape [B]."""
         with torch.no_grad():
             target = self.td_target(batch)  # [B]
         q = self.q(batch.obs).gather(1, batch.action.unsqueeze(1)).squeeze(1)  # [B]
@@ -208,14 +182,12 @@ class DQN(Agent):
             FloatingPointError: If the loss is not finite; the weights are left as they were.
         """
         loss, q = self.loss(batch.to(self.device))
-        td, q_mean = torch.stack(
-            (loss.detach(), q.detach().mean())
-        ).tolist()  # one wait for the device
+        # One transfer, so that the device is waited for once.
+        td, q_mean = torch.stack((loss.detach(), q.detach().mean())).tolist()
         if not np.isfinite(td):
             raise FloatingPointError(
-                f"the TD loss is {td} at gradient step {self.num_updates} (environment step "
-                f"{self.num_steps}): "
-                "check the rewards for NaN, or lower learning_rate"
+                f"the TD loss is {td} at gradient step {self.num_updates}, environment step "
+                f"{self.num_steps}: check the rewards for NaN, or lower learning_rate"
             )
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -282,10 +254,15 @@ class DQN(Agent):
             network.load_state_dict(
                 {key.removeprefix(name): x for key, x in tensors.items() if key.startswith(name)}
             )
+        parameters = list(self.q.parameters())
         state: dict[int, dict[str, Tensor]] = {}
         for key, x in tensors.items():
             if key.startswith("optimizer/"):
                 _, index, name = key.split("/")
+                parameter = parameters[int(index)]
+                if x.shape == parameter.shape:
+                    # Fused Adam takes memory in the parameter's order, which is channels last.
+                    x = torch.empty_like(parameter, device="cpu").copy_(x)
                 state.setdefault(int(index), {})[name] = x
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
 

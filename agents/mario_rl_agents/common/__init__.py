@@ -1,1 +1,1 @@
-"""Parts that are identical in every algorithm: replay, networks, schedules, seeds, checkpoints, the off-policy loop."""
+"""Parts that algorithms share: replay, networks, schedules, seeds, checkpoints, the loop."""

@@ -1,4 +1,4 @@
-"""What every agent offers: create, learn, act, save, load; and the callbacks that watch it learn."""
+"""What every agent offers: create, learn, act, save, load; and callbacks to watch it learn."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -7,7 +7,6 @@ from os import PathLike
 from typing import Any, ClassVar, Self
 
 import gymnasium as gym
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -29,7 +28,8 @@ class Callback:
     """Watches an agent learn. Override what you need.
 
     The calls for one environment step come in this order, once the step is recorded: `on_update`
-    if a gradient step was taken, `on_episode_end` if an episode ended, `on_step`. Saving the agent is safe in each of them.
+    if a gradient step was taken, `on_episode_end` if an episode ended, `on_step`. The agent may be
+    saved in each of them.
     """
 
     def on_training_start(self, agent: "Agent") -> None:
@@ -78,12 +78,11 @@ class Agent(ABC):
         Args:
             env: A single Gymnasium environment.
             config: The algorithm's config; its defaults when None.
-            seed: Decides the weights, the exploration, the sampling and the environment's first
-            reset. device: `"auto"` or a torch device such as `"cpu"` or `"cuda:0"`.
+            seed: Decides the weights, exploration, sampling and the environment's first reset.
+            device: `"auto"` or a torch device such as `"cpu"` or `"cuda:0"`.
 
         Raises:
-            ValueError: If the environment's spaces do not suit the algorithm, or the device is not
-            there.
+            ValueError: If the spaces do not suit the algorithm, or the device is not there.
         """
 
     @abstractmethod
@@ -140,8 +139,8 @@ def select_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
         raise ValueError(
-            f'device {name!r} cannot be used here ({str(error).splitlines()[0]}); use "auto", '
-            '"cpu", "cuda" or "mps"'
+            f'device {name!r} cannot be used here ({reason}); use "auto", "cpu", "cuda" or "mps"'
         ) from error
     return device

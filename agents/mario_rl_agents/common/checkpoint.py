@@ -1,7 +1,7 @@
-"""Checkpoints: one safetensors file with tensors, and all else as JSON in its metadata. Loading one runs no code.
+"""Checkpoints: tensors in one safetensors file, all else as JSON in its metadata.
 
-A replay memory goes to a second file beside it, which the checkpoint names together with its
-digest.
+Loading one runs no code. A replay memory goes to a second file beside it, which the checkpoint
+names together with its size and digest.
 """
 
 import contextlib
@@ -53,9 +53,7 @@ class CheckpointHeader:
     num_updates: int  # gradient steps
     num_episodes: int
     generators: dict[str, Any]  # name -> state of a numpy bit generator
-    episode: dict[
-        str, Any
-    ]  # state of the environment's generator, journal of the episode in progress
+    episode: dict[str, Any]  # how to go on in the environment: OffPolicyLoop.state
     replay: ReplayFile | None = None
 
 
@@ -147,8 +145,7 @@ def load(path: str | os.PathLike[str], algorithm: str, env: gym.Env[Any, Any]) -
 
     Raises:
         FileNotFoundError: If the file or the replay memory it names is missing.
-        CheckpointError: If it is damaged, of another algorithm, or its spaces are not those of
-        `env`.
+        CheckpointError: If it is damaged, of another algorithm, or of other spaces than `env`.
     """
     path = Path(path)
     header = read_header(path)
@@ -172,9 +169,8 @@ def load(path: str | os.PathLike[str], algorithm: str, env: gym.Env[Any, Any]) -
     num_bytes = replay_path.stat().st_size
     if num_bytes != header.replay.num_bytes:
         raise CheckpointError(
-            f"{replay_path} has {num_bytes:,} bytes instead of {header.replay.num_bytes:,}: it is "
-            "truncated or of "
-            "another checkpoint; use a copy that is whole"
+            f"{replay_path} has {num_bytes:,} bytes instead of {header.replay.num_bytes:,}: "
+            "it is truncated or of another checkpoint; use a copy that is whole"
         )
     return Checkpoint(header, tensors, _read(replay_path, header.replay.digest))
 
@@ -205,8 +201,7 @@ def _check_space(path: Path, name: str, saved: str, actual: str) -> None:
     if saved != actual:
         raise CheckpointError(
             f"{path} does not fit the environment: the agent was trained with {name} space "
-            f"{saved}, the environment "
-            f"has {actual}; make the environment with the arguments of the training"
+            f"{saved}, the environment has {actual}; make it with the arguments of the training"
         )
 
 
@@ -282,8 +277,7 @@ def _parse_header(path: Path, metadata: Mapping[str, str] | None) -> CheckpointH
     if metadata.get("version") != str(FORMAT_VERSION):
         raise CheckpointError(
             f"{path} has checkpoint format {metadata.get('version')}, this version of "
-            "mario_rl_agents reads "
-            f"{FORMAT_VERSION}: update mario_rl_agents"
+            f"mario_rl_agents reads {FORMAT_VERSION}: update mario_rl_agents"
         )
     try:
         values = json.loads(metadata["header"])

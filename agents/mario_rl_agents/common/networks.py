@@ -14,7 +14,7 @@ class NatureCNN(nn.Module):
     """Convolutional Q-network (Mnih et al. 2015, "Human-level control", Methods)."""
 
     def __init__(self, shape: tuple[int, int, int], num_outputs: int) -> None:
-        """Build the network for images of `shape` (channels, height, width) with values 0 to 255."""
+        """Build the network for uint8 images of `shape` (channels, height, width)."""
         super().__init__()
         self.convolutions = nn.Sequential(
             nn.Conv2d(shape[0], 32, kernel_size=8, stride=4),
@@ -30,14 +30,12 @@ class NatureCNN(nn.Module):
         self.head = nn.Sequential(
             nn.Linear(num_features, 512), nn.ReLU(), nn.Linear(512, num_outputs)
         )
-        # Convolutions on channels-last memory took 16 instead of 40 ms (forward and backward,
-        # batch 32, two cores).
+        # Measured on two cores: forward and backward of a batch of 32 in 16 ms instead of 40.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, obs: Tensor) -> Tensor:
         """Return shape [B, num_outputs] for uint8 images of shape [B, C, H, W]."""
-        pixels = obs.to(torch.float32).div_(255.0)
-        outputs: Tensor = self.head(self.convolutions(pixels))
+        outputs: Tensor = self.head(self.convolutions(obs / 255.0))
         return outputs
 
 
@@ -79,9 +77,8 @@ def make_network(
             channels, height, width = space.shape
             return NatureCNN((channels, height, width), num_outputs)
     raise ValueError(
-        f"no network for observations {space}: accepted are Box of dtype uint8 and shape "
-        "(channels, height, width) "
-        f"with sides of at least {_SMALLEST_IMAGE} pixels, and Box of shape (size,)"
+        f"no network for observations {space}: accepted are Box of shape (size,), and Box of dtype "
+        f"uint8 and shape (channels, height, width) with sides of {_SMALLEST_IMAGE} pixels or more"
     )
 
 

@@ -1,11 +1,11 @@
-"""The loop of every off-policy agent: act, step the environment, remember the transition, update."""
+"""The loop of every off-policy agent: act, step the environment, remember, update."""
 
 import hashlib
 import signal
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from types import FrameType
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from mario_rl_agents.common.agent import Agent, Callback, Episode
 from mario_rl_agents.common.replay import Batch, ReplayBuffer
 from mario_rl_agents.common.seeding import generator_state, set_generator_state
-
 
 Update = Callable[[Batch], dict[str, float]]  # takes one gradient step, returns its losses
 
@@ -48,9 +47,7 @@ class Journal:
     """How to get back to the middle of the current episode: the reset, and the actions since."""
 
     seed: int | None  # given to reset
-    generator: (
-        dict[str, Any] | None
-    )  # state of the environment's generator before a reset without seed
+    generator: dict[str, Any] | None  # the environment's, before a reset without seed
     actions: list[Any] = field(default_factory=list)
 
 
@@ -139,23 +136,19 @@ class OffPolicyLoop:
         try:
             if self._obs is None:
                 self._begin()
-            assert self._obs is not None and self._journal is not None
+            assert self._obs is not None
+            assert self._journal is not None
             action = agent.act(self._obs[None], greedy=False)[0]
-            losses = None
             enough = len(self._replay) >= self._config.learning_starts
             if enough and agent.num_steps % self._config.update_period == 0:
-                # The update touches nothing of the environment, so both at once give what one
-                # after the other gives.
-                future = executor.submit(self._env.step, action) if executor else None
-                losses = update(self._replay.sample(self._config.batch_size, self._generator))
-                outcome = future.result() if future else self._env.step(action)
+                losses, outcome = self._update_and_step(update, action, executor)
             else:
-                outcome = self._env.step(action)
+                losses, outcome = None, self._env.step(action)
             next_obs, reward, terminated, truncated, info = outcome
             self._replay.add(action, float(reward), terminated, truncated, np.asarray(next_obs))
         except BaseException:
-            # The environment may be half a step ahead of the memory: leave this episode, so that a
-            # save is consistent.
+            # The environment may be a step ahead of the memory: without this episode, a save is
+            # consistent.
             self._obs = self._journal = None
             raise
         agent.num_steps += 1
@@ -164,19 +157,32 @@ class OffPolicyLoop:
         self._episodic_return += float(reward)
         episode = None
         if terminated or truncated:
-            length = len(self._journal.actions)
             episode = Episode(
-                agent.num_episodes,
-                agent.num_steps,
-                self._episodic_return,
-                length,
-                bool(terminated),
-                bool(truncated),
-                info,
+                index=agent.num_episodes,
+                step=agent.num_steps,
+                episodic_return=self._episodic_return,
+                length=len(self._journal.actions),
+                terminated=bool(terminated),
+                truncated=bool(truncated),
+                info=info,
             )
             agent.num_episodes += 1
             self._obs = self._journal = None
         return _notify(agent, callbacks, losses, episode)
+
+    def _update_and_step(
+        self, update: Update, action: Any, executor: Executor | None
+    ) -> tuple[dict[str, float], Any]:
+        """Do both, at once if there is an executor: neither touches what the other does."""
+        batch = self._replay.sample(self._config.batch_size, self._generator)
+        if executor is None:
+            return update(batch), self._env.step(action)
+        future = executor.submit(self._env.step, action)
+        try:
+            losses = update(batch)
+        finally:
+            wait([future])
+        return losses, future.result()
 
     def _begin(self) -> None:
         resume, self._resume = self._resume, None
@@ -184,11 +190,9 @@ class OffPolicyLoop:
             if self._play_again(Journal(**resume["journal"]), resume["obs_digest"]):
                 return
             warnings.warn(
-                "the environment did not repeat the episode that the checkpoint was saved in, so "
-                "it is not "
-                "deterministic given its generator and the actions: training goes on with a new "
-                "episode, and differs "
-                "from a run that was never interrupted",
+                "the environment did not repeat the episode that the checkpoint was saved in: it "
+                "depends on more than its generator and the actions. Training goes on with a new "
+                "episode, and differs from a run that was never interrupted",
                 RuntimeWarning,
                 stacklevel=5,
             )
@@ -207,7 +211,7 @@ class OffPolicyLoop:
         self._started = True
 
     def _play_again(self, journal: Journal, obs_digest: str) -> bool:
-        """Get back to the middle of an episode; return whether the environment shows what it showed then."""
+        """Get back to the middle of an episode; return whether the observation is the same."""
         self._reset(journal)
         dtype = self._env.action_space.dtype
         for action in journal.actions:

@@ -13,8 +13,11 @@ are therefore always one range [oldest, newest), which makes uniform sampling on
 rejection.
 """
 
+import math
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,36 +65,35 @@ class ReplayBuffer:
         Args:
             capacity: Transitions to hold.
             obs_shape: Shape of one observation; with `stack` > 1 its first axis is the stack,
-            oldest frame first. obs_dtype: Stored as it is (uint8 for images).
-            stack: Frames in an observation that slide by one each step and repeat the first frame
-            after a reset, as
-                `FrameStackObservation` makes them; 1 stores observations whole.
-            directory: Where to map the frames to a file instead of RAM. The file goes away with
-            the buffer.
+                oldest frame first.
+            obs_dtype: Observations are stored in this type (uint8 for images).
+            stack: Frames in an observation, which slide by one each step and repeat the first
+                frame after a reset, as `FrameStackObservation` has them; 1 stores them whole.
+            directory: Where to map the frames to a file, which goes away with the buffer; None
+                keeps them in RAM.
 
         Raises:
-            ValueError: If `capacity` or `stack` is below 1 or `stack` is not the first axis of
-            `obs_shape`. OSError: If the file does not fit on the disk.
+            ValueError: If `capacity` or `stack` is below 1 or `stack` does not fit `obs_shape`.
+            OSError: If the file does not fit on the disk.
         """
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1 transition, got {capacity}")
         if stack < 1 or (stack > 1 and obs_shape[:1] != (stack,)):
             raise ValueError(
-                f"stack must be 1 or the first axis of the observation shape {obs_shape}, got "
-                f"{stack}"
+                f"stack must be 1 or the first axis of observations {obs_shape}, got {stack}"
             )
         self.capacity = capacity
         self.stack = stack
         self.obs_shape = obs_shape
         frame_shape = obs_shape[1:] if stack > 1 else obs_shape
-        # The frames before the oldest transition, the one after the newest, and one of an episode
-        # just begun.
+        # Besides: frames before the oldest transition, one after the newest, one just begun.
         self._num_rows = capacity + capacity // 20 + stack + 1
         shape = (self._num_rows, *frame_shape)
         if directory is None:
             self._frames: NDArray[Any] = np.zeros(shape, obs_dtype)
         else:
-            self._directory, self._frames = _map_frames(Path(directory), shape, np.dtype(obs_dtype))
+            folder, self._frames = _map_frames(Path(directory), shape, np.dtype(obs_dtype))
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
         self._action = np.zeros(capacity, np.int64)
         self._reward = np.zeros(capacity, np.float32)
@@ -128,9 +130,9 @@ class ReplayBuffer:
         self._check_array(obs)
         if self.stack > 1 and not (obs[1:] == obs[0]).all():
             raise ValueError(
-                f"the first observation of an episode must repeat one frame {self.stack} times, as "
-                f'FrameStackObservation(padding_type="reset") does; store other observations '
-                "whole with stack=1"
+                f"the first observation of an episode must repeat one frame {self.stack} times, "
+                'as FrameStackObservation(padding_type="reset") does; store others whole (stack=1, '
+                "DQNConfig.frame_stack=False)"
             )
         self._episode_row = self._next_row
         self._write_frame(obs)
@@ -146,8 +148,8 @@ class ReplayBuffer:
         """Record one step of the episode that `begin_episode` opened.
 
         Raises:
-            ValueError: If `next_obs` has another shape or dtype, or is not the last observation
-            moved on by a frame. RuntimeError: If no episode is open.
+            ValueError: If `next_obs` has another shape or dtype, or does not slide by one frame.
+            RuntimeError: If no episode is open.
         """
         if self._episode_row is None:
             raise RuntimeError(
@@ -156,10 +158,9 @@ class ReplayBuffer:
         self._check_array(next_obs)
         if self.stack > 1 and not np.array_equal(next_obs[:-1], self._obs[1:]):
             raise ValueError(
-                f"next_obs is not the last observation moved on by one frame: its first "
-                f"{self.stack - 1} frames must "
-                f"be the last {self.stack - 1} of the observation before; store other "
-                "observations whole with stack=1"
+                "next_obs is not the observation before it moved on by one frame: its first "
+                f"{self.stack - 1} frames must be the last {self.stack - 1} of that one; store "
+                "others whole (stack=1, DQNConfig.frame_stack=False)"
             )
         if len(self) == self.capacity:
             self._oldest += 1
@@ -195,8 +196,8 @@ class ReplayBuffer:
         slots = generator.integers(self._oldest, self._newest, batch_size) % self.capacity  # [B]
         rows = self._row[slots, None] + self._offsets  # [B, K + 1]
         np.maximum(rows, self._first_row[slots, None], out=rows)
-        # mode="wrap" takes rows modulo the ring, and lets take() write into `out` without a
-        # temporary copy.
+        rows %= self._num_rows
+        # Any mode but "raise" lets take() write into `out` without a temporary copy.
         self._frames.take(rows, axis=0, out=sampled.frames, mode="wrap")
         self._action.take(slots, out=sampled.action, mode="wrap")
         self._reward.take(slots, out=sampled.reward, mode="wrap")
@@ -209,14 +210,8 @@ class ReplayBuffer:
         num_rows = min(self._next_row, self._num_rows)
         num_transitions = min(self._newest, self.capacity)
         episode_row = -1 if self._episode_row is None else self._episode_row
-        counters = [
-            self.capacity,
-            self.stack,
-            self._next_row,
-            self._oldest,
-            self._newest,
-            episode_row,
-        ]
+        sizes = [self.capacity, self.stack]
+        counters = [*sizes, self._next_row, self._oldest, self._newest, episode_row]
         transitions = {name: array[:num_transitions] for name, array in self._transitions().items()}
         frames = {"frames": self._frames[:num_rows], "obs": self._obs}
         return {**transitions, **frames, "counters": np.array(counters, np.int64)}
@@ -298,13 +293,12 @@ class _Sampled(NamedTuple):
 
 def _map_frames(
     parent: Path, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> tuple[tempfile.TemporaryDirectory[str], NDArray[Any]]:
+) -> tuple[str, NDArray[Any]]:
+    """Return a new folder in `parent` and an array mapped to a file in it."""
     parent.mkdir(parents=True, exist_ok=True)
-    directory = tempfile.TemporaryDirectory(
-        prefix="replay-", dir=parent, ignore_cleanup_errors=True
-    )
-    path = Path(directory.name, "frames.bin")
-    num_bytes = int(np.prod(shape)) * dtype.itemsize
+    folder = tempfile.mkdtemp(prefix="replay-", dir=parent)
+    path = Path(folder, "frames.bin")
+    num_bytes = math.prod(shape) * dtype.itemsize
     try:
         with path.open("wb") as file:
             file.truncate(num_bytes)
@@ -312,10 +306,10 @@ def _map_frames(
                 # A sparse file would kill the process with SIGBUS when the disk fills up later.
                 os.posix_fallocate(file.fileno(), 0, num_bytes)
     except OSError as error:
-        directory.cleanup()
+        shutil.rmtree(folder)
         raise OSError(
             error.errno,
             f"cannot map a replay memory of {num_bytes:,} bytes in {parent} ({error.strerror}): "
             "free disk space, choose another directory or a smaller capacity",
         ) from error
-    return directory, np.memmap(path, dtype, mode="r+", shape=shape)
+    return folder, np.memmap(path, dtype, mode="r+", shape=shape)

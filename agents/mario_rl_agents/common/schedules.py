@@ -1,4 +1,4 @@
-"""Values that change with the number of environment steps, such as the epsilon of epsilon-greedy exploration."""
+"""Values that change with the number of environment steps, such as the epsilon of exploration."""
 
 import math
 from dataclasses import dataclass
@@ -61,8 +61,7 @@ class Exponential:
     """`start` times `factor` once per step, never below `end`.
 
     Raises:
-        ValueError: If `factor` is outside (0, 1], or `start` and `end` are not finite with 0 <=
-        end <= start.
+        ValueError: If `factor` is outside (0, 1], or not 0 <= `end` <= `start`, both finite.
     """
 
     start: float

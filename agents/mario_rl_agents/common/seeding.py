@@ -1,4 +1,4 @@
-"""One seed in, independent generators out; their states as JSON, so that a resumed run draws the same numbers."""
+"""One seed in, independent generators out; their states as JSON, for exact resumption."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -52,7 +52,7 @@ def set_generator_state(generator: np.random.Generator, state: Mapping[str, Any]
 
 @contextmanager
 def torch_seed(seed: int) -> Iterator[None]:
-    """Seed torch's CPU generator inside the block, and give the caller's stream back untouched after it."""
+    """Seed torch's CPU generator inside the block; the caller's stream goes on untouched after."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
