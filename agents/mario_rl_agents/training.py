@@ -39,9 +39,7 @@ from mario_rl_agents.common.logger import (
 CONFIG_FILE = "config.json"
 FORMAT = 1  # of config.json
 
-BEST_PERIOD = (
-    10  # episodes between two looks at the running average that decides about best.safetensors
-)
+BEST_PERIOD = 10  # episodes between two looks at whether the weights are the best so far
 
 _VERSIONED = ("mario-rl-envs", "torch", "gymnasium", "numpy", "nes-py", "gym-super-mario-bros")
 
@@ -92,7 +90,7 @@ class Run:
 
     @property
     def best(self) -> Path:
-        """The weights that went with the best running average of returns."""
+        """The weights that went with the best mean return of 100 episodes; none before those."""
         return self.folder / "best.safetensors"
 
     @property
@@ -267,21 +265,24 @@ class _Checkpointer(Callback):
 class _BestKeeper(Callback):
     """Keeps the weights whenever the mean return of the last 100 episodes reaches a new high.
 
-    It looks at every 10th episode: an average of fewer says little, and saving at each would slow
-    short episodes.
+    Averages over fewer do not compete: early on they would be won by luck. It looks at every 10th
+    episode, since saving at each would slow short episodes.
     """
 
     def __init__(self, run: Run) -> None:
         self._path = run.best
         returns = [row.episodic_return for row in read_episodes(run.folder)]
-        averages = running_average(returns)[BEST_PERIOD - 1 :: BEST_PERIOD]
+        averages = running_average(returns)[RUNNING_EPISODES - 1 :: BEST_PERIOD]
         self._best = float(averages.max()) if len(averages) else -np.inf
         self._recent = deque(returns, maxlen=RUNNING_EPISODES)
 
     def on_episode_end(self, agent: Agent, episode: Episode) -> None:
         self._recent.append(float(episode.episodic_return))
+        num_episodes = episode.index + 1
+        if num_episodes < RUNNING_EPISODES or num_episodes % BEST_PERIOD != 0:
+            return
         average = float(np.mean(self._recent))
-        if (episode.index + 1) % BEST_PERIOD == 0 and average > self._best:
+        if average > self._best:
             self._best = average
             agent.save(self._path)
 

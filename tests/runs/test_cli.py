@@ -44,10 +44,10 @@ def fail(code: int, *arguments: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a run that was trained for 600 steps and filmed."""
+    """Return the folder of a run that was trained for 100 episodes and filmed."""
     folder = tmp_path_factory.mktemp("runs") / "cartpole"
-    output = succeed(*TRAIN, "--steps", "600", "--out", folder, "--video", "--device", "cpu")
-    assert "finished, 600 steps" in output
+    output = succeed(*TRAIN, "--steps", "3000", "--out", folder, "--video", "--device", "cpu")
+    assert "finished, 3,000 steps" in output
     assert f"mario-rl watch {folder}" in output
     return folder
 
@@ -67,8 +67,8 @@ def test_train_leaves_a_whole_run(run: Path) -> None:
     } <= names
     config = json.loads((run / "config.json").read_text())
     assert config["config"]["learning_starts"] == 50
-    assert config["total_steps"] == 600
-    assert read_header(run / "checkpoint.safetensors").num_steps == 600
+    assert config["total_steps"] == 3000
+    assert read_header(run / "checkpoint.safetensors").num_steps == 3000
     evaluation = json.loads((run / "evaluation.json").read_text())
     assert [entry["num_episodes"] for entry in evaluation["evaluations"]] == [2]
 
@@ -93,7 +93,9 @@ def test_watch_films(run: Path, tmp_path: Path) -> None:
 
 
 def test_watch_opens_a_window(run: Path) -> None:
-    output = succeed("watch", run, "--episodes", "2", "--seed", "3")  # SDL's dummy screen
+    # On SDL's dummy screen, and short: a window shows the game at its own speed.
+    short = ["--env", "max_episode_steps=5"]
+    output = succeed("watch", run, "--episodes", "2", "--seed", "3", *short)
     assert [line.split(":")[0] for line in output.splitlines()] == ["seed 3", "seed 4"]
 
 
@@ -224,14 +226,14 @@ def test_mistakes_of_train_are_one_line(
 
 def test_resume_refuses_what_it_cannot_do(run: Path, tmp_path: Path) -> None:
     assert "there is no run at" in fail(1, "train", "--resume", tmp_path / "nowhere")
-    assert "is finished: it has taken 600 of 600 steps" in fail(2, "train", "--resume", run)
+    assert "is finished: it has taken 3,000 of 3,000 steps" in fail(2, "train", "--resume", run)
     line = fail(2, "train", "--resume", run, "--set", "gamma=0.5", "--seed", "1")
     assert "--set, --seed cannot change a run" in line
-    line = fail(2, "train", "double_dqn", "--resume", run, "--steps", "700")
+    line = fail(2, "train", "double_dqn", "--resume", run, "--steps", "4000")
     assert "has the algorithm dqn, not double_dqn" in line
     (tmp_path / "config.json").write_text((run / "config.json").read_text())
     assert "has no checkpoint yet" in fail(1, "train", "--resume", tmp_path)
-    assert json.loads((run / "config.json").read_text())["total_steps"] == 600
+    assert json.loads((run / "config.json").read_text())["total_steps"] == 3000
 
 
 def test_an_existing_run_is_kept_unless_told(run: Path) -> None:

@@ -48,13 +48,14 @@ def resume(run: Run) -> None:
 
 
 def test_a_resumed_run_equals_one_that_was_never_stopped(tmp_path: Path) -> None:
-    whole = new_run(tmp_path / "whole", 600)
+    whole = new_run(tmp_path / "whole", 3000)
     train_new(whole)
     parts = new_run(tmp_path / "parts", 250)  # stops within an episode
     train_new(parts)
     assert {row.step for row in read_episodes(parts.folder)}.isdisjoint({250})
-    resume(parts.extended_to(430))
-    resume(Run.open(parts.folder).extended_to(600))
+    resume(parts.extended_to(2900))  # after the first best checkpoint
+    resume(Run.open(parts.folder).extended_to(3000))
+    assert whole.best.is_file()
 
     assert read_episodes(parts.folder) == read_episodes(whole.folder)
     speed = "charts/steps_per_second"
@@ -80,17 +81,18 @@ def test_a_crash_after_the_checkpoint_leaves_no_trace(tmp_path: Path) -> None:
 
 
 def test_best_is_kept_at_the_highest_running_average(tmp_path: Path) -> None:
-    run = new_run(tmp_path / "run", 1500)
+    run = new_run(tmp_path / "run", 4000)
     agent = train_new(run)
     rows = read_episodes(run.folder)
     averages = running_average([row.episodic_return for row in rows])
-    looked_at = range(9, len(rows), 10)
+    looked_at = range(99, len(rows), 10)
+    assert len(looked_at) > 3
     best = max(looked_at, key=lambda index: averages[index])
     env = gym.make("CartPole-v1")
     loaded = DQN.load(run.best, env, device="cpu")
     env.close()
     assert loaded.num_steps == rows[best].step
-    assert agent.num_steps == 1500
+    assert agent.num_steps == 4000
 
 
 def test_time_ends_a_run_and_all_is_saved(tmp_path: Path) -> None:
