@@ -384,10 +384,11 @@ def test_an_error_in_the_environment_discards_the_half_step(tmp_path: Path) -> N
         fail = True
 
         def step(self, action: Any) -> Any:
-            if self.fail and self._cell == 1 and action == 1:
+            result = super().step(action)
+            if self.fail and self._cell == 2:
                 Failing.fail = False
                 raise RuntimeError("emulator lost")
-            return super().step(action)
+            return result
 
     agent = DQN.create(Failing(), CORRIDOR_CONFIG, seed=0, device="cpu")
     with pytest.raises(RuntimeError, match="emulator lost"):
