@@ -1,6 +1,7 @@
 """Run the code blocks of README and docs; here, those that take long.
 
-The tests run every block but those under the comment `<!-- long -->`. This script runs these, from the project's root:
+The tests run every block but those under the comment `<!-- long -->`. This script runs these, from
+the project's root:
 
     python benchmarks/documentation.py [--list]
 """
@@ -27,6 +28,7 @@ class ShellEvaluator:
     """Runs a block as a shell script, with this Python's commands first on the path."""
 
     def __init__(self, folder: Path) -> None:
+        """Run blocks in this folder."""
         self._folder = folder
 
     def __call__(self, example: Example) -> str | None:

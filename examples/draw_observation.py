@@ -9,7 +9,7 @@ import numpy as np
 import mario_rl_envs  # noqa: F401 (registers the ids)
 
 GAP = 12  # pixels
-BACKGROUND = 255
+WHITE = 255
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--out", default="observation.png", help="the picture")
@@ -19,17 +19,17 @@ arguments = parser.parse_args()
 env = gym.make("MarioRL-1-1-v0", render_mode="rgb_array")
 env.reset(options={"replay_fraction": arguments.fraction})
 for _ in range(4):
-    obs, *_ = env.step(4)  # right + A + B
-screen = env.render()  # [240, 256, 3]
+    obs = env.step(4)[0]  # right + A + B
+screen = np.asarray(env.render())  # [240, 256, 3]
 env.close()
 
 screen = cv2.resize(screen, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)  # [480, 512, 3]
 side = (screen.shape[0] - GAP) // 2
 frames = [cv2.resize(frame, (side, side), interpolation=cv2.INTER_NEAREST) for frame in obs]
 frames = [cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB) for frame in frames]
-column = np.full((GAP, side, 3), BACKGROUND, np.uint8)
+column = np.full((GAP, side, 3), WHITE, np.uint8)
 columns = [np.vstack([frames[i], column, frames[i + 2]]) for i in range(2)]
-gap = np.full((screen.shape[0], GAP, 3), BACKGROUND, np.uint8)
+gap = np.full((screen.shape[0], GAP, 3), WHITE, np.uint8)
 picture = np.hstack([screen, gap, gap, columns[0], gap, columns[1]])
 if not cv2.imwrite(arguments.out, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
     raise SystemExit(f"cannot write {arguments.out}")

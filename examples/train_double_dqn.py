@@ -39,5 +39,9 @@ config = DQNConfig(
 agent = DoubleDQN.create(env, config, seed=0)
 agent.learn(arguments.steps, [PrintEpisodes()])
 agent.save(arguments.out)
-print(evaluate(agent, env, num_episodes=3, epsilon=0.05, seed=0))
 env.close()
+
+evaluation_env = gym.make("MarioRL-1-1-v0")
+evaluation = evaluate(agent, evaluation_env, num_episodes=3, epsilon=0.05, seed=0)
+print(f"mean x {evaluation.x_pos_mean:.0f}, cleared {evaluation.clear_rate:.0%} of 3 episodes")
+evaluation_env.close()

@@ -12,7 +12,7 @@ RUNS = {
     "pipeline_by_hand.py": ([], "equal for 100 steps"),
     "draw_observation.py": (["--out", "picture.png"], "wrote picture.png: 1016 x 480"),
     "stable_baselines3_ppo.py": (["--steps", "512", "--out", "agent.zip"], "total_timesteps"),
-    "train_double_dqn.py": (["--steps", "120", "--out", "agent.safetensors"], "num_episodes=3"),
+    "train_double_dqn.py": (["--steps", "120", "--out", "agent.safetensors"], "of 3 episodes"),
 }
 
 

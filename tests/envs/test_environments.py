@@ -55,6 +55,8 @@ def test_check_env(env_id):
 
 @pytest.mark.parametrize("render_mode", ["rgb_array", "rgb_array_list", "human"])
 def test_check_env_of_every_render_mode(render_mode):
+    if render_mode == "human":
+        pytest.importorskip("pygame", reason="the window needs the extra 'human'")
     env = SuperMarioBrosEnv("1-1", render_mode=render_mode)
     check_env(env, skip_render_check=True)
     env.close()

@@ -1,0 +1,118 @@
+"""What five minutes teach: the demo of the README over several seeds, beside random play.
+
+    python benchmarks/demo.py [--seeds 0 1 2] [--minutes 5] [--out runs/demo-benchmark]
+
+Trains one seed after the other with `mario-rl train --recipe demo`, each alone on the machine, and
+writes `results.md` and `learning_curves.png` into the folder. Seeds already trained are not trained
+again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from mario_rl_agents.common.checkpoint import read_header
+from mario_rl_agents.common.evaluate import Evaluation, evaluate
+from mario_rl_agents.double_dqn import DoubleDQN
+from mario_rl_agents.dqn import DQNConfig
+from mario_rl_agents.training import versions
+
+import mario_rl_envs  # noqa: F401 (registers the ids)
+
+ENV_ID = "MarioRL-1-1-v0"
+MARIO_RL = str(Path(sys.executable).with_name("mario-rl"))
+NUM_EPISODES = 30  # of each evaluation
+
+
+def main() -> None:
+    """Train, evaluate, write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--minutes", type=float, default=5.0, help="of training, a seed")
+    parser.add_argument("--out", type=Path, default=Path("runs/demo-benchmark"))
+    arguments = parser.parse_args()
+    runs = [arguments.out / f"seed{seed}" for seed in arguments.seeds]
+    for seed, run in zip(arguments.seeds, runs, strict=True):
+        if not (run / "evaluation.json").exists():
+            train(seed, run, arguments.minutes)
+    subprocess.run(
+        [MARIO_RL, "plot", *map(str, runs), "--out", str(arguments.out / "learning_curves.png")],
+        check=True,
+    )
+    table = results(runs, arguments.minutes)
+    (arguments.out / "results.md").write_text(table)
+    print(table)
+
+
+def train(seed: int, run: Path, minutes: float) -> None:
+    """Train one seed from scratch."""
+    command = [MARIO_RL, "train", "double_dqn", ENV_ID, "--recipe", "demo", "--overwrite"]
+    options = {"--minutes": minutes, "--seed": seed, "--eval-episodes": NUM_EPISODES, "--out": run}
+    for name, value in options.items():
+        command += [name, str(value)]
+    subprocess.run(command, check=True)
+
+
+def results(runs: list[Path], minutes: float) -> str:
+    """Return the table, in Markdown."""
+    rows = []
+    for run in runs:
+        saved = json.loads((run / "evaluation.json").read_text())
+        steps = read_header(run / "checkpoint.safetensors").num_steps
+        rows.append({"steps": steps, **by_epsilon(saved["evaluations"])})
+    random = play_at_random()
+    lines = [
+        f"| {ENV_ID} | steps trained | x, greedy | x, epsilon 0.05 | return, same | cleared |",
+        "|---|---|---|---|---|---|",
+        f"| random play, {NUM_EPISODES} episodes | 0 | | {random.x_pos_mean:,.0f} (epsilon 1) "
+        f"| {random.return_mean:,.0f} (epsilon 1) | {random.clear_rate:.0%} |",
+        f"| Double DQN, {minutes:g} minutes, {len(rows)} seeds | {spread(rows, 'steps')} "
+        f"| {spread(rows, 'greedy_x')} | {spread(rows, 'x')} | {spread(rows, 'return')} "
+        f"| {statistics.mean(row['clear_rate'] for row in rows):.0%} |",
+    ]
+    found = versions()
+    hardware = f"{os.cpu_count()} cores, {platform.machine()}"
+    packages = ", ".join(f"{name} {found[name]}" for name in ("python", "torch", "nes-py"))
+    return "\n".join(lines) + f"\n\nMean ± standard deviation over seeds; {hardware}, {packages}.\n"
+
+
+def by_epsilon(evaluations: list[dict[str, Any]]) -> dict[str, float]:
+    """Return the figures of one seed's evaluations: greedy, and with random actions."""
+    greedy = next(each for each in evaluations if each["epsilon"] == 0)
+    sometimes_random = next(each for each in evaluations if each["epsilon"] > 0)
+    return {
+        "greedy_x": greedy["x_pos_mean"],
+        "x": sometimes_random["x_pos_mean"],
+        "return": sometimes_random["return_mean"],
+        "clear_rate": sometimes_random["clear_rate"],
+    }
+
+
+def spread(rows: list[dict[str, float]], key: str) -> str:
+    """Return mean and standard deviation over the seeds."""
+    values = [row[key] for row in rows]
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.mean(values):,.0f} ± {deviation:,.0f}"
+
+
+def play_at_random() -> Evaluation:
+    """Return the evaluation of uniformly random actions."""
+    env = gym.make(ENV_ID)
+    config = DQNConfig(replay_capacity=1, learning_starts=1)
+    anyone = DoubleDQN.create(env, config)  # at epsilon 1 it does not matter who plays
+    evaluation = evaluate(anyone, env, num_episodes=NUM_EPISODES, epsilon=1.0, seed=0)
+    env.close()
+    return evaluation
+
+
+if __name__ == "__main__":
+    main()
