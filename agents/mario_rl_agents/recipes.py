@@ -48,10 +48,9 @@ _DQN_RECIPES: Final[Mapping[tuple[str, str], Recipe]] = MappingProxyType(
             total_steps=2_000_000,
             evaluation_epsilon=_EVALUATION_EPSILON,
         ),
-        # All shortened, so that five minutes on two cores show learning. Two actions instead of five,
-        # walk and jump, are those of PyTorch's own Mario tutorial: with running among them, the agent
-        # was still running into the first enemy after 10,000 steps. Pictures of 52 x 52 make a
-        # gradient step about three times cheaper than 84 x 84.
+        # All shortened for five minutes on two cores. Two actions instead of five, walk and jump,
+        # are those of PyTorch's own Mario tutorial. Pictures of 52 x 52 make a gradient step
+        # cheaper than 84 x 84; targets are copied often, since a copy moves rewards one step on.
         (MARIO, "demo"): Recipe(
             DQNConfig(
                 learning_rate=5e-4,

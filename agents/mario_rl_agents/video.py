@@ -337,7 +337,7 @@ def _font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 def _ffmpeg() -> Any:
     try:
-        import imageio_ffmpeg  # type: ignore[import-untyped]
+        import imageio_ffmpeg
     except ImportError as error:
         raise ImportError(
             'an .mp4 needs imageio-ffmpeg: pip install "mario-rl-envs[video]"; a .gif needs nothing'

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import gymnasium as gym
@@ -105,19 +106,6 @@ def test_time_ends_a_run_and_all_is_saved(tmp_path: Path) -> None:
     env.close()
 
 
-class SignalAt(Callback):
-    """Sends this process a signal at a step."""
-
-    def __init__(self, step: int, number: signal.Signals) -> None:
-        self._step = step
-        self._number = number
-
-    def on_step(self, agent: Agent) -> bool | None:
-        if agent.num_steps == self._step:
-            signal.raise_signal(self._number)
-        return None
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_asks_and_the_second_stops(number: signal.Signals) -> None:
     before = signal.getsignal(number)
@@ -130,22 +118,27 @@ def test_the_first_signal_asks_and_the_second_stops(number: signal.Signals) -> N
     assert signal.getsignal(number) is before
 
 
+class StopAtCheckpoint(Callback):
+    """Ends training at once, as a second Ctrl-C does, when a checkpoint is there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_step(self, agent: Agent) -> bool | None:
+        if self._path.exists():
+            raise KeyboardInterrupt
+        return None
+
+
 def test_checkpoints_are_written_on_the_way(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run", 10**6)
+
+    class Stopped(DQN):
+        def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
+            super().learn(total_steps, [*callbacks, StopAtCheckpoint(run.checkpoint)])
+
     env = gym.make("CartPole-v1")
-    agent = DQN.create(env, CONFIG, seed=0, device="cpu")
-
-    class Stop(Callback):
-        def on_step(self, agent: Agent) -> bool | None:
-            if run.checkpoint.exists():
-                raise KeyboardInterrupt  # as a second Ctrl-C does
-            return None
-
-    class WithStop(DQN):
-        def learn(self, total_steps: int, callbacks=()) -> None:  # type: ignore[no-untyped-def]
-            super().learn(total_steps, [*callbacks, Stop()])
-
-    agent.__class__ = WithStop
+    agent = Stopped.create(env, CONFIG, seed=0, device="cpu")
     with pytest.raises(KeyboardInterrupt):
         train(agent, run, console=QUIET, checkpoint_seconds=0.0)
     assert DQN.load(run.checkpoint, env, device="cpu").num_steps >= 1

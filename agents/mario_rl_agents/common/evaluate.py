@@ -195,8 +195,8 @@ def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None)
         table.add_row(*cells)
     if any(evaluation.repeats_itself for evaluation in evaluations):
         table.caption = (
-            "* every episode was the same: this policy and this environment are deterministic, so "
-            "more of them tell no more; --epsilon 0.05 varies them"
+            "* every episode was the same: this policy and this environment vary too little, so "
+            "more of them tell no more; a larger --epsilon varies them"
         )
     return table
 
