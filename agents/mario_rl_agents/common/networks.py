@@ -30,7 +30,7 @@ class NatureCNN(nn.Module):
         self.head = nn.Sequential(
             nn.Linear(num_features, 512), nn.ReLU(), nn.Linear(512, num_outputs)
         )
-        # Measured on two idle cores: forward and backward of a batch of 32 in 16 ms, not 40.
+        # Measured on one core of a CPU, batches of 32: 5 to 10 % faster than the usual layout.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, obs: Tensor) -> Tensor:

@@ -270,9 +270,7 @@ def _notify(
             callback.on_update(agent, losses)
         if episode is not None:
             callback.on_episode_end(agent, episode)
-    answers = [
-        callback.on_step(agent) for callback in callbacks
-    ]  # all are asked, whatever one says
+    answers = [callback.on_step(agent) for callback in callbacks]  # all are asked
     return not any(answer is False for answer in answers)
 
 
