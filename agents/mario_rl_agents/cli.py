@@ -1,37 +1,41 @@
 """The command line, `mario-rl`: train, evaluate, watch, plot, envs.
 
+Here stand the options and what a command does in a few lines. How names become agents and runs is
+in `opening.py`, the end of a training in `finishing.py`, errors and exit codes in `terminal.py`.
 Torch takes seconds to import: what needs it is imported inside the commands, so help is instant.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import itertools
 import json
 import os
-import shlex
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mario_rl_agents.terminal import (
+    INTERRUPTED,
+    Failure,
+    UsageError,
+    make_console,
+    one_line_errors,
+)
+
 if TYPE_CHECKING:
-    import gymnasium as gym
     from rich.console import Console
 
     from mario_rl_agents.common.agent import Agent
-    from mario_rl_agents.common.checkpoint import CheckpointHeader
-    from mario_rl_agents.common.evaluate import Evaluation
-    from mario_rl_agents.training import Outcome, Run
+    from mario_rl_agents.training import Run
 
 # Torch's threads wait for each other asleep instead of spinning. Where anything else wants a core,
 # as the environment's own thread does, spinning made training ten times slower (2 against 22 steps
 # per second on Mario, two busy cores). OpenMP reads it once, when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-_USAGE, _FAILURE, _INTERRUPTED = 2, 1, 130  # exit codes
 _EVALUATION_EPISODES = 10
 _EVALUATION_SEED = 10_000  # far from the seeds that training starts from
 
@@ -45,13 +49,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-
-class _UsageError(Exception):
-    """The user asked for something that is not there; the message is all they need."""
-
-
-class _Failure(Exception):
-    """What was asked for is right but cannot be done now; the message is all they need."""
+# Options that several commands have.
+Checkpoint = Annotated[
+    Path,
+    typer.Argument(help="A .safetensors checkpoint, or a run's folder (its best is taken)."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of the first episode; the next has the next seed.")]
+EnvChanges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--env",
+        metavar="KEY=VALUE",
+        help="Change a keyword of gym.make, e.g. --env sticky=0.25.",
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 
 
 def _print_version(value: bool) -> None:
@@ -130,10 +142,7 @@ def train(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed trains the same agent.")] = 0,
-    device: Annotated[
-        str | None,
-        typer.Option(help="cpu, cuda, cuda:1, mps. [dim]\\[default: auto][/]", show_default=False),
-    ] = None,
+    device: Device = "auto",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -169,54 +178,56 @@ def train(
     [bold]mario-rl train double_dqn MarioRL-1-1-v0 --minutes 30 --video[/]
     [bold]mario-rl train --resume runs/double_dqn-MarioRL-1-1-v0-seed0[/]
     """
-    with _one_line_errors():
+    with one_line_errors():
+        from mario_rl_agents import finishing, opening
         from mario_rl_agents.training import Outcome
         from mario_rl_agents.training import train as run_training
+        from mario_rl_agents.video import check_video_path
 
         if video and not eval_episodes:
-            raise _UsageError(
-                "--video films an episode of the evaluation: give --eval-episodes too"
-            )
+            raise UsageError("--video films an episode of the evaluation: give --eval-episodes too")
         if video:
-            from mario_rl_agents.video import check_video_path
-
             check_video_path(Path("video.mp4"))
-        console = _console()
         if resume is not None:
-            given: dict[str, Any] = {
-                "--set": set_,
-                "--env": env,
-                "--out": out,
+            fixed = {
+                "--set": bool(set_),
+                "--env": bool(env),
+                "--out": out is not None,
                 "--overwrite": overwrite,
+                "--seed": seed != 0,
+                "--recipe": recipe != "default",
             }
-            given |= {"--seed": seed, "--recipe": recipe != "default"}
-            refused = [name for name, value in given.items() if value]
+            refused = [option for option, is_given in fixed.items() if is_given]
             if refused:
-                raise _UsageError(
+                raise UsageError(
                     f"{', '.join(refused)} cannot change a run: with --resume give only "
                     "--steps, --minutes, --device, --eval-episodes and --video"
                 )
-            run, agent = _resumed(resume, algorithm, env_id, steps, device or "auto")
+            run, agent = opening.resumed_run(
+                resume, algorithm=algorithm, env_id=env_id, steps=steps, device=device
+            )
             verb = f"resuming at step {agent.num_steps:,}"
         else:
             if algorithm is None or env_id is None:
-                raise _UsageError(
+                raise UsageError(
                     "give an algorithm and an environment, as in mario-rl train dqn CartPole-v1, "
                     "or --resume RUN"
                 )
-            run, agent = _created(
+            run, agent = opening.new_run(
                 algorithm,
                 env_id,
                 recipe=recipe,
+                changes=opening.read_pairs("--set", set_),
+                env_kwargs=opening.read_pairs("--env", env),
                 steps=steps,
                 seed=seed,
-                out=out,
+                device=device,
+                folder=out,
                 overwrite=overwrite,
-                changes=_pairs("--set", set_),
-                env_kwargs=_pairs("--env", env),
-                device=device or "auto",
+                command=["mario-rl", *sys.argv[1:]],
             )
             verb = "training"
+        console = make_console()
         with contextlib.closing(agent.env):
             console.print(
                 f"{verb} [bold]{agent.algorithm}[/] on [bold]{run.spec.env_id}[/], "
@@ -227,28 +238,47 @@ def train(
             try:
                 outcome = run_training(agent, run, console=console, minutes=minutes)
             except KeyboardInterrupt:
-                raise _Failure(_unsaved_message(run)) from None
+                raise Failure(_unsaved_message(run)) from None
             except (FloatingPointError, ValueError) as error:
-                raise _Failure(f"training stopped at step {agent.num_steps:,}: {error}") from error
+                raise Failure(f"training stopped at step {agent.num_steps:,}: {error}") from error
         if outcome is Outcome.INTERRUPTED:
-            options = _evaluation_options(eval_episodes, video)
             console.print(
                 f"[bold yellow]interrupted[/] at step {agent.num_steps:,}: all is saved. Go on with"
             )
+            command = finishing.resume_command(run, *_evaluation_options(eval_episodes, video))
             # Plain, on a line of its own: made to be copied.
-            console.print(
-                f"  {_resume_command(run, options)}", highlight=False, soft_wrap=True, markup=False
-            )
-            raise typer.Exit(_INTERRUPTED)
-        _finish(agent, run, outcome, console, eval_episodes=eval_episodes, video=video)
+            console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
+            raise typer.Exit(INTERRUPTED)
+        finishing.finish(
+            agent,
+            run,
+            outcome,
+            console,
+            eval_episodes=eval_episodes,
+            eval_seed=_EVALUATION_SEED,
+            video=video,
+        )
+
+
+def _unsaved_message(run: Run) -> str:
+    from mario_rl_agents.finishing import resume_command
+
+    if run.checkpoint.is_file():
+        return f"stopped at once; the latest checkpoint is kept: {resume_command(run)}"
+    return f"stopped at once, before the first checkpoint of {run.folder}"
+
+
+def _evaluation_options(eval_episodes: int, video: bool) -> list[str]:
+    """Return the options of the evaluation as a user would give them: none for the defaults."""
+    options = ["--video"] if video else []
+    if eval_episodes != _EVALUATION_EPISODES:
+        options = ["--eval-episodes", str(eval_episodes), *options]
+    return options
 
 
 @app.command()
 def evaluate(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(help="A .safetensors checkpoint, or a run's folder (its best is taken)."),
-    ],
+    checkpoint: Checkpoint,
     episodes: Annotated[int, typer.Option(min=1, help="How many episodes.")] = _EVALUATION_EPISODES,
     epsilon: Annotated[
         float | None,
@@ -260,18 +290,9 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Of the first episode; the next has the next seed.")
-    ] = _EVALUATION_SEED,
-    env: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--env",
-            metavar="KEY=VALUE",
-            help="Change a keyword of gym.make, e.g. --env sticky=0.25.",
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    seed: Seed = _EVALUATION_SEED,
+    env: EnvChanges = None,
+    device: Device = "auto",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, every episode included, and nothing else.")
     ] = False,
@@ -281,26 +302,25 @@ def evaluate(
     A greedy agent in a deterministic game plays the same episode every time. So on Mario this
     plays one greedy episode, and then the number asked for with one random action in twenty.
     """
-    with _one_line_errors():
+    with one_line_errors():
         from mario_rl_agents.common.evaluate import evaluation_table
+        from mario_rl_agents.finishing import evaluations_json, measure
+        from mario_rl_agents.opening import find_checkpoint, open_agent, read_pairs
 
-        path = _checkpoint(checkpoint)
-        agent = _loaded(path, _pairs("--env", env), device=device)
+        path = find_checkpoint(checkpoint)
+        agent = open_agent(path, read_pairs("--env", env), device=device)
         with contextlib.closing(agent.env):
-            evaluations = _evaluations(agent, agent.env, episodes, epsilon=epsilon, seed=seed)
+            evaluations = measure(agent, agent.env, episodes, epsilon=epsilon, seed=seed)
         if as_json:
-            typer.echo(json.dumps(_evaluations_json(path, evaluations), indent=2))
+            typer.echo(json.dumps(evaluations_json(path, evaluations), indent=2))
         else:
             title = f"{agent.algorithm}, {agent.num_steps:,} steps of training"
-            _console(stderr=False).print(evaluation_table(evaluations, title=title))
+            make_console(stderr=False).print(evaluation_table(evaluations, title=title))
 
 
 @app.command()
 def watch(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(help="A .safetensors checkpoint, or a run's folder (its best is taken)."),
-    ],
+    checkpoint: Checkpoint,
     video: Annotated[
         Path | None,
         typer.Option(
@@ -321,29 +341,24 @@ def watch(
     epsilon: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Probability of a random action.")
     ] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the first episode.")] = _EVALUATION_SEED,
-    env: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--env",
-            metavar="KEY=VALUE",
-            help="Change a keyword of gym.make, e.g. --env sticky=0.25.",
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    seed: Seed = _EVALUATION_SEED,
+    env: EnvChanges = None,
+    device: Device = "auto",
 ) -> None:
     """Watch a trained agent play, in a window or in a film."""
-    with _one_line_errors():
-        path = _checkpoint(checkpoint)
-        changes = _pairs("--env", env)
-        console = _console(stderr=False)
+    with one_line_errors():
+        from mario_rl_agents.opening import find_checkpoint, open_agent, read_pairs
+
+        path = find_checkpoint(checkpoint)
+        changes = read_pairs("--env", env)
+        console = make_console(stderr=False)
         if video is None:
-            agent = _loaded(path, changes, device=device, render_mode="human")
+            agent = open_agent(path, changes, device=device, render_mode="human")
             with contextlib.closing(agent.env):
                 _show_window(agent, console, episodes=episodes, epsilon=epsilon, seed=seed)
             return
         if episodes is not None:
-            raise _UsageError(
+            raise UsageError(
                 "--video films one episode: leave --episodes out, choose it with --seed"
             )
         from mario_rl_agents.video import check_video_path, record_episode
@@ -351,8 +366,8 @@ def watch(
         try:
             check_video_path(video)
         except ValueError as error:
-            raise _UsageError(f"--video: {error}") from error
-        agent = _loaded(path, changes, device=device, render_mode="rgb_array_list")
+            raise UsageError(f"--video: {error}") from error
+        agent = open_agent(path, changes, device=device, render_mode="rgb_array_list")
         with contextlib.closing(agent.env):
             recording = record_episode(agent, agent.env, video, epsilon=epsilon, seed=seed)
         console.print(
@@ -360,6 +375,23 @@ def watch(
             f"{recording.length:,} steps, {recording.num_frames:,} frames",
             highlight=False,
             soft_wrap=True,
+        )
+
+
+def _show_window(
+    agent: Agent, console: Console, *, episodes: int | None, epsilon: float, seed: int
+) -> None:
+    """Play in a window until the episodes are over or Ctrl-C."""
+    from mario_rl_agents.common.evaluate import evaluate as evaluate_agent
+
+    for index in itertools.count() if episodes is None else range(episodes):
+        [episode] = evaluate_agent(
+            agent, agent.env, num_episodes=1, epsilon=epsilon, seed=seed + index
+        ).episodes
+        cleared = ", cleared" if episode.cleared else ""
+        console.print(
+            f"seed {episode.seed}: return {episode.episodic_return:,.1f}, {episode.length:,} steps"
+            f"{cleared}"
         )
 
 
@@ -377,7 +409,7 @@ def plot(
     ] = None,
 ) -> None:
     """Draw learning curves: of one run, or of several with their mean and spread."""
-    with _one_line_errors():
+    with one_line_errors():
         from mario_rl_agents.report import plot_learning_curves
         from mario_rl_agents.training import Run
 
@@ -386,8 +418,8 @@ def plot(
         try:
             plot_learning_curves([run.folder for run in opened], path)
         except ValueError as error:
-            raise _Failure(str(error)) from error
-        _console(stderr=False).print(f"[bold]{path}[/]", highlight=False, soft_wrap=True)
+            raise Failure(str(error)) from error
+        make_console(stderr=False).print(f"[bold]{path}[/]", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -416,7 +448,7 @@ def envs() -> None:
             assert isinstance(env.action_space, gym.spaces.Discrete)
             shape = str(env.observation_space.shape)
             table.add_row(env_id, what, str(lives), str(env.action_space.n), shape)
-    _console(stderr=False).print(table)
+    make_console(stderr=False).print(table)
 
 
 def _what_it_plays(env_id: str) -> tuple[str, int]:
@@ -428,429 +460,6 @@ def _what_it_plays(env_id: str) -> tuple[str, int]:
         return "the whole game", 3
     world, stage = name.split("-")
     return f"world {world}, stage {stage}", 1
-
-
-# Errors and console
-
-
-@contextlib.contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Print errors that a user can mend as one red line; exit 2 for usage, 1 for failures."""
-    from mario_rl_agents.common.checkpoint import CheckpointError
-    from mario_rl_agents.training import RunError
-
-    try:
-        yield
-    except _UsageError as error:
-        _print_error(error)
-        raise typer.Exit(_USAGE) from None
-    except (_Failure, RunError, CheckpointError, ImportError, OSError) as error:
-        _print_error(error)
-        raise typer.Exit(_FAILURE) from None
-    except KeyboardInterrupt:
-        _console().print("\n[bold yellow]stopped[/]")
-        raise typer.Exit(_INTERRUPTED) from None
-
-
-def _print_error(error: Exception) -> None:
-    from rich.markup import escape
-
-    message = " ".join(str(error).split())
-    _console().print(
-        f"[bold red]error:[/] [red]{escape(message)}[/]", highlight=False, soft_wrap=True
-    )
-
-
-def _console(*, stderr: bool = True) -> Console:
-    """Return a console: progress and errors go to stderr, results to stdout."""
-    from rich.console import Console
-
-    return Console(stderr=stderr)
-
-
-# Parsing
-
-
-def _pairs(option: str, texts: Sequence[str] | None) -> dict[str, Any]:
-    """Return KEY=VALUE options as a dict; a value is JSON where it can be, else text."""
-    pairs: dict[str, Any] = {}
-    for text in texts or ():
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise _UsageError(f"{option} takes KEY=VALUE, received {text!r}")
-        pairs[key] = _value(value)
-    return pairs
-
-
-def _value(text: str) -> Any:
-    words = {"true": True, "false": False, "none": None, "null": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for read in (int, float, json.loads):  # int and float take 50_000 and 1e-4 too
-        with contextlib.suppress(ValueError):
-            return read(text)
-    return text
-
-
-def _changed(config: Any, changes: dict[str, Any]) -> Any:
-    """Return the configuration with fields replaced, each of the type that it has now."""
-    fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    converted = {}
-    for name, value in changes.items():
-        if name not in fields:
-            raise _UsageError(
-                f"--set {name}: {type(config).__name__} has no such field"
-                f"{_did_you_mean(name, fields)}; its fields are {', '.join(fields)}"
-            )
-        converted[name] = _as_type_of(fields[name], value)
-    try:
-        return dataclasses.replace(config, **converted)
-    except (ValueError, TypeError) as error:
-        raise _UsageError(f"--set: {error}") from error
-
-
-def _as_type_of(old: Any, value: Any) -> Any:
-    """Return a value as the type of the one it replaces where nothing is lost, else as it is."""
-    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(old, int) and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return tuple(value)
-    return value
-
-
-def _did_you_mean(word: str, known: Sequence[str] | dict[str, Any]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
-    return f", did you mean {' or '.join(close)}?" if close else ""
-
-
-# Environments and agents
-
-
-def _environment(
-    env_id: str, kwargs: dict[str, Any], render_mode: str | None = None
-) -> gym.Env[Any, Any]:
-    import gymnasium as gym
-
-    from mario_rl_agents.recipes import make_env
-
-    try:
-        return make_env(env_id, kwargs, render_mode=render_mode)
-    except (gym.error.UnregisteredEnv, ModuleNotFoundError) as error:
-        close = _did_you_mean(env_id, list(gym.registry))
-        raise _UsageError(
-            f"there is no environment {env_id!r}{close or ':'} mario-rl envs lists those of Mario, "
-            "and any Gymnasium id is taken"
-        ) from error
-    except (gym.error.Error, ValueError, TypeError) as error:
-        raise _UsageError(f"{env_id} cannot be made: {error}") from error
-
-
-def _created(
-    algorithm: str,
-    env_id: str,
-    *,
-    recipe: str,
-    steps: int | None,
-    seed: int,
-    out: Path | None,
-    overwrite: bool,
-    changes: dict[str, Any],
-    env_kwargs: dict[str, Any],
-    device: str,
-) -> tuple[Run, Agent]:
-    """Return a new run and its agent; nothing is written before everything is known to fit."""
-    from mario_rl_agents.recipes import ALGORITHMS, find_recipe
-    from mario_rl_agents.training import Run, RunSpec
-
-    if algorithm not in ALGORITHMS:
-        raise _UsageError(
-            f"there is no algorithm {algorithm!r}"
-            f"{_did_you_mean(algorithm, list(ALGORITHMS)) or ':'} known are {', '.join(ALGORITHMS)}"
-        )
-    try:
-        chosen = find_recipe(algorithm, env_id, recipe)
-    except ValueError as error:
-        raise _UsageError(str(error)) from error
-    config = _changed(chosen.config, changes)
-    kwargs = {**chosen.env_kwargs, **env_kwargs}
-    env = _environment(env_id, kwargs)
-    spec = RunSpec(
-        algorithm=algorithm,
-        env_id=env_id,
-        env_kwargs=kwargs,
-        config=dataclasses.asdict(config),
-        seed=seed,
-        total_steps=steps or chosen.total_steps,
-        evaluation_epsilon=chosen.evaluation_epsilon,
-    )
-    try:
-        agent = ALGORITHMS[algorithm].create(env, config, seed=seed, device=device)
-    except ValueError as error:
-        raise _UsageError(f"{algorithm} on {env_id}: {error}") from error
-    folder = out or _free_folder(f"{algorithm}-{env_id}-seed{seed}")
-    return Run.create(folder, spec, command=["mario-rl", *sys.argv[1:]], overwrite=overwrite), agent
-
-
-def _free_folder(name: str) -> Path:
-    """Return runs/NAME, or runs/NAME-2 and so on if that is taken."""
-    folder, count = Path("runs") / name, 1
-    while folder.exists():
-        count += 1
-        folder = Path("runs") / f"{name}-{count}"
-    return folder
-
-
-def _resumed(
-    folder: Path, algorithm: str | None, env_id: str | None, steps: int | None, device: str
-) -> tuple[Run, Agent]:
-    """Return a run that exists and its agent as it was when saved."""
-    from mario_rl_agents.recipes import ALGORITHMS
-    from mario_rl_agents.training import Run
-
-    run = Run.open(folder)
-    for name, given, own in (
-        ("algorithm", algorithm, run.spec.algorithm),
-        ("environment", env_id, run.spec.env_id),
-    ):
-        if given is not None and given != own:
-            raise _UsageError(
-                f"{folder} has the {name} {own}, not {given}: leave it out with --resume"
-            )
-    if run.spec.algorithm not in ALGORITHMS:
-        raise _Failure(
-            f"{folder} was trained by {run.spec.algorithm}; known are {', '.join(ALGORITHMS)}"
-        )
-    if not run.checkpoint.is_file():
-        raise _Failure(
-            f"{folder} has no checkpoint yet: start it again with --out {folder} --overwrite"
-        )
-    env = _environment(run.spec.env_id, run.spec.env_kwargs)
-    agent = _load(run.checkpoint, run.spec.algorithm, env, device)
-    total_steps = steps or run.spec.total_steps
-    if agent.num_steps >= total_steps:
-        raise _UsageError(
-            f"{folder} is finished: it has taken {agent.num_steps:,} of {total_steps:,} steps; "
-            f"go on with --steps and a larger total"
-        )
-    return (run if total_steps == run.spec.total_steps else run.extended_to(total_steps)), agent
-
-
-def _checkpoint(path: Path) -> Path:
-    """Return the checkpoint file that a user means by a file or a run's folder."""
-    from mario_rl_agents.training import Run
-
-    if path.is_dir():
-        run = Run.open(path)
-        for candidate in (run.best, run.checkpoint):
-            if candidate.is_file():
-                return candidate
-        raise _Failure(f"{path} has no checkpoint yet")
-    if not path.is_file():
-        raise _UsageError(
-            f"there is no checkpoint at {path}: give a .safetensors file or a run's folder"
-        )
-    return path
-
-
-def _loaded(
-    path: Path, env_changes: dict[str, Any], *, device: str, render_mode: str | None = None
-) -> Agent:
-    """Return the agent of a checkpoint, in its own environment."""
-    from mario_rl_agents.common.checkpoint import read_header
-    from mario_rl_agents.recipes import ALGORITHMS
-
-    header = read_header(path)
-    if header.env_id is None:
-        raise _Failure(f"{path} does not name its environment: load it from Python")
-    if ":" in header.env_id:  # Gymnasium would import what stands before it
-        raise _Failure(f"{path} names the environment {header.env_id!r}, which is no plain id")
-    if header.algorithm not in ALGORITHMS:
-        raise _Failure(
-            f"{path} was trained by {header.algorithm}; known are {', '.join(ALGORITHMS)}"
-        )
-    kwargs = {**_env_kwargs(path, header), **env_changes}
-    env = _environment(header.env_id, kwargs, render_mode)
-    return _load(path, header.algorithm, env, device)
-
-
-def _load(path: Path, algorithm: str, env: gym.Env[Any, Any], device: str) -> Agent:
-    from mario_rl_agents.recipes import ALGORITHMS
-
-    try:
-        return ALGORITHMS[algorithm].load(path, env, device=device)
-    except ValueError as error:
-        raise _Failure(str(error)) from error
-
-
-def _env_kwargs(path: Path, header: CheckpointHeader) -> dict[str, Any]:
-    """Return the keywords of gym.make that a checkpoint was trained with."""
-    from mario_rl_agents.training import Run, RunError
-
-    # A checkpoint knows the keywords of the environment; its run those of gym.make itself too.
-    with contextlib.suppress(RunError):
-        spec = Run.open(path.parent).spec
-        if spec.env_id == header.env_id:
-            return spec.env_kwargs
-    return {name: value for name, value in header.env_kwargs.items() if name != "render_mode"}
-
-
-# After training
-
-
-def _finish(
-    agent: Agent, run: Run, outcome: Outcome, console: Console, *, eval_episodes: int, video: bool
-) -> None:
-    """Evaluate, plot, film and sum up."""
-    from mario_rl_agents.common.evaluate import evaluation_table
-    from mario_rl_agents.common.logger import RUNNING_EPISODES, read_episodes
-    from mario_rl_agents.report import plot_learning_curves
-    from mario_rl_agents.training import Outcome, write_json
-
-    episodes = read_episodes(run.folder)
-    facts = {
-        "training": f"{outcome.value}, {agent.num_steps:,} steps, {agent.num_updates:,} updates, "
-        f"{agent.num_episodes:,} episodes",
-    }
-    if episodes:
-        plot_learning_curves([run.folder], run.learning_curve)
-        recent = [row.episodic_return for row in episodes[-RUNNING_EPISODES:]]
-        facts["return"] = (
-            f"{sum(recent) / len(recent):,.1f}, mean of the last {len(recent)} episodes"
-        )
-        facts["learning curve"] = str(run.learning_curve)
-    facts["checkpoint"] = str(run.checkpoint)
-    evaluations: list[Evaluation] = []
-    if eval_episodes:
-        path = run.best if run.best.is_file() else run.checkpoint
-        facts["evaluated"] = str(path)
-        with console.status("evaluating"):
-            env = _environment(run.spec.env_id, run.spec.env_kwargs)
-            player = _load(path, agent.algorithm, env, str(agent.device))
-            with contextlib.closing(env):
-                epsilon = run.spec.evaluation_epsilon
-                evaluations = _evaluations(
-                    player, env, eval_episodes, epsilon=None, seed=_EVALUATION_SEED, usual=epsilon
-                )
-        write_json(run.evaluation, _evaluations_json(path, evaluations))
-        if video:
-            with console.status("filming"):
-                facts["video"] = _film(path, agent, run, evaluations)
-    results = _console(stderr=False)
-    results.print(_summary(facts, title=f"{agent.algorithm} on {run.spec.env_id}"))
-    if evaluations:
-        results.print(evaluation_table(evaluations, title="evaluation"))
-    if outcome is Outcome.OUT_OF_TIME:
-        results.print(f"go on with  {_resume_command(run, [])}", highlight=False, soft_wrap=True)
-    results.print(
-        f"watch with  mario-rl watch {shlex.quote(str(run.folder))}",
-        highlight=False,
-        soft_wrap=True,
-    )
-
-
-def _film(path: Path, agent: Agent, run: Run, evaluations: list[Evaluation]) -> str:
-    """Film the best evaluated episode and say which it was."""
-    from mario_rl_agents.video import record_episode
-
-    evaluation = max(evaluations, key=lambda candidate: candidate.best.episodic_return)
-    best = evaluation.best
-    env = _environment(run.spec.env_id, run.spec.env_kwargs, "rgb_array_list")
-    with contextlib.closing(env):
-        player = _load(path, agent.algorithm, env, str(agent.device))
-        record_episode(player, env, run.video, epsilon=evaluation.epsilon, seed=best.seed)
-    return f"{run.video}, best evaluated episode: {best.episodic_return:,.1f}, seed {best.seed}"
-
-
-def _evaluations(
-    agent: Agent,
-    env: gym.Env[Any, Any],
-    episodes: int,
-    *,
-    epsilon: float | None,
-    seed: int,
-    usual: float | None = None,
-) -> list[Evaluation]:
-    """Return the evaluation at epsilon, or the usual ones: greedy, and on Mario noisy too.
-
-    Args:
-        agent: who plays.
-        env: where.
-        episodes: how many.
-        epsilon: what the user asked for, if anything.
-        seed: of the first episode.
-        usual: the recipe's evaluation epsilon; None looks it up.
-    """
-    from mario_rl_agents.common.evaluate import evaluate as evaluate_agent
-    from mario_rl_agents.recipes import evaluation_epsilon
-
-    if epsilon is not None:
-        plan = [(epsilon, episodes)]
-    else:
-        if usual is None:
-            usual = evaluation_epsilon(env.spec.id if env.spec is not None else "")
-        plan = [(0.0, 1), (usual, episodes)] if usual > 0 else [(0.0, episodes)]
-    return [
-        evaluate_agent(agent, env, num_episodes=count, epsilon=value, seed=seed)
-        for value, count in plan
-    ]
-
-
-def _evaluations_json(path: Path, evaluations: list[Evaluation]) -> dict[str, Any]:
-    return {
-        "checkpoint": str(path),
-        "evaluations": [evaluation.to_json() for evaluation in evaluations],
-    }
-
-
-def _summary(facts: dict[str, str], *, title: str) -> Any:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in facts.items():
-        table.add_row(name, value)
-    return table
-
-
-def _show_window(
-    agent: Agent, console: Console, *, episodes: int | None, epsilon: float, seed: int
-) -> None:
-    """Play in a window until the episodes are over or Ctrl-C."""
-    import itertools
-
-    from mario_rl_agents.common.evaluate import evaluate as evaluate_agent
-
-    for index in itertools.count() if episodes is None else range(episodes):
-        [episode] = evaluate_agent(
-            agent, agent.env, num_episodes=1, epsilon=epsilon, seed=seed + index
-        ).episodes
-        cleared = ", cleared" if episode.cleared else ""
-        console.print(
-            f"seed {episode.seed}: return {episode.episodic_return:,.1f}, {episode.length:,} steps"
-            f"{cleared}"
-        )
-
-
-def _evaluation_options(eval_episodes: int, video: bool) -> list[str]:
-    options = (
-        [] if eval_episodes == _EVALUATION_EPISODES else ["--eval-episodes", str(eval_episodes)]
-    )
-    return [*options, "--video"] if video else options
-
-
-def _resume_command(run: Run, options: list[str]) -> str:
-    return shlex.join(["mario-rl", "train", "--resume", str(run.folder), *options])
-
-
-def _unsaved_message(run: Run) -> str:
-    if run.checkpoint.is_file():
-        return f"stopped at once; the latest checkpoint is kept: {_resume_command(run, [])}"
-    return f"stopped at once, before the first checkpoint of {run.folder}"
 
 
 if __name__ == "__main__":
