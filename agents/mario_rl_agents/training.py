@@ -25,6 +25,7 @@ from types import FrameType
 from typing import Any, Self
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
@@ -194,7 +195,8 @@ def train(
 ) -> Outcome:
     """Train until the run's total steps are taken, the minutes are over, or Ctrl-C; then save.
 
-    A second Ctrl-C raises KeyboardInterrupt at once; the latest periodic checkpoint remains.
+    A second Ctrl-C raises KeyboardInterrupt at once; the latest periodic checkpoint remains. Where
+    the agent's `config.overlap` is True, torch has a thread fewer until this returns.
 
     Args:
         agent: a new agent, or one loaded from `run.checkpoint`: it goes on from there.
@@ -206,9 +208,15 @@ def train(
 
     Returns:
         Why it stopped.
+
+    Raises:
+        RunError: the logs of the run that is resumed are damaged.
     """
-    logger = RunLogger(run.folder, resume_step=agent.num_steps or None)
-    with _stop_on_signals() as stop_requested:
+    try:
+        logger = RunLogger(run.folder, resume_step=agent.num_steps or None)
+    except ValueError as error:
+        raise RunError(str(error)) from error
+    with _leave_a_core(agent), _stop_on_signals() as stop_requested:
         budget = _Budget(minutes, stop_requested)
         callbacks = [
             logger,
@@ -380,6 +388,20 @@ def duration(seconds: float) -> str:
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+@contextlib.contextmanager
+def _leave_a_core(agent: Agent) -> Iterator[None]:
+    """Give torch one thread fewer while the agent's environment steps beside its updates."""
+    # Measured on two cores: a gradient step of Double DQN on 32 observations of (4, 84, 84) takes
+    # 55 ms with one thread, and longer with two that share their cores with the running game.
+    before = torch.get_num_threads()
+    if getattr(agent.config, "overlap", False):
+        torch.set_num_threads(max(1, before - 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

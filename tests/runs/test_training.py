@@ -1,8 +1,9 @@
 """Runs: their folder, budgets, checkpoints, signals, and resumption without a trace."""
 
+import dataclasses
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gymnasium as gym
@@ -143,6 +144,74 @@ def test_checkpoints_are_written_on_the_way(tmp_path: Path) -> None:
         train(agent, run, console=QUIET, checkpoint_seconds=0.0)
     assert DQN.load(run.checkpoint, env, device="cpu").num_steps >= 1
     env.close()
+
+
+@pytest.fixture
+def restored_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+class ThreadCounter(Callback):
+    """Notes how many threads torch has in training."""
+
+    num_threads = 0
+
+    def on_step(self, agent: Agent) -> bool | None:
+        self.num_threads = torch.get_num_threads()
+        return None
+
+
+@pytest.mark.usefixtures("restored_threads")
+@pytest.mark.parametrize(
+    ("overlap", "before", "during"), [(True, 3, 2), (True, 2, 1), (True, 1, 1), (False, 3, 3)]
+)
+def test_the_environment_has_a_core_of_its_own_while_training(
+    tmp_path: Path, overlap: bool, before: int, during: int
+) -> None:
+    counter = ThreadCounter()
+
+    class Counted(DQN):
+        def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
+            super().learn(total_steps, [*callbacks, counter])
+
+    env = gym.make("CartPole-v1")
+    config = dataclasses.replace(CONFIG, overlap=overlap)
+    agent = Counted.create(env, config, seed=0, device="cpu")
+    torch.set_num_threads(before)
+    train(agent, new_run(tmp_path / "run", 3), console=QUIET)
+    env.close()
+    assert counter.num_threads == during
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.usefixtures("restored_threads")
+def test_the_number_of_threads_is_restored_after_an_error(tmp_path: Path) -> None:
+    class Failing(Callback):
+        def on_step(self, agent: Agent) -> bool | None:
+            raise ZeroDivisionError
+
+    class Broken(DQN):
+        def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
+            super().learn(total_steps, [*callbacks, Failing()])
+
+    env = gym.make("CartPole-v1")
+    agent = Broken.create(env, CONFIG, seed=0, device="cpu")
+    torch.set_num_threads(2)
+    with pytest.raises(ZeroDivisionError):
+        train(agent, new_run(tmp_path / "run", 3), console=QUIET)
+    env.close()
+    assert torch.get_num_threads() == 2
+
+
+def test_damaged_logs_are_said_when_a_run_is_resumed(tmp_path: Path) -> None:
+    run = new_run(tmp_path / "run", 60)
+    train_new(run)
+    with (run.folder / "metrics.csv").open("a") as file:
+        file.write("a row of another kind\n")
+    with pytest.raises(RunError, match=r"metrics\.csv is damaged"):
+        resume(run.extended_to(100))
 
 
 def test_config_says_what_the_run_is(tmp_path: Path) -> None:
