@@ -180,6 +180,7 @@ def train(
     """
     with one_line_errors():
         from mario_rl_agents import finishing, opening
+        from mario_rl_agents.common.replay import ObservationError
         from mario_rl_agents.training import Outcome
         from mario_rl_agents.training import train as run_training
         from mario_rl_agents.video import check_video_path
@@ -239,7 +240,7 @@ def train(
                 outcome = run_training(agent, run, console=console, minutes=minutes)
             except KeyboardInterrupt:
                 raise Failure(_unsaved_message(run)) from None
-            except (FloatingPointError, ValueError) as error:
+            except (FloatingPointError, ObservationError) as error:
                 raise Failure(f"training stopped at step {agent.num_steps:,}: {error}") from error
         if outcome is Outcome.INTERRUPTED:
             console.print(

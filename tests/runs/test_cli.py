@@ -7,9 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import gymnasium as gym
+import numpy as np
 import pytest
+from gymnasium.wrappers import TransformObservation, TransformReward
 from mario_rl_agents.cli import app
 from mario_rl_agents.common.checkpoint import read_header
 from mario_rl_agents.common.logger import read_episodes, read_metrics
@@ -40,6 +45,14 @@ def fail(code: int, *arguments: str | Path) -> str:
     assert lines[-1].startswith("error: ")
     assert len(lines) == 1
     return lines[-1].removeprefix("error: ")
+
+
+def fail_late(*arguments: str | Path) -> str:
+    """Return the one line in which training ends after it began to show its progress."""
+    result = invoke(*arguments)
+    assert result.exit_code == 1, result.output
+    assert isinstance(result.exception, SystemExit)  # no traceback
+    return result.output.strip().splitlines()[-1].removeprefix("error: ")
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +253,31 @@ def test_an_existing_run_is_kept_unless_told(run: Path) -> None:
     before = (run / "episodes.csv").read_bytes()
     assert "already holds a run" in fail(1, *TRAIN, "--steps", "20", "--out", run)
     assert (run / "episodes.csv").read_bytes() == before
+
+
+def register(env_id: str, make: Callable[[], gym.Env[Any, Any]]) -> None:
+    gym.register(env_id, entry_point=lambda **_: make())
+
+
+@pytest.mark.filterwarnings("ignore:.*reward is a NaN:UserWarning")
+def test_what_training_runs_into_is_one_line(tmp_path: Path) -> None:
+    short = ["--steps", "9", "--set", "learning_starts=1"]
+    register("Tumble-v0", lambda: TransformObservation(gym.make("FlagWalk-v0"), np.flip, None))
+    message = fail_late("train", "dqn", "Tumble-v0", *short, "--out", tmp_path / "tumble")
+    assert "training stopped at step 0: next_obs is not" in message
+    register("Nan-v0", lambda: TransformReward(gym.make("CartPole-v1"), lambda _: float("nan")))
+    message = fail_late("train", "dqn", "Nan-v0", *short, "--out", tmp_path / "nan")
+    assert "training stopped at step 1: the TD loss is nan" in message
+
+
+def test_a_bug_in_training_keeps_its_traceback(tmp_path: Path) -> None:
+    def fail(_: Any) -> float:
+        raise ValueError("a bug")
+
+    register("Bug-v0", lambda: TransformReward(gym.make("CartPole-v1"), fail))
+    result = invoke("train", "dqn", "Bug-v0", "--steps", "9", "--out", tmp_path / "run")
+    assert isinstance(result.exception, ValueError)
+    assert "error:" not in result.output
 
 
 def test_mistakes_of_the_other_commands_are_one_line(run: Path, tmp_path: Path) -> None:

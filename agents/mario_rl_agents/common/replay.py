@@ -28,6 +28,10 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 
+class ObservationError(ValueError):
+    """An environment's observation is not what the memory was made for; the message says why."""
+
+
 class Batch(NamedTuple):
     """Transitions sampled from replay."""
 
@@ -125,11 +129,11 @@ class ReplayBuffer:
         """Record the observation that a reset returned.
 
         Raises:
-            ValueError: If it has another shape or dtype, or is not `stack` times the same frame.
+            ObservationError: If it has another shape or dtype, or is not `stack` times one frame.
         """
         self._check_array(obs)
         if self.stack > 1 and not (obs[1:] == obs[0]).all():
-            raise ValueError(
+            raise ObservationError(
                 f"the first observation of an episode must repeat one frame {self.stack} times, "
                 'as FrameStackObservation(padding_type="reset") does; store others whole (stack=1, '
                 "DQNConfig.frame_stack=False)"
@@ -148,7 +152,8 @@ class ReplayBuffer:
         """Record one step of the episode that `begin_episode` opened.
 
         Raises:
-            ValueError: If `next_obs` has another shape or dtype, or does not slide by one frame.
+            ObservationError: If `next_obs` has another shape or dtype, or does not slide by one
+                frame.
             RuntimeError: If no episode is open.
         """
         if self._episode_row is None:
@@ -157,7 +162,7 @@ class ReplayBuffer:
             )
         self._check_array(next_obs)
         if self.stack > 1 and not np.array_equal(next_obs[:-1], self._obs[1:]):
-            raise ValueError(
+            raise ObservationError(
                 "next_obs is not the observation before it moved on by one frame: its first "
                 f"{self.stack - 1} frames must be the last {self.stack - 1} of that one; store "
                 "others whole (stack=1, DQNConfig.frame_stack=False)"
@@ -260,7 +265,7 @@ class ReplayBuffer:
 
     def _check_array(self, obs: NDArray[Any]) -> None:
         if obs.shape != self.obs_shape or obs.dtype != self._obs.dtype:
-            raise ValueError(
+            raise ObservationError(
                 f"an observation must have shape {self.obs_shape} and dtype {self._obs.dtype}, "
                 f"got {obs.shape} and {obs.dtype}"
             )
