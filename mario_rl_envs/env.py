@@ -155,13 +155,15 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         """
         self._check_open()
         start = _check_options(options)
-        super().reset(seed=seed)
         if "state" in start:
             self.load_state(start["state"])
+            super().reset(seed=seed)
         else:
+            self._check_replay(start)
+            super().reset(seed=seed)
             self._load_start(self._choose_start(start))
-        self._frames.clear()
-        self._show()
+            self._frames.clear()
+            self._show()
         return self._emulator.screen(), self._info(self._reward.no_terms)
 
     def step(self, action: int) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
@@ -185,8 +187,8 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         self._check_in_episode("step")
         reward, terms, terminated = self._advance(_check_joypad_byte(action))
         info = self._info(terms)
-        self._show()
         self._in_episode = not terminated
+        self._show()
         if not terminated and self._skip_uncontrolled():
             self._show()
         return self._emulator.screen(), reward, terminated, False, info
@@ -247,11 +249,9 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
             ValueError: `state` is not a save state that fits; nothing has changed.
         """
         self._check_open()
-        saved = states.unpack(state, self._emulator.name)
-        self._emulator.load_state(saved.machine)
-        self._reward.set_state(saved.environment["reward"])
-        self._in_episode = saved.environment["in_episode"]
-        self._has_started = True
+        self._load(state)
+        self._frames.clear()
+        self._show()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what pickling keeps: how to make the environment, and where it is."""
@@ -266,6 +266,7 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
                 "rom_path": self._rom_path,
             },
             "state": self._pack() if self._has_started else None,
+            "spaces": (self.observation_space, self.action_space),  # with their generators
             "spec": self.spec,
             "np_random": self._np_random,
             "np_random_seed": self._np_random_seed,
@@ -275,7 +276,8 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         """Make the environment anew and go on where it was."""
         self.__init__(**pickled["arguments"])  # type: ignore[misc]
         if pickled["state"] is not None:
-            self.load_state(pickled["state"])
+            self._load(pickled["state"])
+        self.observation_space, self.action_space = pickled["spaces"]
         self.spec = pickled["spec"]
         self._np_random = pickled["np_random"]
         self._np_random_seed = pickled["np_random_seed"]
@@ -300,41 +302,58 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
             self._reward.skipped(self._emulator.ram)
         return num_frames > 0
 
+    def _check_replay(self, options: Mapping[str, Any]) -> None:
+        """Raise ValueError if a start along a replay is wanted where there is none."""
+        if "replay_fraction" in options and not self._stages_with_replay(options):
+            replays.load(self._possible_stages(options)[0])
+
+    def _possible_stages(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the stages that an episode may begin in; the whole game begins in the first."""
+        if "stage" in options:
+            return (options["stage"],)
+        return self.stages or (self.stage or STAGES[0],)
+
+    def _stages_with_replay(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(each for each in self._possible_stages(options) if each in replays.stages())
+
     def _choose_start(self, options: Mapping[str, Any]) -> _Start:
-        fraction: float | None = options.get("replay_fraction")
-        stage: str | None = options.get("stage", self.stage)
-        if stage is None and self.stages is not None:
-            choices = self.stages
-            if fraction is not None:
-                choices = (
-                    tuple(choice for choice in choices if choice in replays.stages()) or choices
-                )
-            stage = choices[self.np_random.integers(len(choices))]
-        if fraction is None:
+        if "replay_fraction" in options:
+            choices = self._stages_with_replay(options)
+        elif self.is_single_stage or "stage" in options:
+            choices = self._possible_stages(options)
+        else:
+            return _Start(None)
+        stage = choices[0] if len(choices) == 1 else choices[self.np_random.integers(len(choices))]
+        if "replay_fraction" not in options:
             return _Start(stage)
-        replay = replays.load(stage or STAGES[0])
-        return _Start(replay.stage, int(fraction * replay.num_steps))
+        num_steps = replays.load(stage).num_steps
+        return _Start(stage, int(options["replay_fraction"] * num_steps))
 
     def _load_start(self, start: _Start) -> None:
         """Begin an episode; the first time, by playing to where it begins."""
-        if start in self._starts:
-            self.load_state(self._starts[start])
-            return
-        if start.num_steps == 0:
+        self._in_episode = False  # should playing be interrupted
+        if start not in self._starts:
             self._emulator.power_on()
             skip_start_screen(self._emulator, start.stage)
             self._reward.reset(self._emulator.ram)
-            self._has_started = self._in_episode = True
+            self._has_started = True
+            if start.num_steps:
+                assert start.stage is not None, "a replay belongs to a stage"
+                for joypad in replays.load(start.stage).joypad[: start.num_steps]:
+                    for _ in range(replays.FRAMES_PER_STEP):
+                        self._advance(int(joypad))
+                        self._skip_uncontrolled()
+            self._in_episode = True
             self._starts[start] = self._pack()
-            self.load_state(self._starts[start])  # so that the emulator too has it at hand
-            return
-        assert start.stage is not None, "a replay belongs to a stage"
-        self._load_start(_Start(start.stage))
-        for joypad in replays.load(start.stage).joypad[: start.num_steps]:
-            for _ in range(replays.FRAMES_PER_STEP):
-                self._advance(int(joypad))
-                self._skip_uncontrolled()
-        self._starts[start] = self._pack()
+        self._load(self._starts[start])  # the emulator too has it at hand from now on
+
+    def _load(self, state: bytes) -> None:
+        saved = states.unpack(state, self._emulator.name)
+        reward, in_episode = saved.environment["reward"], saved.environment["in_episode"]
+        self._emulator.load_state(saved.machine)
+        self._reward.set_state(reward)
+        self._in_episode = in_episode
+        self._has_started = True
 
     def _pack(self) -> bytes:
         environment = {"reward": self._reward.get_state(), "in_episode": self._in_episode}
@@ -396,6 +415,8 @@ def _check_joypad_byte(action: object) -> int:
 
 def _check_options(options: Mapping[str, Any] | None) -> Mapping[str, Any]:
     options = {} if options is None else options
+    if not isinstance(options, Mapping):
+        raise ValueError(f"options is {options!r}; accepted are None and a dict")
     for name in options:
         if name not in _RESET_OPTIONS:
             accepted = ", ".join(map(repr, _RESET_OPTIONS))

@@ -11,7 +11,7 @@ from gymnasium.wrappers import FrameStackObservation
 
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game.actions import ACTION_SETS
-from mario_rl_envs.validation import check_integer
+from mario_rl_envs.validation import check_fraction, check_integer
 from mario_rl_envs.wrappers import (
     ContinuousJoypad,
     GrayscaleObservation,
@@ -78,6 +78,9 @@ def make_mario(
         ImportError: The package behind the emulator or the window is not installed.
     """
     _check_pixels(observation, grayscale, size, stack)
+    check_integer("skip", skip, 1)
+    check_integer("noop_max", noop_max, 0)
+    check_fraction("sticky", sticky)
     if isinstance(actions, str) and actions not in (
         *ACTION_SETS,
         _RAW_ACTIONS,
@@ -96,13 +99,13 @@ def make_mario(
         emulator=emulator,
         rom_path=rom_path,
     )
-    if noop_max != 0:
+    if noop_max > 0:
         env = NoopReset(env, noop_max)
-    if actions == _CONTINUOUS_ACTIONS:
+    if isinstance(actions, str) and actions == _CONTINUOUS_ACTIONS:
         env = ContinuousJoypad(env)
-    elif actions != _RAW_ACTIONS:
+    elif not isinstance(actions, str) or actions != _RAW_ACTIONS:
         env = JoypadSpace(env, actions)
-    if sticky != 0:
+    if sticky > 0:
         env = StickyAction(env, sticky)
     env = SkipFrame(env, skip)
     if observation == "ram":

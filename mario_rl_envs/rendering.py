@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,12 @@ _SCALE: Final = 3  # window pixels a screen pixel
 
 
 class Window:
-    """A window that shows the screen at the console's own speed; it opens with the first frame."""
+    """A window that shows the screen at the console's own speed; it opens with the first frame.
+
+    pygame has one window a process: several share it, and the last one closes it.
+    """
+
+    _num_open: ClassVar[int] = 0
 
     def __init__(self) -> None:
         """Look for pygame.
@@ -44,6 +49,7 @@ class Window:
             pygame.display.set_caption("Super Mario Bros")
             self._surface = pygame.display.set_mode((SCREEN_WIDTH * _SCALE, SCREEN_HEIGHT * _SCALE))
             self._clock = pygame.time.Clock()
+            Window._num_open += 1
         for event in pygame.event.get():
             if event.type == pygame.QUIT:
                 raise KeyboardInterrupt("the window was closed")
@@ -55,5 +61,7 @@ class Window:
     def close(self) -> None:
         """Close the window."""
         if self._surface is not None:
-            self._pygame.display.quit()
             self._surface = None
+            Window._num_open -= 1
+            if Window._num_open == 0:
+                self._pygame.display.quit()

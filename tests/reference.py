@@ -24,14 +24,25 @@ class IntegerRam:
         self._ram[index] = value
 
 
-def make_reference(stage: str | None) -> Any:
-    """Return gym-super-mario-bros' own environment (7.4.0 below Python 3.13), frame by frame."""
+def make_reference(stage: str | None, *, whole_game: bool = False) -> Any:
+    """Return gym-super-mario-bros' own environment (7.4.0 below Python 3.13), frame by frame.
+
+    Args:
+        stage: Where it begins.
+        whole_game: Whether it goes on from there as the whole game does.
+    """
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         import nes_py._rom
         from gym_super_mario_bros.smb_env import SuperMarioBrosEnv
 
     class Reference(SuperMarioBrosEnv):  # type: ignore[misc]
+        has_started = False
+
+        @property
+        def is_single_stage_env(self) -> bool:
+            return stage is not None and not (whole_game and self.has_started)
+
         def _ram_buffer(self) -> IntegerRam:
             return IntegerRam(super()._ram_buffer())
 
@@ -41,7 +52,9 @@ def make_reference(stage: str | None) -> Any:
         try:
             nes_py._rom.ROM.header = property(lambda rom: header.fget(rom).astype(int))
             target = None if stage is None else tuple(int(part) for part in stage.split("-"))
-            return Reference(target=target)
+            reference = Reference(target=target)
+            reference.has_started = True
+            return reference
         finally:
             nes_py._rom.ROM.header = header
 

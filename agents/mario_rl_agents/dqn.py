@@ -40,6 +40,7 @@ class DQNConfig:
 
     learning_rate: float = 2.5e-4  # of Adam
     gamma: float = 0.9  # discount per environment step
+    reward_scale: float = 1.0  # factor on rewards; errors above 1 count linearly in the Huber loss
     batch_size: int = 32  # transitions
     replay_capacity: int = 100_000  # transitions
     replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
@@ -59,6 +60,7 @@ class DQNConfig:
     def __post_init__(self) -> None:
         """Check every field."""
         _check("learning_rate", self.learning_rate, self.learning_rate > 0, "a number > 0")
+        _check("reward_scale", self.reward_scale, self.reward_scale > 0, "a number > 0")
         for name in ("gamma", "epsilon_start", "epsilon_end"):
             _check(name, getattr(self, name), 0 <= getattr(self, name) <= 1, "in [0, 1]")
         for name in ("batch_size", "replay_capacity", "update_period", "target_update_period"):
@@ -163,7 +165,8 @@ class DQN(Agent):
     def td_target(self, batch: Batch) -> Tensor:
         """Return r + gamma (1 - terminated) max_a Q_target(s', a), shape [B] (Mnih et al. 2015)."""
         next_q: Tensor = self.q_target(batch.next_obs).amax(dim=1)  # [B]
-        return batch.reward + self.config.gamma * next_q * ~batch.terminated
+        reward = self.config.reward_scale * batch.reward  # [B]
+        return reward + self.config.gamma * next_q * ~batch.terminated
 
     def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the Huber loss of the TD error, a scalar, and Q(s, a), shape [B]."""

@@ -76,7 +76,7 @@ def create_emulator(name: str, rom_path: Path) -> Emulator:
         ValueError: The name is unknown.
         ImportError: The package behind the console is not installed.
     """
-    if name not in EMULATORS:
+    if not isinstance(name, str) or name not in EMULATORS:
         accepted = ", ".join(map(repr, EMULATORS))
         raise ValueError(f"unknown emulator {name!r}; accepted are {accepted}")
     module, class_name = EMULATORS[name].split(":")

@@ -15,7 +15,10 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import importlib.util
+import shutil
 import struct
+import tempfile
+import weakref
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -28,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mario_rl_envs.emulators.emulator import SCREEN_HEIGHT, SCREEN_WIDTH
+from mario_rl_envs.game.rom import find_rom
 
 _RAM_SIZE: Final = 0x800
 # All 32 stages and some states of the user's; a machine is about 0.6 MB.
@@ -52,7 +56,9 @@ class _LibraryMachine:
 
     def __init__(self, library: ctypes.CDLL, rom_path: Path) -> None:
         self._library = library
-        self._console = library.Initialize(str(rom_path))
+        self._console = _initialize(library, rom_path)
+        # Not every environment is closed before it is dropped.
+        self._close = weakref.finalize(self, library.Close, self._console)
         library.Reset(self._console)
         self.ram = _bytes_at(library.Memory(self._console), _RAM_SIZE)
         self._joypad = _bytes_at(library.Controller(self._console, 0), 1)
@@ -74,7 +80,7 @@ class _LibraryMachine:
         self._library.Restore(self._console)
 
     def close(self) -> None:
-        self._library.Close(self._console)
+        self._close()
 
 
 class _ExtensionMachine:
@@ -244,7 +250,20 @@ def _digest(memory: memoryview) -> bytes:
 
 def _create_machine(rom_path: Path) -> _Machine:
     library = _load_library()
+    # nes-py opens the file for every machine, and version 8 crashes when it is gone by then.
+    find_rom(rom_path)
     return _ExtensionMachine(rom_path) if library is None else _LibraryMachine(library, rom_path)
+
+
+def _initialize(library: ctypes.CDLL, rom_path: Path) -> int:
+    """Return the address of a new console; version 8 opens only files of ASCII names."""
+    if str(rom_path).isascii():
+        console: int = library.Initialize(str(rom_path))
+        return console
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copy(rom_path, Path(folder, "rom.nes"))
+        console = library.Initialize(str(copy))
+        return console
 
 
 @cache

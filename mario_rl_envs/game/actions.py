@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -55,11 +55,13 @@ def joypad_byte(buttons: Sequence[str]) -> int:
         raise ValueError(
             f"an action is a list of buttons, got the string {buttons!r}; write [{buttons!r}]"
         )
+    if not isinstance(buttons, Iterable):
+        raise ValueError(f"an action is a list of buttons, as ['right', 'A']; got {buttons!r}")
     byte = 0
     for name in buttons:
         if name == NOOP:
             continue
-        if name not in BUTTONS:
+        if not isinstance(name, str) or name not in BUTTONS:
             raise ValueError(
                 f"unknown button {name!r}; accepted are {NOOP!r} and "
                 f"{', '.join(map(repr, BUTTONS))}"

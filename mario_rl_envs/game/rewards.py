@@ -20,6 +20,7 @@ from typing import Final, TypedDict
 
 from mario_rl_envs.game import ram
 from mario_rl_envs.game.ram import Ram
+from mario_rl_envs.validation import is_number
 
 TERMS: Final = ("velocity", "progress", "clock", "dying", "death", "flag", "score", "coins")
 CLIP: Final = "clip"  # not a term: the bound on the sum of a frame's terms, either way
@@ -77,8 +78,7 @@ def reward_weights(reward: str | Mapping[str, float]) -> dict[str, float]:
     for term, weight in reward.items():
         if term not in (*TERMS, CLIP):
             raise ValueError(f"unknown reward term {term!r}; accepted are {terms} and {CLIP!r}")
-        is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-        if not is_number or not abs(weight) < float("inf"):
+        if not is_number(weight) or not abs(weight) < float("inf"):
             raise ValueError(
                 f"the weight of reward term {term!r} is {weight!r}; accepted is a finite number"
             )
@@ -96,8 +96,8 @@ class Reward:
 
     def __init__(self, reward: str | Mapping[str, float] = "progress") -> None:
         """Take a name out of `REWARDS` or weights by term; errors as of `reward_weights`."""
-        self.spec: str | dict[str, float] = reward if isinstance(reward, str) else dict(reward)
         self.weights = reward_weights(reward)
+        self.spec: str | dict[str, float] = reward if isinstance(reward, str) else dict(reward)
         self._clip = self.weights.pop(CLIP, None)
         self.no_terms = dict.fromkeys(self.weights, 0.0)
         if self._clip is not None:

@@ -16,7 +16,7 @@ _FILE: Final = Path("_roms", "super-mario-bros.nes")
 
 
 def find_rom(rom_path: str | os.PathLike[str] | None = None) -> Path:
-    """Return the path of a ROM whose content is known.
+    """Return the absolute path of a ROM whose content is known.
 
     Args:
         rom_path: A file; None takes the one that gym-super-mario-bros installs (without importing
@@ -24,9 +24,14 @@ def find_rom(rom_path: str | os.PathLike[str] | None = None) -> Path:
 
     Raises:
         FileNotFoundError: There is no such file, or gym-super-mario-bros is not installed.
-        ValueError: The file's SHA-256 is not the known one.
+        ValueError: The file's SHA-256 is not the known one, or `rom_path` is no path.
     """
-    path = _installed_rom() if rom_path is None else Path(rom_path)
+    try:
+        path = _installed_rom() if rom_path is None else Path(rom_path).resolve()
+    except TypeError:
+        raise ValueError(
+            f"rom_path is {rom_path!r}; accepted are None and the path of a file"
+        ) from None
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -43,11 +43,11 @@ def check_stages(stages: Iterable[object]) -> tuple[str, ...]:
         raise ValueError(
             f"stages is a list of stages, got the string {stages!r}; write [{stages!r}]"
         )
+    if not isinstance(stages, Iterable):
+        raise ValueError(f"stages is {stages!r}; accepted is a list of stages, as ['1-1', '1-2']")
     checked = tuple(check_stage(stage) for stage in stages)
     if not checked:
-        raise ValueError(
-            "stages is empty; give at least one stage, as ['1-1'], or leave it out for all 32"
-        )
+        raise ValueError("stages is empty; give at least one stage, as ['1-1']")
     return checked
 
 

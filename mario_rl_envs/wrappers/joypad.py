@@ -124,6 +124,11 @@ def _check_actions(actions: str | Iterable[Sequence[str]]) -> list[tuple[str, ..
                 f"unknown actions {actions!r}; accepted are {accepted} and a list of button lists"
             )
         return list(ACTION_SETS[actions])
+    if not isinstance(actions, Iterable):
+        raise ValueError(
+            f"actions is {actions!r}; accepted are a name and a list of button lists, as "
+            "[['right']]"
+        )
     combinations = []
     for buttons in actions:
         joypad_byte(buttons)

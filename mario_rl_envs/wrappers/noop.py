@@ -41,8 +41,13 @@ class NoopReset(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode; should the no-ops end it, begin again."""
+        """Begin an episode; should the no-ops end it, begin again.
+
+        With `options={"state": ...}` there are no no-ops: it begins where the state was saved.
+        """
         obs, info = self.env.reset(seed=seed, options=options)
+        if options is not None and "state" in options:
+            return obs, info
         for _ in range(int(self.np_random.integers(self._noop_max + 1))):
             obs, _, terminated, truncated, step_info = self.env.step(self._noop_action)
             info = (

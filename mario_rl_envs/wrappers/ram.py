@@ -16,8 +16,7 @@ _NUM_COLUMNS: Final = 16
 _BLOCK_SIZE: Final = 16  # pixels
 _FIRST_ROW_Y: Final = 32  # pixels; the two rows of blocks above show the score
 _NUM_PAGES: Final = 2
-_NUM_ENEMIES: Final = 5
-_POWER_UP_SLOT: Final = 5
+_NUM_OBJECTS: Final = 6  # slots for what moves
 
 EMPTY: Final = 0
 SOLID: Final = 1
@@ -31,6 +30,19 @@ _HIDDEN_BLOCKS: Final = (0x5F, 0x60)
 _TILE_OF_BLOCK: Final = np.full(256, SOLID, np.uint8)
 _TILE_OF_BLOCK[[0, *_HIDDEN_BLOCKS]] = EMPTY
 _TILE_OF_BLOCK[list(_ITEM_BLOCKS)] = ITEM
+
+# The slots of enemies hold other things too, by type.
+_LARGE_LIFTS: Final = range(0x24, 0x2B)
+_SMALL_LIFTS: Final = (0x2B, 0x2C)
+_SPRINGBOARD: Final = 0x32
+_ITEM_OBJECTS: Final = (0x2E, 0x2F, 0x30, 0x31)  # power-up, vine, flags
+_UNSEEN_OBJECTS: Final = (
+    0x16,
+    0x18,
+    0x34,
+    0x35,
+)  # fireworks, signals, warp zone, who waits at the end
+_LARGE_LIFT_BLOCKS: Final = 3  # wide
 
 
 def _check_has_ram(env: gym.Env[Any, Any], wrapper: str) -> None:
@@ -85,6 +97,18 @@ class TileObservation(gym.ObservationWrapper[NDArray[np.uint8], Any, Any], Recor
         return decode_tiles(self.env.unwrapped.ram)  # type: ignore[attr-defined]
 
 
+def _tiles_of_object(kind: int) -> list[tuple[int, int, int]]:
+    """Return what an object shows: tiles, and how far right and down of its position, in pixels."""
+    if kind in _UNSEEN_OBJECTS:
+        return []
+    if kind in _LARGE_LIFTS:
+        return [(SOLID, i * _BLOCK_SIZE, 0) for i in range(_LARGE_LIFT_BLOCKS)]
+    if kind in (*_SMALL_LIFTS, _SPRINGBOARD):
+        return [(SOLID, 0, 0)]
+    # Other things are 24 pixels high: their feet are a block below their position.
+    return [(ITEM if kind in _ITEM_OBJECTS else ENEMY, 0, _BLOCK_SIZE)]
+
+
 def decode_tiles(memory: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the grid of the visible level, uint8, [13, 16], from RAM, uint8, [2048]."""
     data = memory.tobytes()
@@ -105,11 +129,12 @@ def decode_tiles(memory: NDArray[np.uint8]) -> NDArray[np.uint8]:
             grid[row, column] = tile
 
     half = _BLOCK_SIZE // 2
-    for slot in (_POWER_UP_SLOT, *range(_NUM_ENEMIES)):
+    for slot in range(_NUM_OBJECTS):
         if data[ram.ENEMY_ACTIVE + slot]:
-            x = data[ram.ENEMY_X_PAGE + slot] * 256 + data[ram.ENEMY_X + slot]
-            y = data[ram.ENEMY_Y + slot] + half
-            put(ITEM if slot == _POWER_UP_SLOT else ENEMY, x + half, y + half)
+            x = data[ram.ENEMY_X_PAGE + slot] * 256 + data[ram.ENEMY_X + slot] + half
+            y = data[ram.ENEMY_Y + slot]
+            for tile, dx, dy in _tiles_of_object(data[ram.ENEMY_TYPES + slot]):
+                put(tile, x + dx, y + dy)
     if data[ram.PLAYER_VIEWPORT] == 1:
         # A small player's position is that of the 32 pixels high tall one: the feet are what both
         # share.

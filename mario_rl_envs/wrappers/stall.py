@@ -62,7 +62,9 @@ class TruncateOnStall(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             self._num_stalled = 0
         else:
             self._num_stalled += 1
-        return obs, reward, terminated, truncated or self._num_stalled >= self._num_steps, info
+        if not terminated and self._num_stalled >= self._num_steps:
+            truncated = True
+        return obs, reward, terminated, truncated, info
 
     def _begin(self, info: dict[str, Any]) -> None:
         self._best = info[self._key]

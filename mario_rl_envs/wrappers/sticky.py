@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import gymnasium as gym
@@ -39,12 +40,13 @@ class StickyAction(gym.ActionWrapper[Any, Any, Any], RecordConstructorArgs):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; its first action is always taken."""
+        obs, info = super().reset(seed=seed, options=options)
         self._is_first = True
-        return super().reset(seed=seed, options=options)
+        return obs, info
 
     def action(self, action: Any) -> Any:
         """Return the action to take."""
         if self._is_first or self.np_random.random() >= self._probability:
-            self._last_action = action
+            self._last_action = copy.deepcopy(action)  # the caller may write over an array
         self._is_first = False
         return self._last_action

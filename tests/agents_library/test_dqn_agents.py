@@ -35,9 +35,10 @@ class TwoCells(gym.Env[Any, Any]):
     action_space = gym.spaces.Discrete(2)
 
 
-def tabular(agent_class: type[DQN]) -> DQN:
+def tabular(agent_class: type[DQN], reward_scale: float = 1.0) -> DQN:
     """Return an agent with Q(s, .) = [[1, 2], [3, 1]] and Q_target(s, .) = [[5, 7], [4, 6]]."""
-    agent = agent_class.create(TwoCells(), DQNConfig(gamma=0.5, hidden_sizes=()), device="cpu")
+    config = DQNConfig(gamma=0.5, hidden_sizes=(), reward_scale=reward_scale)
+    agent = agent_class.create(TwoCells(), config, device="cpu")
     q = {"layers.0.weight": torch.tensor([[1.0, 3], [2, 1]]), "layers.0.bias": torch.zeros(2)}
     agent.q.load_state_dict(q)
     agent.q_target.load_state_dict({**q, "layers.0.weight": torch.tensor([[5.0, 4], [7, 6]])})
@@ -60,6 +61,12 @@ def test_td_targets_by_hand() -> None:
     assert tabular(DQN).td_target(BATCH).tolist() == [4.5, 4.0, 2.0, 5.0]
     # Double DQN: Q picks action 1 in the first cell and 0 in the second, rated 7 and 4.
     assert tabular(DoubleDQN).td_target(BATCH).tolist() == [4.5, 3.0, 2.0, 4.0]
+
+
+def test_reward_scale_scales_rewards_alone() -> None:
+    # As above, with rewards 10, 10, 20, 20.
+    assert tabular(DQN, 10.0).td_target(BATCH).tolist() == [13.5, 13.0, 20.0, 23.0]
+    assert tabular(DoubleDQN, 10.0).td_target(BATCH).tolist() == [13.5, 12.0, 20.0, 22.0]
 
 
 def test_loss_and_gradient_step_by_hand() -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.error import ResetNeeded
 
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game.stages import STAGES
@@ -69,17 +70,20 @@ def test_pickling_and_save_states_go_on_alike(stage):
     play(env, actions()[: NUM_STEPS // 2])
     twin = pickle.loads(pickle.dumps(env))
     state = env.unwrapped.save_state()
-    assert play(twin, actions()) == (expected := play(env, actions()))
+    assert play(twin, actions()) == play(env, actions())
+    env.close()
+    twin.close()
 
-    loaded = SuperMarioBrosEnv(stage)
+    loaded, saver = SuperMarioBrosEnv(stage), SuperMarioBrosEnv(stage)
     loaded.load_state(state)
-    original = SuperMarioBrosEnv()
-    original.stage = stage
-    original.reset(options={"state": state})
-    assert play(loaded, actions()) == play(original, actions())
-    assert expected
-    for each in (env, twin, loaded, original):
-        each.close()
+    saver.load_state(state)
+    play(saver, actions())
+    state = saver.save_state()
+    expected = play(saver, actions())
+    loaded.load_state(state)
+    assert play(loaded, actions()) == expected
+    loaded.close()
+    saver.close()
 
 
 def test_a_loaded_state_goes_on_as_the_environment_that_saved_it():
@@ -103,6 +107,32 @@ def test_deepcopy_is_independent():
     before = twin.ram
     env.step(128)
     np.testing.assert_array_equal(twin.ram, before)
+    env.close()
+    twin.close()
+
+
+def test_pickling_keeps_the_generators_of_the_spaces():
+    env = SuperMarioBrosEnv("1-1")
+    env.reset()
+    env.action_space.seed(0)
+    twin = pickle.loads(pickle.dumps(env))
+    samples = [[each.action_space.sample() for _ in range(5)] for each in (env, twin)]
+    assert samples[0] == samples[1]
+    env.close()
+    twin.close()
+
+
+def test_a_finished_episode_stays_finished_in_a_pickle():
+    env = SuperMarioBrosEnv("1-1")
+    env.reset()
+    terminated = False
+    while not terminated:
+        *_, terminated, _, _ = env.step(128)
+    twin = pickle.loads(pickle.dumps(env))
+    with pytest.raises(ResetNeeded):
+        twin.step(0)
+    twin.reset()
+    twin.step(0)
     env.close()
     twin.close()
 

@@ -1,5 +1,6 @@
 """Every registered id is a well-behaved Gymnasium environment."""
 
+import gc
 import subprocess
 import sys
 import warnings
@@ -11,6 +12,7 @@ from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
 import mario_rl_envs
+from mario_rl_envs import replays
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game.stages import STAGES
 
@@ -206,6 +208,52 @@ def test_whole_game_has_three_lives():
     env.close()
 
 
+def test_clearing_the_last_stage_ends_the_whole_game():
+    """There 7.4.0 would wait for a button for ever."""
+    env = gym.make("MarioRL-v0", actions="joypad")
+    env.reset(options={"stage": "8-4"})
+    ends = [env.step(joypad)[2] for joypad in replays.load("8-4").joypad]
+    assert ends == [False] * (len(ends) - 1) + [True]
+    env.close()
+
+
+def test_an_environment_that_is_dropped_frees_its_machines():
+    if sys.version_info >= (3, 13):
+        pytest.skip("nes-py 9 frees its machines by itself")
+    env = SuperMarioBrosEnv("1-1")
+    env.reset()
+    machine = env._emulator._machine
+    finalizer = machine._close
+    assert finalizer.alive
+    del env, machine
+    gc.collect()
+    assert not finalizer.alive
+
+
+def test_an_interrupted_reset_leaves_no_episode(monkeypatch):
+    env = SuperMarioBrosEnv("1-1")
+    env.reset()
+    advance = env._emulator.advance
+    num_frames = 0
+
+    def interrupted(buttons):
+        nonlocal num_frames
+        num_frames += 1
+        if num_frames == 500:
+            raise KeyboardInterrupt
+        advance(buttons)
+
+    monkeypatch.setattr(env._emulator, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        env.reset(options={"replay_fraction": 0.7})
+    monkeypatch.undo()
+    with pytest.raises(ResetNeeded):
+        env.step(0)
+    env.reset()
+    env.step(0)
+    env.close()
+
+
 def test_reset_to_another_stage_for_one_episode():
     env = gym.make("MarioRL-1-1-v0")
     _, info = env.reset(options={"stage": "4-2"})
@@ -224,6 +272,9 @@ def test_reset_to_another_stage_for_one_episode():
         ({"replay_fraction": 1.0}, "replay_fraction is 1.0; accepted is a number from 0 up to"),
         ({"replay_fraction": "half"}, "replay_fraction is 'half'"),
         ({"state": b"", "stage": "1-1"}, "a state says all about where to begin"),
+        ({"state": b"x"}, "are no save state"),
+        ({"stage": "2-3", "replay_fraction": 0.5}, "there is no replay of stage 2-3"),
+        ("stage", "options is 'stage'; accepted are None and a dict"),
     ],
 )
 def test_bad_reset_options_change_nothing(options, message):

@@ -1,6 +1,8 @@
 """The keywords of gym.make, and what they refuse."""
 
 import json
+import subprocess
+import sys
 
 import gymnasium as gym
 import numpy as np
@@ -138,8 +140,16 @@ def test_the_spec_of_the_pipeline_makes_it_again():
             "the reward's clip is 0; accepted is a positive number",
         ),
         ({"noop_max": -1}, "noop_max is -1; accepted is an integer, 0 or more"),
-        ({"sticky": 1.0}, "the probability of a sticky action is 1.0; accepted is a number from 0"),
+        ({"sticky": 1.0}, "sticky is 1.0; accepted is a number from 0 up to"),
         ({"render_mode": "ansi"}, "unknown render_mode 'ansi'; accepted are None, 'human'"),
+        ({"noop_max": False}, "noop_max is False; accepted is an integer, 0 or more"),
+        ({"sticky": False}, "sticky is False; accepted is a number from 0"),
+        ({"actions": 5}, "actions is 5; accepted are a name and a list of button lists"),
+        ({"actions": [5]}, r"an action is a list of buttons, as \['right', 'A'\]; got 5"),
+        ({"actions": [[["A"]]]}, r"unknown button \['A'\]"),
+        ({"reward": [1]}, r"unknown reward \[1\]; accepted is a name"),
+        ({"rom_path": 5}, "rom_path is 5; accepted are None and the path of a file"),
+        ({"emulator": []}, r"unknown emulator \[\]"),
         ({"emulator": "mesen"}, "unknown emulator 'mesen'; accepted are 'nes-py'"),
     ],
 )
@@ -148,7 +158,17 @@ def test_unknown_keyword_values(keywords, message):
         gym.make(ENV_ID, **keywords)
 
 
+def test_numbers_of_numpy_are_numbers():
+    reward = {"progress": np.float32(0.5)}
+    env = gym.make(ENV_ID, skip=np.int64(2), sticky=np.float64(0.25), reward=reward)
+    env.reset(seed=0, options={"replay_fraction": np.float32(0.01)})
+    env.step(1)
+    env.close()
+
+
 def test_random_stages_must_be_stages():
+    with pytest.raises(ValueError, match="stages is 5; accepted is a list of stages"):
+        gym.make("MarioRL-Random-v0", stages=5)
     with pytest.raises(ValueError, match="stages is empty"):
         gym.make("MarioRL-Random-v0", stages=[])
     with pytest.raises(ValueError, match=r"got the string '1-1'; write \['1-1'\]"):
@@ -182,6 +202,41 @@ def test_rom_elsewhere_with_the_known_hash(tmp_path):
     env = gym.make(ENV_ID, rom_path=str(path))
     assert env.reset()[1]["x_pos"] == 40
     env.close()
+
+
+def play(code, folder):
+    """Run Python with the ROM as `rom` in a folder, and return what it printed."""
+    prelude = "import os, pathlib, mario_rl_envs\nfrom mario_rl_envs.env import SuperMarioBrosEnv\n"
+    (folder / "m.nes").write_bytes(rom.find_rom().read_bytes())
+    result = subprocess.run(
+        [sys.executable, "-c", prelude + code], cwd=folder, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+def test_rom_in_a_folder_with_an_accent(tmp_path):
+    folder = tmp_path / "é"
+    folder.mkdir()
+    code = "env = SuperMarioBrosEnv('1-1', rom_path='m.nes'); print(env.reset()[1]['x_pos'])"
+    assert play(code, folder) == "40"
+
+
+def test_rom_path_is_relative_to_where_the_environment_was_made(tmp_path):
+    code = (
+        "env = SuperMarioBrosEnv('1-1', rom_path='m.nes'); os.chdir('/')\n"
+        "print(env.reset()[1]['x_pos'])"
+    )
+    assert play(code, tmp_path) == "40"
+
+
+def test_rom_that_goes_away(tmp_path):
+    code = (
+        "env = SuperMarioBrosEnv('1-1', rom_path='m.nes'); os.remove('m.nes')\n"
+        "try: env.reset()\n"
+        "except FileNotFoundError as error: print(error)"
+    )
+    assert "cannot read the ROM" in play(code, tmp_path)
 
 
 def test_rom_package_missing(monkeypatch):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from reference import make_reference, step_reference
 
+from mario_rl_envs import replays
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game.actions import COMPLEX, joypad_byte
 
@@ -57,6 +58,27 @@ def play_both(stage, num_frames, seed):
 def test_random_play_equals_the_reference(stage):
     num_episodes = play_both(stage, NUM_FRAMES, seed=STAGES.index(stage))
     assert num_episodes >= 2, "no death was compared"
+
+
+def test_the_end_of_a_world_equals_the_reference():
+    """The replay of 1-4 leads on to 2-1 in the whole game."""
+    ours, reference = SuperMarioBrosEnv(), make_reference("1-4", whole_game=True)
+    ours.reset(options={"stage": "1-4"})
+    reference.reset()
+    joypad = np.repeat(replays.load("1-4").joypad, replays.FRAMES_PER_STEP)
+    for frame, action in enumerate([*joypad.tolist(), *[128] * 200]):
+        obs, reward, terminated, _, info = ours.step(action)
+        expected, expected_reward, is_over, expected_info = step_reference(reference, action)
+        assert {key: info[key] for key in expected_info if key in info} == {
+            key: value for key, value in expected_info.items() if key in info
+        }, frame
+        assert terminated == is_over
+        if HAS_SAME_REWARD:
+            assert reward == expected_reward, frame
+        np.testing.assert_array_equal(obs, expected, err_msg=f"frame {frame}")
+    assert (info["world"], info["stage"]) == (2, 1)
+    ours.close()
+    reference.close()
 
 
 def test_the_whole_game_equals_the_reference():

@@ -74,6 +74,28 @@ def test_human_shows_every_frame_in_a_window():
     assert not pygame.display.get_init()
 
 
+def test_two_windows_close_one_after_the_other():
+    pytest.importorskip("pygame", reason="the window needs the extra 'human'")
+    one, other = (SuperMarioBrosEnv("1-1", render_mode="human") for _ in range(2))
+    one.reset()
+    other.reset()
+    one.close()
+    _, _, terminated, *_ = other.step(128)
+    assert not terminated
+    other.close()
+
+
+def test_loading_a_state_forgets_the_frames_before():
+    env = SuperMarioBrosEnv("1-1", render_mode="rgb_array_list")
+    env.reset()
+    state = env.save_state()
+    for _ in range(3):
+        env.step(128)
+    env.load_state(state)
+    assert len(env.render()) == 1
+    env.close()
+
+
 def test_closing_the_window_stops_the_program():
     pygame = pytest.importorskip("pygame", reason="the window needs the extra 'human'")
     env = SuperMarioBrosEnv("1-1", render_mode="human")

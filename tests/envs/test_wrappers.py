@@ -191,6 +191,25 @@ def test_sticky_action_follows_the_seed():
     assert runs[0] == runs[1]
 
 
+def test_sticky_action_keeps_its_own_copy():
+    """A caller may use one array for all actions."""
+
+    class Buffers(Recorder):
+        def __init__(self):
+            super().__init__()
+            self.action_space = Box(0, 1_000, (1,), np.float32)
+
+        def step(self, action):
+            return super().step(float(action[0]))
+
+    env = start(StickyAction(Buffers(), 0.5), seed=0)
+    buffer = np.zeros(1, np.float32)
+    for step in range(50):
+        buffer[0] = step
+        env.step(buffer)
+    assert env.unwrapped.actions != [float(step) for step in range(50)]
+
+
 # NoopReset
 
 
@@ -207,13 +226,20 @@ def test_noop_reset_that_ends_the_episode_begins_again():
         assert obs.item() < 3
 
 
-def test_noop_reset_keeps_the_info_of_a_reset():
+def test_noop_reset_of_mario():
     raw = SuperMarioBrosEnv("1-1")
     env = NoopReset(raw, noop_max=30)
     _, plain = raw.reset()
     _, info = env.reset(seed=1)
     assert set(info) == set(plain)
-    assert info["time"] <= plain["time"]
+    waited = env.unwrapped.ram
+    raw.reset()
+    assert (waited != raw.ram).any()
+    # A state is loaded as it was saved.
+    state = raw.save_state()
+    memory = raw.ram
+    env.reset(seed=1, options={"state": state})
+    np.testing.assert_array_equal(raw.ram, memory)
     env.close()
 
 
@@ -239,6 +265,27 @@ def test_a_new_episode_stalls_anew():
     env.step(200)
     env.reset()
     assert [env.step(1)[3] for _ in range(3)] == [False, False, True]
+
+
+def test_the_end_of_an_episode_is_no_stall():
+    env = start(TruncateOnStall(Recorder(length=3), num_steps=3))
+    for _ in range(3):
+        _, _, terminated, truncated, _ = env.step(0)
+    assert (terminated, truncated) == (True, False)
+
+
+def test_another_life_or_area_stalls_anew():
+    """In 1-2 a pipe leads back to a smaller x, which is no stall."""
+    env = start(TruncateOnStall(gym.make("MarioRL-v0"), num_steps=40))
+    lives = []
+    terminated = truncated = False
+    while not (terminated or truncated):
+        *_, terminated, truncated, info = env.step(1)
+        lives.append(info["life"])
+    # Each life walks the same way again; without starting anew the second would stall at once.
+    assert terminated
+    assert {2, 1, 0} <= set(lives)
+    env.close()
 
 
 def test_stall_of_mario_at_a_wall():
@@ -305,6 +352,25 @@ def test_tiles_show_what_meets_mario():
     env.close()
 
 
+def test_lifts_are_solid_and_springboards_too():
+    """Lifts and springboards lie in the slots of enemies."""
+    for kind, width in ((0x28, 3), (0x2B, 1), (0x32, 1)):
+        memory = np.zeros(ram.SIZE, np.uint8)
+        memory[ram.ENEMY_ACTIVE + 2], memory[ram.ENEMY_TYPES + 2] = 1, kind
+        memory[ram.ENEMY_X + 2], memory[ram.ENEMY_Y + 2] = 64, 32 + 5 * 16
+        expected = np.zeros((13, 16), np.uint8)
+        expected[5, 4 : 4 + width] = SOLID
+        np.testing.assert_array_equal(decode_tiles(memory), expected)
+
+
+def test_signals_and_fireworks_are_not_seen():
+    memory = np.zeros(ram.SIZE, np.uint8)
+    for slot, kind in enumerate((0x16, 0x18, 0x34, 0x35)):
+        memory[ram.ENEMY_ACTIVE + slot], memory[ram.ENEMY_TYPES + slot] = 1, kind
+        memory[ram.ENEMY_X + slot], memory[ram.ENEMY_Y + slot] = 64, 100
+    assert not decode_tiles(memory).any()
+
+
 def test_tiles_of_made_up_memory():
     memory = np.zeros(ram.SIZE, np.uint8)
     memory[ram.SCREEN_LEFT_PAGE] = 1
@@ -313,7 +379,7 @@ def test_tiles_of_made_up_memory():
     blocks[1, 5, 2] = 0xC2  # a coin, the first visible column
     blocks[0, 6, 1] = 0x54  # the ground, on the next page: the last visible column
     blocks[1, 7, 3] = 0x5F  # a hidden block
-    memory[ram.ENEMY_ACTIVE + 5] = 1  # a power-up
+    memory[ram.ENEMY_ACTIVE + 5], memory[ram.ENEMY_TYPES + 5] = 1, 0x2E  # a power-up
     memory[ram.ENEMY_X_PAGE + 5] = 1
     memory[ram.ENEMY_X + 5] = 0x50
     memory[ram.ENEMY_Y + 5] = 32 + 3 * 16 - 8
