@@ -6,8 +6,8 @@ breaks. nes-py 9 is an extension module.
 
 nes-py cannot write its state down: it keeps one backup inside each machine. So a save state is the
 machine's history, every joypad byte and every write to memory since power-on, and loading it plays
-the history again, at about 600 frames a second. A machine that loaded a state keeps it as its
-backup and is kept itself, so loading the same state again (as every reset does) takes microseconds.
+the history again. A machine that loaded a state keeps it as its backup and is kept itself, so
+loading the same state again (as every reset does) is immediate.
 """
 
 from __future__ import annotations
