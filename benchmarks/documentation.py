@@ -43,7 +43,7 @@ class ShellEvaluator:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        return result.stdout if result.returncode else None
+        return f"exit status {result.returncode}\n{result.stdout}" if result.returncode else None
 
 
 def parse(page: Path, folder: Path) -> Document:
