@@ -24,13 +24,15 @@ from mario_rl_agents.common.checkpoint import read_header
 from mario_rl_agents.common.evaluate import Evaluation, evaluate
 from mario_rl_agents.double_dqn import DoubleDQN
 from mario_rl_agents.dqn import DQNConfig
+from mario_rl_agents.recipes import find_recipe
 from mario_rl_agents.training import versions
 
 import mario_rl_envs  # noqa: F401 (registers the ids)
 
 ENV_ID = "MarioRL-1-1-v0"
 MARIO_RL = str(Path(sys.executable).with_name("mario-rl"))
-NUM_EPISODES = 30  # of each evaluation
+NUM_EPISODES = 10  # of each evaluation, as in `make demo`
+NUM_RANDOM_EPISODES = 30
 
 
 def main() -> None:
@@ -73,7 +75,7 @@ def results(runs: list[Path], minutes: float) -> str:
     lines = [
         f"| {ENV_ID} | steps trained | x, greedy | x, epsilon 0.05 | return, same | cleared |",
         "|---|---|---|---|---|---|",
-        f"| random play, {NUM_EPISODES} episodes | 0 | | {random.x_pos_mean:,.0f} (epsilon 1) "
+        f"| random play, {NUM_RANDOM_EPISODES} episodes | 0 | | {random.x_pos_mean:,.0f} (epsilon 1) "
         f"| {random.return_mean:,.0f} (epsilon 1) | {random.clear_rate:.0%} |",
         f"| Double DQN, {minutes:g} minutes, {len(rows)} seeds | {spread(rows, 'steps')} "
         f"| {spread(rows, 'greedy_x')} | {spread(rows, 'x')} | {spread(rows, 'return')} "
@@ -106,10 +108,10 @@ def spread(rows: list[dict[str, float]], key: str) -> str:
 
 def play_at_random() -> Evaluation:
     """Return the evaluation of uniformly random actions."""
-    env = gym.make(ENV_ID)
+    env = gym.make(ENV_ID, **find_recipe("double_dqn", ENV_ID, "demo").env_kwargs)
     config = DQNConfig(replay_capacity=1, learning_starts=1)
     anyone = DoubleDQN.create(env, config)  # at epsilon 1 it does not matter who plays
-    evaluation = evaluate(anyone, env, num_episodes=NUM_EPISODES, epsilon=1.0, seed=0)
+    evaluation = evaluate(anyone, env, num_episodes=NUM_RANDOM_EPISODES, epsilon=1.0, seed=0)
     env.close()
     return evaluation
 
