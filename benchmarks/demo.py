@@ -76,7 +76,8 @@ def results(runs: list[Path], minutes: float) -> str:
         f"| {ENV_ID} | steps trained | x, greedy | x, epsilon 0.05 | return, same | cleared |",
         "|---|---|---|---|---|---|",
         f"| random play, {NUM_RANDOM_EPISODES} episodes | 0 | "
-        f"| {random.x_pos_mean:,.0f} (epsilon 1) | {random.return_mean:,.0f} (epsilon 1) | {random.clear_rate:.0%} |",
+        f"| {random.x_pos_mean:,.0f} (epsilon 1) | {random.return_mean:,.0f} (epsilon 1) "
+        f"| {random.clear_rate:.0%} |",
         f"| Double DQN, {minutes:g} minutes, {len(rows)} seeds | {spread(rows, 'steps')} "
         f"| {spread(rows, 'greedy_x')} | {spread(rows, 'x')} | {spread(rows, 'return')} "
         f"| {statistics.mean(row['clear_rate'] for row in rows):.0%} |",
