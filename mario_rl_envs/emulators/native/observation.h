@@ -1,0 +1,58 @@
+/* What an agent sees: the picture made small, or the level as a grid of blocks.
+ *
+ * The pictures equal Gymnasium's wrappers to the bit: GrayscaleObservation (done by the PPU already,
+ * see LUMA), then ResizeObservation, which is OpenCV's resize with INTER_AREA: each new pixel is the
+ * mean of the area that it covers. Natively done are all squares that are no larger than the picture,
+ * sizes 1 to 240; beyond, INTER_AREA is no longer a mean of areas, and the caller falls back to
+ * OpenCV.
+ */
+#ifndef MARIO_RL_OBSERVATION_H
+#define MARIO_RL_OBSERVATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ppu.h"
+
+enum {
+    MAX_RESIZER_SIZE = SCREEN_HEIGHT,
+    NUM_TILE_ROWS = 13,
+    NUM_TILE_COLUMNS = 16,
+};
+
+/* All that can be computed before the first picture for one size. It never changes, so that any
+ * number of threads can share one. */
+typedef struct Resizer Resizer;
+
+/* Whether pictures of this side, in pixels, are made natively; if not, OpenCV must do it. */
+bool resizer_is_native(int size);
+
+/* Make a resizer to size x size pixels. Returns NULL if the size is not native, or memory is out. */
+Resizer *resizer_create(int size);
+
+/* NULL is allowed. */
+void resizer_destroy(Resizer *resizer);
+
+/* The mean greys of a picture, [240][256], into uint8 [size][size]. */
+void resizer_grey(const Resizer *resizer, const uint8_t luma[SCREEN_HEIGHT][SCREEN_WIDTH],
+                  uint8_t *out);
+
+/* The mean colours of a picture of colour numbers, [240][256], into uint8 [size][size][3]. */
+void resizer_rgb(const Resizer *resizer, const uint8_t colours[SCREEN_HEIGHT][SCREEN_WIDTH],
+                 uint8_t *out);
+
+/* The RGB of a picture of colour numbers, full size, into uint8 [240][256][3]. */
+void expand_rgb(const uint8_t colours[SCREEN_HEIGHT][SCREEN_WIDTH], uint8_t *out);
+
+/* The visible level as a grid of blocks, into uint8 [13][16], from the RAM, [2048]; what the
+ * numbers mean is told in wrappers/ram.py. */
+void decode_tiles(const uint8_t *ram, uint8_t *out);
+
+/* Whether the processor has AVX2; without it all is computed in plain C, to the same results. */
+bool observation_has_avx2(void);
+
+/* For tests: compute in plain C from now on, in the whole process, or no longer. */
+void observation_force_plain(bool is_plain);
+
+#endif
