@@ -49,10 +49,12 @@ void expand_rgb(const uint8_t colours[SCREEN_HEIGHT][SCREEN_WIDTH], uint8_t *out
  * numbers mean is told in wrappers/ram.py. */
 void decode_tiles(const uint8_t *ram, uint8_t *out);
 
-/* Whether the processor has AVX2; without it all is computed in plain C, to the same results. */
-bool observation_has_avx2(void);
+/* The same in plain C, where the above use AVX2 if the processor has it; for tests. A plain resizer
+ * is used, shared and destroyed as any other. */
+Resizer *resizer_create_plain(int size);
+void expand_rgb_plain(const uint8_t colours[SCREEN_HEIGHT][SCREEN_WIDTH], uint8_t *out);
 
-/* For tests: compute in plain C from now on, in the whole process, or no longer. */
-void observation_force_plain(bool is_plain);
+/* Whether the processor has AVX2. */
+bool observation_has_avx2(void);
 
 #endif
