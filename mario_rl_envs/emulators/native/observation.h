@@ -17,8 +17,8 @@
 
 enum {
     MAX_RESIZER_SIZE = SCREEN_HEIGHT,
-    NUM_TILE_ROWS = 13,
-    NUM_TILE_COLUMNS = 16,
+    TILES_HEIGHT = 13,
+    TILES_WIDTH = 16,
 };
 
 /* All that can be computed before the first picture for one size. It never changes, so that any
