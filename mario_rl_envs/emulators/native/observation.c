@@ -1,0 +1,649 @@
+/* What an agent sees: see observation.h.
+ *
+ * INTER_AREA lays the grid of new pixels over the picture; a new pixel is the mean of what it
+ * covers, a pixel covered in part counting in part. Measured in pixels of 1/size by 1/size, all parts
+ * are whole numbers. So the sums are integers, and exact:
+ *
+ *     sums[x]   = sum over the rows y that are covered of  weight[y] * picture[y][x]
+ *     new pixel = sum over the columns x that are covered of  weight[x] * sums[x],  over the area
+ *
+ * OpenCV computes the same in floats. Rounded, both agree, but where the mean is so close to half
+ * way between two greys that the floats' own error decides. Those few pixels are computed again as
+ * OpenCV does it, in floats and in its order. The error is bounded (see `margin`), so none is missed.
+ *
+ * Beside the plain C stands the same with AVX2, 32 bytes an instruction, taken if the processor has
+ * it. The products of floats here must be rounded before they are added: no contraction to fused
+ * multiply-add, see the flags of the build.
+ */
+#include "observation.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+#include <immintrin.h>
+#define IS_X86 1
+#define AVX2_FUNCTION __attribute__((target("avx2")))
+#elif defined(_M_X64) || defined(_M_IX86)
+#include <immintrin.h>
+#include <windows.h>
+#define IS_X86 1
+#define AVX2_FUNCTION
+#else
+#define IS_X86 0
+#endif
+
+enum {
+    BLOCK_ROWS = 8, /* new rows that are made together: a vector of 32-bit numbers, one a row */
+    NUM_PAIRS = SCREEN_WIDTH / 2,
+    MAX_PARTS = SCREEN_WIDTH + MAX_RESIZER_SIZE, /* two neighbours share a pixel at most */
+};
+
+typedef uint8_t Plane[SCREEN_HEIGHT][SCREEN_WIDTH];
+
+/* A row or column of the picture, as far as a new pixel covers it. */
+typedef struct {
+    uint8_t source;
+    uint8_t weight;      /* 1/size pixels, divided by the greatest divisor of all weights */
+    float opencv_weight; /* the share of the new pixel, in OpenCV's rounding */
+} Part;
+
+typedef struct {
+    Part parts[MAX_PARTS];                /* of new pixel 0, then of new pixel 1, ... */
+    int first_part[MAX_RESIZER_SIZE + 1]; /* of each new pixel; one more marks the end */
+    int max_parts;                        /* of one new pixel */
+    int total_weight;                     /* of one new pixel; the same for all */
+} Axis;
+
+struct Resizer {
+    int size;
+    bool is_plain;
+    bool is_integral; /* the area is a whole number of pixels: OpenCV sums up in integers, too */
+    Axis rows;
+    Axis columns;
+    float scale;  /* 1 / area */
+    float margin; /* a mean that is further from half way rounds the same in floats */
+    /* For AVX2: the columns in pairs, (0, 1), (2, 3), ...; each new pixel adds up as many. */
+    int pairs_per_pixel;
+    uint8_t first_pair[MAX_RESIZER_SIZE];
+    int32_t *pair_weights; /* [size][pairs_per_pixel], two of 16 bits each */
+};
+
+bool resizer_is_native(int size) {
+    return size >= 1 && size <= MAX_RESIZER_SIZE;
+}
+
+static int greatest_common_divisor(int a, int b) {
+    while (b != 0) {
+        int rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static int min_int(int a, int b) {
+    return a < b ? a : b;
+}
+static int max_int(int a, int b) {
+    return a > b ? a : b;
+}
+
+/* The share that OpenCV gives `source` in new pixel `i`, computed in doubles and kept in a float. */
+static float opencv_weight(int length, int size, int i, int source) {
+    double scale = 1.0 / ((double)size / length);
+    double begin = i * scale;
+    double end = begin + scale;
+    double covered = fmin(end, source + 1.0) - fmax(begin, source);
+    return (float)(covered / fmin(scale, length - begin));
+}
+
+static void axis_init(Axis *axis, int length, int size) {
+    int divisor = greatest_common_divisor(length, size);
+    int num_parts = 0;
+    axis->max_parts = 0;
+    axis->total_weight = length / divisor;
+    for (int i = 0; i < size; i++) {
+        int begin = i * length, end = begin + length; /* in 1/size pixels */
+        axis->first_part[i] = num_parts;
+        for (int source = begin / size; source * size < end; source++) {
+            int covered = min_int(end, (source + 1) * size) - max_int(begin, source * size);
+            axis->parts[num_parts++] = (Part){
+                .source = (uint8_t)source,
+                .weight = (uint8_t)(covered / divisor),
+                .opencv_weight = opencv_weight(length, size, i, source),
+            };
+        }
+        axis->max_parts = max_int(axis->max_parts, num_parts - axis->first_part[i]);
+    }
+    axis->first_part[size] = num_parts;
+}
+
+/* Arrange the weights of the columns in pairs. Pairs that a new pixel does not need weigh nothing. */
+static bool init_pairs(Resizer *resizer) {
+    const Axis *columns = &resizer->columns;
+    int size = resizer->size;
+    int most = 0;
+    for (int i = 0; i < size; i++) {
+        const Part *first = &columns->parts[columns->first_part[i]];
+        const Part *last = &columns->parts[columns->first_part[i + 1] - 1];
+        most = max_int(most, last->source / 2 - first->source / 2 + 1);
+    }
+    resizer->pairs_per_pixel = most;
+    resizer->pair_weights = calloc((size_t)size * (size_t)most, sizeof(int32_t));
+    if (resizer->pair_weights == NULL) {
+        return false;
+    }
+    for (int i = 0; i < size; i++) {
+        int k = columns->first_part[i];
+        int first_pair = min_int(columns->parts[k].source / 2, NUM_PAIRS - most);
+        resizer->first_pair[i] = (uint8_t)first_pair;
+        for (; k < columns->first_part[i + 1]; k++) {
+            Part part = columns->parts[k];
+            int32_t *pair = &resizer->pair_weights[i * most + part.source / 2 - first_pair];
+            *pair |= (int32_t)part.weight << (part.source % 2 * 16);
+        }
+    }
+    return true;
+}
+
+static Resizer *create(int size, bool is_plain) {
+    if (!resizer_is_native(size)) {
+        return NULL;
+    }
+    Resizer *resizer = calloc(1, sizeof(Resizer));
+    if (resizer == NULL) {
+        return NULL;
+    }
+    resizer->size = size;
+    resizer->is_plain = is_plain || size < BLOCK_ROWS;
+    resizer->is_integral = SCREEN_HEIGHT % size == 0 && SCREEN_WIDTH % size == 0;
+    axis_init(&resizer->rows, SCREEN_HEIGHT, size);
+    axis_init(&resizer->columns, SCREEN_WIDTH, size);
+    resizer->scale = 1.0f / (float)(resizer->rows.total_weight * resizer->columns.total_weight);
+    /* Each rounding is off by half an epsilon of at most 256 greys: one a part for the addition, and
+     * a few for the weights, their products and `scale`. */
+    int num_roundings = resizer->rows.max_parts + resizer->columns.max_parts + 8;
+    resizer->margin = (float)num_roundings * (FLT_EPSILON / 2) * 256.0f;
+    if (!init_pairs(resizer)) {
+        free(resizer);
+        return NULL;
+    }
+    return resizer;
+}
+
+Resizer *resizer_create(int size) {
+    return create(size, !observation_has_avx2());
+}
+
+Resizer *resizer_create_plain(int size) {
+    return create(size, true);
+}
+
+void resizer_destroy(Resizer *resizer) {
+    if (resizer != NULL) {
+        free(resizer->pair_weights);
+        free(resizer);
+    }
+}
+
+static uint8_t round_half_to_even(float value) {
+    int below = (int)value;
+    float rest = value - (float)below;
+    return (uint8_t)(below + (rest > 0.5f || (rest == 0.5f && below % 2 == 1)));
+}
+
+/* One new pixel as OpenCV computes it, in floats: each row by itself, then the rows. */
+static uint8_t opencv_pixel(const Resizer *resizer, const Plane picture, int row, int column) {
+    const Axis *rows = &resizer->rows, *columns = &resizer->columns;
+    int row_end = rows->first_part[row + 1];
+    int column_end = columns->first_part[column + 1];
+    float mean = 0.0f;
+    int sum = 0;
+    for (int j = rows->first_part[row]; j < row_end; j++) {
+        const uint8_t *line = picture[rows->parts[j].source];
+        float line_mean = 0.0f;
+        for (int i = columns->first_part[column]; i < column_end; i++) {
+            Part part = columns->parts[i];
+            line_mean += (float)line[part.source] * part.opencv_weight;
+            sum += line[part.source];
+        }
+        mean += line_mean * rows->parts[j].opencv_weight;
+    }
+    return round_half_to_even(resizer->is_integral ? (float)sum * resizer->scale : mean);
+}
+
+/* Make new rows, from `first_row`, in plain C. */
+static void plain_block(const Resizer *resizer, const Plane picture, int first_row, int num_rows,
+                        uint8_t out[BLOCK_ROWS][SCREEN_WIDTH]) {
+    const Axis *rows = &resizer->rows, *columns = &resizer->columns;
+    for (int row = first_row; row < first_row + num_rows; row++) {
+        uint16_t sums[SCREEN_WIDTH] = {0}; /* 240 * 255 at most */
+        for (int j = rows->first_part[row]; j < rows->first_part[row + 1]; j++) {
+            const uint8_t *line = picture[rows->parts[j].source];
+            uint16_t weight = rows->parts[j].weight;
+            for (int x = 0; x < SCREEN_WIDTH; x++) {
+                sums[x] = (uint16_t)(sums[x] + weight * line[x]);
+            }
+        }
+        for (int column = 0; column < resizer->size; column++) {
+            int sum = 0; /* 240 * 256 * 255 at most, which a float holds exactly */
+            for (int i = columns->first_part[column]; i < columns->first_part[column + 1]; i++) {
+                sum += columns->parts[i].weight * sums[columns->parts[i].source];
+            }
+            float mean = (float)sum * resizer->scale;
+            int rounded = (int)(mean + 0.5f);
+            if (fabsf(mean - (float)rounded) > 0.5f - resizer->margin) {
+                rounded = opencv_pixel(resizer, picture, row, column);
+            }
+            out[row - first_row][column] = (uint8_t)rounded;
+        }
+    }
+}
+
+static void plain_lookup(const uint8_t *colours, int num_pixels, int channel, uint8_t *out) {
+    for (int i = 0; i < num_pixels; i++) {
+        out[i] = PALETTE[colours[i] % NUM_COLOURS][channel];
+    }
+}
+
+void expand_rgb_plain(const Plane colours, uint8_t *out) {
+    const uint8_t *colour = &colours[0][0];
+    for (int i = 0; i < SCREEN_HEIGHT * SCREEN_WIDTH; i++) {
+        const uint8_t *rgb = PALETTE[colour[i] % NUM_COLOURS];
+        out[3 * i] = rgb[0];
+        out[3 * i + 1] = rgb[1];
+        out[3 * i + 2] = rgb[2];
+    }
+}
+
+#if IS_X86
+
+bool observation_has_avx2(void) {
+#ifdef _MSC_VER
+    return IsProcessorFeaturePresent(PF_AVX2_INSTRUCTIONS_AVAILABLE);
+#else
+    return __builtin_cpu_supports("avx2");
+#endif
+}
+
+/* Exchange rows and columns of eight vectors of eight 32-bit numbers. */
+AVX2_FUNCTION static inline void transpose(__m256i v[8]) {
+    __m256i twos[8], fours[8];
+    for (int i = 0; i < 8; i += 2) {
+        twos[i] = _mm256_unpacklo_epi32(v[i], v[i + 1]);
+        twos[i + 1] = _mm256_unpackhi_epi32(v[i], v[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4) {
+        fours[i] = _mm256_unpacklo_epi64(twos[i], twos[i + 2]);
+        fours[i + 1] = _mm256_unpackhi_epi64(twos[i], twos[i + 2]);
+        fours[i + 2] = _mm256_unpacklo_epi64(twos[i + 1], twos[i + 3]);
+        fours[i + 3] = _mm256_unpackhi_epi64(twos[i + 1], twos[i + 3]);
+    }
+    for (int i = 0; i < 4; i++) {
+        v[i] = _mm256_permute2x128_si256(fours[i], fours[i + 4], 0x20);
+        v[i + 4] = _mm256_permute2x128_si256(fours[i], fours[i + 4], 0x31);
+    }
+}
+
+/* The weighted sum of the picture's rows that new row `row` covers, less 32,768, so that the sums
+ * fit into 16 bits with a sign. */
+AVX2_FUNCTION static inline void avx2_sum_rows(const Axis *rows, const Plane picture, int row,
+                                               int16_t out[SCREEN_WIDTH]) {
+    enum { WIDTH = 64 }; /* columns at a time: four vectors of 16 */
+    for (int x = 0; x < SCREEN_WIDTH; x += WIDTH) {
+        __m256i sums[WIDTH / 16];
+        for (int i = 0; i < WIDTH / 16; i++) {
+            sums[i] = _mm256_set1_epi16(INT16_MIN);
+        }
+        for (int j = rows->first_part[row]; j < rows->first_part[row + 1]; j++) {
+            const uint8_t *line = &picture[rows->parts[j].source][x];
+            __m256i weight = _mm256_set1_epi16(rows->parts[j].weight);
+            for (int i = 0; i < WIDTH / 16; i++) {
+                __m128i bytes = _mm_loadu_si128((const __m128i *)(line + i * 16));
+                __m256i products = _mm256_mullo_epi16(_mm256_cvtepu8_epi16(bytes), weight);
+                sums[i] = _mm256_add_epi16(sums[i], products);
+            }
+        }
+        for (int i = 0; i < WIDTH / 16; i++) {
+            _mm256_storeu_si256((__m256i *)(out + x + i * 16), sums[i]);
+        }
+    }
+}
+
+/* Make eight new rows. The rows of the picture are summed up first. Then the sums are turned by a
+ * quarter, so that a vector holds one pair of columns of all eight rows, and the columns are summed
+ * up. Last, the new pixels are turned back. */
+AVX2_FUNCTION static void avx2_block(const Resizer *resizer, const Plane picture, int first_row,
+                                     uint8_t out[BLOCK_ROWS][SCREEN_WIDTH]) {
+    int16_t sums[BLOCK_ROWS][SCREEN_WIDTH];
+    for (int i = 0; i < BLOCK_ROWS; i++) {
+        avx2_sum_rows(&resizer->rows, picture, first_row + i, sums[i]);
+    }
+    __m256i pairs[NUM_PAIRS];
+    for (int x = 0; x < NUM_PAIRS; x += 8) {
+        for (int i = 0; i < BLOCK_ROWS; i++) {
+            pairs[x + i] = _mm256_loadu_si256((const __m256i *)&sums[i][x * 2]);
+        }
+        transpose(&pairs[x]);
+    }
+
+    int size = resizer->size, pairs_per_pixel = resizer->pairs_per_pixel;
+    __m256i added_back = _mm256_set1_epi32(resizer->columns.total_weight * 32768);
+    __m256 scale = _mm256_set1_ps(resizer->scale);
+    __m256 limit = _mm256_set1_ps(0.5f - resizer->margin);
+    __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
+    const int32_t *weights = resizer->pair_weights;
+    __m256i quads[SCREEN_WIDTH / 4] = {{0}}; /* four new pixels, next to each other, of each row */
+    uint8_t close_columns[SCREEN_WIDTH], close_rows[SCREEN_WIDTH];
+    int num_close = 0;
+    for (int column = 0; column < size; column += 4) {
+        __m256i quad = _mm256_setzero_si256();
+        for (int i = 0; i < min_int(4, size - column); i++) {
+            const __m256i *pair = &pairs[resizer->first_pair[column + i]];
+            __m256i sum = added_back;
+            for (int k = 0; k < pairs_per_pixel; k++) {
+                __m256i weight = _mm256_set1_epi32(*weights++);
+                sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pair[k], weight));
+            }
+            __m256 mean = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale);
+            __m256i rounded = _mm256_cvtps_epi32(mean);
+            __m256 distance = _mm256_sub_ps(mean, _mm256_cvtepi32_ps(rounded));
+            distance = _mm256_and_ps(distance, magnitude);
+            int mask = _mm256_movemask_ps(_mm256_cmp_ps(distance, limit, _CMP_GT_OQ));
+            close_columns[num_close] = (uint8_t)(column + i);
+            close_rows[num_close] = (uint8_t)mask;
+            num_close += mask != 0;
+            quad = _mm256_or_si256(quad, _mm256_sll_epi32(rounded, _mm_cvtsi32_si128(i * 8)));
+        }
+        quads[column / 4] = quad;
+    }
+
+    for (int x = 0; x < size; x += 32) {
+        transpose(&quads[x / 4]);
+        for (int i = 0; i < BLOCK_ROWS; i++) {
+            _mm256_storeu_si256((__m256i *)&out[i][x], quads[x / 4 + i]);
+        }
+    }
+    for (int i = 0; i < num_close; i++) {
+        int column = close_columns[i];
+        for (int row = 0; row < BLOCK_ROWS; row++) {
+            if (close_rows[i] >> row & 1) {
+                out[row][column] = opencv_pixel(resizer, picture, first_row + row, column);
+            }
+        }
+    }
+}
+
+/* One channel of the palette as four tables of 16 colours, each but the first as the bits in which
+ * it differs from the one before: looking up 16 to 31 in both gives the second, and so on. */
+typedef struct {
+    __m256i tables[4];
+} ChannelTables;
+
+AVX2_FUNCTION static inline ChannelTables make_channel_tables(int channel) {
+    uint8_t bytes[4][16];
+    for (int i = 0; i < NUM_COLOURS; i++) {
+        uint8_t before = i < 16 ? 0 : PALETTE[i - 16][channel];
+        bytes[i / 16][i % 16] = PALETTE[i][channel] ^ before;
+    }
+    ChannelTables made;
+    for (int i = 0; i < 4; i++) {
+        made.tables[i] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)bytes[i]));
+    }
+    return made;
+}
+
+/* The shuffle takes the low four bits of an index, and gives 0 for a negative one. */
+AVX2_FUNCTION static inline __m256i look_up(const ChannelTables *channel, __m256i colours) {
+    __m256i found = _mm256_setzero_si256();
+    for (int i = 0; i < 4; i++) {
+        __m256i index = _mm256_sub_epi8(colours, _mm256_set1_epi8((char)(16 * i)));
+        found = _mm256_xor_si256(found, _mm256_shuffle_epi8(channel->tables[i], index));
+    }
+    return found;
+}
+
+AVX2_FUNCTION static inline __m256i load_colours(const uint8_t *colours) {
+    __m256i loaded = _mm256_loadu_si256((const __m256i *)colours);
+    return _mm256_and_si256(loaded, _mm256_set1_epi8(NUM_COLOURS - 1));
+}
+
+AVX2_FUNCTION static void avx2_lookup(const uint8_t *colours, int num_pixels, int channel,
+                                      uint8_t *out) {
+    ChannelTables tables = make_channel_tables(channel);
+    for (int i = 0; i < num_pixels; i += 32) {
+        __m256i found = look_up(&tables, load_colours(colours + i));
+        _mm256_storeu_si256((__m256i *)(out + i), found);
+    }
+}
+
+AVX2_FUNCTION static void avx2_expand_rgb(const Plane colours, uint8_t *out) {
+    /* Where the bytes of one channel go, in the first, second and third 16 bytes of 16 pixels; -1
+     * leaves a 0. */
+    uint8_t places[3][3][16];
+    ChannelTables tables[3];
+    __m256i spread[3][3];
+    for (int channel = 0; channel < 3; channel++) {
+        tables[channel] = make_channel_tables(channel);
+        for (int i = 0; i < 48; i++) {
+            places[channel][i / 16][i % 16] = i % 3 == channel ? (uint8_t)(i / 3) : 0xFF;
+        }
+        for (int third = 0; third < 3; third++) {
+            const __m128i *place = (const __m128i *)places[channel][third];
+            spread[channel][third] = _mm256_broadcastsi128_si256(_mm_loadu_si128(place));
+        }
+    }
+    const uint8_t *colour = &colours[0][0];
+    for (int i = 0; i < SCREEN_HEIGHT * SCREEN_WIDTH; i += 32) {
+        __m256i loaded = load_colours(colour + i);
+        __m256i thirds[3]; /* of the first 16 pixels in the low half, of the others in the high */
+        for (int third = 0; third < 3; third++) {
+            thirds[third] = _mm256_setzero_si256();
+        }
+        for (int channel = 0; channel < 3; channel++) {
+            __m256i found = look_up(&tables[channel], loaded);
+            for (int third = 0; third < 3; third++) {
+                __m256i placed = _mm256_shuffle_epi8(found, spread[channel][third]);
+                thirds[third] = _mm256_or_si256(thirds[third], placed);
+            }
+        }
+        __m256i *to = (__m256i *)(out + 3 * i);
+        _mm256_storeu_si256(to, _mm256_permute2x128_si256(thirds[0], thirds[1], 0x20));
+        _mm256_storeu_si256(to + 1, _mm256_permute2x128_si256(thirds[2], thirds[0], 0x30));
+        _mm256_storeu_si256(to + 2, _mm256_permute2x128_si256(thirds[1], thirds[2], 0x31));
+    }
+}
+
+#else
+
+bool observation_has_avx2(void) {
+    return false;
+}
+
+#endif
+
+static void make_block(const Resizer *resizer, const Plane picture, int first_row, int num_rows,
+                       uint8_t out[BLOCK_ROWS][SCREEN_WIDTH]) {
+#if IS_X86
+    if (!resizer->is_plain) {
+        avx2_block(resizer, picture, first_row, out);
+        return;
+    }
+#endif
+    plain_block(resizer, picture, first_row, num_rows, out);
+}
+
+static void look_up_channel(const Resizer *resizer, const uint8_t *colours, int num_pixels,
+                            int channel, uint8_t *out) {
+#if IS_X86
+    if (!resizer->is_plain) {
+        avx2_lookup(colours, num_pixels, channel, out);
+        return;
+    }
+#endif
+    plain_lookup(colours, num_pixels, channel, out);
+}
+
+/* Where the block of `row` begins: the last one ends with the picture, and may overlap. */
+static int block_start(const Resizer *resizer, int row) {
+    return max_int(0, min_int(row, resizer->size - BLOCK_ROWS));
+}
+
+void resizer_grey(const Resizer *resizer, const Plane luma, uint8_t *out) {
+    uint8_t block[BLOCK_ROWS][SCREEN_WIDTH];
+    int size = resizer->size, num_rows = min_int(size, BLOCK_ROWS);
+    for (int row = 0; row < size; row += BLOCK_ROWS) {
+        int first_row = block_start(resizer, row);
+        make_block(resizer, luma, first_row, num_rows, block);
+        for (int i = 0; i < num_rows; i++) {
+            memcpy(out + (first_row + i) * size, block[i], (size_t)size);
+        }
+    }
+}
+
+void resizer_rgb(const Resizer *resizer, const Plane colours, uint8_t *out) {
+    Plane lines; /* one channel of the lines that a block covers, at their place in the picture */
+    uint8_t block[BLOCK_ROWS][SCREEN_WIDTH];
+    const Axis *rows = &resizer->rows;
+    int size = resizer->size, num_rows = min_int(size, BLOCK_ROWS);
+    for (int row = 0; row < size; row += BLOCK_ROWS) {
+        int first_row = block_start(resizer, row);
+        int first_line = rows->parts[rows->first_part[first_row]].source;
+        int last_line = rows->parts[rows->first_part[first_row + num_rows] - 1].source;
+        int num_pixels = (last_line - first_line + 1) * SCREEN_WIDTH;
+        for (int channel = 0; channel < 3; channel++) {
+            look_up_channel(resizer, colours[first_line], num_pixels, channel, lines[first_line]);
+            make_block(resizer, (const uint8_t(*)[SCREEN_WIDTH])lines, first_row, num_rows, block);
+            for (int i = 0; i < num_rows; i++) {
+                uint8_t *to = out + (first_row + i) * size * 3 + channel;
+                for (int x = 0; x < size; x++) {
+                    to[3 * x] = block[i][x];
+                }
+            }
+        }
+    }
+}
+
+void expand_rgb(const Plane colours, uint8_t *out) {
+#if IS_X86
+    if (observation_has_avx2()) {
+        avx2_expand_rgb(colours, out);
+        return;
+    }
+#endif
+    expand_rgb_plain(colours, out);
+}
+
+/* The RAM of Super Mario Bros, see game/ram.py. */
+enum {
+    ENEMY_ACTIVE = 0x000F,
+    ENEMY_TYPES = 0x0016,
+    PLAYER_X_PAGE = 0x006D,
+    ENEMY_X_PAGE = 0x006E,
+    PLAYER_X = 0x0086,
+    ENEMY_X = 0x0087,
+    PLAYER_VIEWPORT = 0x00B5,
+    PLAYER_Y_LEVEL = 0x00CE,
+    ENEMY_Y = 0x00CF,
+    BLOCK_BUFFER = 0x0500,
+    SCREEN_LEFT_PAGE = 0x071A,
+    SCREEN_LEFT_X = 0x071C,
+    NUM_OBJECTS = 6,
+};
+
+/* The kinds of tiles, and what they stand for: see wrappers/ram.py. */
+typedef enum { EMPTY, SOLID, ITEM, ENEMY, MARIO } Tile;
+
+enum {
+    TILE_SIZE = 16,   /* pixels */
+    FIRST_ROW_Y = 32, /* pixels; the two rows of blocks above show the score */
+    LARGE_LIFT_TILES = 3,
+};
+
+typedef struct {
+    uint8_t *tiles; /* [13][16] */
+    int left;       /* of the screen in the area, pixels */
+} Grid;
+
+static Tile tile_of_block(uint8_t block) {
+    switch (block) {
+    case 0x00:
+    case 0x5F: /* hidden, until hit from below */
+    case 0x60: return EMPTY;
+    case 0x24: /* flagpole */
+    case 0x25:
+    case 0x26: /* vine */
+    case 0xC2: /* coins */
+    case 0xC3:
+    case 0xC5: /* axe */ return ITEM;
+    default: return SOLID;
+    }
+}
+
+/* Put a tile where the pixel (x, y) of the area is, unless that is not on the screen. */
+static void put_tile(Grid grid, Tile tile, int x, int y) {
+    int column = x / TILE_SIZE - grid.left / TILE_SIZE;
+    int row = y / TILE_SIZE - FIRST_ROW_Y / TILE_SIZE;
+    if (row >= 0 && row < TILES_HEIGHT && column >= 0 && column < TILES_WIDTH) {
+        grid.tiles[row * TILES_WIDTH + column] = (uint8_t)tile;
+    }
+}
+
+/* Put what moves: enemies, but also lifts and items, which the game keeps in the same slots. */
+static void put_object(Grid grid, uint8_t kind, int x, int y) {
+    switch (kind) {
+    case 0x16: /* fireworks */
+    case 0x18: /* signals to the game */
+    case 0x34:
+    case 0x35: /* who waits at the end */ break;
+    case 0x24: /* large lifts */
+    case 0x25:
+    case 0x26:
+    case 0x27:
+    case 0x28:
+    case 0x29:
+    case 0x2A:
+        for (int i = 0; i < LARGE_LIFT_TILES; i++) {
+            put_tile(grid, SOLID, x + i * TILE_SIZE, y);
+        }
+        break;
+    case 0x2B: /* small lifts */
+    case 0x2C:
+    case 0x32: /* springboard */ put_tile(grid, SOLID, x, y); break;
+    case 0x2E: /* power-up */
+    case 0x2F: /* vine */
+    case 0x30: /* flags */
+    case 0x31: put_tile(grid, ITEM, x, y + TILE_SIZE); break;
+    default: /* 24 pixels high: the feet are a tile below the position */
+        put_tile(grid, ENEMY, x, y + TILE_SIZE);
+    }
+}
+
+void decode_tiles(const uint8_t *ram, uint8_t *out) {
+    Grid grid = {.tiles = out, .left = ram[SCREEN_LEFT_PAGE] * 256 + ram[SCREEN_LEFT_X]};
+    for (int column = 0; column < TILES_WIDTH; column++) {
+        /* The game keeps two screens of blocks, of the area's even pages and of the odd ones. */
+        int position = (grid.left / TILE_SIZE + column) % (2 * TILES_WIDTH);
+        int page = position / TILES_WIDTH;
+        for (int row = 0; row < TILES_HEIGHT; row++) {
+            int block = (page * TILES_HEIGHT + row) * TILES_WIDTH + position % TILES_WIDTH;
+            out[row * TILES_WIDTH + column] = (uint8_t)tile_of_block(ram[BLOCK_BUFFER + block]);
+        }
+    }
+    /* A position is a sprite's upper left corner; its middle says in which tile it is. */
+    for (int slot = 0; slot < NUM_OBJECTS; slot++) {
+        if (ram[ENEMY_ACTIVE + slot] != 0) {
+            int x = ram[ENEMY_X_PAGE + slot] * 256 + ram[ENEMY_X + slot] + TILE_SIZE / 2;
+            put_object(grid, ram[ENEMY_TYPES + slot], x, ram[ENEMY_Y + slot]);
+        }
+    }
+    if (ram[PLAYER_VIEWPORT] == 1) {
+        /* A small player's position is that of the 32 pixels high tall one: the feet are what both
+         * share. */
+        int x = ram[PLAYER_X_PAGE] * 256 + ram[PLAYER_X] + TILE_SIZE / 2;
+        put_tile(grid, MARIO, x, ram[PLAYER_Y_LEVEL] + TILE_SIZE / 2 + TILE_SIZE);
+    }
+}
