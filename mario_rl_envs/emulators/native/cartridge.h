@@ -1,0 +1,34 @@
+/* The cartridge: the ROM, decoded once and shared by every console that it is put in. */
+#ifndef MARIO_RL_CARTRIDGE_H
+#define MARIO_RL_CARTRIDGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PROGRAM_SIZE = 0x8000,
+    PROGRAM_START = 0x8000, /* where the CPU sees the program, up to 0xFFFF */
+    MAX_INSTRUCTION_SIZE = 3,
+    PICTURES_SIZE = 0x2000,
+    NUM_TILE_ROWS = 2 * 256 * 8, /* two pages of 256 tiles of 8 rows */
+};
+
+/* An instruction of the program, taken apart; what the fields mean is told in cpu.c. */
+typedef struct {
+    uint8_t operation;
+    uint8_t cycles;
+    uint16_t operand;
+} Instruction;
+
+typedef struct {
+    uint8_t program[PROGRAM_SIZE];
+    uint8_t pictures[PICTURES_SIZE];
+    /* By address, as if an instruction began at every byte, and what follows the last byte. */
+    Instruction instructions[PROGRAM_SIZE + MAX_INSTRUCTION_SIZE];
+    uint64_t tile_rows[NUM_TILE_ROWS]; /* 8 pixels each, a byte a pixel, the leftmost lowest */
+} Cartridge;
+
+/* Decode a file in iNES format. Returns NULL, or what is wrong with it. */
+const char *cartridge_init(Cartridge *cartridge, const uint8_t *file, size_t size);
+
+#endif

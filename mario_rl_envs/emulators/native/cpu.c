@@ -1,0 +1,748 @@
+/* The processor: a 6502 without decimal mode, as an interpreter of instructions decoded beforehand.
+ *
+ * Where the time goes is reading: 3,900 instructions a frame, each to be fetched, told from 150
+ * others, and its operand found. Since the program never changes, all that is done once, when the
+ * cartridge is inserted (`cpu_decode_program`):
+ * - An `Instruction` holds what to do, how long it takes and its operand. It says where the operand
+ *   lies, too: `LDA $0770` is known to read RAM, `LDA $8123` to read a constant, and only what may
+ *   touch a register of the PPU (the "elsewhere" of the modes below) asks the bus.
+ * - Two loops in which the program waits are recognised, and their turns skipped by arithmetic:
+ *   a jump to itself (the whole game runs in the interrupt, then waits for the next), and the one
+ *   that waits for the PPU to draw sprite 0 (below the score, where the scrolling begins).
+ *
+ * Timing is nes-py's: an instruction does all that it does on its first cycle, then its other cycles
+ * pass. Differences to the chip: a taken branch across a page costs two cycles more, not one;
+ * read-modify-write instructions pay for crossing a page, too; BRK takes 14 cycles; an opcode that
+ * officially does not exist does nothing for one cycle.
+ *
+ * Instructions and their flags: https://www.nesdev.org/obelisk-6502-guide/reference.html
+ */
+#include "cpu.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "bus.h"
+
+#if defined(__GNUC__) || defined(__clang__)
+#define FALL_THROUGH __attribute__((fallthrough))
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
+#else
+#define FALL_THROUGH ((void)0)
+#define LIKELY(condition) (condition)
+#endif
+
+enum {
+    VECTOR_INTERRUPT = 0xFFFA,
+    VECTOR_RESET = 0xFFFC,
+    VECTOR_BREAK = 0xFFFE,
+    STACK = 0x100,
+    RAM_MASK = RAM_SIZE - 1, /* RAM is seen four times, up to 0x1FFF */
+    RAM_END = 0x2000,
+    PPU_STATUS = 0x2002,
+    SPRITE_ZERO_BIT = 0x40,
+    INTERRUPT_CYCLES = 7,
+    JUMP_CYCLES = 3,
+};
+
+enum Flag {
+    CARRY = 0x01,
+    ZERO = 0x02,
+    NO_INTERRUPTS = 0x04, /* kept for the stack's sake: nothing here asks for them */
+    DECIMAL = 0x08,       /* the same */
+    BREAK = 0x10,         /* exists on the stack alone */
+    ALWAYS_SET = 0x20,
+    OVERFLOW = 0x40,
+    NEGATIVE = 0x80,
+};
+
+/* Where an operand lies. In these names X and Y are the index that is added. */
+#define READ_MODES(name)                                                                        \
+    name##_IMMEDIATE, name##_CONSTANT, name##_ZERO_PAGE, name##_RAM, name##_RAM_X, name##_RAM_Y, \
+        name##_ROM_X, name##_ROM_Y, name##_ZERO_PAGE_X, name##_INDIRECT_Y, name##_ELSEWHERE
+#define WRITE_MODES(name)                                                                  \
+    name##_ZERO_PAGE, name##_RAM, name##_RAM_X, name##_RAM_Y, name##_ZERO_PAGE_X, \
+        name##_INDIRECT_Y, name##_ELSEWHERE
+#define MODIFY_MODES(name) \
+    name##_ZERO_PAGE, name##_RAM, name##_RAM_X, name##_ZERO_PAGE_X, name##_ELSEWHERE
+
+enum Operation {
+    NOTHING,           /* an opcode that does not exist */
+    DECODE,            /* not decoded yet: not in ROM, or not all of it */
+    WAIT,              /* JMP to itself */
+    AWAIT_SPRITE_ZERO, /* LDA $2002 in a loop that waits for bit 6 */
+    BRK, PHP, CLC, JSR, PLP, SEC, RTI, PHA, JMP, CLI, RTS, PLA, JMP_INDIRECT, SEI, DEY, TXA, TYA,
+    TXS, TAY, TAX, CLV, TSX, INY, DEX, CLD, INX, NOP, SED,
+    BPL, BMI, BVC, BVS, BCC, BCS, BNE, BEQ,
+    ASL_A, ROL_A, LSR_A, ROR_A,
+    READ_MODES(ORA), READ_MODES(AND), READ_MODES(EOR), READ_MODES(ADC), READ_MODES(LDA),
+    READ_MODES(CMP), READ_MODES(SBC), READ_MODES(BIT), READ_MODES(LDY), READ_MODES(CPY),
+    READ_MODES(CPX), READ_MODES(LDX),
+    WRITE_MODES(STA), WRITE_MODES(STY), WRITE_MODES(STX),
+    MODIFY_MODES(ASL), MODIFY_MODES(ROL), MODIFY_MODES(LSR), MODIFY_MODES(ROR), MODIFY_MODES(DEC),
+    MODIFY_MODES(INC),
+};
+
+enum Mode {
+    IMMEDIATE,
+    ZERO_PAGE,
+    ABSOLUTE,
+    ZERO_PAGE_X,
+    ZERO_PAGE_Y,
+    ABSOLUTE_X,
+    ABSOLUTE_Y,
+    INDIRECT_X,
+    INDIRECT_Y,
+    ACCUMULATOR,
+    NO_MODE,
+};
+
+enum Kind { READS, WRITES, MODIFIES, NEITHER };
+
+/* Cycles by opcode, without those for crossing pages and taking branches. */
+static const uint8_t CYCLES[256] = {
+    14, 6, 1, 1, 1, 3, 5, 1, 3, 2, 2, 1, 1, 4, 6, 1, /* 00 */
+    2, 5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1,  /* 10 */
+    6, 6, 1, 1, 3, 3, 5, 1, 4, 2, 2, 1, 4, 4, 6, 1,  /* 20 */
+    2, 5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1,  /* 30 */
+    6, 6, 1, 1, 1, 3, 5, 1, 3, 2, 2, 1, 3, 4, 6, 1,  /* 40 */
+    2, 5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1,  /* 50 */
+    6, 6, 1, 1, 1, 3, 5, 1, 4, 2, 2, 1, 5, 4, 6, 1,  /* 60 */
+    2, 5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1,  /* 70 */
+    1, 6, 1, 1, 3, 3, 3, 1, 2, 1, 2, 1, 4, 4, 4, 1,  /* 80 */
+    2, 6, 1, 1, 4, 4, 4, 1, 2, 5, 2, 1, 1, 5, 1, 1,  /* 90 */
+    2, 6, 2, 1, 3, 3, 3, 1, 2, 2, 2, 1, 4, 4, 4, 1,  /* A0 */
+    2, 5, 1, 1, 4, 4, 4, 1, 2, 4, 2, 1, 4, 4, 4, 1,  /* B0 */
+    2, 6, 1, 1, 3, 3, 5, 1, 2, 2, 2, 1, 4, 4, 6, 1,  /* C0 */
+    2, 5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1,  /* D0 */
+    2, 6, 1, 1, 3, 3, 5, 1, 2, 2, 2, 1, 4, 4, 6, 1,  /* E0 */
+    2, 5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1,  /* F0 */
+};
+
+/* What an opcode is, before it is known where its operand lies. */
+typedef struct {
+    enum Kind kind;
+    enum Mode mode;
+    uint8_t operation; /* of the first mode, or of the only one */
+    uint8_t size;      /* bytes */
+} Opcode;
+
+/* Opcodes without an operand in memory; NOTHING where there is none. */
+static enum Operation decode_implied(uint8_t opcode) {
+    switch (opcode) {
+        case 0x00: return BRK;
+        case 0x08: return PHP;
+        case 0x18: return CLC;
+        case 0x20: return JSR;
+        case 0x28: return PLP;
+        case 0x38: return SEC;
+        case 0x40: return RTI;
+        case 0x48: return PHA;
+        case 0x4C: return JMP;
+        case 0x58: return CLI;
+        case 0x60: return RTS;
+        case 0x68: return PLA;
+        case 0x6C: return JMP_INDIRECT;
+        case 0x78: return SEI;
+        case 0x88: return DEY;
+        case 0x8A: return TXA;
+        case 0x98: return TYA;
+        case 0x9A: return TXS;
+        case 0xA8: return TAY;
+        case 0xAA: return TAX;
+        case 0xB8: return CLV;
+        case 0xBA: return TSX;
+        case 0xC8: return INY;
+        case 0xCA: return DEX;
+        case 0xD8: return CLD;
+        case 0xE8: return INX;
+        case 0xEA: return NOP;
+        case 0xF8: return SED;
+        default: return NOTHING;
+    }
+}
+
+static uint8_t mode_size(enum Mode mode) {
+    switch (mode) {
+        case ABSOLUTE:
+        case ABSOLUTE_X:
+        case ABSOLUTE_Y: return 3;
+        case ACCUMULATOR:
+        case NO_MODE: return 1;
+        default: return 2;
+    }
+}
+
+/* The bits of an opcode are oooMMMgg: operation, mode, group. Opcodes that nobody documents, but
+ * whose bits mean something (ASL #1, say), do that here as in nes-py. */
+static Opcode decode_opcode(uint8_t opcode) {
+    static const enum Mode MODES[3][8] = {
+        {IMMEDIATE, ZERO_PAGE, NO_MODE, ABSOLUTE, NO_MODE, ZERO_PAGE_X, NO_MODE, ABSOLUTE_X},
+        {INDIRECT_X, ZERO_PAGE, IMMEDIATE, ABSOLUTE, INDIRECT_Y, ZERO_PAGE_X, ABSOLUTE_Y, ABSOLUTE_X},
+        {IMMEDIATE, ZERO_PAGE, ACCUMULATOR, ABSOLUTE, NO_MODE, ZERO_PAGE_X, NO_MODE, ABSOLUTE_X},
+    };
+    static const struct {
+        enum Kind kind;
+        uint8_t operation;
+    } OPERATIONS[3][8] = {
+        {{NEITHER, NOTHING},
+         {READS, BIT_IMMEDIATE},
+         {NEITHER, NOTHING},
+         {NEITHER, NOTHING},
+         {WRITES, STY_ZERO_PAGE},
+         {READS, LDY_IMMEDIATE},
+         {READS, CPY_IMMEDIATE},
+         {READS, CPX_IMMEDIATE}},
+        {{READS, ORA_IMMEDIATE},
+         {READS, AND_IMMEDIATE},
+         {READS, EOR_IMMEDIATE},
+         {READS, ADC_IMMEDIATE},
+         {WRITES, STA_ZERO_PAGE},
+         {READS, LDA_IMMEDIATE},
+         {READS, CMP_IMMEDIATE},
+         {READS, SBC_IMMEDIATE}},
+        {{MODIFIES, ASL_ZERO_PAGE},
+         {MODIFIES, ROL_ZERO_PAGE},
+         {MODIFIES, LSR_ZERO_PAGE},
+         {MODIFIES, ROR_ZERO_PAGE},
+         {WRITES, STX_ZERO_PAGE},
+         {READS, LDX_IMMEDIATE},
+         {MODIFIES, DEC_ZERO_PAGE},
+         {MODIFIES, INC_ZERO_PAGE}},
+    };
+    enum Operation implied = decode_implied(opcode);
+    if (implied != NOTHING) {
+        bool has_address = implied == JSR || implied == JMP || implied == JMP_INDIRECT;
+        return (Opcode){NEITHER, has_address ? ABSOLUTE : NO_MODE, implied, has_address ? 3 : 1};
+    }
+    if ((opcode & 0x1F) == 0x10) return (Opcode){NEITHER, IMMEDIATE, BPL + (opcode >> 5), 2};
+    int group = opcode & 3, operation = opcode >> 5;
+    if (group == 3) return (Opcode){NEITHER, NO_MODE, NOTHING, 1};
+    enum Mode mode = MODES[group][(opcode >> 2) & 7];
+    if (group == 2 && (operation == 4 || operation == 5)) { /* STX and LDX are indexed by Y */
+        if (mode == ZERO_PAGE_X) mode = ZERO_PAGE_Y;
+        if (mode == ABSOLUTE_X) mode = ABSOLUTE_Y;
+    }
+    if (mode == NO_MODE) return (Opcode){NEITHER, NO_MODE, NOTHING, 1};
+    if (mode == ACCUMULATOR) return (Opcode){NEITHER, mode, (uint8_t)(ASL_A + operation), 1};
+    return (Opcode){OPERATIONS[group][operation].kind, mode,
+                    OPERATIONS[group][operation].operation, mode_size(mode)};
+}
+
+/* Choose among the modes of an operation by where its operand lies. An index may carry an address
+ * on by 255: only where that cannot leave RAM or ROM is it known to be there. */
+static int place_read(enum Mode mode, int operand) {
+    bool stays_in_ram = operand <= RAM_END - 0x100;
+    bool stays_in_rom = operand >= PROGRAM_START && operand <= 0x10000 - 0x100;
+    switch (mode) {
+        case IMMEDIATE: return ORA_IMMEDIATE;
+        case ZERO_PAGE: return ORA_ZERO_PAGE;
+        case ZERO_PAGE_X: return ORA_ZERO_PAGE_X;
+        case INDIRECT_Y: return ORA_INDIRECT_Y;
+        case ABSOLUTE:
+            if (operand < RAM_END) return ORA_RAM;
+            return operand >= PROGRAM_START ? ORA_CONSTANT : ORA_ELSEWHERE;
+        case ABSOLUTE_X:
+            if (stays_in_ram) return ORA_RAM_X;
+            return stays_in_rom ? ORA_ROM_X : ORA_ELSEWHERE;
+        case ABSOLUTE_Y:
+            if (stays_in_ram) return ORA_RAM_Y;
+            return stays_in_rom ? ORA_ROM_Y : ORA_ELSEWHERE;
+        default: return ORA_ELSEWHERE;
+    }
+}
+
+static int place_write(enum Mode mode, int operand) {
+    bool stays_in_ram = operand <= RAM_END - 0x100;
+    switch (mode) {
+        case ZERO_PAGE: return STA_ZERO_PAGE;
+        case ZERO_PAGE_X: return STA_ZERO_PAGE_X;
+        case INDIRECT_Y: return STA_INDIRECT_Y;
+        case ABSOLUTE: return operand < RAM_END ? STA_RAM : STA_ELSEWHERE;
+        case ABSOLUTE_X: return stays_in_ram ? STA_RAM_X : STA_ELSEWHERE;
+        case ABSOLUTE_Y: return stays_in_ram ? STA_RAM_Y : STA_ELSEWHERE;
+        default: return STA_ELSEWHERE;
+    }
+}
+
+static int place_modify(enum Mode mode, int operand) {
+    switch (mode) {
+        case ZERO_PAGE: return ASL_ZERO_PAGE;
+        case ZERO_PAGE_X: return ASL_ZERO_PAGE_X;
+        case ABSOLUTE: return operand < RAM_END ? ASL_RAM : ASL_ELSEWHERE;
+        case ABSOLUTE_X: return operand <= RAM_END - 0x100 ? ASL_RAM_X : ASL_ELSEWHERE;
+        default: return ASL_ELSEWHERE;
+    }
+}
+
+static int place(Opcode opcode, int operand) {
+    switch (opcode.kind) {
+        case READS: return opcode.operation + place_read(opcode.mode, operand) - ORA_IMMEDIATE;
+        case WRITES: return opcode.operation + place_write(opcode.mode, operand) - STA_ZERO_PAGE;
+        case MODIFIES: return opcode.operation + place_modify(opcode.mode, operand) - ASL_ZERO_PAGE;
+        default: return opcode.operation;
+    }
+}
+
+/* Take apart the instruction that stands at `pc`. Its operand becomes the value itself where that
+ * is known, else an address (in RAM: below 0x800), for branches the one that they go to. A branch
+ * has two numbers of cycles: in the low four bits for going on, in the high four for going there. */
+static Instruction decode(const uint8_t bytes[MAX_INSTRUCTION_SIZE], uint16_t pc,
+                          const uint8_t *program) {
+    Opcode opcode = decode_opcode(bytes[0]);
+    uint16_t operand = opcode.size == 3 ? (uint16_t)(bytes[1] | bytes[2] << 8) : bytes[1];
+    uint8_t cycles = CYCLES[bytes[0]];
+    int operation = place(opcode, operand);
+    if (operation >= BPL && operation <= BEQ) {
+        uint16_t next = (uint16_t)(pc + opcode.size);
+        operand = (uint16_t)(next + (int8_t)bytes[1]);
+        bool crosses = (next ^ operand) >> 8;
+        cycles = (uint8_t)(cycles | (cycles + (crosses ? 3 : 1)) << 4);
+    } else if (operation == JMP && operand == pc) {
+        operation = WAIT;
+    } else if (opcode.mode == ABSOLUTE && opcode.kind != NEITHER) {
+        if (operand < RAM_END) operand &= RAM_MASK;
+        if (opcode.kind == READS && operand >= PROGRAM_START) {
+            operand = program[operand - PROGRAM_START];
+        }
+    }
+    return (Instruction){(uint8_t)operation, cycles, operand};
+}
+
+/* Whether `LDA $2002; AND #$40; BEQ (or BNE) back` begins here. */
+static bool awaits_sprite_zero(const uint8_t *code) {
+    static const uint8_t LOOP[] = {0xAD, 0x02, 0x20, 0x29, SPRITE_ZERO_BIT};
+    bool branches_back = (code[5] == 0xF0 || code[5] == 0xD0) && code[6] == 0x100 - 7;
+    return branches_back && memcmp(code, LOOP, sizeof LOOP) == 0;
+}
+
+void cpu_decode_program(Cartridge *cartridge) {
+    const uint8_t *program = cartridge->program;
+    for (int i = 0; i < PROGRAM_SIZE + MAX_INSTRUCTION_SIZE; i++) {
+        Instruction *instruction = &cartridge->instructions[i];
+        if (i + MAX_INSTRUCTION_SIZE > PROGRAM_SIZE) {
+            *instruction = (Instruction){DECODE, 0, 0}; /* it may go on in RAM, at address 0 */
+            continue;
+        }
+        *instruction = decode(program + i, (uint16_t)(PROGRAM_START + i), program);
+        if (i + 7 <= PROGRAM_SIZE && awaits_sprite_zero(program + i)) {
+            instruction->operation = AWAIT_SPRITE_ZERO;
+        }
+    }
+}
+
+/* Everything that an instruction with an operand elsewhere needs to find it. */
+typedef struct {
+    uint16_t address;
+    uint8_t size;      /* of the instruction, bytes */
+    bool crosses_page; /* the index has carried into the address's high byte */
+} Place;
+
+static Place find_operand(Bus *bus, uint8_t opcode_byte, uint16_t pc, uint16_t operand, uint8_t x,
+                          uint8_t y) {
+    const uint8_t *ram = bus->machine->ram;
+    Opcode opcode = decode_opcode(opcode_byte);
+    uint16_t base = operand;
+    uint8_t index = 0;
+    switch (opcode.mode) {
+        case IMMEDIATE: base = (uint16_t)(pc + 1); break;
+        case ZERO_PAGE_X: base = (uint8_t)(operand + x); break;
+        case ZERO_PAGE_Y: base = (uint8_t)(operand + y); break;
+        case ABSOLUTE_X: index = x; break;
+        case ABSOLUTE_Y: index = y; break;
+        case INDIRECT_X: {
+            uint8_t pointer = (uint8_t)(operand + x);
+            base = (uint16_t)(ram[pointer] | ram[(uint8_t)(pointer + 1)] << 8);
+            break;
+        }
+        default: break;
+    }
+    uint16_t address = (uint16_t)(base + index);
+    return (Place){address, opcode.size, (address ^ base) >> 8};
+}
+
+static uint8_t pack_flags(uint32_t nz, uint32_t overflow, uint32_t carry, uint8_t others) {
+    return (uint8_t)((nz & 0x8080 ? NEGATIVE : 0) | (overflow ? OVERFLOW : 0) | ALWAYS_SET |
+                     (nz & 0xFF ? 0 : ZERO) | (carry ? CARRY : 0) | others);
+}
+
+void cpu_power_on(Cpu *cpu, const Cartridge *cartridge) {
+    const uint8_t *vector = cartridge->program + VECTOR_RESET - PROGRAM_START;
+    *cpu = (Cpu){.pc = (uint16_t)(vector[0] | vector[1] << 8),
+                 .sp = 0xFD,
+                 .flags = ALWAYS_SET | NO_INTERRUPTS};
+}
+
+static void push(Cpu *cpu, uint8_t *ram, uint8_t value) {
+    ram[STACK | cpu->sp--] = value;
+}
+
+void cpu_interrupt(Cpu *cpu, Bus *bus) {
+    uint8_t *ram = bus->machine->ram;
+    const uint8_t *vector = bus->cartridge->program + VECTOR_INTERRUPT - PROGRAM_START;
+    push(cpu, ram, (uint8_t)(cpu->pc >> 8));
+    push(cpu, ram, (uint8_t)cpu->pc);
+    push(cpu, ram, cpu->flags);
+    cpu->flags |= NO_INTERRUPTS;
+    cpu->pc = (uint16_t)(vector[0] | vector[1] << 8);
+    cpu->cycle += INTERRUPT_CYCLES;
+}
+
+/* The operations, spelled out for every place that their operand may lie in. `statement` finds it in
+ * `value`; the code of an instruction that modifies leaves its result there. */
+#define READ(name, statement)                                              \
+    case name##_CONSTANT: next++; FALL_THROUGH;                            \
+    case name##_IMMEDIATE:                                                 \
+        value = in.operand;                                                \
+        next += 2;                                                         \
+        statement;                                                         \
+        break;                                                             \
+    case name##_RAM: next++; FALL_THROUGH;                                 \
+    case name##_ZERO_PAGE:                                                 \
+        value = ram[in.operand];                                           \
+        next += 2;                                                         \
+        statement;                                                         \
+        break;                                                             \
+    case name##_RAM_X:                                                     \
+        value = ram[(in.operand + x) & RAM_MASK];                          \
+        cycle += crosses_page(in.operand, x);                              \
+        next += 3;                                                         \
+        statement;                                                         \
+        break;                                                             \
+    case name##_RAM_Y:                                                     \
+        value = ram[(in.operand + y) & RAM_MASK];                          \
+        cycle += crosses_page(in.operand, y);                              \
+        next += 3;                                                         \
+        statement;                                                         \
+        break;                                                             \
+    case name##_ROM_X:                                                     \
+        value = program[in.operand - PROGRAM_START + x];                   \
+        cycle += crosses_page(in.operand, x);                              \
+        next += 3;                                                         \
+        statement;                                                         \
+        break;                                                             \
+    case name##_ROM_Y:                                                     \
+        value = program[in.operand - PROGRAM_START + y];                   \
+        cycle += crosses_page(in.operand, y);                              \
+        next += 3;                                                         \
+        statement;                                                         \
+        break;                                                             \
+    case name##_ZERO_PAGE_X:                                               \
+        value = ram[(uint8_t)(in.operand + x)];                            \
+        next += 2;                                                         \
+        statement;                                                         \
+        break;                                                             \
+    case name##_INDIRECT_Y: {                                              \
+        uint32_t pointer = read_pointer(ram, (uint8_t)in.operand);         \
+        uint16_t address = (uint16_t)(pointer + y);                        \
+        value = LIKELY(address < RAM_END) ? ram[address & RAM_MASK]        \
+                                          : bus_read(bus, address, start); \
+        cycle += crosses_page(pointer, y);                                 \
+        next += 2;                                                         \
+        statement;                                                         \
+        break;                                                             \
+    }                                                                      \
+    case name##_ELSEWHERE: {                                               \
+        Place place = FIND_OPERAND();                                      \
+        value = bus_read(bus, place.address, start);                       \
+        cycle += place.crosses_page;                                       \
+        next += place.size;                                                \
+        statement;                                                         \
+        break;                                                             \
+    }
+
+#define WRITE(name, what)                                            \
+    case name##_RAM: next++; FALL_THROUGH;                           \
+    case name##_ZERO_PAGE:                                           \
+        ram[in.operand] = (uint8_t)(what);                           \
+        next += 2;                                                   \
+        break;                                                       \
+    case name##_RAM_X:                                               \
+        ram[(in.operand + x) & RAM_MASK] = (uint8_t)(what);          \
+        next += 3;                                                   \
+        break;                                                       \
+    case name##_RAM_Y:                                               \
+        ram[(in.operand + y) & RAM_MASK] = (uint8_t)(what);          \
+        next += 3;                                                   \
+        break;                                                       \
+    case name##_ZERO_PAGE_X:                                         \
+        ram[(uint8_t)(in.operand + x)] = (uint8_t)(what);            \
+        next += 2;                                                   \
+        break;                                                       \
+    case name##_INDIRECT_Y: {                                        \
+        uint32_t pointer = read_pointer(ram, (uint8_t)in.operand);   \
+        uint16_t address = (uint16_t)(pointer + y);                  \
+        cycle += bus_write(bus, address, (uint8_t)(what), start);    \
+        next += 2;                                                   \
+        break;                                                       \
+    }                                                                \
+    case name##_ELSEWHERE: {                                         \
+        Place place = FIND_OPERAND();                                \
+        cycle += bus_write(bus, place.address, (uint8_t)(what), start); \
+        next += place.size;                                          \
+        break;                                                       \
+    }
+
+#define MODIFY(name, statement)                                     \
+    case name##_RAM: next++; FALL_THROUGH;                          \
+    case name##_ZERO_PAGE:                                          \
+        value = ram[in.operand];                                    \
+        statement;                                                  \
+        ram[in.operand] = (uint8_t)value;                           \
+        next += 2;                                                  \
+        break;                                                      \
+    case name##_RAM_X: {                                            \
+        uint8_t *byte = &ram[(in.operand + x) & RAM_MASK];          \
+        value = *byte;                                              \
+        statement;                                                  \
+        *byte = (uint8_t)value;                                     \
+        cycle += crosses_page(in.operand, x);                       \
+        next += 3;                                                  \
+        break;                                                      \
+    }                                                               \
+    case name##_ZERO_PAGE_X: {                                      \
+        uint8_t *byte = &ram[(uint8_t)(in.operand + x)];            \
+        value = *byte;                                              \
+        statement;                                                  \
+        *byte = (uint8_t)value;                                     \
+        next += 2;                                                  \
+        break;                                                      \
+    }                                                               \
+    case name##_ELSEWHERE: {                                        \
+        Place place = FIND_OPERAND();                               \
+        value = bus_read(bus, place.address, start);                \
+        statement;                                                  \
+        cycle += bus_write(bus, place.address, (uint8_t)value, start); \
+        cycle += place.crosses_page;                                \
+        next += place.size;                                         \
+        break;                                                      \
+    }
+
+#define BRANCH(name, condition)    \
+    case name:                     \
+        if (condition) {           \
+            cycle = start + (in.cycles >> 4); \
+            pc = in.operand;       \
+            goto jump;             \
+        }                          \
+        cycle = start + (in.cycles & 15); \
+        next += 2;                 \
+        break;
+
+#define FIND_OPERAND() \
+    find_operand(bus, first == rom ? program[next - rom] : scratch_opcode, PC(), in.operand, \
+                 (uint8_t)x, (uint8_t)y)
+#define PC() ((uint16_t)(first_pc + (next - first)))
+#define PACK_FLAGS() pack_flags(nz, overflow, carry, others)
+#define UNPACK_FLAGS(flags)                                                               \
+    (nz = ((flags) & ZERO ? 0u : 1u) | ((flags) & NEGATIVE ? 0x8000u : 0u),               \
+     carry = (flags) & CARRY, overflow = (flags) & OVERFLOW,                              \
+     others = (uint8_t)((flags) & (NO_INTERRUPTS | DECIMAL)))
+#define PUSH(what) (ram[STACK | sp] = (uint8_t)(what), sp = (uint8_t)(sp - 1))
+#define PULL() (sp = (uint8_t)(sp + 1), ram[STACK | sp])
+#define IMPLIED(name, statement) \
+    case name:                   \
+        statement;               \
+        next++;                  \
+        break;
+/* Add with carry; to subtract is to add the complement. Overflow: both have the sign that the sum
+ * has not. */
+#define ADD(what)                                           \
+    do {                                                    \
+        uint32_t addend = (what), sum = a + addend + carry; \
+        overflow = (a ^ sum) & (addend ^ sum) & 0x80;       \
+        carry = sum >> 8;                                   \
+        SET_A(sum);                                         \
+    } while (0)
+#define COMPARE(with) (carry = (with) >= value, nz = ((with) - value) & 0xFF)
+#define SHIFT_LEFT(what, low_bit)                          \
+    do {                                                   \
+        uint32_t shifted = (what) << 1 | (low_bit);        \
+        carry = shifted >> 8;                              \
+        what = nz = (uint8_t)shifted;                      \
+    } while (0)
+#define SHIFT_RIGHT(what, high_bit)                        \
+    do {                                                   \
+        uint32_t shifted = (what) >> 1 | (high_bit) << 7;  \
+        carry = (what) & 1;                                \
+        what = nz = shifted;                               \
+    } while (0)
+#define SET_A(what) (a = nz = (uint8_t)(what))
+#define SET_X(what) (x = nz = (uint8_t)(what))
+#define SET_Y(what) (y = nz = (uint8_t)(what))
+
+static inline bool crosses_page(uint32_t base, uint32_t index) {
+    return (base & 0xFF) + index > 0xFF;
+}
+
+static inline uint32_t read_pointer(const uint8_t *ram, uint8_t address) {
+    return ram[address] | (uint32_t)ram[(uint8_t)(address + 1)] << 8;
+}
+
+void cpu_run(Cpu *cpu, Bus *bus, int64_t limit) {
+    uint8_t *const ram = bus->machine->ram;
+    const uint8_t *const program = bus->cartridge->program;
+    const Instruction *const rom = bus->cartridge->instructions;
+    /* Outside of ROM instructions are decoded one by one, each followed by a request for more. */
+    Instruction scratch[1 + MAX_INSTRUCTION_SIZE] = {{DECODE, 0, 0}};
+    uint8_t scratch_opcode = 0;
+    const Instruction *first = rom, *next = rom; /* `next` stands at `first_pc` + (next - first) */
+    uint16_t first_pc = PROGRAM_START, pc = cpu->pc;
+    int64_t cycle = cpu->cycle;
+    uint32_t a = cpu->a, x = cpu->x, y = cpu->y, sp = cpu->sp, value;
+    /* Zero is the low byte's being 0; negative its bit 7, or bit 15 where the two go their own ways
+     * (after BIT and PLP). So most operations set both by keeping their result. */
+    uint32_t nz, carry, overflow;
+    uint8_t others;
+    UNPACK_FLAGS(cpu->flags);
+
+jump:
+    first = rom;
+    first_pc = PROGRAM_START;
+    next = rom + (pc - PROGRAM_START);
+    if (pc < PROGRAM_START) {
+    decode_here:
+        for (uint16_t i = 1; i <= MAX_INSTRUCTION_SIZE; i++) scratch[i] = (Instruction){DECODE, 0, 0};
+        uint8_t bytes[MAX_INSTRUCTION_SIZE];
+        for (uint16_t i = 0; i < MAX_INSTRUCTION_SIZE; i++) {
+            bytes[i] = bus_read(bus, (uint16_t)(pc + i), cycle);
+        }
+        scratch_opcode = bytes[0];
+        scratch[0] = decode(bytes, pc, program);
+        first = next = scratch;
+        first_pc = pc;
+    }
+
+    while (cycle < limit) {
+        const Instruction in = *next;
+        const int64_t start = cycle;
+        cycle += in.cycles;
+        switch ((enum Operation)in.operation) {
+            case NOTHING: next++; break;
+            case DECODE:
+                pc = PC();
+                if (first == rom) goto decode_here;
+                goto jump;
+            case WAIT:
+                cycle = start + (limit - start + JUMP_CYCLES - 1) / JUMP_CYCLES * JUMP_CYCLES;
+                break;
+            case AWAIT_SPRITE_ZERO: {
+                SET_A(bus_read(bus, PPU_STATUS, start));
+                /* What follows is AND and the branch back, taken as long as it waits. */
+                bool awaits_hit = next[5].operation == BEQ;
+                int turn_cycles = in.cycles + next[3].cycles + (next[5].cycles >> 4);
+                bool is_over = (a & SPRITE_ZERO_BIT ? true : false) == awaits_hit;
+                int64_t end = is_over ? start
+                                      : bus_await_sprite_zero(bus, awaits_hit, start, limit);
+                int64_t turns = (end - start + turn_cycles - 1) / turn_cycles;
+                int64_t turns_before_limit = (limit - start) / turn_cycles;
+                if (turns > turns_before_limit) turns = turns_before_limit;
+                if (turns > 0) {
+                    SET_A(a & SPRITE_ZERO_BIT);
+                    cycle = start + turns * turn_cycles;
+                } else {
+                    next += 3;
+                }
+                break;
+            }
+
+            case BRK:
+                pc = (uint16_t)(PC() + 2);
+                PUSH(pc >> 8);
+                PUSH(pc);
+                PUSH(PACK_FLAGS() | BREAK);
+                others |= NO_INTERRUPTS;
+                pc = (uint16_t)(program[VECTOR_BREAK - PROGRAM_START] |
+                                program[VECTOR_BREAK + 1 - PROGRAM_START] << 8);
+                goto jump;
+            case JSR:
+                pc = (uint16_t)(PC() + 2); /* the last byte of this instruction */
+                PUSH(pc >> 8);
+                PUSH(pc);
+                pc = in.operand;
+                goto jump;
+            case RTS:
+                pc = PULL();
+                pc = (uint16_t)((pc | PULL() << 8) + 1);
+                goto jump;
+            case RTI:
+                value = PULL();
+                UNPACK_FLAGS(value);
+                pc = PULL();
+                pc = (uint16_t)(pc | PULL() << 8);
+                goto jump;
+            case JMP: pc = in.operand; goto jump;
+            case JMP_INDIRECT: {
+                /* The pointer's high byte is read from the same page, even where it ends. */
+                uint16_t high = (uint16_t)((in.operand & 0xFF00) | ((in.operand + 1) & 0xFF));
+                pc = bus_read(bus, in.operand, start);
+                pc = (uint16_t)(pc | bus_read(bus, high, start) << 8);
+                goto jump;
+            }
+            BRANCH(BPL, !(nz & 0x8080))
+            BRANCH(BMI, nz & 0x8080)
+            BRANCH(BVC, !overflow)
+            BRANCH(BVS, overflow)
+            BRANCH(BCC, !carry)
+            BRANCH(BCS, carry)
+            BRANCH(BNE, nz & 0xFF)
+            BRANCH(BEQ, !(nz & 0xFF))
+
+            IMPLIED(PHP, PUSH(PACK_FLAGS() | BREAK))
+            IMPLIED(PLP, value = PULL(); UNPACK_FLAGS(value))
+            IMPLIED(PHA, PUSH(a))
+            IMPLIED(PLA, SET_A(PULL()))
+            IMPLIED(CLC, carry = 0)
+            IMPLIED(SEC, carry = 1)
+            IMPLIED(CLV, overflow = 0)
+            IMPLIED(CLI, others &= (uint8_t)~NO_INTERRUPTS)
+            IMPLIED(SEI, others |= NO_INTERRUPTS)
+            IMPLIED(CLD, others &= (uint8_t)~DECIMAL)
+            IMPLIED(SED, others |= DECIMAL)
+            IMPLIED(INX, SET_X(x + 1))
+            IMPLIED(DEX, SET_X(x - 1))
+            IMPLIED(INY, SET_Y(y + 1))
+            IMPLIED(DEY, SET_Y(y - 1))
+            IMPLIED(TXA, SET_A(x))
+            IMPLIED(TYA, SET_A(y))
+            IMPLIED(TAX, SET_X(a))
+            IMPLIED(TAY, SET_Y(a))
+            IMPLIED(TSX, SET_X(sp))
+            IMPLIED(TXS, sp = x)
+            IMPLIED(NOP, (void)0)
+            IMPLIED(ASL_A, SHIFT_LEFT(a, 0))
+            IMPLIED(ROL_A, SHIFT_LEFT(a, carry))
+            IMPLIED(LSR_A, SHIFT_RIGHT(a, 0))
+            IMPLIED(ROR_A, SHIFT_RIGHT(a, carry))
+
+            READ(LDA, SET_A(value))
+            READ(LDX, SET_X(value))
+            READ(LDY, SET_Y(value))
+            READ(ORA, SET_A(a | value))
+            READ(AND, SET_A(a & value))
+            READ(EOR, SET_A(a ^ value))
+            READ(ADC, ADD(value))
+            READ(SBC, ADD(value ^ 0xFF))
+            READ(CMP, COMPARE(a))
+            READ(CPX, COMPARE(x))
+            READ(CPY, COMPARE(y))
+            READ(BIT, nz = (a & value) | (value & 0x80) << 8; overflow = value & 0x40)
+            WRITE(STA, a)
+            WRITE(STX, x)
+            WRITE(STY, y)
+            MODIFY(ASL, SHIFT_LEFT(value, 0))
+            MODIFY(ROL, SHIFT_LEFT(value, carry))
+            MODIFY(LSR, SHIFT_RIGHT(value, 0))
+            MODIFY(ROR, SHIFT_RIGHT(value, carry))
+            MODIFY(INC, nz = value = (uint8_t)(value + 1))
+            MODIFY(DEC, nz = value = (uint8_t)(value - 1))
+        }
+    }
+    *cpu = (Cpu){cycle,
+                 PC(),
+                 (uint8_t)a,
+                 (uint8_t)x,
+                 (uint8_t)y,
+                 (uint8_t)sp,
+                 PACK_FLAGS()};
+}
