@@ -1,0 +1,125 @@
+"""The native core: the console, the game's rules and observations in C.
+
+Every function checks what it is given: TypeError and ValueError say what was wrong, and nothing has
+changed then. RuntimeError: another thread is running the same game.
+"""
+
+from typing import Any, Final, final
+
+from numpy.typing import NDArray
+
+from mario_rl_envs.game.rewards import RewardState
+
+_Bytes = bytes | bytearray | memoryview
+_Array = NDArray[Any]  # uint8, C-contiguous, writable
+
+MAX_SIZE: Final[int]  # of a Resizer, pixels
+
+@final
+class Cartridge:
+    """A ROM, decoded; never changes, shared by any number of games."""
+
+    def __new__(cls, rom: _Bytes) -> Cartridge:
+        """Take a file in iNES format.
+
+        Raises:
+            ValueError: It is none, or not of the kind that is emulated.
+        """
+
+@final
+class Resizer:
+    """Makes pictures of size x size pixels; never changes, shared by any number of games."""
+
+    def __new__(cls, size: int) -> Resizer:
+        """Prepare.
+
+        Raises:
+            ValueError: `size` is not from 1 to `MAX_SIZE`.
+        """
+
+@final
+class Game:
+    """A console with a cartridge in it, and the game's rules."""
+
+    def __new__(cls, cartridge: Cartridge) -> Game:
+        """Insert the cartridge and switch on; there are no reward terms yet."""
+
+    @property
+    def ram(self) -> memoryview:
+        """The 2,048 bytes of RAM, live; only to be read."""
+
+    @property
+    def film_length(self) -> int:
+        """Frames filmed since `set_film` or `take_film`."""
+
+    def power_on(self) -> None:
+        """Start as if just bought: all memory zero."""
+
+    def advance(self, buttons: int, draw: bool = False, /) -> None:
+        """Run one frame, 1/60 s; no rules, no film."""
+
+    def poke(self, address: int, value: int, /) -> None:
+        """Write one byte of RAM."""
+
+    def set_rules(self, weights: dict[str, float], is_single_stage: bool, /) -> None:
+        """Take weights by term (floats, summed in this order) and perhaps "clip"."""
+
+    def begin(self) -> None:
+        """Begin an episode from the RAM as it is."""
+
+    def step(self, buttons: int, draw: bool, /) -> tuple[float, bool, dict[str, Any]]:
+        """Hold the buttons for a frame, then run through those that no player controls.
+
+        Args:
+            buttons: A joypad byte.
+            draw: Whether the picture will be looked at; it can be had in any case.
+
+        Returns:
+            Reward, terminated and the `Info` right after the first frame.
+
+        Raises:
+            RuntimeError: No episode has begun, or the game gave no control back for 20,000 frames.
+        """
+
+    def steps(
+        self, buttons: int, num_frames: int, draw: bool, /
+    ) -> tuple[float, bool, dict[str, Any]]:
+        """Take up to `num_frames` steps (at most 1,000), until one terminates.
+
+        Returns:
+            The sum of the rewards, terminated, and the last `Info` with the sums of the terms.
+        """
+
+    def info(self) -> dict[str, Any]:
+        """Return the `Info` of the RAM as it is; all reward terms are 0."""
+
+    def rgb(self, out: _Array, resizer: Resizer | None = None, /) -> None:
+        """Write the picture after the last frame, [240, 256, 3], or [size, size, 3]."""
+
+    def grey(self, out: _Array, resizer: Resizer | None = None, /) -> None:
+        """Write how light the picture after the last frame is, [240, 256], or [size, size]."""
+
+    def tiles(self, out: _Array, /) -> None:
+        """Write the visible level as a grid of blocks, [13, 16]."""
+
+    def save(self) -> bytes:
+        """Return the machine."""
+
+    def load(self, machine: _Bytes, reward: RewardState | None = None, /) -> None:
+        """Become the machine that `save` returned, with the reward's memory if that is given.
+
+        Raises:
+            ValueError: One of them is damaged; nothing has changed.
+        """
+
+    def reward_state(self) -> RewardState:
+        """Return what the reward remembers."""
+
+    def set_film(self, is_on: bool, /) -> None:
+        """Film every frame of `step` and `steps` from now on, or no longer; forget the film."""
+
+    def film_now(self) -> None:
+        """Add the picture after the last frame to the film."""
+
+    def take_film(self) -> list[bytearray]:
+        """Return the frames filmed, each RGB, [240 * 256 * 3], and forget them."""
