@@ -4,8 +4,10 @@ Every function checks what it is given: TypeError and ValueError say what was wr
 changed then. RuntimeError: another thread is running the same game.
 """
 
-from typing import Any, Final, final
+from collections.abc import Sequence
+from typing import Any, Final, Literal, final
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mario_rl_envs.game.rewards import RewardState
@@ -123,3 +125,70 @@ class Game:
 
     def take_film(self) -> list[bytearray]:
         """Return the frames filmed, each RGB, [240 * 256 * 3], and forget them."""
+
+@final
+class Vector:
+    """Games that are played side by side: what the pipeline of wrappers does, for each of many."""
+
+    def __new__(
+        cls,
+        games: Sequence[Game],
+        resizer: Resizer | None,
+        view: Literal["grey", "rgb", "ram", "tiles"],
+        skip: int,
+        stack: int,
+        num_threads: int,
+    ) -> Vector:
+        """Take games whose rules are set, and that have as many reward terms each.
+
+        Args:
+            games: The lanes, N.
+            resizer: Makes pictures smaller; None keeps 240 x 256.
+            view: What an observation shows.
+            skip: Frames an action is repeated for.
+            stack: Observations that are shown together, those of so many steps.
+            num_threads: The thread that calls `play` included.
+        """
+
+    def play(
+        self,
+        orders: NDArray[np.uint8],
+        buttons: NDArray[np.uint8],
+        sticky: NDArray[np.bool_] | None,
+        num_noops: NDArray[np.int32],
+        observations: NDArray[np.uint8],
+        rewards: NDArray[np.float64],
+        terminated: NDArray[np.bool_],
+        num_frames: NDArray[np.int32],
+        columns: NDArray[np.int64],
+        flags: NDArray[np.bool_],
+        terms: NDArray[np.float64],
+        /,
+    ) -> None:
+        """Play the lanes as ordered; without Python's lock, on several threads.
+
+        Only the observations of lanes that have nothing to do are written, as they were. All arrays
+        are C-contiguous.
+
+        Args:
+            orders: 0: nothing. 1: a step. 2: begin an episode from what the game has loaded. [N]
+            buttons: The joypad byte of a step. [N]
+            sticky: Frames of a step that hold the buttons of the frame before instead. [N, skip]
+            num_noops: Frames of doing nothing when an episode begins. [N]
+            observations: Written: the stack, the oldest first. [N, stack, ...]
+            rewards: Written. [N]
+            terminated: Written: the last frame ended the episode. [N]
+            num_frames: Written: how many frames the player controlled. [N]
+            columns: Written: see vector.h. [12, N]
+            flags: Written: whether the flag is reached. [N]
+            terms: Written. [T, N]
+
+        Raises:
+            RuntimeError: A game gave no control back; its lane has to begin anew.
+        """
+
+    def last_buttons(self, lane: int, /) -> int:
+        """Return the joypad byte that a lane held last."""
+
+    def restore(self, lane: int, last_buttons: int, observations: _Array, /) -> None:
+        """Take the place of the last buttons and of the observations, [stack, ...]."""

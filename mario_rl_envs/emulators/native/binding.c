@@ -1,4 +1,4 @@
-/* The Python module `_core`: cartridges, resizers and games as Python objects.
+/* The Python module `_core`: cartridges, resizers, games and vectors as Python objects.
  *
  * Whatever comes from Python is checked here and in the other files named binding, so that the C
  * below need not do it. `_core.pyi` says what each function takes and returns.
@@ -157,7 +157,8 @@ static int module_exec(PyObject *module) {
     ModuleState *state = PyModule_GetState(module);
     bool is_ready = add_type(module, &cartridge_spec, &state->cartridge_type) &&
                     add_type(module, &resizer_spec, &state->resizer_type) &&
-                    add_type(module, &GAME_SPEC, &state->game_type) && intern_names(state) &&
+                    add_type(module, &GAME_SPEC, &state->game_type) &&
+                    add_type(module, &VECTOR_SPEC, &state->vector_type) && intern_names(state) &&
                     PyModule_AddIntConstant(module, "MAX_SIZE", MAX_RESIZER_SIZE) == 0;
     return is_ready ? 0 : -1;
 }
@@ -167,6 +168,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->cartridge_type);
     Py_VISIT(state->resizer_type);
     Py_VISIT(state->game_type);
+    Py_VISIT(state->vector_type);
     return 0;
 }
 
@@ -181,6 +183,7 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->cartridge_type);
     Py_CLEAR(state->resizer_type);
     Py_CLEAR(state->game_type);
+    Py_CLEAR(state->vector_type);
     return 0;
 }
 

@@ -21,6 +21,7 @@ typedef struct {
     PyTypeObject *cartridge_type;
     PyTypeObject *resizer_type;
     PyTypeObject *game_type;
+    PyTypeObject *vector_type;
     PyObject *info_keys[NUM_INFO_KEYS];     /* strings, in the order of Info in env.py */
     PyObject *term_names[MAX_REWARD_TERMS]; /* strings by Term, then "clip" */
     PyObject *power_names[NUM_POWERS];      /* strings by Power */
@@ -48,7 +49,8 @@ typedef struct {
     Game game;
 } GameObject;
 
-extern PyType_Spec GAME_SPEC; /* see binding_game.c */
+extern PyType_Spec GAME_SPEC;   /* see binding_game.c */
+extern PyType_Spec VECTOR_SPEC; /* see binding_vector.c */
 
 /* The state of the module that an object's type belongs to. */
 ModuleState *state_of(PyObject *object);
