@@ -22,17 +22,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+#if defined(__x86_64__) || defined(_M_X64)
+#define IS_X86_64 1
 #include <immintrin.h>
-#define IS_X86 1
-#define AVX2_FUNCTION __attribute__((target("avx2")))
-#elif defined(_M_X64) || defined(_M_IX86)
-#include <immintrin.h>
-#include <windows.h>
-#define IS_X86 1
-#define AVX2_FUNCTION
 #else
-#define IS_X86 0
+#define IS_X86_64 0
+#endif
+
+#ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#endif
+
+/* A function that may use AVX2, whatever processor the rest is compiled for. */
+#if defined(__GNUC__) || defined(__clang__)
+#define AVX2_FUNCTION __attribute__((target("avx2")))
+#else
+#define AVX2_FUNCTION
+#endif
+
+/* Short loops over vectors, unrolled so that the vectors stay in registers. The others do it by
+ * themselves. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define UNROLLED _Pragma("GCC unroll 8")
+#else
+#define UNROLLED
 #endif
 
 enum {
@@ -132,7 +146,8 @@ static bool init_pairs(Resizer *resizer) {
         most = max_int(most, last->source / 2 - first->source / 2 + 1);
     }
     resizer->pairs_per_pixel = most;
-    resizer->pair_weights = calloc((size_t)size * (size_t)most, sizeof(int32_t));
+    int num_pixels = (size + 3) / 4 * 4; /* made in fours; what is too much is thrown away */
+    resizer->pair_weights = calloc((size_t)num_pixels * (size_t)most, sizeof(int32_t));
     if (resizer->pair_weights == NULL) {
         return false;
     }
@@ -259,10 +274,10 @@ void expand_rgb_plain(const Plane colours, uint8_t *out) {
     }
 }
 
-#if IS_X86
+#if IS_X86_64
 
 bool observation_has_avx2(void) {
-#ifdef _MSC_VER
+#ifdef _WIN32
     return IsProcessorFeaturePresent(PF_AVX2_INSTRUCTIONS_AVAILABLE);
 #else
     return __builtin_cpu_supports("avx2");
@@ -272,16 +287,19 @@ bool observation_has_avx2(void) {
 /* Exchange rows and columns of eight vectors of eight 32-bit numbers. */
 AVX2_FUNCTION static inline void transpose(__m256i v[8]) {
     __m256i twos[8], fours[8];
+    UNROLLED
     for (int i = 0; i < 8; i += 2) {
         twos[i] = _mm256_unpacklo_epi32(v[i], v[i + 1]);
         twos[i + 1] = _mm256_unpackhi_epi32(v[i], v[i + 1]);
     }
+    UNROLLED
     for (int i = 0; i < 8; i += 4) {
         fours[i] = _mm256_unpacklo_epi64(twos[i], twos[i + 2]);
         fours[i + 1] = _mm256_unpackhi_epi64(twos[i], twos[i + 2]);
         fours[i + 2] = _mm256_unpacklo_epi64(twos[i + 1], twos[i + 3]);
         fours[i + 3] = _mm256_unpackhi_epi64(twos[i + 1], twos[i + 3]);
     }
+    UNROLLED
     for (int i = 0; i < 4; i++) {
         v[i] = _mm256_permute2x128_si256(fours[i], fours[i + 4], 0x20);
         v[i + 4] = _mm256_permute2x128_si256(fours[i], fours[i + 4], 0x31);
@@ -292,24 +310,69 @@ AVX2_FUNCTION static inline void transpose(__m256i v[8]) {
  * fit into 16 bits with a sign. */
 AVX2_FUNCTION static inline void avx2_sum_rows(const Axis *rows, const Plane picture, int row,
                                                int16_t out[SCREEN_WIDTH]) {
-    enum { WIDTH = 64 }; /* columns at a time: four vectors of 16 */
-    for (int x = 0; x < SCREEN_WIDTH; x += WIDTH) {
-        __m256i sums[WIDTH / 16];
-        for (int i = 0; i < WIDTH / 16; i++) {
+    enum { NUM_VECTORS = 8 }; /* of 16 columns each, at a time */
+    for (int x = 0; x < SCREEN_WIDTH; x += 16 * NUM_VECTORS) {
+        __m256i sums[NUM_VECTORS];
+        UNROLLED
+        for (int i = 0; i < NUM_VECTORS; i++) {
             sums[i] = _mm256_set1_epi16(INT16_MIN);
         }
         for (int j = rows->first_part[row]; j < rows->first_part[row + 1]; j++) {
             const uint8_t *line = &picture[rows->parts[j].source][x];
             __m256i weight = _mm256_set1_epi16(rows->parts[j].weight);
-            for (int i = 0; i < WIDTH / 16; i++) {
-                __m128i bytes = _mm_loadu_si128((const __m128i *)(line + i * 16));
+            UNROLLED
+            for (int i = 0; i < NUM_VECTORS; i++) {
+                __m128i bytes = _mm_loadu_si128((const __m128i *)(line + 16 * i));
                 __m256i products = _mm256_mullo_epi16(_mm256_cvtepu8_epi16(bytes), weight);
                 sums[i] = _mm256_add_epi16(sums[i], products);
             }
         }
-        for (int i = 0; i < WIDTH / 16; i++) {
-            _mm256_storeu_si256((__m256i *)(out + x + i * 16), sums[i]);
+        UNROLLED
+        for (int i = 0; i < NUM_VECTORS; i++) {
+            _mm256_storeu_si256((__m256i *)(out + x + 16 * i), sums[i]);
         }
+    }
+}
+
+/* Four new pixels next to each other, of eight rows: a row's four bytes are one 32-bit number. */
+typedef union {
+    __m256i vector;
+    uint8_t bytes[BLOCK_ROWS][4];
+} Quad;
+
+/* Sum up the columns of eight rows, four new pixels a quad, and round. `close` says which rounded
+ * means are too close to half way: bit 16 * (row / 4) + 4 * column + row % 4. */
+AVX2_FUNCTION static inline void avx2_sum_columns(const Resizer *resizer, int pairs_per_pixel,
+                                                  const __m256i pairs[NUM_PAIRS], Quad *quads,
+                                                  uint32_t *close) {
+    __m256i added_back = _mm256_set1_epi32(resizer->columns.total_weight * 32768);
+    __m256 scale = _mm256_set1_ps(resizer->scale);
+    __m256 limit = _mm256_set1_ps(0.5f - resizer->margin);
+    __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
+    const int32_t *weights = resizer->pair_weights;
+    for (int column = 0; column < resizer->size; column += 4) {
+        __m256i rounded[4], is_close[4];
+        UNROLLED
+        for (int i = 0; i < 4; i++) {
+            const __m256i *pair = &pairs[resizer->first_pair[column + i]];
+            __m256i sum = added_back;
+            UNROLLED
+            for (int k = 0; k < pairs_per_pixel; k++) {
+                __m256i weight = _mm256_set1_epi32(*weights++);
+                sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pair[k], weight));
+            }
+            __m256 mean = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale);
+            rounded[i] = _mm256_cvtps_epi32(mean);
+            __m256 distance = _mm256_sub_ps(mean, _mm256_cvtepi32_ps(rounded[i]));
+            distance = _mm256_and_ps(distance, magnitude);
+            is_close[i] = _mm256_castps_si256(_mm256_cmp_ps(distance, limit, _CMP_GT_OQ));
+        }
+        __m256i left = _mm256_or_si256(rounded[0], _mm256_slli_epi32(rounded[1], 8));
+        __m256i right = _mm256_or_si256(rounded[2], _mm256_slli_epi32(rounded[3], 8));
+        quads[column / 4].vector = _mm256_or_si256(left, _mm256_slli_epi32(right, 16));
+        left = _mm256_packs_epi32(is_close[0], is_close[1]);
+        right = _mm256_packs_epi32(is_close[2], is_close[3]);
+        close[column / 4] = (uint32_t)_mm256_movemask_epi8(_mm256_packs_epi16(left, right));
     }
 }
 
@@ -324,55 +387,42 @@ AVX2_FUNCTION static void avx2_block(const Resizer *resizer, const Plane picture
     }
     __m256i pairs[NUM_PAIRS];
     for (int x = 0; x < NUM_PAIRS; x += 8) {
-        for (int i = 0; i < BLOCK_ROWS; i++) {
-            pairs[x + i] = _mm256_loadu_si256((const __m256i *)&sums[i][x * 2]);
+        UNROLLED
+        for (int i = 0; i < 8; i++) {
+            pairs[x + i] = _mm256_loadu_si256((const __m256i *)&sums[i][2 * x]);
         }
         transpose(&pairs[x]);
     }
 
-    int size = resizer->size, pairs_per_pixel = resizer->pairs_per_pixel;
-    __m256i added_back = _mm256_set1_epi32(resizer->columns.total_weight * 32768);
-    __m256 scale = _mm256_set1_ps(resizer->scale);
-    __m256 limit = _mm256_set1_ps(0.5f - resizer->margin);
-    __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
-    const int32_t *weights = resizer->pair_weights;
-    __m256i quads[SCREEN_WIDTH / 4] = {{0}}; /* four new pixels, next to each other, of each row */
-    uint8_t close_columns[SCREEN_WIDTH], close_rows[SCREEN_WIDTH];
-    int num_close = 0;
-    for (int column = 0; column < size; column += 4) {
-        __m256i quad = _mm256_setzero_si256();
-        for (int i = 0; i < min_int(4, size - column); i++) {
-            const __m256i *pair = &pairs[resizer->first_pair[column + i]];
-            __m256i sum = added_back;
-            for (int k = 0; k < pairs_per_pixel; k++) {
-                __m256i weight = _mm256_set1_epi32(*weights++);
-                sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pair[k], weight));
+    Quad quads[SCREEN_WIDTH / 4];
+    uint32_t close[SCREEN_WIDTH / 4];
+    switch (resizer->pairs_per_pixel) { /* the same thrice: a constant is faster */
+    case 2: avx2_sum_columns(resizer, 2, pairs, quads, close); break;
+    case 3: avx2_sum_columns(resizer, 3, pairs, quads, close); break;
+    default: avx2_sum_columns(resizer, resizer->pairs_per_pixel, pairs, quads, close);
+    }
+    int num_quads = (resizer->size + 3) / 4;
+    for (int i = 0; i < num_quads; i++) {
+        uint32_t bits = close[i];
+        for (int bit = 0; bits != 0; bit++, bits >>= 1) {
+            int row = bit / 16 * 4 + bit % 4, column = 4 * i + bit / 4 % 4;
+            if ((bits & 1) != 0 && column < resizer->size) {
+                quads[i].bytes[row][column % 4] =
+                    opencv_pixel(resizer, picture, first_row + row, column);
             }
-            __m256 mean = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale);
-            __m256i rounded = _mm256_cvtps_epi32(mean);
-            __m256 distance = _mm256_sub_ps(mean, _mm256_cvtepi32_ps(rounded));
-            distance = _mm256_and_ps(distance, magnitude);
-            int mask = _mm256_movemask_ps(_mm256_cmp_ps(distance, limit, _CMP_GT_OQ));
-            close_columns[num_close] = (uint8_t)(column + i);
-            close_rows[num_close] = (uint8_t)mask;
-            num_close += mask != 0;
-            quad = _mm256_or_si256(quad, _mm256_sll_epi32(rounded, _mm_cvtsi32_si128(i * 8)));
         }
-        quads[column / 4] = quad;
     }
 
-    for (int x = 0; x < size; x += 32) {
-        transpose(&quads[x / 4]);
-        for (int i = 0; i < BLOCK_ROWS; i++) {
-            _mm256_storeu_si256((__m256i *)&out[i][x], quads[x / 4 + i]);
+    for (int i = 0; i < num_quads; i += 8) {
+        __m256i lines[8];
+        UNROLLED
+        for (int k = 0; k < 8; k++) {
+            lines[k] = i + k < num_quads ? quads[i + k].vector : _mm256_setzero_si256();
         }
-    }
-    for (int i = 0; i < num_close; i++) {
-        int column = close_columns[i];
+        transpose(lines);
+        UNROLLED
         for (int row = 0; row < BLOCK_ROWS; row++) {
-            if (close_rows[i] >> row & 1) {
-                out[row][column] = opencv_pixel(resizer, picture, first_row + row, column);
-            }
+            _mm256_storeu_si256((__m256i *)&out[row][4 * i], lines[row]);
         }
     }
 }
@@ -399,6 +449,7 @@ AVX2_FUNCTION static inline ChannelTables make_channel_tables(int channel) {
 /* The shuffle takes the low four bits of an index, and gives 0 for a negative one. */
 AVX2_FUNCTION static inline __m256i look_up(const ChannelTables *channel, __m256i colours) {
     __m256i found = _mm256_setzero_si256();
+    UNROLLED
     for (int i = 0; i < 4; i++) {
         __m256i index = _mm256_sub_epi8(colours, _mm256_set1_epi8((char)(16 * i)));
         found = _mm256_xor_si256(found, _mm256_shuffle_epi8(channel->tables[i], index));
@@ -467,7 +518,7 @@ bool observation_has_avx2(void) {
 
 static void make_block(const Resizer *resizer, const Plane picture, int first_row, int num_rows,
                        uint8_t out[BLOCK_ROWS][SCREEN_WIDTH]) {
-#if IS_X86
+#if IS_X86_64
     if (!resizer->is_plain) {
         avx2_block(resizer, picture, first_row, out);
         return;
@@ -478,7 +529,7 @@ static void make_block(const Resizer *resizer, const Plane picture, int first_ro
 
 static void look_up_channel(const Resizer *resizer, const uint8_t *colours, int num_pixels,
                             int channel, uint8_t *out) {
-#if IS_X86
+#if IS_X86_64
     if (!resizer->is_plain) {
         avx2_lookup(colours, num_pixels, channel, out);
         return;
@@ -528,7 +579,7 @@ void resizer_rgb(const Resizer *resizer, const Plane colours, uint8_t *out) {
 }
 
 void expand_rgb(const Plane colours, uint8_t *out) {
-#if IS_X86
+#if IS_X86_64
     if (observation_has_avx2()) {
         avx2_expand_rgb(colours, out);
         return;
