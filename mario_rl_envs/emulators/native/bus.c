@@ -26,14 +26,17 @@ static void follow(Bus *bus, int64_t cycle) {
 
 static uint8_t read_joypad(uint8_t *bits, uint8_t buttons, bool is_strobing) {
     uint8_t bit = (is_strobing ? buttons : *bits) & 1;
-    if (!is_strobing) *bits >>= 1;
+    if (!is_strobing)
+        *bits >>= 1;
     return 0x40 | bit; /* the rest of the byte is what was on the wires before: nes-py says 0x40 */
 }
 
 uint8_t bus_read(Bus *bus, uint16_t address, int64_t cycle) {
     Machine *machine = bus->machine;
-    if (address < RAM_END) return machine->ram[address % RAM_SIZE];
-    if (address >= PROGRAM_START) return bus->cartridge->program[address - PROGRAM_START];
+    if (address < RAM_END)
+        return machine->ram[address % RAM_SIZE];
+    if (address >= PROGRAM_START)
+        return bus->cartridge->program[address - PROGRAM_START];
     if (address < PPU_END) {
         follow(bus, cycle);
         return ppu_read(&machine->ppu, bus->cartridge, address & 7);
@@ -41,7 +44,8 @@ uint8_t bus_read(Bus *bus, uint16_t address, int64_t cycle) {
     if (address == JOYPAD) {
         return read_joypad(&machine->joypad_bits, machine->buttons, machine->is_strobing);
     }
-    if (address == JOYPAD2) return read_joypad(&machine->joypad2_bits, 0, machine->is_strobing);
+    if (address == JOYPAD2)
+        return read_joypad(&machine->joypad2_bits, 0, machine->is_strobing);
     return 0; /* sound, and nothing at all */
 }
 

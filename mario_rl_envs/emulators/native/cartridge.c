@@ -30,7 +30,8 @@ static uint64_t decode_row(uint8_t low, uint8_t high) {
 }
 
 const char *cartridge_init(Cartridge *cartridge, const uint8_t *file, size_t size) {
-    if (size < HEADER_SIZE || memcmp(file, "NES\x1a", 4) != 0) return "this is no iNES file";
+    if (size < HEADER_SIZE || memcmp(file, "NES\x1a", 4) != 0)
+        return "this is no iNES file";
     int mapper = file[6] >> 4 | (file[7] & 0xF0);
     bool is_vertical = file[6] & 1; /* the level scrolls sideways: name tables lie side by side */
     bool has_extras = file[6] & 0x0E;
@@ -38,7 +39,8 @@ const char *cartridge_init(Cartridge *cartridge, const uint8_t *file, size_t siz
         file[5] != PICTURE_BANKS) {
         return "only NROM cartridges like that of Super Mario Bros are emulated";
     }
-    if (size < HEADER_SIZE + PROGRAM_SIZE + PICTURES_SIZE) return "the iNES file is truncated";
+    if (size < HEADER_SIZE + PROGRAM_SIZE + PICTURES_SIZE)
+        return "the iNES file is truncated";
     memcpy(cartridge->program, file + HEADER_SIZE, PROGRAM_SIZE);
     memcpy(cartridge->pictures, file + HEADER_SIZE + PROGRAM_SIZE, PICTURES_SIZE);
     for (int row = 0; row < NUM_TILE_ROWS; row++) {

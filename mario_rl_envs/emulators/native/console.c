@@ -38,11 +38,13 @@ static void run_frame(Machine *machine, const Cartridge *cartridge, Picture *pic
     for (;;) {
         /* The CPU must not run past the PPU's events: they decide what it finds and does then. */
         int event = bus.num_dots + ppu_dots_to_event(&machine->ppu);
-        if (event > DOTS_PER_FRAME) break;
+        if (event > DOTS_PER_FRAME)
+            break;
         cpu_run(&machine->cpu, &bus, bus.first_cycle + (event - 1) / DOTS_PER_CYCLE);
         ppu_run(&machine->ppu, cartridge, picture, event - bus.num_dots);
         bus.num_dots = event;
-        if (ppu_interrupts(&machine->ppu)) cpu_interrupt(&machine->cpu, &bus);
+        if (ppu_interrupts(&machine->ppu))
+            cpu_interrupt(&machine->cpu, &bus);
     }
     cpu_run(&machine->cpu, &bus, end);
     ppu_run(&machine->ppu, cartridge, picture, DOTS_PER_FRAME - bus.num_dots);
@@ -82,7 +84,8 @@ static void resume(Console *console, const Machine *now, const Machine *before) 
     console->now = *now;
     console->before = *before;
     console->is_drawn = now->num_cycles == 0; /* no frame to run again */
-    if (console->is_drawn) paint_black(&console->picture);
+    if (console->is_drawn)
+        paint_black(&console->picture);
 }
 
 void console_copy(Console *console, const Console *other) {
@@ -107,20 +110,26 @@ typedef struct {
 } Stream;
 
 static void pass_bytes(Stream *stream, uint8_t *bytes, size_t size) {
-    if (stream->direction == WRITE) memcpy(stream->out + stream->position, bytes, size);
-    if (stream->direction == READ) memcpy(bytes, stream->in + stream->position, size);
+    if (stream->direction == WRITE)
+        memcpy(stream->out + stream->position, bytes, size);
+    if (stream->direction == READ)
+        memcpy(bytes, stream->in + stream->position, size);
     stream->position += size;
 }
 
 /* Pass a number of so many bytes, and check that it lies within bounds. */
 static int64_t pass_number(Stream *stream, int64_t number, size_t size, int64_t low, int64_t high) {
     uint8_t bytes[sizeof number];
-    for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)((uint64_t)number >> (8 * i));
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)((uint64_t)number >> (8 * i));
     pass_bytes(stream, bytes, size);
-    if (stream->direction != READ) return number;
+    if (stream->direction != READ)
+        return number;
     uint64_t value = 0;
-    for (size_t i = 0; i < size; i++) value |= (uint64_t)bytes[i] << (8 * i);
-    if (size < sizeof number && low < 0 && value >> (8 * size - 1)) value -= 1ull << (8 * size);
+    for (size_t i = 0; i < size; i++)
+        value |= (uint64_t)bytes[i] << (8 * i);
+    if (size < sizeof number && low < 0 && value >> (8 * size - 1))
+        value -= 1ull << (8 * size);
     number = (int64_t)value;
     if (number < low || number > high) {
         stream->is_valid = false;
@@ -165,7 +174,8 @@ static void pass_ppu(Stream *stream, Ppu *ppu) {
     pass_bool(stream, &ppu->is_search_due);
     pass_signed(stream, &ppu->search_line, 0, SCREEN_HEIGHT - 1);
     pass_byte(stream, &ppu->num_line_sprites, MAX_LINE_SPRITES);
-    for (int i = 0; i < MAX_LINE_SPRITES; i++) pass_byte(stream, &ppu->line_sprites[i], 63);
+    for (int i = 0; i < MAX_LINE_SPRITES; i++)
+        pass_byte(stream, &ppu->line_sprites[i], 63);
 }
 
 static void pass_machine(Stream *stream, Machine *machine) {
@@ -202,12 +212,14 @@ void console_save(const Console *console, uint8_t *out) {
 }
 
 const char *console_load(Console *console, const uint8_t *data, size_t size) {
-    if (size != console_state_size()) return "it has the wrong size";
+    if (size != console_state_size())
+        return "it has the wrong size";
     Stream stream = {.direction = READ, .in = data, .is_valid = true};
     Machine now = {0}, before = {0};
     pass_machine(&stream, &now);
     pass_machine(&stream, &before);
-    if (!stream.is_valid) return "it holds a number that the machine cannot have";
+    if (!stream.is_valid)
+        return "it holds a number that the machine cannot have";
     resume(console, &now, &before);
     return NULL;
 }

@@ -27,9 +27,15 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define FALL_THROUGH __attribute__((fallthrough))
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define UNREACHABLE() __builtin_unreachable()
+#elif defined(_MSC_VER)
+#define FALL_THROUGH ((void)0)
+#define LIKELY(condition) (condition)
+#define UNREACHABLE() __assume(0)
 #else
 #define FALL_THROUGH ((void)0)
 #define LIKELY(condition) (condition)
+#define UNREACHABLE() ((void)0)
 #endif
 
 enum {
@@ -57,13 +63,13 @@ enum Flag {
 };
 
 /* Where an operand lies. In these names X and Y are the index that is added. */
-#define READ_MODES(name)                                                                        \
-    name##_IMMEDIATE, name##_CONSTANT, name##_ZERO_PAGE, name##_RAM, name##_RAM_X, name##_RAM_Y, \
+#define READ_MODES(name)                                                                           \
+    name##_IMMEDIATE, name##_CONSTANT, name##_ZERO_PAGE, name##_RAM, name##_RAM_X, name##_RAM_Y,   \
         name##_ROM_X, name##_ROM_Y, name##_ZERO_PAGE_X, name##_INDIRECT_Y, name##_ELSEWHERE
-#define WRITE_MODES(name)                                                                  \
-    name##_ZERO_PAGE, name##_RAM, name##_RAM_X, name##_RAM_Y, name##_ZERO_PAGE_X, \
+#define WRITE_MODES(name)                                                                          \
+    name##_ZERO_PAGE, name##_RAM, name##_RAM_X, name##_RAM_Y, name##_ZERO_PAGE_X,                  \
         name##_INDIRECT_Y, name##_ELSEWHERE
-#define MODIFY_MODES(name) \
+#define MODIFY_MODES(name)                                                                         \
     name##_ZERO_PAGE, name##_RAM, name##_RAM_X, name##_ZERO_PAGE_X, name##_ELSEWHERE
 
 enum Operation {
@@ -71,15 +77,66 @@ enum Operation {
     DECODE,            /* not decoded yet: not in ROM, or not all of it */
     WAIT,              /* JMP to itself */
     AWAIT_SPRITE_ZERO, /* LDA $2002 in a loop that waits for bit 6 */
-    BRK, PHP, CLC, JSR, PLP, SEC, RTI, PHA, JMP, CLI, RTS, PLA, JMP_INDIRECT, SEI, DEY, TXA, TYA,
-    TXS, TAY, TAX, CLV, TSX, INY, DEX, CLD, INX, NOP, SED,
-    BPL, BMI, BVC, BVS, BCC, BCS, BNE, BEQ,
-    ASL_A, ROL_A, LSR_A, ROR_A,
-    READ_MODES(ORA), READ_MODES(AND), READ_MODES(EOR), READ_MODES(ADC), READ_MODES(LDA),
-    READ_MODES(CMP), READ_MODES(SBC), READ_MODES(BIT), READ_MODES(LDY), READ_MODES(CPY),
-    READ_MODES(CPX), READ_MODES(LDX),
-    WRITE_MODES(STA), WRITE_MODES(STY), WRITE_MODES(STX),
-    MODIFY_MODES(ASL), MODIFY_MODES(ROL), MODIFY_MODES(LSR), MODIFY_MODES(ROR), MODIFY_MODES(DEC),
+    BRK,
+    PHP,
+    CLC,
+    JSR,
+    PLP,
+    SEC,
+    RTI,
+    PHA,
+    JMP,
+    CLI,
+    RTS,
+    PLA,
+    JMP_INDIRECT,
+    SEI,
+    DEY,
+    TXA,
+    TYA,
+    TXS,
+    TAY,
+    TAX,
+    CLV,
+    TSX,
+    INY,
+    DEX,
+    CLD,
+    INX,
+    NOP,
+    SED,
+    BPL,
+    BMI,
+    BVC,
+    BVS,
+    BCC,
+    BCS,
+    BNE,
+    BEQ,
+    ASL_A,
+    ROL_A,
+    LSR_A,
+    ROR_A,
+    READ_MODES(ORA),
+    READ_MODES(AND),
+    READ_MODES(EOR),
+    READ_MODES(ADC),
+    READ_MODES(LDA),
+    READ_MODES(CMP),
+    READ_MODES(SBC),
+    READ_MODES(BIT),
+    READ_MODES(LDY),
+    READ_MODES(CPY),
+    READ_MODES(CPX),
+    READ_MODES(LDX),
+    WRITE_MODES(STA),
+    WRITE_MODES(STY),
+    WRITE_MODES(STX),
+    MODIFY_MODES(ASL),
+    MODIFY_MODES(ROL),
+    MODIFY_MODES(LSR),
+    MODIFY_MODES(ROR),
+    MODIFY_MODES(DEC),
     MODIFY_MODES(INC),
 };
 
@@ -102,21 +159,21 @@ enum Kind { READS, WRITES, MODIFIES, NEITHER };
 /* Cycles by opcode, without those for crossing pages and taking branches. */
 static const uint8_t CYCLES[256] = {
     14, 6, 1, 1, 1, 3, 5, 1, 3, 2, 2, 1, 1, 4, 6, 1, /* 00 */
-    2, 5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1,  /* 10 */
-    6, 6, 1, 1, 3, 3, 5, 1, 4, 2, 2, 1, 4, 4, 6, 1,  /* 20 */
-    2, 5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1,  /* 30 */
-    6, 6, 1, 1, 1, 3, 5, 1, 3, 2, 2, 1, 3, 4, 6, 1,  /* 40 */
-    2, 5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1,  /* 50 */
-    6, 6, 1, 1, 1, 3, 5, 1, 4, 2, 2, 1, 5, 4, 6, 1,  /* 60 */
-    2, 5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1,  /* 70 */
-    1, 6, 1, 1, 3, 3, 3, 1, 2, 1, 2, 1, 4, 4, 4, 1,  /* 80 */
-    2, 6, 1, 1, 4, 4, 4, 1, 2, 5, 2, 1, 1, 5, 1, 1,  /* 90 */
-    2, 6, 2, 1, 3, 3, 3, 1, 2, 2, 2, 1, 4, 4, 4, 1,  /* A0 */
-    2, 5, 1, 1, 4, 4, 4, 1, 2, 4, 2, 1, 4, 4, 4, 1,  /* B0 */
-    2, 6, 1, 1, 3, 3, 5, 1, 2, 2, 2, 1, 4, 4, 6, 1,  /* C0 */
-    2, 5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1,  /* D0 */
-    2, 6, 1, 1, 3, 3, 5, 1, 2, 2, 2, 1, 4, 4, 6, 1,  /* E0 */
-    2, 5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1,  /* F0 */
+    2,  5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1, /* 10 */
+    6,  6, 1, 1, 3, 3, 5, 1, 4, 2, 2, 1, 4, 4, 6, 1, /* 20 */
+    2,  5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1, /* 30 */
+    6,  6, 1, 1, 1, 3, 5, 1, 3, 2, 2, 1, 3, 4, 6, 1, /* 40 */
+    2,  5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1, /* 50 */
+    6,  6, 1, 1, 1, 3, 5, 1, 4, 2, 2, 1, 5, 4, 6, 1, /* 60 */
+    2,  5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1, /* 70 */
+    1,  6, 1, 1, 3, 3, 3, 1, 2, 1, 2, 1, 4, 4, 4, 1, /* 80 */
+    2,  6, 1, 1, 4, 4, 4, 1, 2, 5, 2, 1, 1, 5, 1, 1, /* 90 */
+    2,  6, 2, 1, 3, 3, 3, 1, 2, 2, 2, 1, 4, 4, 4, 1, /* A0 */
+    2,  5, 1, 1, 4, 4, 4, 1, 2, 4, 2, 1, 4, 4, 4, 1, /* B0 */
+    2,  6, 1, 1, 3, 3, 5, 1, 2, 2, 2, 1, 4, 4, 6, 1, /* C0 */
+    2,  5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1, /* D0 */
+    2,  6, 1, 1, 3, 3, 5, 1, 2, 2, 2, 1, 4, 4, 6, 1, /* E0 */
+    2,  5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1, /* F0 */
 };
 
 /* What an opcode is, before it is known where its operand lies. */
@@ -130,46 +187,46 @@ typedef struct {
 /* Opcodes without an operand in memory; NOTHING where there is none. */
 static enum Operation decode_implied(uint8_t opcode) {
     switch (opcode) {
-        case 0x00: return BRK;
-        case 0x08: return PHP;
-        case 0x18: return CLC;
-        case 0x20: return JSR;
-        case 0x28: return PLP;
-        case 0x38: return SEC;
-        case 0x40: return RTI;
-        case 0x48: return PHA;
-        case 0x4C: return JMP;
-        case 0x58: return CLI;
-        case 0x60: return RTS;
-        case 0x68: return PLA;
-        case 0x6C: return JMP_INDIRECT;
-        case 0x78: return SEI;
-        case 0x88: return DEY;
-        case 0x8A: return TXA;
-        case 0x98: return TYA;
-        case 0x9A: return TXS;
-        case 0xA8: return TAY;
-        case 0xAA: return TAX;
-        case 0xB8: return CLV;
-        case 0xBA: return TSX;
-        case 0xC8: return INY;
-        case 0xCA: return DEX;
-        case 0xD8: return CLD;
-        case 0xE8: return INX;
-        case 0xEA: return NOP;
-        case 0xF8: return SED;
-        default: return NOTHING;
+    case 0x00: return BRK;
+    case 0x08: return PHP;
+    case 0x18: return CLC;
+    case 0x20: return JSR;
+    case 0x28: return PLP;
+    case 0x38: return SEC;
+    case 0x40: return RTI;
+    case 0x48: return PHA;
+    case 0x4C: return JMP;
+    case 0x58: return CLI;
+    case 0x60: return RTS;
+    case 0x68: return PLA;
+    case 0x6C: return JMP_INDIRECT;
+    case 0x78: return SEI;
+    case 0x88: return DEY;
+    case 0x8A: return TXA;
+    case 0x98: return TYA;
+    case 0x9A: return TXS;
+    case 0xA8: return TAY;
+    case 0xAA: return TAX;
+    case 0xB8: return CLV;
+    case 0xBA: return TSX;
+    case 0xC8: return INY;
+    case 0xCA: return DEX;
+    case 0xD8: return CLD;
+    case 0xE8: return INX;
+    case 0xEA: return NOP;
+    case 0xF8: return SED;
+    default: return NOTHING;
     }
 }
 
 static uint8_t mode_size(enum Mode mode) {
     switch (mode) {
-        case ABSOLUTE:
-        case ABSOLUTE_X:
-        case ABSOLUTE_Y: return 3;
-        case ACCUMULATOR:
-        case NO_MODE: return 1;
-        default: return 2;
+    case ABSOLUTE:
+    case ABSOLUTE_X:
+    case ABSOLUTE_Y: return 3;
+    case ACCUMULATOR:
+    case NO_MODE: return 1;
+    default: return 2;
     }
 }
 
@@ -178,7 +235,8 @@ static uint8_t mode_size(enum Mode mode) {
 static Opcode decode_opcode(uint8_t opcode) {
     static const enum Mode MODES[3][8] = {
         {IMMEDIATE, ZERO_PAGE, NO_MODE, ABSOLUTE, NO_MODE, ZERO_PAGE_X, NO_MODE, ABSOLUTE_X},
-        {INDIRECT_X, ZERO_PAGE, IMMEDIATE, ABSOLUTE, INDIRECT_Y, ZERO_PAGE_X, ABSOLUTE_Y, ABSOLUTE_X},
+        {INDIRECT_X, ZERO_PAGE, IMMEDIATE, ABSOLUTE, INDIRECT_Y, ZERO_PAGE_X, ABSOLUTE_Y,
+         ABSOLUTE_X},
         {IMMEDIATE, ZERO_PAGE, ACCUMULATOR, ABSOLUTE, NO_MODE, ZERO_PAGE_X, NO_MODE, ABSOLUTE_X},
     };
     static const struct {
@@ -215,18 +273,24 @@ static Opcode decode_opcode(uint8_t opcode) {
         bool has_address = implied == JSR || implied == JMP || implied == JMP_INDIRECT;
         return (Opcode){NEITHER, has_address ? ABSOLUTE : NO_MODE, implied, has_address ? 3 : 1};
     }
-    if ((opcode & 0x1F) == 0x10) return (Opcode){NEITHER, IMMEDIATE, BPL + (opcode >> 5), 2};
+    if ((opcode & 0x1F) == 0x10)
+        return (Opcode){NEITHER, IMMEDIATE, BPL + (opcode >> 5), 2};
     int group = opcode & 3, operation = opcode >> 5;
-    if (group == 3) return (Opcode){NEITHER, NO_MODE, NOTHING, 1};
+    if (group == 3)
+        return (Opcode){NEITHER, NO_MODE, NOTHING, 1};
     enum Mode mode = MODES[group][(opcode >> 2) & 7];
     if (group == 2 && (operation == 4 || operation == 5)) { /* STX and LDX are indexed by Y */
-        if (mode == ZERO_PAGE_X) mode = ZERO_PAGE_Y;
-        if (mode == ABSOLUTE_X) mode = ABSOLUTE_Y;
+        if (mode == ZERO_PAGE_X)
+            mode = ZERO_PAGE_Y;
+        if (mode == ABSOLUTE_X)
+            mode = ABSOLUTE_Y;
     }
-    if (mode == NO_MODE) return (Opcode){NEITHER, NO_MODE, NOTHING, 1};
-    if (mode == ACCUMULATOR) return (Opcode){NEITHER, mode, (uint8_t)(ASL_A + operation), 1};
-    return (Opcode){OPERATIONS[group][operation].kind, mode,
-                    OPERATIONS[group][operation].operation, mode_size(mode)};
+    if (mode == NO_MODE)
+        return (Opcode){NEITHER, NO_MODE, NOTHING, 1};
+    if (mode == ACCUMULATOR)
+        return (Opcode){NEITHER, mode, (uint8_t)(ASL_A + operation), 1};
+    return (Opcode){OPERATIONS[group][operation].kind, mode, OPERATIONS[group][operation].operation,
+                    mode_size(mode)};
 }
 
 /* Choose among the modes of an operation by where its operand lies. An index may carry an address
@@ -235,52 +299,55 @@ static int place_read(enum Mode mode, int operand) {
     bool stays_in_ram = operand <= RAM_END - 0x100;
     bool stays_in_rom = operand >= PROGRAM_START && operand <= 0x10000 - 0x100;
     switch (mode) {
-        case IMMEDIATE: return ORA_IMMEDIATE;
-        case ZERO_PAGE: return ORA_ZERO_PAGE;
-        case ZERO_PAGE_X: return ORA_ZERO_PAGE_X;
-        case INDIRECT_Y: return ORA_INDIRECT_Y;
-        case ABSOLUTE:
-            if (operand < RAM_END) return ORA_RAM;
-            return operand >= PROGRAM_START ? ORA_CONSTANT : ORA_ELSEWHERE;
-        case ABSOLUTE_X:
-            if (stays_in_ram) return ORA_RAM_X;
-            return stays_in_rom ? ORA_ROM_X : ORA_ELSEWHERE;
-        case ABSOLUTE_Y:
-            if (stays_in_ram) return ORA_RAM_Y;
-            return stays_in_rom ? ORA_ROM_Y : ORA_ELSEWHERE;
-        default: return ORA_ELSEWHERE;
+    case IMMEDIATE: return ORA_IMMEDIATE;
+    case ZERO_PAGE: return ORA_ZERO_PAGE;
+    case ZERO_PAGE_X: return ORA_ZERO_PAGE_X;
+    case INDIRECT_Y: return ORA_INDIRECT_Y;
+    case ABSOLUTE:
+        if (operand < RAM_END)
+            return ORA_RAM;
+        return operand >= PROGRAM_START ? ORA_CONSTANT : ORA_ELSEWHERE;
+    case ABSOLUTE_X:
+        if (stays_in_ram)
+            return ORA_RAM_X;
+        return stays_in_rom ? ORA_ROM_X : ORA_ELSEWHERE;
+    case ABSOLUTE_Y:
+        if (stays_in_ram)
+            return ORA_RAM_Y;
+        return stays_in_rom ? ORA_ROM_Y : ORA_ELSEWHERE;
+    default: return ORA_ELSEWHERE;
     }
 }
 
 static int place_write(enum Mode mode, int operand) {
     bool stays_in_ram = operand <= RAM_END - 0x100;
     switch (mode) {
-        case ZERO_PAGE: return STA_ZERO_PAGE;
-        case ZERO_PAGE_X: return STA_ZERO_PAGE_X;
-        case INDIRECT_Y: return STA_INDIRECT_Y;
-        case ABSOLUTE: return operand < RAM_END ? STA_RAM : STA_ELSEWHERE;
-        case ABSOLUTE_X: return stays_in_ram ? STA_RAM_X : STA_ELSEWHERE;
-        case ABSOLUTE_Y: return stays_in_ram ? STA_RAM_Y : STA_ELSEWHERE;
-        default: return STA_ELSEWHERE;
+    case ZERO_PAGE: return STA_ZERO_PAGE;
+    case ZERO_PAGE_X: return STA_ZERO_PAGE_X;
+    case INDIRECT_Y: return STA_INDIRECT_Y;
+    case ABSOLUTE: return operand < RAM_END ? STA_RAM : STA_ELSEWHERE;
+    case ABSOLUTE_X: return stays_in_ram ? STA_RAM_X : STA_ELSEWHERE;
+    case ABSOLUTE_Y: return stays_in_ram ? STA_RAM_Y : STA_ELSEWHERE;
+    default: return STA_ELSEWHERE;
     }
 }
 
 static int place_modify(enum Mode mode, int operand) {
     switch (mode) {
-        case ZERO_PAGE: return ASL_ZERO_PAGE;
-        case ZERO_PAGE_X: return ASL_ZERO_PAGE_X;
-        case ABSOLUTE: return operand < RAM_END ? ASL_RAM : ASL_ELSEWHERE;
-        case ABSOLUTE_X: return operand <= RAM_END - 0x100 ? ASL_RAM_X : ASL_ELSEWHERE;
-        default: return ASL_ELSEWHERE;
+    case ZERO_PAGE: return ASL_ZERO_PAGE;
+    case ZERO_PAGE_X: return ASL_ZERO_PAGE_X;
+    case ABSOLUTE: return operand < RAM_END ? ASL_RAM : ASL_ELSEWHERE;
+    case ABSOLUTE_X: return operand <= RAM_END - 0x100 ? ASL_RAM_X : ASL_ELSEWHERE;
+    default: return ASL_ELSEWHERE;
     }
 }
 
 static int place(Opcode opcode, int operand) {
     switch (opcode.kind) {
-        case READS: return opcode.operation + place_read(opcode.mode, operand) - ORA_IMMEDIATE;
-        case WRITES: return opcode.operation + place_write(opcode.mode, operand) - STA_ZERO_PAGE;
-        case MODIFIES: return opcode.operation + place_modify(opcode.mode, operand) - ASL_ZERO_PAGE;
-        default: return opcode.operation;
+    case READS: return opcode.operation + place_read(opcode.mode, operand) - ORA_IMMEDIATE;
+    case WRITES: return opcode.operation + place_write(opcode.mode, operand) - STA_ZERO_PAGE;
+    case MODIFIES: return opcode.operation + place_modify(opcode.mode, operand) - ASL_ZERO_PAGE;
+    default: return opcode.operation;
     }
 }
 
@@ -301,7 +368,8 @@ static Instruction decode(const uint8_t bytes[MAX_INSTRUCTION_SIZE], uint16_t pc
     } else if (operation == JMP && operand == pc) {
         operation = WAIT;
     } else if (opcode.mode == ABSOLUTE && opcode.kind != NEITHER) {
-        if (operand < RAM_END) operand &= RAM_MASK;
+        if (operand < RAM_END)
+            operand &= RAM_MASK;
         if (opcode.kind == READS && operand >= PROGRAM_START) {
             operand = program[operand - PROGRAM_START];
         }
@@ -345,17 +413,17 @@ static Place find_operand(Bus *bus, uint8_t opcode_byte, uint16_t pc, uint16_t o
     uint16_t base = operand;
     uint8_t index = 0;
     switch (opcode.mode) {
-        case IMMEDIATE: base = (uint16_t)(pc + 1); break;
-        case ZERO_PAGE_X: base = (uint8_t)(operand + x); break;
-        case ZERO_PAGE_Y: base = (uint8_t)(operand + y); break;
-        case ABSOLUTE_X: index = x; break;
-        case ABSOLUTE_Y: index = y; break;
-        case INDIRECT_X: {
-            uint8_t pointer = (uint8_t)(operand + x);
-            base = (uint16_t)(ram[pointer] | ram[(uint8_t)(pointer + 1)] << 8);
-            break;
-        }
-        default: break;
+    case IMMEDIATE: base = (uint16_t)(pc + 1); break;
+    case ZERO_PAGE_X: base = (uint8_t)(operand + x); break;
+    case ZERO_PAGE_Y: base = (uint8_t)(operand + y); break;
+    case ABSOLUTE_X: index = x; break;
+    case ABSOLUTE_Y: index = y; break;
+    case INDIRECT_X: {
+        uint8_t pointer = (uint8_t)(operand + x);
+        base = (uint16_t)(ram[pointer] | ram[(uint8_t)(pointer + 1)] << 8);
+        break;
+    }
+    default: break;
     }
     uint16_t address = (uint16_t)(base + index);
     return (Place){address, opcode.size, (address ^ base) >> 8};
@@ -367,7 +435,7 @@ static uint8_t pack_flags(uint32_t nz, uint32_t overflow, uint32_t carry, uint8_
 }
 
 void cpu_power_on(Cpu *cpu, const Cartridge *cartridge) {
-    const uint8_t *vector = cartridge->program + VECTOR_RESET - PROGRAM_START;
+    const uint8_t *vector = cartridge->program + (VECTOR_RESET - PROGRAM_START);
     *cpu = (Cpu){.pc = (uint16_t)(vector[0] | vector[1] << 8),
                  .sp = 0xFD,
                  .flags = ALWAYS_SET | NO_INTERRUPTS};
@@ -379,7 +447,7 @@ static void push(Cpu *cpu, uint8_t *ram, uint8_t value) {
 
 void cpu_interrupt(Cpu *cpu, Bus *bus) {
     uint8_t *ram = bus->machine->ram;
-    const uint8_t *vector = bus->cartridge->program + VECTOR_INTERRUPT - PROGRAM_START;
+    const uint8_t *vector = bus->cartridge->program + (VECTOR_INTERRUPT - PROGRAM_START);
     push(cpu, ram, (uint8_t)(cpu->pc >> 8));
     push(cpu, ram, (uint8_t)cpu->pc);
     push(cpu, ram, cpu->flags);
@@ -390,182 +458,181 @@ void cpu_interrupt(Cpu *cpu, Bus *bus) {
 
 /* The operations, spelled out for every place that their operand may lie in. `statement` finds it in
  * `value`; the code of an instruction that modifies leaves its result there. */
-#define READ(name, statement)                                              \
-    case name##_CONSTANT: next++; FALL_THROUGH;                            \
-    case name##_IMMEDIATE:                                                 \
-        value = in.operand;                                                \
-        next += 2;                                                         \
-        statement;                                                         \
-        break;                                                             \
-    case name##_RAM: next++; FALL_THROUGH;                                 \
-    case name##_ZERO_PAGE:                                                 \
-        value = ram[in.operand];                                           \
-        next += 2;                                                         \
-        statement;                                                         \
-        break;                                                             \
-    case name##_RAM_X:                                                     \
-        value = ram[(in.operand + x) & RAM_MASK];                          \
-        cycle += crosses_page(in.operand, x);                              \
-        next += 3;                                                         \
-        statement;                                                         \
-        break;                                                             \
-    case name##_RAM_Y:                                                     \
-        value = ram[(in.operand + y) & RAM_MASK];                          \
-        cycle += crosses_page(in.operand, y);                              \
-        next += 3;                                                         \
-        statement;                                                         \
-        break;                                                             \
-    case name##_ROM_X:                                                     \
-        value = program[in.operand - PROGRAM_START + x];                   \
-        cycle += crosses_page(in.operand, x);                              \
-        next += 3;                                                         \
-        statement;                                                         \
-        break;                                                             \
-    case name##_ROM_Y:                                                     \
-        value = program[in.operand - PROGRAM_START + y];                   \
-        cycle += crosses_page(in.operand, y);                              \
-        next += 3;                                                         \
-        statement;                                                         \
-        break;                                                             \
-    case name##_ZERO_PAGE_X:                                               \
-        value = ram[(uint8_t)(in.operand + x)];                            \
-        next += 2;                                                         \
-        statement;                                                         \
-        break;                                                             \
-    case name##_INDIRECT_Y: {                                              \
-        uint32_t pointer = read_pointer(ram, (uint8_t)in.operand);         \
-        uint16_t address = (uint16_t)(pointer + y);                        \
-        value = LIKELY(address < RAM_END) ? ram[address & RAM_MASK]        \
-                                          : bus_read(bus, address, start); \
-        cycle += crosses_page(pointer, y);                                 \
-        next += 2;                                                         \
-        statement;                                                         \
-        break;                                                             \
-    }                                                                      \
-    case name##_ELSEWHERE: {                                               \
-        Place place = FIND_OPERAND();                                      \
-        value = bus_read(bus, place.address, start);                       \
-        cycle += place.crosses_page;                                       \
-        next += place.size;                                                \
-        statement;                                                         \
-        break;                                                             \
+#define READ(name, statement)                                                                      \
+    case name##_CONSTANT: next++; FALL_THROUGH;                                                    \
+    case name##_IMMEDIATE:                                                                         \
+        value = in.operand;                                                                        \
+        next += 2;                                                                                 \
+        statement;                                                                                 \
+        break;                                                                                     \
+    case name##_RAM: next++; FALL_THROUGH;                                                         \
+    case name##_ZERO_PAGE:                                                                         \
+        value = ram[in.operand];                                                                   \
+        next += 2;                                                                                 \
+        statement;                                                                                 \
+        break;                                                                                     \
+    case name##_RAM_X:                                                                             \
+        value = ram[(in.operand + x) & RAM_MASK];                                                  \
+        cycle += crosses_page(in.operand, x);                                                      \
+        next += 3;                                                                                 \
+        statement;                                                                                 \
+        break;                                                                                     \
+    case name##_RAM_Y:                                                                             \
+        value = ram[(in.operand + y) & RAM_MASK];                                                  \
+        cycle += crosses_page(in.operand, y);                                                      \
+        next += 3;                                                                                 \
+        statement;                                                                                 \
+        break;                                                                                     \
+    case name##_ROM_X:                                                                             \
+        value = program[in.operand - PROGRAM_START + x];                                           \
+        cycle += crosses_page(in.operand, x);                                                      \
+        next += 3;                                                                                 \
+        statement;                                                                                 \
+        break;                                                                                     \
+    case name##_ROM_Y:                                                                             \
+        value = program[in.operand - PROGRAM_START + y];                                           \
+        cycle += crosses_page(in.operand, y);                                                      \
+        next += 3;                                                                                 \
+        statement;                                                                                 \
+        break;                                                                                     \
+    case name##_ZERO_PAGE_X:                                                                       \
+        value = ram[(uint8_t)(in.operand + x)];                                                    \
+        next += 2;                                                                                 \
+        statement;                                                                                 \
+        break;                                                                                     \
+    case name##_INDIRECT_Y: {                                                                      \
+        uint32_t pointer = read_pointer(ram, (uint8_t)in.operand);                                 \
+        uint16_t address = (uint16_t)(pointer + y);                                                \
+        value =                                                                                    \
+            LIKELY(address < RAM_END) ? ram[address & RAM_MASK] : bus_read(bus, address, start);   \
+        cycle += crosses_page(pointer, y);                                                         \
+        next += 2;                                                                                 \
+        statement;                                                                                 \
+        break;                                                                                     \
+    }                                                                                              \
+    case name##_ELSEWHERE: {                                                                       \
+        Place place = FIND_OPERAND();                                                              \
+        value = bus_read(bus, place.address, start);                                               \
+        cycle += place.crosses_page;                                                               \
+        next += place.size;                                                                        \
+        statement;                                                                                 \
+        break;                                                                                     \
     }
 
-#define WRITE(name, what)                                            \
-    case name##_RAM: next++; FALL_THROUGH;                           \
-    case name##_ZERO_PAGE:                                           \
-        ram[in.operand] = (uint8_t)(what);                           \
-        next += 2;                                                   \
-        break;                                                       \
-    case name##_RAM_X:                                               \
-        ram[(in.operand + x) & RAM_MASK] = (uint8_t)(what);          \
-        next += 3;                                                   \
-        break;                                                       \
-    case name##_RAM_Y:                                               \
-        ram[(in.operand + y) & RAM_MASK] = (uint8_t)(what);          \
-        next += 3;                                                   \
-        break;                                                       \
-    case name##_ZERO_PAGE_X:                                         \
-        ram[(uint8_t)(in.operand + x)] = (uint8_t)(what);            \
-        next += 2;                                                   \
-        break;                                                       \
-    case name##_INDIRECT_Y: {                                        \
-        uint32_t pointer = read_pointer(ram, (uint8_t)in.operand);   \
-        uint16_t address = (uint16_t)(pointer + y);                  \
-        cycle += bus_write(bus, address, (uint8_t)(what), start);    \
-        next += 2;                                                   \
-        break;                                                       \
-    }                                                                \
-    case name##_ELSEWHERE: {                                         \
-        Place place = FIND_OPERAND();                                \
-        cycle += bus_write(bus, place.address, (uint8_t)(what), start); \
-        next += place.size;                                          \
-        break;                                                       \
+#define WRITE(name, what)                                                                          \
+    case name##_RAM: next++; FALL_THROUGH;                                                         \
+    case name##_ZERO_PAGE:                                                                         \
+        ram[in.operand] = (uint8_t)(what);                                                         \
+        next += 2;                                                                                 \
+        break;                                                                                     \
+    case name##_RAM_X:                                                                             \
+        ram[(in.operand + x) & RAM_MASK] = (uint8_t)(what);                                        \
+        next += 3;                                                                                 \
+        break;                                                                                     \
+    case name##_RAM_Y:                                                                             \
+        ram[(in.operand + y) & RAM_MASK] = (uint8_t)(what);                                        \
+        next += 3;                                                                                 \
+        break;                                                                                     \
+    case name##_ZERO_PAGE_X:                                                                       \
+        ram[(uint8_t)(in.operand + x)] = (uint8_t)(what);                                          \
+        next += 2;                                                                                 \
+        break;                                                                                     \
+    case name##_INDIRECT_Y: {                                                                      \
+        uint32_t pointer = read_pointer(ram, (uint8_t)in.operand);                                 \
+        uint16_t address = (uint16_t)(pointer + y);                                                \
+        cycle += bus_write(bus, address, (uint8_t)(what), start);                                  \
+        next += 2;                                                                                 \
+        break;                                                                                     \
+    }                                                                                              \
+    case name##_ELSEWHERE: {                                                                       \
+        Place place = FIND_OPERAND();                                                              \
+        cycle += bus_write(bus, place.address, (uint8_t)(what), start);                            \
+        next += place.size;                                                                        \
+        break;                                                                                     \
     }
 
-#define MODIFY(name, statement)                                     \
-    case name##_RAM: next++; FALL_THROUGH;                          \
-    case name##_ZERO_PAGE:                                          \
-        value = ram[in.operand];                                    \
-        statement;                                                  \
-        ram[in.operand] = (uint8_t)value;                           \
-        next += 2;                                                  \
-        break;                                                      \
-    case name##_RAM_X: {                                            \
-        uint8_t *byte = &ram[(in.operand + x) & RAM_MASK];          \
-        value = *byte;                                              \
-        statement;                                                  \
-        *byte = (uint8_t)value;                                     \
-        cycle += crosses_page(in.operand, x);                       \
-        next += 3;                                                  \
-        break;                                                      \
-    }                                                               \
-    case name##_ZERO_PAGE_X: {                                      \
-        uint8_t *byte = &ram[(uint8_t)(in.operand + x)];            \
-        value = *byte;                                              \
-        statement;                                                  \
-        *byte = (uint8_t)value;                                     \
-        next += 2;                                                  \
-        break;                                                      \
-    }                                                               \
-    case name##_ELSEWHERE: {                                        \
-        Place place = FIND_OPERAND();                               \
-        value = bus_read(bus, place.address, start);                \
-        statement;                                                  \
-        cycle += bus_write(bus, place.address, (uint8_t)value, start); \
-        cycle += place.crosses_page;                                \
-        next += place.size;                                         \
-        break;                                                      \
+#define MODIFY(name, statement)                                                                    \
+    case name##_RAM: next++; FALL_THROUGH;                                                         \
+    case name##_ZERO_PAGE:                                                                         \
+        value = ram[in.operand];                                                                   \
+        statement;                                                                                 \
+        ram[in.operand] = (uint8_t)value;                                                          \
+        next += 2;                                                                                 \
+        break;                                                                                     \
+    case name##_RAM_X: {                                                                           \
+        uint8_t *byte = &ram[(in.operand + x) & RAM_MASK];                                         \
+        value = *byte;                                                                             \
+        statement;                                                                                 \
+        *byte = (uint8_t)value;                                                                    \
+        cycle += crosses_page(in.operand, x);                                                      \
+        next += 3;                                                                                 \
+        break;                                                                                     \
+    }                                                                                              \
+    case name##_ZERO_PAGE_X: {                                                                     \
+        uint8_t *byte = &ram[(uint8_t)(in.operand + x)];                                           \
+        value = *byte;                                                                             \
+        statement;                                                                                 \
+        *byte = (uint8_t)value;                                                                    \
+        next += 2;                                                                                 \
+        break;                                                                                     \
+    }                                                                                              \
+    case name##_ELSEWHERE: {                                                                       \
+        Place place = FIND_OPERAND();                                                              \
+        value = bus_read(bus, place.address, start);                                               \
+        statement;                                                                                 \
+        cycle += bus_write(bus, place.address, (uint8_t)value, start);                             \
+        cycle += place.crosses_page;                                                               \
+        next += place.size;                                                                        \
+        break;                                                                                     \
     }
 
-#define BRANCH(name, condition)    \
-    case name:                     \
-        if (condition) {           \
-            cycle = start + (in.cycles >> 4); \
-            pc = in.operand;       \
-            goto jump;             \
-        }                          \
-        cycle = start + (in.cycles & 15); \
-        next += 2;                 \
+#define BRANCH(name, condition)                                                                    \
+    case name:                                                                                     \
+        if (condition) {                                                                           \
+            cycle = start + (in.cycles >> 4);                                                      \
+            pc = in.operand;                                                                       \
+            goto jump;                                                                             \
+        }                                                                                          \
+        cycle = start + (in.cycles & 15);                                                          \
+        next += 2;                                                                                 \
         break;
 
-#define FIND_OPERAND() \
-    find_operand(bus, first == rom ? program[next - rom] : scratch_opcode, PC(), in.operand, \
+#define FIND_OPERAND()                                                                             \
+    find_operand(bus, first == rom ? program[next - rom] : scratch_opcode, PC(), in.operand,       \
                  (uint8_t)x, (uint8_t)y)
 #define PC() ((uint16_t)(first_pc + (next - first)))
 #define PACK_FLAGS() pack_flags(nz, overflow, carry, others)
-#define UNPACK_FLAGS(flags)                                                               \
-    (nz = ((flags) & ZERO ? 0u : 1u) | ((flags) & NEGATIVE ? 0x8000u : 0u),               \
-     carry = (flags) & CARRY, overflow = (flags) & OVERFLOW,                              \
-     others = (uint8_t)((flags) & (NO_INTERRUPTS | DECIMAL)))
+#define UNPACK_FLAGS(flags)                                                                        \
+    (nz = ((flags)&ZERO ? 0u : 1u) | ((flags)&NEGATIVE ? 0x8000u : 0u), carry = (flags)&CARRY,     \
+     overflow = (flags)&OVERFLOW, others = (uint8_t)((flags) & (NO_INTERRUPTS | DECIMAL)))
 #define PUSH(what) (ram[STACK | sp] = (uint8_t)(what), sp = (uint8_t)(sp - 1))
 #define PULL() (sp = (uint8_t)(sp + 1), ram[STACK | sp])
-#define IMPLIED(name, statement) \
-    case name:                   \
-        statement;               \
-        next++;                  \
+#define IMPLIED(name, statement)                                                                   \
+    case name:                                                                                     \
+        statement;                                                                                 \
+        next++;                                                                                    \
         break;
 /* Add with carry; to subtract is to add the complement. Overflow: both have the sign that the sum
  * has not. */
-#define ADD(what)                                           \
-    do {                                                    \
-        uint32_t addend = (what), sum = a + addend + carry; \
-        overflow = (a ^ sum) & (addend ^ sum) & 0x80;       \
-        carry = sum >> 8;                                   \
-        SET_A(sum);                                         \
+#define ADD(what)                                                                                  \
+    do {                                                                                           \
+        uint32_t addend = (what), sum = a + addend + carry;                                        \
+        overflow = (a ^ sum) & (addend ^ sum) & 0x80;                                              \
+        carry = sum >> 8;                                                                          \
+        SET_A(sum);                                                                                \
     } while (0)
-#define COMPARE(with) (carry = (with) >= value, nz = ((with) - value) & 0xFF)
-#define SHIFT_LEFT(what, low_bit)                          \
-    do {                                                   \
-        uint32_t shifted = (what) << 1 | (low_bit);        \
-        carry = shifted >> 8;                              \
-        what = nz = (uint8_t)shifted;                      \
+#define COMPARE(with) (carry = (with) >= value, nz = ((with)-value) & 0xFF)
+#define SHIFT_LEFT(what, low_bit)                                                                  \
+    do {                                                                                           \
+        uint32_t shifted = (what) << 1 | (low_bit);                                                \
+        carry = shifted >> 8;                                                                      \
+        what = nz = (uint8_t)shifted;                                                              \
     } while (0)
-#define SHIFT_RIGHT(what, high_bit)                        \
-    do {                                                   \
-        uint32_t shifted = (what) >> 1 | (high_bit) << 7;  \
-        carry = (what) & 1;                                \
-        what = nz = shifted;                               \
+#define SHIFT_RIGHT(what, high_bit)                                                                \
+    do {                                                                                           \
+        uint32_t shifted = (what) >> 1 | (high_bit) << 7;                                          \
+        carry = (what)&1;                                                                          \
+        what = nz = shifted;                                                                       \
     } while (0)
 #define SET_A(what) (a = nz = (uint8_t)(what))
 #define SET_X(what) (x = nz = (uint8_t)(what))
@@ -602,7 +669,8 @@ jump:
     next = rom + (pc - PROGRAM_START);
     if (pc < PROGRAM_START) {
     decode_here:
-        for (uint16_t i = 1; i <= MAX_INSTRUCTION_SIZE; i++) scratch[i] = (Instruction){DECODE, 0, 0};
+        for (uint16_t i = 1; i <= MAX_INSTRUCTION_SIZE; i++)
+            scratch[i] = (Instruction){DECODE, 0, 0};
         uint8_t bytes[MAX_INSTRUCTION_SIZE];
         for (uint16_t i = 0; i < MAX_INSTRUCTION_SIZE; i++) {
             bytes[i] = bus_read(bus, (uint16_t)(pc + i), cycle);
@@ -618,67 +686,68 @@ jump:
         const int64_t start = cycle;
         cycle += in.cycles;
         switch ((enum Operation)in.operation) {
-            case NOTHING: next++; break;
-            case DECODE:
-                pc = PC();
-                if (first == rom) goto decode_here;
-                goto jump;
-            case WAIT:
-                cycle = start + (limit - start + JUMP_CYCLES - 1) / JUMP_CYCLES * JUMP_CYCLES;
-                break;
-            case AWAIT_SPRITE_ZERO: {
-                SET_A(bus_read(bus, PPU_STATUS, start));
-                /* What follows is AND and the branch back, taken as long as it waits. */
-                bool awaits_hit = next[5].operation == BEQ;
-                int turn_cycles = in.cycles + next[3].cycles + (next[5].cycles >> 4);
-                bool is_over = (a & SPRITE_ZERO_BIT ? true : false) == awaits_hit;
-                int64_t end = is_over ? start
-                                      : bus_await_sprite_zero(bus, awaits_hit, start, limit);
-                int64_t turns = (end - start + turn_cycles - 1) / turn_cycles;
-                int64_t turns_before_limit = (limit - start) / turn_cycles;
-                if (turns > turns_before_limit) turns = turns_before_limit;
-                if (turns > 0) {
-                    SET_A(a & SPRITE_ZERO_BIT);
-                    cycle = start + turns * turn_cycles;
-                } else {
-                    next += 3;
-                }
-                break;
+        case NOTHING: next++; break;
+        case DECODE:
+            pc = PC();
+            if (first == rom)
+                goto decode_here;
+            goto jump;
+        case WAIT:
+            cycle = start + (limit - start + JUMP_CYCLES - 1) / JUMP_CYCLES * JUMP_CYCLES;
+            break;
+        case AWAIT_SPRITE_ZERO: {
+            SET_A(bus_read(bus, PPU_STATUS, start));
+            /* What follows is AND and the branch back, taken as long as it waits. */
+            bool awaits_hit = next[5].operation == BEQ;
+            int turn_cycles = in.cycles + next[3].cycles + (next[5].cycles >> 4);
+            bool is_over = (a & SPRITE_ZERO_BIT ? true : false) == awaits_hit;
+            int64_t end = is_over ? start : bus_await_sprite_zero(bus, awaits_hit, start, limit);
+            int64_t turns = (end - start + turn_cycles - 1) / turn_cycles;
+            int64_t turns_before_limit = (limit - start) / turn_cycles;
+            if (turns > turns_before_limit)
+                turns = turns_before_limit;
+            if (turns > 0) {
+                SET_A(a & SPRITE_ZERO_BIT);
+                cycle = start + turns * turn_cycles;
+            } else {
+                next += 3;
             }
+            break;
+        }
 
-            case BRK:
-                pc = (uint16_t)(PC() + 2);
-                PUSH(pc >> 8);
-                PUSH(pc);
-                PUSH(PACK_FLAGS() | BREAK);
-                others |= NO_INTERRUPTS;
-                pc = (uint16_t)(program[VECTOR_BREAK - PROGRAM_START] |
-                                program[VECTOR_BREAK + 1 - PROGRAM_START] << 8);
-                goto jump;
-            case JSR:
-                pc = (uint16_t)(PC() + 2); /* the last byte of this instruction */
-                PUSH(pc >> 8);
-                PUSH(pc);
-                pc = in.operand;
-                goto jump;
-            case RTS:
-                pc = PULL();
-                pc = (uint16_t)((pc | PULL() << 8) + 1);
-                goto jump;
-            case RTI:
-                value = PULL();
-                UNPACK_FLAGS(value);
-                pc = PULL();
-                pc = (uint16_t)(pc | PULL() << 8);
-                goto jump;
-            case JMP: pc = in.operand; goto jump;
-            case JMP_INDIRECT: {
-                /* The pointer's high byte is read from the same page, even where it ends. */
-                uint16_t high = (uint16_t)((in.operand & 0xFF00) | ((in.operand + 1) & 0xFF));
-                pc = bus_read(bus, in.operand, start);
-                pc = (uint16_t)(pc | bus_read(bus, high, start) << 8);
-                goto jump;
-            }
+        case BRK:
+            pc = (uint16_t)(PC() + 2);
+            PUSH(pc >> 8);
+            PUSH(pc);
+            PUSH(PACK_FLAGS() | BREAK);
+            others |= NO_INTERRUPTS;
+            pc = (uint16_t)(program[VECTOR_BREAK - PROGRAM_START] |
+                            program[VECTOR_BREAK + 1 - PROGRAM_START] << 8);
+            goto jump;
+        case JSR:
+            pc = (uint16_t)(PC() + 2); /* the last byte of this instruction */
+            PUSH(pc >> 8);
+            PUSH(pc);
+            pc = in.operand;
+            goto jump;
+        case RTS:
+            pc = PULL();
+            pc = (uint16_t)((pc | PULL() << 8) + 1);
+            goto jump;
+        case RTI:
+            value = PULL();
+            UNPACK_FLAGS(value);
+            pc = PULL();
+            pc = (uint16_t)(pc | PULL() << 8);
+            goto jump;
+        case JMP: pc = in.operand; goto jump;
+        case JMP_INDIRECT: {
+            /* The pointer's high byte is read from the same page, even where it ends. */
+            uint16_t high = (uint16_t)((in.operand & 0xFF00) | ((in.operand + 1) & 0xFF));
+            pc = bus_read(bus, in.operand, start);
+            pc = (uint16_t)(pc | bus_read(bus, high, start) << 8);
+            goto jump;
+        }
             BRANCH(BPL, !(nz & 0x8080))
             BRANCH(BMI, nz & 0x8080)
             BRANCH(BVC, !overflow)
@@ -736,13 +805,8 @@ jump:
             MODIFY(ROR, SHIFT_RIGHT(value, carry))
             MODIFY(INC, nz = value = (uint8_t)(value + 1))
             MODIFY(DEC, nz = value = (uint8_t)(value - 1))
+        default: UNREACHABLE(); /* spares the switch the question */
         }
     }
-    *cpu = (Cpu){cycle,
-                 PC(),
-                 (uint8_t)a,
-                 (uint8_t)x,
-                 (uint8_t)y,
-                 (uint8_t)sp,
-                 PACK_FLAGS()};
+    *cpu = (Cpu){cycle, PC(), (uint8_t)a, (uint8_t)x, (uint8_t)y, (uint8_t)sp, PACK_FLAGS()};
 }

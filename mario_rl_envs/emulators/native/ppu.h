@@ -34,8 +34,8 @@ typedef struct {
     uint8_t name_tables[0x800]; /* which tile is where, and its palette */
     uint8_t palette[0x20];      /* 4 background and 4 sprite palettes of 4 colours */
     uint8_t oam[0x100];         /* 64 sprites: y, tile, attributes, x */
-    int16_t line;               /* -1 before the picture, 0 to 239 the picture, up to 260 after it */
-    int16_t dot;                /* the next dot of the line, 1 to 341 (0 after reset) */
+    int16_t line; /* -1 before the picture, 0 to 239 the picture, up to 260 after it */
+    int16_t dot;  /* the next dot of the line, 1 to 341 (0 after reset) */
     bool is_even_frame;
     bool is_vblank;          /* the picture is done, the game may prepare the next */
     bool is_sprite_zero_hit; /* an opaque pixel of sprite 0 met one of the background */
