@@ -16,6 +16,16 @@ _Bytes = bytes | bytearray | memoryview
 _Array = NDArray[Any]  # uint8, C-contiguous, writable
 
 MAX_SIZE: Final[int]  # of a Resizer, pixels
+LUMA: Final[bytes]  # how light each of the 64 colours is
+
+def rgb(colours: _Array, out: _Array, /) -> None:
+    """Write the RGB, [240, 256, 3], of a picture of colour numbers, [240, 256]."""
+
+def rgb_plain(colours: _Array, out: _Array, /) -> None:
+    """Do as `rgb`, but in plain C even where the processor has AVX2; for tests."""
+
+def tiles(ram: _Bytes | _Array, out: _Array, /) -> None:
+    """Write the visible level as a grid of blocks, [13, 16], from RAM, [2048]."""
 
 @final
 class Cartridge:
@@ -32,12 +42,22 @@ class Cartridge:
 class Resizer:
     """Makes pictures of size x size pixels; never changes, shared by any number of games."""
 
-    def __new__(cls, size: int) -> Resizer:
+    def __new__(cls, size: int, plain: bool = False) -> Resizer:
         """Prepare.
+
+        Args:
+            size: Pixels.
+            plain: Whether to compute in plain C even where the processor has AVX2; for tests.
 
         Raises:
             ValueError: `size` is not from 1 to `MAX_SIZE`.
         """
+
+    def grey(self, picture: _Array, out: _Array, /) -> None:
+        """Resize greys, [240, 256] to [size, size], as OpenCV's INTER_AREA."""
+
+    def rgb(self, colours: _Array, out: _Array, /) -> None:
+        """Resize the RGB of colour numbers, [240, 256] to [size, size, 3]."""
 
 @final
 class Game:
@@ -107,8 +127,12 @@ class Game:
     def save(self) -> bytes:
         """Return the machine."""
 
-    def load(self, machine: _Bytes, reward: RewardState | None = None, /) -> None:
-        """Become the machine that `save` returned, with the reward's memory if that is given.
+    def load(self, machine: _Bytes, reward: object = ..., /) -> None:
+        """Become the machine that `save` returned.
+
+        Args:
+            machine: What `save` returned.
+            reward: Nothing, or what `reward_state` returned.
 
         Raises:
             ValueError: One of them is damaged; nothing has changed.

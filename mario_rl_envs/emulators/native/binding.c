@@ -106,11 +106,17 @@ static PyType_Spec cartridge_spec = {
     .slots = cartridge_slots,
 };
 
+enum {
+    PICTURE_SIZE = SCREEN_HEIGHT * SCREEN_WIDTH, /* bytes of a picture of greys or colour numbers */
+    TILES_SIZE = TILES_HEIGHT * TILES_WIDTH,
+};
+
 static PyObject *resizer_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
-    static char *names[] = {"size", NULL};
+    static char *names[] = {"size", "plain", NULL};
     PyObject *number;
     long size;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O:Resizer", names, &number) ||
+    int is_plain = false;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|p:Resizer", names, &number, &is_plain) ||
         !get_integer(number, 1, MAX_RESIZER_SIZE, "a picture's size", &size)) {
         return NULL;
     }
@@ -119,7 +125,7 @@ static PyObject *resizer_new(PyTypeObject *type, PyObject *args, PyObject *keywo
         return NULL;
     }
     self->size = size;
-    self->resizer = resizer_create((int)size);
+    self->resizer = is_plain ? resizer_create_plain((int)size) : resizer_create((int)size);
     if (self->resizer == NULL) {
         Py_DECREF((PyObject *)self);
         return PyErr_NoMemory();
@@ -127,14 +133,63 @@ static PyObject *resizer_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     return (PyObject *)self;
 }
 
+/* Read two arguments: bytes to be read, and an array to be written. Returns false after an
+ * exception. */
+static bool get_from_and_to(PyObject *args, const char *name, Py_ssize_t from_size,
+                            Py_ssize_t to_size, Py_buffer *from, Py_buffer *to) {
+    PyObject *from_object, *to_object;
+    if (!PyArg_UnpackTuple(args, name, 2, 2, &from_object, &to_object) ||
+        !get_bytes(from_object, from_size, false, "the first argument", from)) {
+        return false;
+    }
+    if (!get_bytes(to_object, to_size, true, "the array to be written", to)) {
+        PyBuffer_Release(from);
+        return false;
+    }
+    return true;
+}
+
+static PyObject *release_both(Py_buffer *from, Py_buffer *to) {
+    PyBuffer_Release(from);
+    PyBuffer_Release(to);
+    return Py_NewRef(Py_None);
+}
+
+static PyObject *resizer_resize_grey(PyObject *object, PyObject *args) {
+    const ResizerObject *self = (ResizerObject *)object;
+    Py_buffer from, to;
+    if (!get_from_and_to(args, "grey", PICTURE_SIZE, self->size * self->size, &from, &to)) {
+        return NULL;
+    }
+    resizer_grey(self->resizer, from.buf, to.buf);
+    return release_both(&from, &to);
+}
+
+static PyObject *resizer_resize_rgb(PyObject *object, PyObject *args) {
+    const ResizerObject *self = (ResizerObject *)object;
+    Py_buffer from, to;
+    if (!get_from_and_to(args, "rgb", PICTURE_SIZE, self->size * self->size * 3, &from, &to)) {
+        return NULL;
+    }
+    resizer_rgb(self->resizer, from.buf, to.buf);
+    return release_both(&from, &to);
+}
+
+static PyMethodDef resizer_methods[] = {
+    {"grey", resizer_resize_grey, METH_VARARGS, NULL},
+    {"rgb", resizer_resize_rgb, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static void resizer_dealloc(PyObject *object) {
     resizer_destroy(((ResizerObject *)object)->resizer);
     deallocate(object);
 }
 
 static PyType_Slot resizer_slots[] = {
-    {Py_tp_doc, "Resizer(size)\n--\n\nMakes pictures of size x size pixels."},
+    {Py_tp_doc, "Resizer(size, plain=False)\n--\n\nMakes pictures of size x size pixels."},
     {Py_tp_new, resizer_new},
+    {Py_tp_methods, resizer_methods},
     {Py_tp_dealloc, resizer_dealloc},
     {0, NULL},
 };
@@ -148,6 +203,47 @@ static PyType_Spec resizer_spec = {
 
 /* The module. */
 
+static PyObject *module_rgb(PyObject *Py_UNUSED(module), PyObject *args) {
+    Py_buffer from, to;
+    if (!get_from_and_to(args, "rgb", PICTURE_SIZE, PICTURE_SIZE * 3, &from, &to)) {
+        return NULL;
+    }
+    expand_rgb(from.buf, to.buf);
+    return release_both(&from, &to);
+}
+
+static PyObject *module_rgb_plain(PyObject *Py_UNUSED(module), PyObject *args) {
+    Py_buffer from, to;
+    if (!get_from_and_to(args, "rgb_plain", PICTURE_SIZE, PICTURE_SIZE * 3, &from, &to)) {
+        return NULL;
+    }
+    expand_rgb_plain(from.buf, to.buf);
+    return release_both(&from, &to);
+}
+
+static PyObject *module_tiles(PyObject *Py_UNUSED(module), PyObject *args) {
+    Py_buffer from, to;
+    if (!get_from_and_to(args, "tiles", RAM_SIZE, TILES_SIZE, &from, &to)) {
+        return NULL;
+    }
+    decode_tiles(from.buf, to.buf);
+    return release_both(&from, &to);
+}
+
+static PyMethodDef module_methods[] = {
+    {"rgb", module_rgb, METH_VARARGS, NULL},
+    {"rgb_plain", module_rgb_plain, METH_VARARGS, NULL},
+    {"tiles", module_tiles, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static bool add_bytes(PyObject *module, const char *name, const uint8_t *bytes, size_t size) {
+    PyObject *object = PyBytes_FromStringAndSize((const char *)bytes, (Py_ssize_t)size);
+    int result = PyModule_AddObjectRef(module, name, object); /* NULL: an exception stands */
+    Py_XDECREF(object);
+    return result == 0;
+}
+
 static bool add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type) {
     *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
     return *type != NULL && PyModule_AddType(module, *type) == 0;
@@ -159,7 +255,8 @@ static int module_exec(PyObject *module) {
                     add_type(module, &resizer_spec, &state->resizer_type) &&
                     add_type(module, &GAME_SPEC, &state->game_type) &&
                     add_type(module, &VECTOR_SPEC, &state->vector_type) && intern_names(state) &&
-                    PyModule_AddIntConstant(module, "MAX_SIZE", MAX_RESIZER_SIZE) == 0;
+                    PyModule_AddIntConstant(module, "MAX_SIZE", MAX_RESIZER_SIZE) == 0 &&
+                    add_bytes(module, "LUMA", LUMA, sizeof(LUMA));
     return is_ready ? 0 : -1;
 }
 
@@ -205,6 +302,7 @@ static PyModuleDef module_definition = {
     .m_name = "_core",
     .m_doc = "The native core: the console, the game's rules and observations in C.",
     .m_size = sizeof(ModuleState),
+    .m_methods = module_methods,
     .m_slots = module_slots,
     .m_traverse = module_traverse,
     .m_clear = module_clear,

@@ -22,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ram.h"
+
 #if defined(__x86_64__) || defined(_M_X64)
 #define IS_X86_64 1
 #include <immintrin.h>
@@ -480,7 +482,7 @@ AVX2_FUNCTION static void avx2_expand_rgb(const Plane colours, uint8_t *out) {
     for (int channel = 0; channel < 3; channel++) {
         tables[channel] = make_channel_tables(channel);
         for (int i = 0; i < 48; i++) {
-            places[channel][i / 16][i % 16] = i % 3 == channel ? (uint8_t)(i / 3) : 0xFF;
+            places[channel][i / 16][i % 16] = (uint8_t)(i % 3 == channel ? i / 3 : 0xFF);
         }
         for (int third = 0; third < 3; third++) {
             const __m128i *place = (const __m128i *)places[channel][third];
@@ -588,22 +590,7 @@ void expand_rgb(const Plane colours, uint8_t *out) {
     expand_rgb_plain(colours, out);
 }
 
-/* The RAM of Super Mario Bros, see game/ram.py. */
-enum {
-    ENEMY_ACTIVE = 0x000F,
-    ENEMY_TYPES = 0x0016,
-    PLAYER_X_PAGE = 0x006D,
-    ENEMY_X_PAGE = 0x006E,
-    PLAYER_X = 0x0086,
-    ENEMY_X = 0x0087,
-    PLAYER_VIEWPORT = 0x00B5,
-    PLAYER_Y_LEVEL = 0x00CE,
-    ENEMY_Y = 0x00CF,
-    BLOCK_BUFFER = 0x0500,
-    SCREEN_LEFT_PAGE = 0x071A,
-    SCREEN_LEFT_X = 0x071C,
-    NUM_OBJECTS = 6,
-};
+enum { NUM_OBJECTS = 6 }; /* slots for what moves */
 
 /* The kinds of tiles, and what they stand for: see wrappers/ram.py. */
 typedef enum { EMPTY, SOLID, ITEM, ENEMY, MARIO } Tile;
@@ -674,27 +661,27 @@ static void put_object(Grid grid, uint8_t kind, int x, int y) {
 }
 
 void decode_tiles(const uint8_t *ram, uint8_t *out) {
-    Grid grid = {.tiles = out, .left = ram[SCREEN_LEFT_PAGE] * 256 + ram[SCREEN_LEFT_X]};
+    Grid grid = {.tiles = out, .left = ram[RAM_SCREEN_LEFT_PAGE] * 256 + ram[RAM_SCREEN_LEFT_X]};
     for (int column = 0; column < TILES_WIDTH; column++) {
         /* The game keeps two screens of blocks, of the area's even pages and of the odd ones. */
         int position = (grid.left / TILE_SIZE + column) % (2 * TILES_WIDTH);
         int page = position / TILES_WIDTH;
         for (int row = 0; row < TILES_HEIGHT; row++) {
             int block = (page * TILES_HEIGHT + row) * TILES_WIDTH + position % TILES_WIDTH;
-            out[row * TILES_WIDTH + column] = (uint8_t)tile_of_block(ram[BLOCK_BUFFER + block]);
+            out[row * TILES_WIDTH + column] = (uint8_t)tile_of_block(ram[RAM_BLOCK_BUFFER + block]);
         }
     }
     /* A position is a sprite's upper left corner; its middle says in which tile it is. */
     for (int slot = 0; slot < NUM_OBJECTS; slot++) {
-        if (ram[ENEMY_ACTIVE + slot] != 0) {
-            int x = ram[ENEMY_X_PAGE + slot] * 256 + ram[ENEMY_X + slot] + TILE_SIZE / 2;
-            put_object(grid, ram[ENEMY_TYPES + slot], x, ram[ENEMY_Y + slot]);
+        if (ram[RAM_ENEMY_ACTIVE + slot] != 0) {
+            int x = ram[RAM_ENEMY_X_PAGE + slot] * 256 + ram[RAM_ENEMY_X + slot] + TILE_SIZE / 2;
+            put_object(grid, ram[RAM_ENEMY_TYPES + slot], x, ram[RAM_ENEMY_Y + slot]);
         }
     }
-    if (ram[PLAYER_VIEWPORT] == 1) {
+    if (ram[RAM_PLAYER_VIEWPORT] == 1) {
         /* A small player's position is that of the 32 pixels high tall one: the feet are what both
          * share. */
-        int x = ram[PLAYER_X_PAGE] * 256 + ram[PLAYER_X] + TILE_SIZE / 2;
-        put_tile(grid, MARIO, x, ram[PLAYER_Y_LEVEL] + TILE_SIZE / 2 + TILE_SIZE);
+        int x = ram[RAM_PLAYER_X_PAGE] * 256 + ram[RAM_PLAYER_X] + TILE_SIZE / 2;
+        put_tile(grid, MARIO, x, ram[RAM_PLAYER_Y_LEVEL] + TILE_SIZE / 2 + TILE_SIZE);
     }
 }
