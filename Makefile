@@ -8,7 +8,21 @@ EXTRAS ?= agents,human,video,sb3,dev
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint format bench clean
+NATIVE := mario_rl_envs/emulators/native
+NATIVE_FILES := $(wildcard $(NATIVE)/*.[ch])
+C_FILES := $(NATIVE_FILES) $(wildcard tests/native/*.[ch])
+C_FLAGS = -std=c11 -DPy_LIMITED_API=0x030B0000 -I$(NATIVE) \
+	-isystem $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Werror
+# Python's C interface is no ISO C: it keeps functions as pointers to objects.
+ISO_C = $(if $(findstring /binding,$1),,-Wpedantic)
+SANITIZER := -g -O2 -fno-omit-frame-pointer -fno-sanitize-recover=all
+# A sanitizer's runtime is loaded first, with that of C++, whose exceptions nes-py throws.
+PRELOAD = $(shell $(CC) -print-file-name=$1) $(shell $(CC) -print-file-name=libstdc++.so.6)
+ROM = $$($(BIN)/python -c 'from mario_rl_envs.game.rom import find_rom; print(find_rom())')
+SECONDS ?= 60
+
+.PHONY: demo test lint format bench sanitize sanitize-address sanitize-thread fuzz clean
 
 demo: $(INSTALLED)
 	$(BIN)/mario-rl train double_dqn MarioRL-1-1-v0 --recipe demo --minutes 5 --video --out runs/demo --overwrite
@@ -20,20 +34,55 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
+	$(foreach file,$(filter %.c,$(C_FILES)),\
+		$(CC) $(C_FLAGS) $(WARNINGS) $(call ISO_C,$(file)) -O2 -c $(file) -o /dev/null &&) true
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(C_FILES)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	$(BIN)/python benchmarks/replay.py
 
-clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+# The environments' tests on a core in which every step is checked; and those with threads again on
+# one in which every access to memory is. The cores are built beside a copy of the packages.
+sanitize: sanitize-address sanitize-thread
 
-$(INSTALLED): pyproject.toml setup.cfg constraints.txt
+sanitize-address: build/sanitize/address/$(NATIVE)/_core.abi3.so
+	cd build/sanitize/address && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$(call PRELOAD,libasan.so)" \
+		$(abspath $(BIN))/python -m pytest --numprocesses auto tests/envs
+
+sanitize-thread: build/sanitize/thread/$(NATIVE)/_core.abi3.so
+	cd build/sanitize/thread && LD_PRELOAD="$(call PRELOAD,libtsan.so)" \
+		$(abspath $(BIN))/python -m pytest tests/envs/test_vector.py
+
+build/sanitize/address/%: SANITIZER += -fsanitize=address,undefined
+build/sanitize/thread/%: SANITIZER += -fsanitize=thread
+
+build/sanitize/%/$(NATIVE)/_core.abi3.so: $(NATIVE_FILES) $(INSTALLED) FORCE
+	rm -rf build/sanitize/$* && mkdir -p build/sanitize/$*
+	cp -r pyproject.toml mario_rl_envs agents benchmarks tests build/sanitize/$*
+	$(CC) $(C_FLAGS) $(SANITIZER) -fPIC -shared -pthread $(filter %.c,$(NATIVE_FILES)) -o $@
+
+FORCE:
+
+# Random inputs for SECONDS. The same seed does the same: make fuzz SEED=2001 SECONDS=600
+fuzz: $(INSTALLED)
+	mkdir -p build
+	$(CC) $(C_FLAGS) $(SANITIZER) -fsanitize=address,undefined tests/native/fuzz.c \
+		$(filter-out $(NATIVE)/binding%,$(filter %.c,$(NATIVE_FILES))) -pthread -lm -o build/fuzz
+	build/fuzz $(ROM) $(SECONDS) $(SEED)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache $(NATIVE)/_core.*so
+
+# Compiles the native core, too; where that fails, none is left of before.
+$(INSTALLED): pyproject.toml setup.cfg constraints.txt $(NATIVE_FILES)
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	rm -f $(NATIVE)/_core.*so
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $@
