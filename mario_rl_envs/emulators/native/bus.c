@@ -6,8 +6,9 @@
  */
 #include "bus.h"
 
+#include "decode.h"
+
 enum {
-    RAM_END = 0x2000,     /* 2 KiB, seen four times */
     PPU_END = 0x4000,     /* 8 registers, seen 1,024 times */
     SPRITE_PAGE = 0x4014, /* writing a page's number copies that page to the PPU's sprites */
     JOYPAD = 0x4016,

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "cpu.h"
+#include "decode.h"
 
 enum {
     HEADER_SIZE = 16,
@@ -19,8 +19,7 @@ enum {
     TILE_HEIGHT = 8,
 };
 
-/* Return a tile's row of 8 pixels, 0 to 3, a byte each. The highest bit is the leftmost pixel. */
-static uint64_t decode_row(uint8_t low, uint8_t high) {
+uint64_t tile_row(uint8_t low, uint8_t high) {
     uint64_t row = 0;
     for (int x = 0; x < 8; x++) {
         uint64_t pixel = ((low >> (7 - x)) & 1) | ((high >> (7 - x)) & 1) << 1;
@@ -46,8 +45,8 @@ const char *cartridge_init(Cartridge *cartridge, const uint8_t *file, size_t siz
     for (int row = 0; row < NUM_TILE_ROWS; row++) {
         const uint8_t *tile = cartridge->pictures + row / TILE_HEIGHT * TILE_SIZE;
         int y = row % TILE_HEIGHT;
-        cartridge->tile_rows[row] = decode_row(tile[y], tile[y + TILE_HEIGHT]);
+        cartridge->tile_rows[row] = tile_row(tile[y], tile[y + TILE_HEIGHT]);
     }
-    cpu_decode_program(cartridge);
+    program_decode(cartridge);
     return NULL;
 }

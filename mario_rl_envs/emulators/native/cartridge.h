@@ -13,7 +13,7 @@ enum {
     NUM_TILE_ROWS = 2 * 256 * 8, /* two pages of 256 tiles of 8 rows */
 };
 
-/* An instruction of the program, taken apart; what the fields mean is told in cpu.c. */
+/* An instruction of the program, taken apart; what the fields mean is told in decode.h. */
 typedef struct {
     uint8_t operation;
     uint8_t cycles;
@@ -30,5 +30,9 @@ typedef struct {
 
 /* Decode a file in iNES format. Returns NULL, or what is wrong with it. */
 const char *cartridge_init(Cartridge *cartridge, const uint8_t *file, size_t size);
+
+/* The row of 8 pixels, 0 to 3, whose low and high bits these are, the leftmost pixel in the highest
+ * bits: a byte each, the leftmost in the lowest. */
+uint64_t tile_row(uint8_t low, uint8_t high);
 
 #endif

@@ -15,9 +15,6 @@ typedef struct {
     uint8_t flags; /* N V 1 B D I Z C, from the highest bit */
 } Cpu;
 
-/* Take the program apart, see cpu.c. */
-void cpu_decode_program(Cartridge *cartridge);
-
 /* Switch on: begin where the program says. */
 void cpu_power_on(Cpu *cpu, const Cartridge *cartridge);
 

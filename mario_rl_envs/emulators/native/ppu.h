@@ -72,6 +72,9 @@ bool ppu_interrupts(const Ppu *ppu);
  * then; `max_dots` or more if that is not within so many dots. */
 int ppu_dots_to_sprite_zero(const Ppu *ppu, const Cartridge *cartridge, bool set, int max_dots);
 
+/* What the PPU sees at one of its own addresses: pictures, name tables, palette. */
+uint8_t ppu_read_memory(const Ppu *ppu, const Cartridge *cartridge, uint16_t address);
+
 /* The registers $2000 to $2007, by their last three bits; the PPU has been run up to now. */
 uint8_t ppu_read(Ppu *ppu, const Cartridge *cartridge, int reg);
 void ppu_write(Ppu *ppu, int reg, uint8_t value);
