@@ -21,14 +21,17 @@
 #define FALL_THROUGH __attribute__((fallthrough))
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNREACHABLE() __builtin_unreachable()
+#define RARELY_CALLED __attribute__((noinline, cold))
 #elif defined(_MSC_VER)
 #define FALL_THROUGH ((void)0)
 #define LIKELY(condition) (condition)
 #define UNREACHABLE() __assume(0)
+#define RARELY_CALLED __declspec(noinline)
 #else
 #define FALL_THROUGH ((void)0)
 #define LIKELY(condition) (condition)
 #define UNREACHABLE() ((void)0)
+#define RARELY_CALLED
 #endif
 
 enum {
@@ -59,8 +62,8 @@ typedef struct {
     bool crosses_page; /* the index has carried into the address's high byte */
 } Place;
 
-static Place find_operand(Bus *bus, uint8_t opcode_byte, uint16_t pc, uint16_t operand, uint8_t x,
-                          uint8_t y) {
+RARELY_CALLED static Place find_operand(Bus *bus, uint8_t opcode_byte, uint16_t pc,
+                                        uint16_t operand, uint8_t x, uint8_t y) {
     const uint8_t *ram = bus->machine->ram;
     Opcode opcode = opcode_decode(opcode_byte);
     uint16_t base = operand;
