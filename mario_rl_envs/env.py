@@ -5,7 +5,8 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple, TypedDict, cast
+from enum import Enum
+from typing import Any, ClassVar, Final, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -14,36 +15,36 @@ from numpy.typing import NDArray
 
 from mario_rl_envs import replays, states
 from mario_rl_envs.emulators import create_emulator
-from mario_rl_envs.emulators.emulator import FRAMES_PER_SECOND, SCREEN_HEIGHT, SCREEN_WIDTH
-from mario_rl_envs.game import ram, rom
+from mario_rl_envs.emulators.emulator import (
+    FRAMES_PER_SECOND,
+    NATIVE,
+    SCREEN_HEIGHT,
+    SCREEN_WIDTH,
+    Viewer,
+)
+from mario_rl_envs.game import rom
+from mario_rl_envs.game.play import Info as Info
+from mario_rl_envs.game.play import Outcome, create_play
 from mario_rl_envs.game.rewards import Reward
-from mario_rl_envs.game.skipping import skip_start_screen, skip_uncontrolled
+from mario_rl_envs.game.skipping import skip_start_screen
 from mario_rl_envs.game.stages import STAGES, check_stage, check_stages
+from mario_rl_envs.image_space import image_space
 from mario_rl_envs.rendering import RENDER_MODES, Window
 from mario_rl_envs.validation import check_fraction
 
 _NUM_JOYPAD_BYTES: Final = 256
-_LAST_WORLD: Final = 8
 _RESET_OPTIONS: Final = ("stage", "state", "replay_fraction")
+# Stands for an observation that nobody looks at.
+_UNSEEN: Final = np.zeros((SCREEN_HEIGHT, SCREEN_WIDTH, 3), np.uint8)
+_UNSEEN.flags.writeable = False
 
 
-class Info(TypedDict):
-    """What `reset` and `step` say beside the observation, read right after the action's frame."""
+class Look(Enum):
+    """What becomes of the observation of a step: wrappers say so to save what nobody sees."""
 
-    coins: int  # 0 to 99
-    flag_get: bool  # the stage is cleared on this frame
-    life: int  # lives left after this one; 255 when the game is over
-    score: int  # points
-    stage: int  # 1 to 4
-    status: str  # "small", "tall" or "fireball"
-    time: int  # game clock, ticks left
-    world: int  # 1 to 8
-    x_pos: int  # pixels from the start of the area
-    y_pos: int  # pixels above the bottom of the screen
-    area: int  # 1 to 5, the part of the world that the stage is in
-    x_screen: int  # pixels from the left edge of the screen
-    state: int  # the game's player state: 8 normal, 6 dead, 11 dying, ...
-    reward_terms: dict[str, float]  # what the reward is made of; sums to it
+    RETURN = "return"  # it is returned
+    ASK = "ask"  # a wrapper asks for the picture afterwards
+    NONE = "none"  # nobody looks
 
 
 class _Start(NamedTuple):
@@ -72,6 +73,10 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         "render_fps": FRAMES_PER_SECOND,
     }
 
+    # Save states by emulator and start, so that no reset but the first takes time. Those where
+    # stages begin are the same in all environments, which share them.
+    _stage_starts: ClassVar[dict[tuple[str, _Start], bytes]] = {}
+
     def __init__(
         self,
         stage: str | None = None,
@@ -79,7 +84,7 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         stages: Iterable[str] | None = None,
         reward: str | Mapping[str, float] = "progress",
         render_mode: str | None = None,
-        emulator: str = "nes-py",
+        emulator: str = NATIVE,
         rom_path: str | os.PathLike[str] | None = None,
     ) -> None:
         """Make the environment; the first `reset` starts the console.
@@ -90,9 +95,8 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
             stages: Instead of `stage`: one of these is drawn at every reset.
             reward: A name or weights by term, see `mario_rl_envs.game.rewards`.
             render_mode: None, "rgb_array" (the screen), "rgb_array_list" (every frame since the
-                last `render`), or
-                "human" (a window, 60 frames a second).
-            emulator: The console, see `mario_rl_envs.emulators.EMULATORS`.
+                last `render`), or "human" (a window, 60 frames a second).
+            emulator: The console: "native", or "nes-py", the reference.
             rom_path: A ROM; None takes the one that gym-super-mario-bros installs.
 
         Raises:
@@ -110,14 +114,18 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         self.stage = None if stage is None else check_stage(stage)
         self.stages = None if stages is None else check_stages(stages)
         self.render_mode = render_mode
-        self.observation_space = gym.spaces.Box(0, 255, (SCREEN_HEIGHT, SCREEN_WIDTH, 3), np.uint8)
+        self.observation_space = image_space((SCREEN_HEIGHT, SCREEN_WIDTH, 3))
         self.action_space = gym.spaces.Discrete(_NUM_JOYPAD_BYTES)
         self._reward = Reward(reward)
         self._rom_path = rom_path
         self._emulator = create_emulator(emulator, rom.find_rom(rom_path))
-        self._starts: dict[_Start, bytes] = {}  # save states, so that a reset takes no time
+        # For wrappers: what becomes of observations, and who makes others than the plain screen.
+        self.look = Look.RETURN
+        self.viewer = self._emulator if isinstance(self._emulator, Viewer) else None
+        self._starts: dict[_Start, bytes] = {}
+        self._play = create_play(self._emulator, self._reward, is_single_stage=self.is_single_stage)
         self._window = Window() if render_mode == "human" else None
-        self._frames: list[NDArray[np.uint8]] = []  # not rendered yet, for "rgb_array_list"
+        self._is_filmed = render_mode in ("human", "rgb_array_list")
         self._has_started = False
         self._in_episode = False
         self._is_closed = False
@@ -162,9 +170,7 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
             self._check_replay(start)
             super().reset(seed=seed)
             self._load_start(self._choose_start(start))
-            self._frames.clear()
-            self._show()
-        return self._emulator.screen(), self._info(self._reward.no_terms)
+        return self._observation(), self._play.info()
 
     def step(self, action: int) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
         """Hold a joypad byte for one frame, then run through the frames that no player controls.
@@ -185,21 +191,47 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         """
         self._check_open()
         self._check_in_episode("step")
-        reward, terms, terminated = self._advance(_check_joypad_byte(action))
-        info = self._info(terms)
-        self._in_episode = not terminated
-        self._show()
-        if not terminated and self._skip_uncontrolled():
-            self._show()
-        return self._emulator.screen(), reward, terminated, False, info
+        joypad = _check_joypad_byte(action)
+        outcome = self._play.step(joypad, draw=self.look is not Look.NONE)
+        return self._finish_step(outcome)
+
+    def steps(
+        self, action: int, num_frames: int
+    ) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
+        """Take up to `num_frames` steps with the same action, until one ends the episode.
+
+        What `SkipFrame` does, in one go: rewards and `reward_terms` are summed, the rest is the
+        last step's.
+
+        Args:
+            action: A joypad byte, 0 to 255.
+            num_frames: 1 to `MAX_FRAMES_PER_CALL`.
+
+        Returns:
+            As of `step`; errors too.
+        """
+        self._check_open()
+        self._check_in_episode("step")
+        joypad = _check_joypad_byte(action)
+        outcome = self._play.steps(joypad, num_frames, draw=self.look is not Look.NONE)
+        return self._finish_step(outcome)
+
+    def screen(self) -> NDArray[np.uint8]:
+        """Return the screen as it is now, RGB, [240, 256, 3].
+
+        Raises:
+            ClosedEnvironmentError: After `close`.
+        """
+        self._check_open()
+        return self._emulator.screen()
 
     def render(self) -> Any:
         """Return what the render mode asks for.
 
         Returns:
-            "rgb_array": uint8, [240, 256, 3]. "rgb_array_list": every frame shown since the last
-            call or reset, 60 a second. "human" and None: None; the window shows every frame by
-            itself.
+            "rgb_array": uint8, [240, 256, 3]. "rgb_array_list": every frame since the last call or
+            reset, 60 a second, those that no player controls too. "human" and None: None; the
+            window shows every frame by itself.
 
         Raises:
             ClosedEnvironmentError: After `close`.
@@ -211,8 +243,7 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         if self.render_mode == "rgb_array":
             return self._emulator.screen()
         if self.render_mode == "rgb_array_list":
-            frames, self._frames = self._frames, []
-            return frames
+            return self._play.take_film()
         return None
 
     def close(self) -> None:
@@ -221,6 +252,7 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
             return
         self._is_closed = True
         self._emulator.close()
+        del self._play  # which keeps the native console
         if self._window is not None:
             self._window.close()
 
@@ -250,8 +282,7 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         """
         self._check_open()
         self._load(state)
-        self._frames.clear()
-        self._show()
+        self._begin_film()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what pickling keeps: how to make the environment, and where it is."""
@@ -282,25 +313,17 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         self._np_random = pickled["np_random"]
         self._np_random_seed = pickled["np_random_seed"]
 
-    def _advance(self, joypad: int) -> tuple[float, dict[str, float], bool]:
-        """Run one frame; return its reward, the reward's terms, and whether it ends the episode."""
-        self._emulator.advance(joypad)
-        memory = self._emulator.ram
-        reward, terms = self._reward(memory)
-        if self.is_single_stage:
-            is_over = ram.is_dying(memory) or ram.is_dead(memory) or ram.is_flag_reached(memory)
-        else:
-            # After 8-4 the game waits for a button for ever, so clearing it ends the episode too.
-            is_won = ram.is_world_over(memory) and ram.world(memory) == _LAST_WORLD
-            is_over = ram.is_game_over(memory) or is_won
-        return reward, terms, is_over
+    def _observation(self) -> NDArray[np.uint8]:
+        return self._emulator.screen() if self.look is Look.RETURN else _UNSEEN
 
-    def _skip_uncontrolled(self) -> bool:
-        """Run to the next frame that the player controls; return whether any was skipped."""
-        num_frames = skip_uncontrolled(self._emulator, whole_game=not self.is_single_stage)
-        if num_frames:
-            self._reward.skipped(self._emulator.ram)
-        return num_frames > 0
+    def _finish_step(
+        self, outcome: Outcome
+    ) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
+        reward, terminated, info = outcome
+        self._in_episode = not terminated
+        if self._window is not None:
+            self._show_film(self._window)
+        return self._observation(), reward, terminated, False, info
 
     def _check_replay(self, options: Mapping[str, Any]) -> None:
         """Raise ValueError if a start along a replay is wanted where there is none."""
@@ -332,59 +355,60 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
     def _load_start(self, start: _Start) -> None:
         """Begin an episode; the first time, by playing to where it begins."""
         self._in_episode = False  # should playing be interrupted
-        if start not in self._starts:
-            self._emulator.power_on()
-            skip_start_screen(self._emulator, start.stage)
-            self._reward.reset(self._emulator.ram)
-            self._has_started = True
-            if start.num_steps:
-                assert start.stage is not None, "a replay belongs to a stage"
-                for joypad in replays.load(start.stage).joypad[: start.num_steps]:
-                    for _ in range(replays.FRAMES_PER_STEP):
-                        self._advance(int(joypad))
-                        self._skip_uncontrolled()
-            self._in_episode = True
-            self._starts[start] = self._pack()
-        self._load(self._starts[start])  # the emulator too has it at hand from now on
+        if start.num_steps == 0:
+            state = self._stage_starts.get((self._emulator.name, start))
+        else:
+            state = self._starts.get(start)
+        if state is None:
+            state = self._play_to(start)
+        self._load(state)  # the emulator too has it at hand from now on
+        self._begin_film()
+
+    def _play_to(self, start: _Start) -> bytes:
+        """Play to where an episode begins; return the save state, and keep it for the next time."""
+        self._play.set_film(False)
+        self._emulator.power_on()
+        skip_start_screen(self._emulator, start.stage)
+        self._play.begin()
+        self._has_started = True
+        if start.num_steps:
+            assert start.stage is not None, "a replay belongs to a stage"
+            for joypad in replays.load(start.stage).joypad[: start.num_steps].tolist():
+                for _ in range(replays.FRAMES_PER_STEP):
+                    self._play.step(joypad, draw=False)
+        self._in_episode = True
+        state = self._pack()
+        if start.num_steps:
+            self._starts[start] = state
+        else:
+            self._stage_starts[self._emulator.name, start] = state
+        return state
 
     def _load(self, state: bytes) -> None:
         saved = states.unpack(state, self._emulator.name)
-        reward, in_episode = saved.environment["reward"], saved.environment["in_episode"]
-        self._emulator.load_state(saved.machine)
-        self._reward.set_state(reward)
+        in_episode = saved.environment.get("in_episode")
+        if not isinstance(in_episode, bool):
+            raise ValueError(f"the save state is damaged: in_episode is {in_episode!r}")
+        self._play.load(saved.machine, saved.environment.get("reward"))
         self._in_episode = in_episode
         self._has_started = True
 
     def _pack(self) -> bytes:
-        environment = {"reward": self._reward.get_state(), "in_episode": self._in_episode}
+        environment = {"reward": self._play.save(), "in_episode": self._in_episode}
         saved = states.SaveState(environment, self._emulator.save_state())
         return states.pack(saved, self._emulator.name)
 
-    def _info(self, terms: Mapping[str, float]) -> dict[str, Any]:
-        memory = self._emulator.ram
-        info = Info(
-            coins=ram.coins(memory),
-            flag_get=ram.is_flag_reached(memory),
-            life=ram.life(memory),
-            score=ram.score(memory),
-            stage=ram.stage(memory),
-            status=ram.power(memory),
-            time=ram.clock(memory),
-            world=ram.world(memory),
-            x_pos=ram.x_position(memory),
-            y_pos=ram.y_position(memory),
-            area=ram.area(memory),
-            x_screen=ram.x_screen(memory),
-            state=memory[ram.PLAYER_STATE],
-            reward_terms=dict(terms),
-        )
-        return cast("dict[str, Any]", info)
-
-    def _show(self) -> None:
+    def _begin_film(self) -> None:
+        """Forget the frames so far; the first is the screen as it is."""
+        if self._is_filmed:
+            self._play.set_film(True)
+            self._play.film_now()
         if self._window is not None:
-            self._window.show(self._emulator.screen())
-        elif self.render_mode == "rgb_array_list":
-            self._frames.append(self._emulator.screen())
+            self._show_film(self._window)
+
+    def _show_film(self, window: Window) -> None:
+        for frame in self._play.take_film():
+            window.show(frame)
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import gymnasium as gym
-from gymnasium.wrappers import FrameStackObservation
 
+from mario_rl_envs.emulators.emulator import NATIVE
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game.actions import ACTION_SETS
 from mario_rl_envs.validation import check_fraction, check_integer
 from mario_rl_envs.wrappers import (
     ContinuousJoypad,
+    FrameStackObservation,
     GrayscaleObservation,
     JoypadSpace,
     NoopReset,
@@ -44,7 +45,7 @@ def make_mario(
     noop_max: int = 0,
     sticky: float = 0.0,
     render_mode: str | None = None,
-    emulator: str = "nes-py",
+    emulator: str = NATIVE,
     rom_path: str | os.PathLike[str] | None = None,
 ) -> gym.Env[Any, Any]:
     """Make an environment that is ready to learn from.
@@ -66,7 +67,7 @@ def make_mario(
         noop_max: The most frames of doing nothing at reset, their number drawn with the seed.
         sticky: Probability, on every frame, that the action of the frame before is repeated.
         render_mode: None, "rgb_array", "rgb_array_list" or "human".
-        emulator: The console.
+        emulator: The console: "native", or "nes-py", the reference.
         rom_path: A ROM; None takes the one that gym-super-mario-bros installs.
 
     Returns:

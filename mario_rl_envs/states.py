@@ -77,17 +77,23 @@ def unpack(data: object, emulator: str) -> SaveState:
             "checksum in them; "
             "give exactly what save_state() returned"
         )
-    (length,) = _LENGTH.unpack_from(body)
-    header = json.loads(body[_LENGTH.size : _LENGTH.size + length])
-    if header["rom"] != rom.SHA256:
+    try:
+        (length,) = _LENGTH.unpack_from(body)
+        header = json.loads(body[_LENGTH.size : _LENGTH.size + length])
+        rom_hash, environment = header["rom"], dict(header["environment"])
+        saved_by = header["emulator"]
+    except (struct.error, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
-            f"the save state is from the ROM with SHA-256 {header['rom']}, this one has "
-            f"{rom.SHA256}"
+            f"the save state's header is damaged ({error!r}); give what save_state() returned"
+        ) from error
+    if rom_hash != rom.SHA256:
+        raise ValueError(
+            f"the save state is from the ROM with SHA-256 {rom_hash}, this one has {rom.SHA256}"
         )
-    if header["emulator"] != emulator:
+    if saved_by != emulator:
         raise ValueError(
-            f"the save state is from emulator={header['emulator']!r}, this environment has "
+            f"the save state is from emulator={saved_by!r}, this environment has "
             f"emulator={emulator!r}; "
-            f"load it in one made with emulator={header['emulator']!r}"
+            f"load it in one made with emulator={saved_by!r}"
         )
-    return SaveState(header["environment"], body[_LENGTH.size + length :])
+    return SaveState(environment, body[_LENGTH.size + length :])

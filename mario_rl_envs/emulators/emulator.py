@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 SCREEN_HEIGHT: Final = 240  # pixels
 SCREEN_WIDTH: Final = 256  # pixels
 FRAMES_PER_SECOND: Final = 60
+
+NATIVE: Final = "native"
+REFERENCE: Final = "nes-py"
 
 
 class Emulator(Protocol):
@@ -59,17 +63,42 @@ class Emulator(Protocol):
         """Free what the console holds; it is not used afterwards."""
 
 
+@runtime_checkable
+class Viewer(Protocol):
+    """What an emulator may be as well: one that makes other observations than the plain screen.
+
+    They equal what the wrappers make of screen and RAM.
+    """
+
+    max_size: ClassVar[int]  # side of a resized picture, pixels
+
+    def rgb(self, size: int | None = None) -> NDArray[np.uint8]:
+        """Return the screen in colours, [240, 256, 3], or resized to [size, size, 3]."""
+
+    def grey(self, size: int | None = None) -> NDArray[np.uint8]:
+        """Return the screen in grey, [240, 256], or resized to [size, size]."""
+
+    def tiles(self) -> NDArray[np.uint8]:
+        """Return the visible level as a grid of blocks, as `TileObservation`, [13, 16]."""
+
+
 # Named by module and class, so that looking at the table loads none of them.
 EMULATORS: Final[Mapping[str, str]] = MappingProxyType(
-    {"nes-py": "mario_rl_envs.emulators.nes_py:NesPyEmulator"}
+    {
+        NATIVE: "mario_rl_envs.emulators.native:NativeEmulator",
+        REFERENCE: "mario_rl_envs.emulators.nes_py:NesPyEmulator",
+    }
 )
+
+_has_warned = False
 
 
 def create_emulator(name: str, rom_path: Path) -> Emulator:
     """Return a new console.
 
     Args:
-        name: A name out of `EMULATORS`.
+        name: A name out of `EMULATORS`. Where the native core has not been compiled, "native"
+            returns nes-py, which does the same slowly, and says so, once a process.
         rom_path: The ROM, already checked.
 
     Raises:
@@ -80,5 +109,27 @@ def create_emulator(name: str, rom_path: Path) -> Emulator:
         accepted = ", ".join(map(repr, EMULATORS))
         raise ValueError(f"unknown emulator {name!r}; accepted are {accepted}")
     module, class_name = EMULATORS[name].split(":")
-    emulator: Emulator = getattr(importlib.import_module(module), class_name)(rom_path)
+    try:
+        emulator_class = getattr(importlib.import_module(module), class_name)
+    except ImportError as error:
+        if name != NATIVE:
+            raise
+        _warn_of_missing_core(error)
+        return create_emulator(REFERENCE, rom_path)
+    emulator: Emulator = emulator_class(rom_path)
     return emulator
+
+
+def _warn_of_missing_core(error: ImportError) -> None:
+    global _has_warned
+    if _has_warned:
+        return
+    _has_warned = True  # also where warnings are errors: it is said once
+    warnings.warn(
+        f"the native core is not compiled ({error}): the game runs on nes-py, with the same "
+        "results, many times slower. To get it, install a C compiler, then run "
+        "`pip install --force-reinstall --no-cache-dir --no-deps mario-rl-envs` (in a clone: "
+        "`pip install --force-reinstall --no-deps --editable .`)",
+        RuntimeWarning,
+        stacklevel=2,
+    )

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, TypedDict
+from typing import Final, TypedDict, cast
 
 from mario_rl_envs.game import ram
 from mario_rl_envs.game.ram import Ram
@@ -87,6 +87,35 @@ def reward_weights(reward: str | Mapping[str, float]) -> dict[str, float]:
     return {term: float(weight) for term, weight in reward.items()}
 
 
+def check_reward_state(state: object) -> RewardState:
+    """Return `state` if a reward can go on from it.
+
+    Raises:
+        ValueError: It cannot; no reward returned it.
+    """
+    if not isinstance(state, dict) or set(state) != set(RewardState.__annotations__):
+        raise ValueError(f"the reward's memory is damaged: {state!r} has not its keys")
+    frontiers = state["frontiers"]
+    if not isinstance(frontiers, list):
+        raise ValueError(f"the reward's memory is damaged: its frontiers are {frontiers!r}")
+    for pair in frontiers:
+        if not isinstance(pair, list) or len(pair) != 2 or not all(map(_is_count, pair)):
+            raise ValueError(f"the reward's memory is damaged: a frontier is {pair!r}")
+    for name in ("x", "clock", "score", "coins", "area"):
+        if not _is_count(state[name]):
+            raise ValueError(f"the reward's memory is damaged: {name} is {state[name]!r}")
+    for name in ("dead", "flag"):
+        if not isinstance(state[name], bool):
+            raise ValueError(f"the reward's memory is damaged: {name} is {state[name]!r}")
+    if state["area"] not in (area for area, _ in frontiers):
+        raise ValueError("the reward's memory is damaged: its area is none of its frontiers")
+    return cast("RewardState", state)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 class Reward:
     """A weighted sum of terms, frame by frame.
 
@@ -98,9 +127,9 @@ class Reward:
         """Take a name out of `REWARDS` or weights by term; errors as of `reward_weights`."""
         self.weights = reward_weights(reward)
         self.spec: str | dict[str, float] = reward if isinstance(reward, str) else dict(reward)
-        self._clip = self.weights.pop(CLIP, None)
+        self.clip = self.weights.pop(CLIP, None)
         self.no_terms = dict.fromkeys(self.weights, 0.0)
-        if self._clip is not None:
+        if self.clip is not None:
             self.no_terms[CLIP] = 0.0
 
     def reset(self, memory: Ram) -> None:
@@ -121,13 +150,16 @@ class Reward:
     def __call__(self, memory: Ram) -> tuple[float, dict[str, float]]:
         """Return a frame's reward and its weighted terms; they sum to it, "clip" included."""
         values = self._values(memory)
-        terms = {term: weight * values[term] for term, weight in self.weights.items()}
-        total = sum(terms.values())
-        if self._clip is not None:
-            clipped = max(-self._clip, min(self._clip, total))
+        terms = {}
+        total = 0.0
+        for term, weight in self.weights.items():
+            terms[term] = weight * values[term]
+            total += terms[term]  # sum() would round in another way from Python 3.12 on
+        if self.clip is not None:
+            clipped = max(-self.clip, min(self.clip, total))
             terms[CLIP] = clipped - total
             total = clipped
-        return float(total), terms
+        return total, terms
 
     def _values(self, memory: Ram) -> dict[str, int]:
         x, clock = ram.x_position(memory), ram.clock(memory)

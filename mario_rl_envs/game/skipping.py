@@ -6,9 +6,8 @@ player can act again, and so everything after.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
-from mario_rl_envs.emulators.emulator import Emulator
 from mario_rl_envs.game import ram
 from mario_rl_envs.game.actions import BUTTONS
 from mario_rl_envs.game.stages import stage_address
@@ -19,10 +18,24 @@ _NO_BUTTON: Final = 0
 _MAX_SKIPPED_FRAMES: Final = 20_000
 
 
+class Machine(Protocol):
+    """What of an `Emulator` is needed here."""
+
+    @property
+    def ram(self) -> memoryview:
+        """The RAM, live."""
+
+    def advance(self, buttons: int) -> None:
+        """Run one frame."""
+
+    def poke(self, address: int, value: int) -> None:
+        """Write one byte of RAM."""
+
+
 class _Fuse:
     """Counts the skipped frames and refuses to skip for ever."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Machine) -> None:
         self._emulator = emulator
         self.num_frames = 0
 
@@ -37,7 +50,7 @@ class _Fuse:
         self._emulator.advance(buttons)
 
 
-def skip_start_screen(emulator: Emulator, stage: str | None) -> int:
+def skip_start_screen(emulator: Machine, stage: str | None) -> int:
     """Go from power-on to the first frame of play.
 
     Args:
@@ -68,7 +81,7 @@ def skip_start_screen(emulator: Emulator, stage: str | None) -> int:
     return frames.num_frames
 
 
-def skip_uncontrolled(emulator: Emulator, *, whole_game: bool) -> int:
+def skip_uncontrolled(emulator: Machine, *, whole_game: bool) -> int:
     """Run to the next frame that the player controls.
 
     Args:

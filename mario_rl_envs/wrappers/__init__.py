@@ -2,7 +2,11 @@
 
 from mario_rl_envs.wrappers.joypad import ContinuousJoypad, JoypadSpace
 from mario_rl_envs.wrappers.noop import NoopReset
-from mario_rl_envs.wrappers.pixels import GrayscaleObservation, ResizeObservation
+from mario_rl_envs.wrappers.pixels import (
+    FrameStackObservation,
+    GrayscaleObservation,
+    ResizeObservation,
+)
 from mario_rl_envs.wrappers.ram import RamObservation, TileObservation
 from mario_rl_envs.wrappers.skip import SkipFrame
 from mario_rl_envs.wrappers.stall import TruncateOnStall
@@ -10,6 +14,7 @@ from mario_rl_envs.wrappers.sticky import StickyAction
 
 __all__ = [
     "ContinuousJoypad",
+    "FrameStackObservation",
     "GrayscaleObservation",
     "JoypadSpace",
     "NoopReset",

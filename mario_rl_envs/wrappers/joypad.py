@@ -12,6 +12,7 @@ from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
 from mario_rl_envs.game.actions import ACTION_SETS, BUTTONS, action_meaning, joypad_byte
+from mario_rl_envs.wrappers.direct import changes_actions_only
 
 _NUM_JOYPAD_BYTES: Final = 256
 
@@ -28,6 +29,7 @@ def _check_joypad_space(env: gym.Env[Any, Any], wrapper: str) -> None:
         )
 
 
+@changes_actions_only
 class JoypadSpace(gym.ActionWrapper[Any, Any, int], RecordConstructorArgs):
     """Choose between a few combinations of buttons: `Discrete(len(actions))`."""
 
@@ -78,6 +80,7 @@ class JoypadSpace(gym.ActionWrapper[Any, Any, int], RecordConstructorArgs):
         return list(self._meanings)
 
 
+@changes_actions_only
 class ContinuousJoypad(gym.ActionWrapper[Any, NDArray[np.float32], int], RecordConstructorArgs):
     """Press buttons by three numbers in [-1, 1]: left (< 0) or right (> 0), A (> 0), B (> 0)."""
 

@@ -8,8 +8,10 @@ import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
 from mario_rl_envs.validation import check_integer
+from mario_rl_envs.wrappers.direct import changes_resets_only
 
 
+@changes_resets_only
 class NoopReset(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Begin every episode with a random number of no-ops, 0 to `noop_max` (Mnih et al. 2015).
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
+from mario_rl_envs.env import Look, SuperMarioBrosEnv
 from mario_rl_envs.game import ram
+from mario_rl_envs.wrappers.direct import HasView, view_of
 
 _NUM_ROWS: Final = 13
 _NUM_COLUMNS: Final = 16
@@ -53,7 +55,38 @@ def _check_has_ram(env: gym.Env[Any, Any], wrapper: str) -> None:
         )
 
 
-class RamObservation(gym.ObservationWrapper[NDArray[np.uint8], Any, Any], RecordConstructorArgs):
+class _MemoryView(NamedTuple):
+    """The RAM, whatever the screen shows."""
+
+    raw: SuperMarioBrosEnv
+
+    @property
+    def look(self) -> Look:
+        """Nobody looks at the screen."""
+        return Look.NONE
+
+    def observe(self) -> NDArray[np.uint8]:
+        """Return the RAM as it is now."""
+        return self.raw.ram
+
+
+class _TileView(NamedTuple):
+    """The level as a grid of blocks."""
+
+    raw: SuperMarioBrosEnv
+
+    @property
+    def look(self) -> Look:
+        """Nobody looks at the screen."""
+        return Look.NONE
+
+    def observe(self) -> NDArray[np.uint8]:
+        """Return the grid as it is now."""
+        viewer = self.raw.viewer
+        return decode_tiles(self.raw.ram) if viewer is None else viewer.tiles()
+
+
+class RamObservation(HasView, RecordConstructorArgs):
     """Observe the console's RAM: uint8, [2048]."""
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
@@ -66,6 +99,9 @@ class RamObservation(gym.ObservationWrapper[NDArray[np.uint8], Any, Any], Record
         RecordConstructorArgs.__init__(self)
         gym.ObservationWrapper.__init__(self, env)
         self.observation_space = gym.spaces.Box(0, 255, (ram.SIZE,), np.uint8)
+        view = view_of(env)
+        if type(self) is RamObservation and view is not None:
+            self.view = _MemoryView(view.raw)
 
     def observation(self, observation: Any) -> NDArray[np.uint8]:
         """Return the RAM, uint8, [2048], whatever was observed."""
@@ -73,7 +109,7 @@ class RamObservation(gym.ObservationWrapper[NDArray[np.uint8], Any, Any], Record
         return memory
 
 
-class TileObservation(gym.ObservationWrapper[NDArray[np.uint8], Any, Any], RecordConstructorArgs):
+class TileObservation(HasView, RecordConstructorArgs):
     """Observe the visible level as a grid of blocks: uint8, [13, 16].
 
     0 empty, 1 solid, 2 item (coin, power-up, flagpole, vine, axe), 3 enemy, 4 Mario; a later kind
@@ -91,6 +127,9 @@ class TileObservation(gym.ObservationWrapper[NDArray[np.uint8], Any, Any], Recor
         RecordConstructorArgs.__init__(self)
         gym.ObservationWrapper.__init__(self, env)
         self.observation_space = gym.spaces.Box(EMPTY, MARIO, (_NUM_ROWS, _NUM_COLUMNS), np.uint8)
+        view = view_of(env)
+        if type(self) is TileObservation and view is not None:
+            self.view = _TileView(view.raw)
 
     def observation(self, observation: Any) -> NDArray[np.uint8]:
         """Return the grid, uint8, [13, 16], whatever was observed."""

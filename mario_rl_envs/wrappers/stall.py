@@ -8,8 +8,10 @@ import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
 from mario_rl_envs.validation import check_integer
+from mario_rl_envs.wrappers.direct import keeps_observations
 
 
+@keeps_observations
 class TruncateOnStall(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Truncate an episode in which a number of the info has not exceeded its best for a while."""
 

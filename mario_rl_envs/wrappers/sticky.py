@@ -9,8 +9,10 @@ import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
 from mario_rl_envs.validation import check_fraction
+from mario_rl_envs.wrappers.direct import keeps_observations
 
 
+@keeps_observations
 class StickyAction(gym.ActionWrapper[Any, Any, Any], RecordConstructorArgs):
     """With some probability, take the action of the step before instead of the one given.
 

@@ -162,7 +162,7 @@ static bool get_frontiers(PyObject *list, PyObject *area, RewardMemory *memory) 
 
 bool get_reward_state(PyObject *dict, RewardMemory *memory) {
     if (!PyDict_CheckExact(dict)) {
-        PyErr_Format(PyExc_TypeError, "a reward's memory is a dict; got %R", dict);
+        PyErr_Format(PyExc_ValueError, "the reward's memory is damaged: it is %R", dict);
         return false;
     }
     RewardMemory read = {0};
