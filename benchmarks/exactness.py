@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from mario_rl_envs import replays
 from mario_rl_envs.emulators import EMULATORS, create_emulator, nes_py
+from mario_rl_envs.emulators.native import NativeEmulator
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game import ram
 from mario_rl_envs.game.actions import BUTTONS, COMPLEX, joypad_byte
@@ -110,12 +111,19 @@ class Twins:
             self._num_left = int(self._rng.choice([1, 2, 3, 4, 30]))
         self._num_left -= 1
         self._buttons = buttons
-        self._subject.advance(buttons)
+        self._advance_subject(buttons)
         self._reference.advance(buttons)
         self.count.frames += 1
         self._compare_ram("a frame")
         if self._is_shown:
             self._compare_screen("a frame")
+
+    def _advance_subject(self, buttons: int) -> None:
+        if isinstance(self._subject, NativeEmulator):
+            # Drawn at once, whether shown or not; or later, and only if shown.
+            self._subject.game.advance(buttons, bool(self._rng.integers(2)))
+        else:
+            self._subject.advance(buttons)
 
     def poke(self, address: int, value: int) -> None:
         """Write one byte of both RAMs."""
