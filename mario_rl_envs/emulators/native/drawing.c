@@ -23,6 +23,7 @@ enum {
 
     NUM_SPRITES = 64,
     EDGE_WIDTH = 8, /* columns that can be hidden */
+    TAKEN = 0x20,   /* by a sprite: set in an entry of the palette */
 };
 
 const uint8_t PALETTE[NUM_COLOURS][3] = {
@@ -113,44 +114,52 @@ static uint64_t sprite_row(const Ppu *ppu, const Cartridge *cartridge, const uin
 
 /* ---- The background ---- */
 
-/* The palettes of a row of tiles. A byte holds those of 2 x 2 blocks of 2 x 2 tiles. */
-typedef struct {
-    const uint8_t *bytes; /* one for 4 tiles */
-    int shift;            /* of the upper or the lower blocks */
-} Palettes;
-
-static Palettes find_palettes(const uint8_t *table, uint16_t address) {
-    return (Palettes){table + (0x3C0 | (address >> 4 & 0x38)), address >> 4 & 4};
-}
-
-/* The row of 8 pixels of the tile in a column, 0 to 15: palette and colour in it. */
-static inline uint64_t background_row(const uint64_t *rows, const uint8_t *tiles, Palettes palettes,
-                                      int column) {
-    uint64_t palette = palettes.bytes[column >> 2] >> (palettes.shift | (column & 2)) & 3;
-    return rows[tiles[column] * TILE_SIZE] | palette * 0x0404040404040404u;
-}
-
 /* The tiles that the background is made of. */
-static const uint64_t *background_page(const Ppu *ppu, const Cartridge *cartridge) {
+static const uint64_t *background_tiles(const Ppu *ppu, const Cartridge *cartridge) {
     return cartridge->tile_rows + (ppu->control & CONTROL_BACKGROUND_PAGE ? NUM_TILE_ROWS / 2 : 0);
 }
 
-/* Write the pixels of so many tiles, from an address to the right. */
-static void draw_background(const Ppu *ppu, const Cartridge *cartridge, uint16_t address,
-                            int num_tiles, uint8_t *out) {
-    const uint64_t *rows = background_page(ppu, cartridge) + (address >> 12 & 7);
-    while (num_tiles > 0) {
-        const uint8_t *table = ppu->name_tables + (address & ADDRESS_TABLE_X);
-        const uint8_t *tiles = table + (address & ADDRESS_ROW);
-        Palettes palettes = find_palettes(table, address);
-        int first = address & ADDRESS_COLUMN, end = smaller(first + num_tiles, 32);
-        for (int column = first; column < end; column++) {
-            uint64_t row = background_row(rows, tiles, palettes, column);
-            memcpy(out, &row, sizeof row);
-            out += TILE_SIZE;
+static bool is_background_opaque(const Ppu *ppu, const Cartridge *cartridge, uint16_t address,
+                                 int x) {
+    const uint64_t *rows = background_tiles(ppu, cartridge) + (address >> 12 & 7);
+    int tile = ppu->name_tables[name_table_offset(address)];
+    return rows[tile * TILE_SIZE] >> (8 * x) & 3;
+}
+
+/* The palettes of the row of blocks, 2 x 2 tiles each, that an address is in: for each block a row
+ * of 8 pixels that lacks the tile's own bits. */
+static const uint64_t *block_palettes(Canvas *canvas, const Ppu *ppu, uint16_t address) {
+    int table = (address & ADDRESS_TABLE_X) != 0, row = (address & ADDRESS_ROW) >> 6;
+    uint64_t *palettes = canvas->palettes[table];
+    if (canvas->palette_rows[table] != row) {
+        canvas->palette_rows[table] = row;
+        /* A byte holds the palettes of 2 x 2 blocks. */
+        const uint8_t *bytes = ppu->name_tables + table * ADDRESS_TABLE_X + 0x3C0 + row / 2 * 8;
+        for (int block = 0; block < BLOCKS_PER_ROW; block++) {
+            int shift = row % 2 * 4 + block % 2 * 2;
+            palettes[block] = (bytes[block / 2] >> shift & 3) * 0x0404040404040404u;
         }
-        num_tiles -= end - first;
-        address = move_right(address, end - first);
+    }
+    return palettes;
+}
+
+/* Write the pixels of so many tiles, from the PPU's address to the right, 0 to 15 each: palette and
+ * colour in it. */
+static void draw_background(Canvas *canvas, const Ppu *ppu, const Cartridge *cartridge,
+                            int num_tiles, uint8_t *out) {
+    uint16_t address = ppu->address;
+    const uint64_t *rows = background_tiles(ppu, cartridge) + (address >> 12 & 7);
+    while (num_tiles > 0) {
+        const uint64_t *palettes = block_palettes(canvas, ppu, address);
+        const uint8_t *tiles = ppu->name_tables + (address & (ADDRESS_TABLE_X | ADDRESS_ROW));
+        unsigned first = address & ADDRESS_COLUMN;
+        unsigned end = (unsigned)smaller((int)first + num_tiles, TILES_PER_ROW);
+        for (unsigned column = first; column < end; column++, out += TILE_SIZE) {
+            uint64_t row = rows[tiles[column] * TILE_SIZE] | palettes[column / 2];
+            memcpy(out, &row, sizeof row);
+        }
+        num_tiles -= (int)(end - first);
+        address = move_right(address, (int)(end - first));
     }
 }
 
@@ -173,9 +182,8 @@ int find_sprite_zero_hit(const Ppu *ppu, const Cartridge *cartridge, int x0, int
         if (!(row >> (8 * (x - sprite[3])) & 3))
             continue;
         int num_tiles = (ppu->fine_x + x) / TILE_SIZE - (ppu->fine_x + x0) / TILE_SIZE;
-        uint8_t tile[TILE_SIZE];
-        draw_background(ppu, cartridge, move_right(ppu->address, num_tiles), 1, tile);
-        if (tile[(ppu->fine_x + x) % TILE_SIZE] & 3)
+        uint16_t address = move_right(ppu->address, num_tiles);
+        if (is_background_opaque(ppu, cartridge, address, (ppu->fine_x + x) % TILE_SIZE))
             return x;
     }
     return -1;
@@ -185,6 +193,7 @@ int find_sprite_zero_hit(const Ppu *ppu, const Cartridge *cartridge, int x0, int
 
 void canvas_prepare(Canvas *canvas, const Ppu *ppu, Picture *picture) {
     canvas->picture = picture;
+    canvas->palette_rows[0] = canvas->palette_rows[1] = -1;
     for (int i = 0; i < 32; i++) {
         uint8_t colour = ppu->palette[i & 3 ? i : 0] % NUM_COLOURS;
         canvas->paint.colours[i] = colour;
@@ -203,8 +212,8 @@ void canvas_prepare(Canvas *canvas, const Ppu *ppu, Picture *picture) {
 static void paint_plain(const Paint *paint, const uint8_t *entries, uint8_t *colours, uint8_t *luma,
                         int width) {
     for (int x = 0; x < width; x++) {
-        colours[x] = paint->colours[entries[x]];
-        luma[x] = paint->luma[entries[x]];
+        colours[x] = paint->colours[entries[x] % 32];
+        luma[x] = paint->luma[entries[x] % 32];
     }
 }
 
@@ -252,24 +261,15 @@ static void draw_sprites(const Ppu *ppu, const Cartridge *cartridge, uint8_t *en
                          int x1) {
     if (x0 < EDGE_WIDTH && !(ppu->mask & MASK_LEFT_SPRITES))
         x0 = EDGE_WIDTH;
-    uint8_t taken[SCREEN_WIDTH + TILE_SIZE];
-    if (ppu->num_line_sprites > 1)
-        memset(taken, 0, sizeof taken);
     for (int i = 0; i < ppu->num_line_sprites; i++) {
         const uint8_t *sprite = ppu->oam + ppu->line_sprites[i] * 4;
         uint64_t row = sprite_row(ppu, cartridge, sprite);
         uint8_t palette = (uint8_t)(0x10 | (sprite[2] & SPRITE_PALETTE) << 2);
         for (int x = sprite[3]; row != 0; x++, row >>= 8) {
-            if (!(row & 3) || x < x0 || x >= x1)
+            if (!(row & 3) || x < x0 || x >= x1 || (entries[x] & TAKEN))
                 continue;
-            if (ppu->num_line_sprites > 1) {
-                if (taken[x])
-                    continue;
-                taken[x] = true;
-            }
             bool is_hidden = (sprite[2] & SPRITE_BEHIND) && (entries[x] & 3);
-            if (!is_hidden)
-                entries[x] = (uint8_t)(palette | (row & 3));
+            entries[x] = (uint8_t)(TAKEN | (is_hidden ? entries[x] : palette | (row & 3)));
         }
     }
 }
@@ -280,7 +280,7 @@ void draw_pixels(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int x0, i
     if (shows(ppu, MASK_BACKGROUND)) {
         int left = x0 - (ppu->fine_x + x0) % TILE_SIZE;
         int num_tiles = (x1 - left + TILE_SIZE - 1) / TILE_SIZE;
-        draw_background(ppu, cartridge, ppu->address, num_tiles, entries + left);
+        draw_background(canvas, ppu, cartridge, num_tiles, entries + left);
         if (hides_background(ppu, x0))
             memset(entries, 0, EDGE_WIDTH);
     } else {

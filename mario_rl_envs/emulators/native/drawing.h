@@ -30,6 +30,8 @@ enum {
     ADDRESS_Y = ADDRESS_ROW | ADDRESS_TABLE_Y | ADDRESS_FINE_Y,
 
     TILE_SIZE = 8,
+    TILES_PER_ROW = 32,
+    BLOCKS_PER_ROW = 16, /* of 2 x 2 tiles */
 };
 
 /* What becomes of the 32 entries of the palette. */
@@ -43,6 +45,9 @@ typedef struct {
     Picture *picture;
     Paint paint;
     bool has_sprites[0x100 + 16]; /* whether a search on this line would find any */
+    /* Of both name tables, the palettes of the row of blocks drawn last, and which row that is. */
+    uint64_t palettes[2][BLOCKS_PER_ROW];
+    int palette_rows[2];
 } Canvas;
 
 void canvas_prepare(Canvas *canvas, const Ppu *ppu, Picture *picture);
@@ -71,6 +76,11 @@ static inline uint16_t move_right(uint16_t address, int num_tiles) {
 
 static inline bool shows(const Ppu *ppu, int layers) {
     return (ppu->mask & layers) == layers;
+}
+
+static inline int name_table_offset(uint16_t address) {
+    /* Two tables side by side; the two below are the same again. */
+    return (address & ADDRESS_TABLE_X) | (address & 0x3FF);
 }
 
 static inline int smaller(int a, int b) {

@@ -40,11 +40,6 @@ void ppu_power_on(Ppu *ppu) {
 
 /* ---- What is where ---- */
 
-static int name_table_offset(uint16_t address) {
-    /* Two tables side by side; the two below are the same again. */
-    return (address & ADDRESS_TABLE_X) | (address & 0x3FF);
-}
-
 static int palette_offset(uint16_t address) {
     /* The transparent colours of sprites are those of the background. */
     int offset = address & 0x1F;
