@@ -25,4 +25,9 @@ def register_environments() -> None:
     """Register every id that is not registered yet."""
     for env_id, keywords in ENVIRONMENTS.items():
         if env_id not in gym.registry:
-            gym.register(env_id, entry_point="mario_rl_envs.make:make_mario", kwargs=dict(keywords))
+            gym.register(
+                env_id,
+                entry_point="mario_rl_envs.make:make_mario",
+                vector_entry_point="mario_rl_envs.vector:make_mario_vector",
+                kwargs=dict(keywords),
+            )
