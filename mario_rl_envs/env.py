@@ -162,14 +162,14 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
                 on.
         """
         self._check_open()
-        start = _check_options(options)
+        start = self.check_options(options)
         if "state" in start:
             self.load_state(start["state"])
             super().reset(seed=seed)
         else:
-            self._check_replay(start)
             super().reset(seed=seed)
-            self._load_start(self._choose_start(start))
+            self._load(self.start_state(start))  # the emulator too has it at hand from now on
+            self._begin_film()
         return self._observation(), self._play.info()
 
     def step(self, action: int) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
@@ -284,6 +284,32 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         self._load(state)
         self._begin_film()
 
+    def check_options(self, options: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """Return what `reset` accepts as its options.
+
+        Raises:
+            ValueError: An option is unknown, or its value not accepted.
+        """
+        start = _check_options(options)
+        if "replay_fraction" in start and not self._stages_with_replay(start):
+            replays.load(self._possible_stages(start)[0])  # which says that there is none
+        return start
+
+    def start_state(self, options: Mapping[str, Any]) -> bytes:
+        """Return the save state that an episode begins from, drawing the stage by lot if it is.
+
+        The first time this plays to there, and the episode that ran is lost.
+
+        Args:
+            options: What `check_options` returned, without a "state".
+        """
+        start = self._choose_start(options)
+        if start.num_steps == 0:
+            state = self._stage_starts.get((self._emulator.name, start))
+        else:
+            state = self._starts.get(start)
+        return self._play_to(start) if state is None else state
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what pickling keeps: how to make the environment, and where it is."""
         self._check_open()
@@ -325,11 +351,6 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
             self._show_film(self._window)
         return self._observation(), reward, terminated, False, info
 
-    def _check_replay(self, options: Mapping[str, Any]) -> None:
-        """Raise ValueError if a start along a replay is wanted where there is none."""
-        if "replay_fraction" in options and not self._stages_with_replay(options):
-            replays.load(self._possible_stages(options)[0])
-
     def _possible_stages(self, options: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the stages that an episode may begin in; the whole game begins in the first."""
         if "stage" in options:
@@ -352,20 +373,9 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         num_steps = replays.load(stage).num_steps
         return _Start(stage, int(options["replay_fraction"] * num_steps))
 
-    def _load_start(self, start: _Start) -> None:
-        """Begin an episode; the first time, by playing to where it begins."""
-        self._in_episode = False  # should playing be interrupted
-        if start.num_steps == 0:
-            state = self._stage_starts.get((self._emulator.name, start))
-        else:
-            state = self._starts.get(start)
-        if state is None:
-            state = self._play_to(start)
-        self._load(state)  # the emulator too has it at hand from now on
-        self._begin_film()
-
     def _play_to(self, start: _Start) -> bytes:
         """Play to where an episode begins; return the save state, and keep it for the next time."""
+        self._in_episode = False
         self._play.set_film(False)
         self._emulator.power_on()
         skip_start_screen(self._emulator, start.stage)

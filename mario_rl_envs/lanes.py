@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from mario_rl_envs import states
 from mario_rl_envs.emulators.emulator import NATIVE
-from mario_rl_envs.env import SuperMarioBrosEnv, _check_options
+from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game import rom
 from mario_rl_envs.game.rewards import Reward
 
@@ -121,7 +122,6 @@ class Lanes:
         )
         self._generators: list[np.random.Generator | None] = [None] * num_lanes
         self._seeds: list[int] = [-1] * num_lanes
-        self._starts: dict[Any, states.SaveState] = {}
         self.in_episode = np.zeros(num_lanes, np.bool_)
         self._is_first = np.zeros(num_lanes, np.bool_)  # the next action is the episode's first
         self._num_noops = np.zeros(num_lanes, np.int32)
@@ -205,8 +205,7 @@ class Lanes:
             TypeError: A state is not bytes.
             ValueError: An option is unknown, or its value not accepted. Nothing has changed.
         """
-        start: Start = _check_options(options)
-        self._guide._check_replay(start)
+        start = self._guide.check_options(options)
         if "state" not in start:
             return start
         self._guide.load_state(start["state"])  # tries all of it
@@ -224,14 +223,7 @@ class Lanes:
             self._load(lane, start["state"])
             return
         self._guide.np_random = self.generator(lane)
-        place = self._guide._choose_start(start)
-        saved = self._starts.get(place)
-        if saved is None:
-            self._guide._load_start(place)
-            saved = states.unpack(self._guide.save_state(), NATIVE)
-            if place.num_steps == 0:  # of the others there may be any number
-                self._starts[place] = saved
-        self._load(lane, saved)
+        self._load(lane, _unpack(self._guide.start_state(start)))
 
     def _load(self, lane: int, saved: states.SaveState) -> None:
         play = self._plays[lane]
@@ -347,6 +339,11 @@ class Lanes:
     ) -> None:
         """Take what `get_generators` returned."""
         self._generators, self._seeds = list(generators[0]), list(generators[1])
+
+
+@lru_cache(maxsize=64)  # all stages and some starts along replays
+def _unpack(state: bytes) -> states.SaveState:
+    return states.unpack(state, NATIVE)
 
 
 def _num_processors() -> int:
