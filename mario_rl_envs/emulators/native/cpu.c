@@ -166,6 +166,11 @@ void cpu_interrupt(Cpu *cpu, Bus *bus) {
         statement;                                                                                 \
         break;                                                                                     \
     }                                                                                              \
+    case name##_REGISTER:                                                                          \
+        value = bus_read(bus, in.operand, start);                                                  \
+        next += 3;                                                                                 \
+        statement;                                                                                 \
+        break;                                                                                     \
     case name##_ELSEWHERE: {                                                                       \
         Place place = FIND_OPERAND();                                                              \
         value = bus_read(bus, place.address, start);                                               \
@@ -200,6 +205,10 @@ void cpu_interrupt(Cpu *cpu, Bus *bus) {
         next += 2;                                                                                 \
         break;                                                                                     \
     }                                                                                              \
+    case name##_REGISTER:                                                                          \
+        cycle += bus_write(bus, in.operand, (uint8_t)(what), start);                               \
+        next += 3;                                                                                 \
+        break;                                                                                     \
     case name##_ELSEWHERE: {                                                                       \
         Place place = FIND_OPERAND();                                                              \
         cycle += bus_write(bus, place.address, (uint8_t)(what), start);                            \

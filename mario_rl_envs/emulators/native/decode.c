@@ -154,7 +154,7 @@ static int place_read(enum Mode mode, int operand) {
     case ABSOLUTE:
         if (operand < RAM_END)
             return ORA_RAM;
-        return operand >= PROGRAM_START ? ORA_CONSTANT : ORA_ELSEWHERE;
+        return operand >= PROGRAM_START ? ORA_CONSTANT : ORA_REGISTER;
     case ABSOLUTE_X:
         if (stays_in_ram)
             return ORA_RAM_X;
@@ -173,7 +173,7 @@ static int place_write(enum Mode mode, int operand) {
     case ZERO_PAGE: return STA_ZERO_PAGE;
     case ZERO_PAGE_X: return STA_ZERO_PAGE_X;
     case INDIRECT_Y: return STA_INDIRECT_Y;
-    case ABSOLUTE: return operand < RAM_END ? STA_RAM : STA_ELSEWHERE;
+    case ABSOLUTE: return operand < RAM_END ? STA_RAM : STA_REGISTER;
     case ABSOLUTE_X: return stays_in_ram ? STA_RAM_X : STA_ELSEWHERE;
     case ABSOLUTE_Y: return stays_in_ram ? STA_RAM_Y : STA_ELSEWHERE;
     default: return STA_ELSEWHERE;

@@ -19,17 +19,19 @@ enum {
     SPRITE_ZERO_BIT = 0x40,
 };
 
-/* Where an operand lies. In these names X and Y are the index that is added. */
-#define READ_MODES(name)                                                                           \
-    name##_IMMEDIATE, name##_CONSTANT, name##_ZERO_PAGE, name##_RAM, name##_RAM_X, name##_RAM_Y,   \
-        name##_ROM_X, name##_ROM_Y, name##_ZERO_PAGE_X, name##_INDIRECT_Y, name##_ELSEWHERE
-#define WRITE_MODES(name)                                                                          \
-    name##_ZERO_PAGE, name##_RAM, name##_RAM_X, name##_RAM_Y, name##_ZERO_PAGE_X,                  \
-        name##_INDIRECT_Y, name##_ELSEWHERE
-#define MODIFY_MODES(name)                                                                         \
+/* Where an operand lies. In these names X and Y are the index that is added; a register is any fixed
+ * address that is neither in RAM nor in ROM. */
+/* clang-format off */
+#define READ_MODES(name)                                                                \
+    name##_IMMEDIATE, name##_CONSTANT, name##_ZERO_PAGE, name##_RAM, name##_RAM_X,      \
+    name##_RAM_Y, name##_ROM_X, name##_ROM_Y, name##_ZERO_PAGE_X, name##_INDIRECT_Y,    \
+    name##_REGISTER, name##_ELSEWHERE
+#define WRITE_MODES(name)                                                               \
+    name##_ZERO_PAGE, name##_RAM, name##_RAM_X, name##_RAM_Y, name##_ZERO_PAGE_X,       \
+    name##_INDIRECT_Y, name##_REGISTER, name##_ELSEWHERE
+#define MODIFY_MODES(name)                                                              \
     name##_ZERO_PAGE, name##_RAM, name##_RAM_X, name##_ZERO_PAGE_X, name##_ELSEWHERE
 
-/* clang-format off */
 enum Operation {
     NOTHING,           /* an opcode that does not exist */
     DECODE,            /* not decoded yet: not in ROM, or not all of it */

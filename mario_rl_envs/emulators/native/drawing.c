@@ -51,10 +51,6 @@ const uint8_t LUMA[NUM_COLOURS] = {
 
 /* ---- Sprites ---- */
 
-int sprite_height(const Ppu *ppu) {
-    return ppu->control & CONTROL_TALL_SPRITES ? 16 : 8;
-}
-
 static bool is_on_search_line(const Ppu *ppu, int sprite) {
     /* A sprite at y is seen from line y + 1 on. */
     unsigned row = (unsigned)(ppu->search_line - ppu->oam[sprite * 4]);

@@ -55,8 +55,6 @@ void canvas_prepare(Canvas *canvas, const Ppu *ppu, Picture *picture);
 /* Draw the columns from x0 to before x1 of the line. */
 void draw_pixels(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int x0, int x1);
 
-int sprite_height(const Ppu *ppu);
-
 /* Find the sprites of the line to be drawn next, if that is still to be done. */
 void search_sprites(Ppu *ppu);
 
@@ -76,6 +74,10 @@ static inline uint16_t move_right(uint16_t address, int num_tiles) {
 
 static inline bool shows(const Ppu *ppu, int layers) {
     return (ppu->mask & layers) == layers;
+}
+
+static inline int sprite_height(const Ppu *ppu) {
+    return ppu->control & CONTROL_TALL_SPRITES ? 16 : 8;
 }
 
 static inline int name_table_offset(uint16_t address) {
