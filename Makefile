@@ -46,7 +46,9 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
+	$(BIN)/python -m pip install --quiet --no-deps --requirement benchmarks/rivals.txt
 	$(BIN)/python benchmarks/replay.py
+	$(BIN)/python benchmarks/throughput.py
 
 # The environments' tests on a core in which every step is checked; and those with threads again on
 # one in which every access to memory is. The cores are built beside a copy of the packages.
