@@ -38,7 +38,7 @@ static bool check_outcome(const char *error) {
     return error == NULL;
 }
 
-static PyObject *game_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
+static PyObject *py_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
     static char *names[] = {"cartridge", NULL};
     PyObject *cartridge;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O:Game", names, &cartridge)) {
@@ -61,7 +61,7 @@ static PyObject *game_new(PyTypeObject *type, PyObject *args, PyObject *keywords
     return (PyObject *)self;
 }
 
-static void game_dealloc(PyObject *object) {
+static void py_dealloc(PyObject *object) {
     GameObject *self = (GameObject *)object;
     game_free(&self->game);
     film_clear(&self->film);
@@ -70,20 +70,20 @@ static void game_dealloc(PyObject *object) {
 }
 
 /* The buffer of a game is its RAM, live and only to be read. */
-static int game_get_buffer(PyObject *object, Py_buffer *buffer, int flags) {
+static int py_get_buffer(PyObject *object, Py_buffer *buffer, int flags) {
     GameObject *self = (GameObject *)object;
     return PyBuffer_FillInfo(buffer, object, self->game.console.now.ram, RAM_SIZE, 1, flags);
 }
 
-static PyObject *game_get_ram(PyObject *object, void *Py_UNUSED(closure)) {
+static PyObject *py_get_ram(PyObject *object, void *Py_UNUSED(closure)) {
     return PyMemoryView_FromObject(object);
 }
 
-static PyObject *game_get_film_length(PyObject *object, void *Py_UNUSED(closure)) {
+static PyObject *py_get_film_length(PyObject *object, void *Py_UNUSED(closure)) {
     return PyLong_FromSize_t(((GameObject *)object)->film.num_frames);
 }
 
-static PyObject *game_power_on(PyObject *object, PyObject *Py_UNUSED(unused)) {
+static PyObject *py_power_on(PyObject *object, PyObject *Py_UNUSED(unused)) {
     GameObject *self = (GameObject *)object;
     if (!check_free(self)) {
         return NULL;
@@ -92,7 +92,7 @@ static PyObject *game_power_on(PyObject *object, PyObject *Py_UNUSED(unused)) {
     Py_RETURN_NONE;
 }
 
-static PyObject *game_advance(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+static PyObject *py_advance(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     GameObject *self = (GameObject *)object;
     long buttons;
     bool draw = false;
@@ -107,7 +107,7 @@ static PyObject *game_advance(PyObject *object, PyObject *const *args, Py_ssize_
     Py_RETURN_NONE;
 }
 
-static PyObject *game_poke_byte(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+static PyObject *py_poke(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     GameObject *self = (GameObject *)object;
     long address;
     long value;
@@ -120,7 +120,7 @@ static PyObject *game_poke_byte(PyObject *object, PyObject *const *args, Py_ssiz
     Py_RETURN_NONE;
 }
 
-static PyObject *game_set_rules(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+static PyObject *py_set_rules(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     GameObject *self = (GameObject *)object;
     bool is_single_stage;
     if (!check_count("set_rules", count, 2, 2) || !get_bool(args[1], &is_single_stage) ||
@@ -130,7 +130,7 @@ static PyObject *game_set_rules(PyObject *object, PyObject *const *args, Py_ssiz
     Py_RETURN_NONE;
 }
 
-static PyObject *game_begin_episode(PyObject *object, PyObject *Py_UNUSED(unused)) {
+static PyObject *py_begin(PyObject *object, PyObject *Py_UNUSED(unused)) {
     GameObject *self = (GameObject *)object;
     if (!check_free(self) || !check_outcome(game_begin(&self->game))) {
         return NULL;
@@ -147,7 +147,7 @@ static PyObject *step_tuple(const GameObject *self, const Step *step) {
     return Py_BuildValue("(dON)", step->reward, step->terminated ? Py_True : Py_False, info);
 }
 
-static PyObject *game_take_step(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+static PyObject *py_step(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     GameObject *self = (GameObject *)object;
     long buttons;
     bool draw;
@@ -164,7 +164,7 @@ static PyObject *game_take_step(PyObject *object, PyObject *const *args, Py_ssiz
     return check_outcome(error) ? step_tuple(self, &step) : NULL;
 }
 
-static PyObject *game_take_steps(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+static PyObject *py_steps(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     GameObject *self = (GameObject *)object;
     long buttons;
     long num_frames;
@@ -184,7 +184,7 @@ static PyObject *game_take_steps(PyObject *object, PyObject *const *args, Py_ssi
     return check_outcome(error) ? step_tuple(self, &step) : NULL;
 }
 
-static PyObject *game_info_now(PyObject *object, PyObject *Py_UNUSED(unused)) {
+static PyObject *py_info(PyObject *object, PyObject *Py_UNUSED(unused)) {
     GameObject *self = (GameObject *)object;
     if (!check_free(self)) {
         return NULL;
@@ -209,7 +209,7 @@ static bool get_resizer(const GameObject *self, PyObject *object, const ResizerO
     return true;
 }
 
-static PyObject *game_rgb(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+static PyObject *py_rgb(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     GameObject *self = (GameObject *)object;
     const ResizerObject *resizer = NULL;
     Py_buffer out;
@@ -231,7 +231,7 @@ static PyObject *game_rgb(PyObject *object, PyObject *const *args, Py_ssize_t co
     return is_free ? Py_NewRef(Py_None) : NULL;
 }
 
-static PyObject *game_grey(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+static PyObject *py_grey(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     GameObject *self = (GameObject *)object;
     const ResizerObject *resizer = NULL;
     Py_buffer out;
@@ -253,7 +253,7 @@ static PyObject *game_grey(PyObject *object, PyObject *const *args, Py_ssize_t c
     return is_free ? Py_NewRef(Py_None) : NULL;
 }
 
-static PyObject *game_tiles(PyObject *object, PyObject *array) {
+static PyObject *py_tiles(PyObject *object, PyObject *array) {
     GameObject *self = (GameObject *)object;
     Py_buffer out;
     if (!get_bytes(array, TILES_SIZE, true, "the array for the tiles", &out)) {
@@ -267,14 +267,14 @@ static PyObject *game_tiles(PyObject *object, PyObject *array) {
     return is_free ? Py_NewRef(Py_None) : NULL;
 }
 
-static PyObject *game_save(PyObject *object, PyObject *Py_UNUSED(unused)) {
+static PyObject *py_save(PyObject *object, PyObject *Py_UNUSED(unused)) {
     GameObject *self = (GameObject *)object;
     if (!check_free(self)) {
         return NULL;
     }
-    PyObject *state = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)console_state_size());
+    PyObject *state = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)game_state_size());
     if (state != NULL) {
-        console_save(&self->game.console, (uint8_t *)PyBytes_AsString(state));
+        game_save(&self->game, (uint8_t *)PyBytes_AsString(state));
     }
     return state;
 }
@@ -287,9 +287,12 @@ static bool load(GameObject *self, PyObject *machine, RewardMemory *memory) {
     }
     bool is_loaded = check_free(self);
     if (is_loaded) {
-        const char *error = console_load(&self->game.console, data.buf, (size_t)data.len);
+        const char *error = game_load(&self->game, data.buf, (size_t)data.len);
         if (error != NULL) {
-            PyErr_SetString(PyExc_ValueError, error);
+            PyErr_Format(PyExc_ValueError,
+                         "the save state of the native console is damaged: %s; give what "
+                         "save_state() returned",
+                         error);
             is_loaded = false;
         } else if (memory != NULL) {
             reward_free(&self->game.memory);
@@ -301,7 +304,7 @@ static bool load(GameObject *self, PyObject *machine, RewardMemory *memory) {
     return is_loaded;
 }
 
-static PyObject *game_load(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+static PyObject *py_load(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     GameObject *self = (GameObject *)object;
     RewardMemory memory = {0};
     bool has_memory = count == 2;
@@ -313,12 +316,12 @@ static PyObject *game_load(PyObject *object, PyObject *const *args, Py_ssize_t c
     return is_loaded ? Py_NewRef(Py_None) : NULL;
 }
 
-static PyObject *game_reward_state(PyObject *object, PyObject *Py_UNUSED(unused)) {
+static PyObject *py_reward_state(PyObject *object, PyObject *Py_UNUSED(unused)) {
     GameObject *self = (GameObject *)object;
     return check_free(self) && check_begun(self) ? reward_state(&self->game.memory) : NULL;
 }
 
-static PyObject *game_set_film(PyObject *object, PyObject *is_on) {
+static PyObject *py_set_film(PyObject *object, PyObject *is_on) {
     GameObject *self = (GameObject *)object;
     bool is_filmed;
     if (!get_bool(is_on, &is_filmed) || !check_free(self)) {
@@ -329,7 +332,7 @@ static PyObject *game_set_film(PyObject *object, PyObject *is_on) {
     Py_RETURN_NONE;
 }
 
-static PyObject *game_film_now(PyObject *object, PyObject *Py_UNUSED(unused)) {
+static PyObject *py_film_now(PyObject *object, PyObject *Py_UNUSED(unused)) {
     GameObject *self = (GameObject *)object;
     if (!check_free(self)) {
         return NULL;
@@ -344,7 +347,7 @@ static PyObject *game_film_now(PyObject *object, PyObject *Py_UNUSED(unused)) {
     Py_RETURN_NONE;
 }
 
-static PyObject *game_take_film(PyObject *object, PyObject *Py_UNUSED(unused)) {
+static PyObject *py_take_film(PyObject *object, PyObject *Py_UNUSED(unused)) {
     GameObject *self = (GameObject *)object;
     if (!check_free(self)) {
         return NULL;
@@ -370,39 +373,39 @@ static PyObject *game_take_film(PyObject *object, PyObject *Py_UNUSED(unused)) {
     { name, (PyCFunction)(void (*)(void))(function), flags, NULL }
 
 static PyMethodDef game_methods[] = {
-    METHOD("power_on", game_power_on, METH_NOARGS),
-    METHOD("advance", game_advance, METH_FASTCALL),
-    METHOD("poke", game_poke_byte, METH_FASTCALL),
-    METHOD("set_rules", game_set_rules, METH_FASTCALL),
-    METHOD("begin", game_begin_episode, METH_NOARGS),
-    METHOD("step", game_take_step, METH_FASTCALL),
-    METHOD("steps", game_take_steps, METH_FASTCALL),
-    METHOD("info", game_info_now, METH_NOARGS),
-    METHOD("rgb", game_rgb, METH_FASTCALL),
-    METHOD("grey", game_grey, METH_FASTCALL),
-    METHOD("tiles", game_tiles, METH_O),
-    METHOD("save", game_save, METH_NOARGS),
-    METHOD("load", game_load, METH_FASTCALL),
-    METHOD("reward_state", game_reward_state, METH_NOARGS),
-    METHOD("set_film", game_set_film, METH_O),
-    METHOD("film_now", game_film_now, METH_NOARGS),
-    METHOD("take_film", game_take_film, METH_NOARGS),
+    METHOD("power_on", py_power_on, METH_NOARGS),
+    METHOD("advance", py_advance, METH_FASTCALL),
+    METHOD("poke", py_poke, METH_FASTCALL),
+    METHOD("set_rules", py_set_rules, METH_FASTCALL),
+    METHOD("begin", py_begin, METH_NOARGS),
+    METHOD("step", py_step, METH_FASTCALL),
+    METHOD("steps", py_steps, METH_FASTCALL),
+    METHOD("info", py_info, METH_NOARGS),
+    METHOD("rgb", py_rgb, METH_FASTCALL),
+    METHOD("grey", py_grey, METH_FASTCALL),
+    METHOD("tiles", py_tiles, METH_O),
+    METHOD("save", py_save, METH_NOARGS),
+    METHOD("load", py_load, METH_FASTCALL),
+    METHOD("reward_state", py_reward_state, METH_NOARGS),
+    METHOD("set_film", py_set_film, METH_O),
+    METHOD("film_now", py_film_now, METH_NOARGS),
+    METHOD("take_film", py_take_film, METH_NOARGS),
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef game_properties[] = {
-    {"ram", game_get_ram, NULL, NULL, NULL},
-    {"film_length", game_get_film_length, NULL, NULL, NULL},
+    {"ram", py_get_ram, NULL, NULL, NULL},
+    {"film_length", py_get_film_length, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot game_slots[] = {
     {Py_tp_doc, "Game(cartridge)\n--\n\nA console with a cartridge in it, and the game's rules."},
-    {Py_tp_new, game_new},
-    {Py_tp_dealloc, game_dealloc},
+    {Py_tp_new, py_new},
+    {Py_tp_dealloc, py_dealloc},
     {Py_tp_methods, game_methods},
     {Py_tp_getset, game_properties},
-    {Py_bf_getbuffer, game_get_buffer},
+    {Py_bf_getbuffer, py_get_buffer},
     {0, NULL},
 };
 

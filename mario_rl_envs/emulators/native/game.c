@@ -30,6 +30,8 @@ enum {
     MAX_STRIDE = 16,
     COINS_PER_LIFE = 100,
 
+    STATE_VERSION = 1, /* of what `game_save` writes, its first byte */
+
     NO_BUTTON = 0,
     MAX_SKIPPED_FRAMES = 20000,
     FIRST_CAPACITY = 4, /* frontiers; a stage has three areas at most */
@@ -325,6 +327,22 @@ void game_free(Game *game) {
 
 void game_poke(Game *game, uint16_t address, uint8_t value) {
     game->console.now.ram[address % RAM_SIZE] = value;
+}
+
+size_t game_state_size(void) {
+    return 1 + console_state_size();
+}
+
+void game_save(const Game *game, uint8_t *out) {
+    out[0] = STATE_VERSION;
+    console_save(&game->console, out + 1);
+}
+
+const char *game_load(Game *game, const uint8_t *data, size_t size) {
+    if (size == 0 || data[0] != STATE_VERSION) {
+        return "it is from another version of the native console";
+    }
+    return console_load(&game->console, data + 1, size - 1);
 }
 
 const char *game_begin(Game *game) {

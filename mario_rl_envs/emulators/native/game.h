@@ -117,6 +117,16 @@ const char *game_step(Game *game, uint8_t buttons, bool draw, Step *step);
  * are summed, the rest is the last step's. What SkipFrame does. */
 const char *game_steps(Game *game, uint8_t buttons, int num_frames, bool draw, Step *step);
 
+/* The number of bytes of the machine, as it is written down. */
+size_t game_state_size(void);
+
+/* Write the machine down, `game_state_size` bytes: the same on every computer. */
+void game_save(const Game *game, uint8_t *out);
+
+/* Become the machine that was written down. Returns NULL, or what is wrong with the bytes; then
+ * nothing has changed. */
+const char *game_load(Game *game, const uint8_t *data, size_t size);
+
 /* What the RAM says. */
 void game_info(const uint8_t *ram, Info *info);
 
