@@ -1,4 +1,4 @@
-"""The pool of threads, as a C program of its own: built and run, also with ThreadSanitizer."""
+"""Threads: C programs of their own, built and run, also with ThreadSanitizer."""
 
 import os
 import shutil
@@ -7,32 +7,44 @@ from pathlib import Path
 
 import pytest
 
+from mario_rl_envs.game.rom import find_rom
+
 ROOT = Path(__file__).parents[2]
 NATIVE = ROOT / "mario_rl_envs" / "emulators" / "native"
 COMPILER = os.environ.get("CC") or shutil.which("cc")
+SANITIZER = "-fsanitize=thread"
 
 
-def build(path, *options):
+def build(folder, name, sources, *options):
+    """Compile tests/native/<name>.c with sources of the core; return the program's path."""
     if COMPILER is None:
         pytest.skip("there is no C compiler")
+    path = folder / name
     command = [COMPILER, "-std=c11", "-O1", "-g", "-pthread", *options, f"-I{NATIVE}"]
-    sources = [ROOT / "tests" / "native" / "pool.c", NATIVE / "pool.c"]
-    result = subprocess.run([*command, *sources, "-o", path], capture_output=True, text=True)
-    if "-fsanitize=thread" in options and result.returncode != 0 and "tsan" in result.stderr:
+    files = [ROOT / "tests" / "native" / f"{name}.c", *sources]
+    result = subprocess.run([*command, *files, "-o", path, "-lm"], capture_output=True, text=True)
+    if SANITIZER in options and result.returncode != 0 and "tsan" in result.stderr:
         pytest.skip("the compiler has no ThreadSanitizer")
     assert result.returncode == 0, result.stderr
     return path
 
 
-def test_every_item_is_done_once_in_child_processes_too(tmp_path):
-    program = build(tmp_path / "pool", "-Wall", "-Wextra", "-Werror")
-    result = subprocess.run([program, "fork"], capture_output=True, text=True, timeout=120)
-    assert (result.returncode, result.stderr) == (0, "")
-
-
-def test_threads_do_not_race(tmp_path):
-    program = build(tmp_path / "pool", "-fsanitize=thread")
-    result = subprocess.run([program], capture_output=True, text=True, timeout=120)
+def run(*command):
+    """Run a program that says nothing if all is well."""
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if "unexpected memory mapping" in result.stderr:
         pytest.skip("ThreadSanitizer does not know this kernel's layout of memory")
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_every_item_is_done_once_in_child_processes_too(tmp_path):
+    run(build(tmp_path, "pool", [NATIVE / "pool.c"], "-Wall", "-Wextra", "-Werror"), "fork")
+
+
+def test_threads_of_the_pool_do_not_race(tmp_path):
+    run(build(tmp_path, "pool", [NATIVE / "pool.c"], SANITIZER))
+
+
+def test_games_side_by_side_do_not_race(tmp_path):
+    core = [path for path in NATIVE.glob("*.c") if not path.name.startswith("binding")]
+    run(build(tmp_path, "vector", core, SANITIZER), find_rom())
