@@ -33,8 +33,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "benchmarks" / "results.md", ROOT / "docs" / "native-core.md")
-BEGIN, END = "<!-- throughput -->", "<!-- /throughput -->"
-HEADING = "## Throughput"
+MARK = "throughput"
 PACKAGES = (
     "gymnasium",
     "numpy",
@@ -88,6 +87,11 @@ class Process:
             stderr=subprocess.DEVNULL,
         )
 
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
     def ask(self, command: str) -> dict[str, Any]:
         """Return the answer to a command.
 
@@ -129,7 +133,7 @@ def main() -> None:
         type=Path,
         nargs="*",
         default=PAGES,
-        help=f"Markdown files to put the tables in, between {BEGIN} and {END}",
+        help="Markdown files to put the tables in",
     )
     parser.add_argument("--json", type=Path, help="write every measurement to this file")
     arguments = parser.parse_args()
@@ -339,15 +343,14 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def save(page: Path, text: str) -> None:
-    """Put the tables where they were before, or under a heading at the end."""
+def save(page: Path, text: str, mark: str = MARK) -> None:
+    """Put the tables between a page's marks, or at its end."""
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
     before = page.read_text() if page.exists() else ""
-    block = f"{BEGIN}\n\n{text}\n\n{END}"
-    if BEGIN in before and END in before:
-        head, tail = before.split(BEGIN)[0], before.split(END)[1]
-        page.write_text(f"{head}{block}{tail}")
-    else:
-        page.write_text(f"{before.rstrip()}\n\n{HEADING}\n\n{block}\n")
+    if begin not in before or end not in before:
+        before = f"{before.rstrip()}\n\n{begin}{end}\n".lstrip()
+    head, tail = before.split(begin)[0], before.split(end)[1]
+    page.write_text(f"{head}{begin}\n\n{text}\n\n{end}{tail}")
 
 
 def tell(message: str) -> None:

@@ -26,8 +26,7 @@ def test_sides_play_and_are_reported(tmp_path):
     assert all(len(values) == 2 and min(values) > 0 for values in rates.values())
     assert '| `gym.make(emulator="nes-py")` |' in table
     assert page.read_text() == (
-        f"# Results\n\n{throughput.HEADING}\n\n{throughput.BEGIN}\n\n{table.rstrip()}\n\n"
-        f"{throughput.END}\n"
+        f"# Results\n\n<!-- throughput -->\n\n{table.rstrip()}\n\n<!-- /throughput -->\n"
     )
 
 
@@ -70,9 +69,11 @@ def test_ratios_are_those_of_each_round():
 
 def test_tables_replace_those_before(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{throughput.BEGIN}\nold\n{throughput.END}\nafter\n")
+    page.write_text("before\n<!-- throughput -->\nold\n<!-- /throughput -->\nafter\n")
     throughput.save(page, "new")
-    assert page.read_text() == (f"before\n{throughput.BEGIN}\n\nnew\n\n{throughput.END}\nafter\n")
+    assert page.read_text() == (
+        "before\n<!-- throughput -->\n\nnew\n\n<!-- /throughput -->\nafter\n"
+    )
 
 
 @pytest.mark.parametrize(
