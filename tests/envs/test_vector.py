@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from gymnasium.wrappers.vector import RecordEpisodeStatistics, RecordVideo
 
 import mario_rl_envs
 from mario_rl_envs import replays
@@ -41,7 +41,9 @@ def make_both(env_id, num_envs, mode="NextStep", **keywords):
     """Return our vector environment and Gymnasium's, of the same environments."""
     vector = gym.make_vec(env_id, num_envs=num_envs, autoreset_mode=mode, **keywords)
     assert isinstance(vector, MarioVectorEnv)
-    return vector, make_singles(env_id, num_envs, mode, **keywords)
+    singles = make_singles(env_id, num_envs, mode, **keywords)
+    assert vector.metadata == singles.metadata
+    return vector, singles
 
 
 def assert_same(ours, theirs, where=""):
@@ -96,7 +98,6 @@ def check_equal(env_id, num_envs, num_steps, mode="NextStep", right=0.5, **keywo
     assert ours.action_space == theirs.action_space
     assert ours.single_observation_space == theirs.single_observation_space
     assert ours.single_action_space == theirs.single_action_space
-    assert ours.metadata == theirs.metadata
     assert_same(ours.reset(seed=SEED), theirs.reset(seed=SEED), "reset:")
     num_ends = play_both(ours, theirs, num_steps, right=right)
     assert ours.np_random_seed == theirs.np_random_seed
@@ -154,6 +155,16 @@ def test_time_limit(mode):
 )
 def test_every_keyword(keywords):
     check_equal("MarioRL-1-2-v0", 2, 120, **keywords)
+
+
+def test_equals_single_environments_on_the_reference():
+    """nes-py's pixels, made grey and small by NumPy and OpenCV, and the rules in Python."""
+    ours = gym.make_vec(ENV_ID, num_envs=2, noop_max=8, sticky=0.25)
+    theirs = make_singles(ENV_ID, 2, noop_max=8, sticky=0.25, emulator="nes-py")
+    assert_same(ours.reset(seed=SEED), theirs.reset(seed=SEED))
+    assert play_both(ours, theirs, 120, right=1.0) >= 1
+    ours.close()
+    theirs.close()
 
 
 def test_whole_game_loses_lives():
@@ -713,6 +724,24 @@ def test_rendering_every_frame():
     assert ours.render() == ([], [])
     ours.close()
     theirs.close()
+
+
+def test_videos_of_the_lanes(tmp_path):
+    pytest.importorskip("moviepy", reason="videos need the extra 'video'")
+    vector = RecordVideo(
+        gym.make_vec(ENV_ID, num_envs=2, render_mode="rgb_array"),
+        str(tmp_path / "videos"),
+        video_aspect_ratio=(1, 1),
+        record_first_only=True,
+        video_length=5,
+    )
+    vector.reset(seed=0)
+    for _ in range(8):
+        vector.step([1, 3])
+    vector.close()
+    assert [path.suffix for path in (tmp_path / "videos").iterdir() if path.stat().st_size > 0] == [
+        ".mp4"
+    ]
 
 
 def test_rendering_nothing():
