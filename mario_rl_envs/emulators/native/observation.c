@@ -91,6 +91,16 @@ bool resizer_is_native(int size) {
     return size >= 1 && size <= MAX_RESIZER_SIZE;
 }
 
+static bool has_avx2(void) {
+#if !IS_X86_64
+    return false;
+#elif defined(_WIN32)
+    return IsProcessorFeaturePresent(PF_AVX2_INSTRUCTIONS_AVAILABLE);
+#else
+    return __builtin_cpu_supports("avx2");
+#endif
+}
+
 static int greatest_common_divisor(int a, int b) {
     while (b != 0) {
         int rest = a % b;
@@ -192,7 +202,7 @@ static Resizer *create(int size, bool is_plain) {
 }
 
 Resizer *resizer_create(int size) {
-    return create(size, !observation_has_avx2());
+    return create(size, !has_avx2());
 }
 
 Resizer *resizer_create_plain(int size) {
@@ -277,14 +287,6 @@ void expand_rgb_plain(const Plane colours, uint8_t *out) {
 }
 
 #if IS_X86_64
-
-bool observation_has_avx2(void) {
-#ifdef _WIN32
-    return IsProcessorFeaturePresent(PF_AVX2_INSTRUCTIONS_AVAILABLE);
-#else
-    return __builtin_cpu_supports("avx2");
-#endif
-}
 
 /* Exchange rows and columns of eight vectors of eight 32-bit numbers. */
 AVX2_FUNCTION static inline void transpose(__m256i v[8]) {
@@ -510,12 +512,6 @@ AVX2_FUNCTION static void avx2_expand_rgb(const Plane colours, uint8_t *out) {
     }
 }
 
-#else
-
-bool observation_has_avx2(void) {
-    return false;
-}
-
 #endif
 
 static void make_block(const Resizer *resizer, const Plane picture, int first_row, int num_rows,
@@ -582,7 +578,7 @@ void resizer_rgb(const Resizer *resizer, const Plane colours, uint8_t *out) {
 
 void expand_rgb(const Plane colours, uint8_t *out) {
 #if IS_X86_64
-    if (observation_has_avx2()) {
+    if (has_avx2()) {
         avx2_expand_rgb(colours, out);
         return;
     }
