@@ -532,6 +532,8 @@ static void look_up_channel(const Resizer *resizer, const uint8_t *colours, int 
         avx2_lookup(colours, num_pixels, channel, out);
         return;
     }
+#else
+    (void)resizer; /* all are plain */
 #endif
     plain_lookup(colours, num_pixels, channel, out);
 }
