@@ -15,9 +15,11 @@ import argparse
 import collections
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -35,6 +37,7 @@ SOURCES = ROOT / "mario_rl_envs" / "emulators" / "native"
 PAGES = (ROOT / "docs" / "native-core.md",)
 MARK = "profile"
 SIDES = ("gym.make_vec-8x1", "gym.make")
+ATTACHING = 1.0  # seconds that perf may take to start
 FREQUENCY = 1999  # samples a second; no divisor of anything that the game does
 PROCESSOR = "processor (`cpu.c`)"
 PICTURE_UNIT = "picture unit's timing, registers, sprite 0 (`ppu.c`, `bus.c`, `console.c`)"
@@ -59,7 +62,7 @@ BY_FUNCTION = {"find_sprite_zero_hit": PICTURE_UNIT, "has_sprite_zero": PICTURE_
 # A line of `perf script -F ip,sym,dso`: address, function, file.
 SAMPLE = re.compile(r"\s*[0-9a-f]+ (?P<function>.+?) \((?P<file>.*)\)$")
 # A definition's first line, or the line with its name if that is another.
-DEFINITION = re.compile(r"^(?!#)(?:[\w *]*?[ *])?(?P<name>\w+)\(", re.MULTILINE)
+DEFINITION = re.compile(r"^(?=\w)(?:[\w *]*?[ *])?(?P<name>\w+)\(", re.MULTILINE)
 # Code outside the core that is not Python's.
 NOT_PYTHON = ("libc.so", "libc-", "ld-linux", "libm.so", "libm-", "kernel", "vdso")
 
@@ -98,14 +101,19 @@ def profile(process: Process, seconds: int) -> tuple[list[tuple[str, str]], floa
         data = str(Path(folder, "perf.data"))
         event = ["--event", "cpu-clock", "--freq", str(FREQUENCY)]
         command = ["perf", "record", "--quiet", "--output", data, *event, "--pid"]
-        recording = subprocess.Popen([*command, str(process.pid), "--", "sleep", str(seconds)])
+        recording = subprocess.Popen([*command, str(process.pid)])
+        time.sleep(ATTACHING)
         rate = process.ask(f"play {seconds}")["rate"]
+        recording.send_signal(signal.SIGINT)
         recording.wait()
         process.close()
         command = ["perf", "script", "--input", data, "--fields", "ip,sym,dso"]
         script = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = filter(None, map(SAMPLE.match, script.splitlines()))
-    return [(match["function"], match["file"]) for match in found], rate * seconds
+    samples = [(match["function"], match["file"]) for match in found]
+    if not samples:
+        sys.exit("perf noted nothing; is it allowed to (/proc/sys/kernel/perf_event_paranoid)?")
+    return samples, rate * seconds
 
 
 def functions_by_file() -> dict[str, str]:
