@@ -220,7 +220,7 @@ def test_clearing_the_last_stage_ends_the_whole_game():
 def test_an_environment_that_is_dropped_frees_its_machines():
     if sys.version_info >= (3, 13):
         pytest.skip("nes-py 9 frees its machines by itself")
-    env = SuperMarioBrosEnv("1-1")
+    env = SuperMarioBrosEnv("1-1", emulator="nes-py")
     env.reset()
     machine = env._emulator._machine
     finalizer = machine._close
@@ -233,17 +233,17 @@ def test_an_environment_that_is_dropped_frees_its_machines():
 def test_an_interrupted_reset_leaves_no_episode(monkeypatch):
     env = SuperMarioBrosEnv("1-1")
     env.reset()
-    advance = env._emulator.advance
+    step = env._play.step
     num_frames = 0
 
-    def interrupted(buttons):
+    def interrupted(joypad, *, draw):
         nonlocal num_frames
         num_frames += 1
         if num_frames == 500:
             raise KeyboardInterrupt
-        advance(buttons)
+        return step(joypad, draw=draw)
 
-    monkeypatch.setattr(env._emulator, "advance", interrupted)
+    monkeypatch.setattr(env._play, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         env.reset(options={"replay_fraction": 0.7})
     monkeypatch.undo()

@@ -150,7 +150,7 @@ def test_the_spec_of_the_pipeline_makes_it_again():
         ({"reward": [1]}, r"unknown reward \[1\]; accepted is a name"),
         ({"rom_path": 5}, "rom_path is 5; accepted are None and the path of a file"),
         ({"emulator": []}, r"unknown emulator \[\]"),
-        ({"emulator": "mesen"}, "unknown emulator 'mesen'; accepted are 'nes-py'"),
+        ({"emulator": "mesen"}, "unknown emulator 'mesen'; accepted are 'native', 'nes-py'"),
     ],
 )
 def test_unknown_keyword_values(keywords, message):
@@ -232,11 +232,14 @@ def test_rom_path_is_relative_to_where_the_environment_was_made(tmp_path):
 
 def test_rom_that_goes_away(tmp_path):
     code = (
-        "env = SuperMarioBrosEnv('1-1', rom_path='m.nes'); os.remove('m.nes')\n"
-        "try: env.reset()\n"
+        "env = SuperMarioBrosEnv('1-1', rom_path='m.nes', emulator={emulator!r})\n"
+        "os.remove('m.nes')\n"
+        "try: print(env.reset()[1]['x_pos'])\n"
         "except FileNotFoundError as error: print(error)"
     )
-    assert "cannot read the ROM" in play(code, tmp_path)
+    # The native console has read it; nes-py opens it for every machine.
+    assert play(code.format(emulator="native"), tmp_path) == "40"
+    assert "cannot read the ROM" in play(code.format(emulator="nes-py"), tmp_path)
 
 
 def test_rom_package_missing(monkeypatch):

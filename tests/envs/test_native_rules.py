@@ -17,7 +17,7 @@ from mario_rl_envs.game.stages import STAGES
 
 NATIVE = Path(__file__).parents[2] / "mario_rl_envs" / "emulators" / "native"
 GAME_PAUSED = 0x0776  # in RAM
-NUM_SPOILED = 150  # runs of up to seven frames
+NUM_SPOILED = 300  # runs of up to seven frames
 NO_PAUSE = BUTTONS["start"] | BUTTONS["select"]
 # Weights that no binary fraction is equal to, so that the order of the sums can be seen.
 ODD_WEIGHTS = {term: 0.1 * (index + 1) for index, term in enumerate(reversed(TERMS))}
@@ -121,7 +121,7 @@ WATCHED = {
     **{ram.CLOCK + i: range(12) for i in range(3)},
     **{ram.AREA_DATA + i: range(256) for i in range(2)},
     **{ram.ENEMY_TYPES + i: (0x2D, 0x31, 0x06, 0x00) for i in range(6)},
-    ram.PLAYER_STATE: (0x08, 0x0B, 0x06, 0x07, 0x0C),
+    ram.PLAYER_STATE: (0x08, 0x0B, 0x06, 0x0C),
     ram.PLAYER_FLOAT_STATE: range(5),
     ram.PLAYER_X_PAGE: range(12),
     ram.PLAYER_X: range(256),
@@ -132,9 +132,9 @@ WATCHED = {
     ram.POWER: range(4),
     ram.LIVES: (0, 1, 2, 0xFF),
     ram.STAGE: range(4),
-    ram.WORLD: range(9),
-    ram.AREA: range(5),
-    ram.GAME_MODE: (1, 1, 1, 1, 1, 1, 1, 1, 1, 2),
+    ram.WORLD: range(8),
+    ram.AREA: range(4),
+    ram.GAME_MODE: (1, 2),
 }
 
 
@@ -145,7 +145,8 @@ def test_play_on_spoiled_memory(spec, is_single_stage):
     pair = Pair(spec, is_single_stage=is_single_stage)
     rng = np.random.default_rng([SPECS.index(spec), is_single_stage])
     state = pair.save()
-    addresses = list(WATCHED)
+    # In the whole game, a world that is over by a poke alone may wait for the next one for ever.
+    addresses = [each for each in WATCHED if is_single_stage or each != ram.GAME_MODE]
     num_ends = 0
     for _ in range(NUM_SPOILED):
         pair.load(state)
