@@ -21,8 +21,14 @@ enum {
  * three dots of a cycle first. */
 static void follow(Bus *bus, int64_t cycle) {
     int target = (int)(cycle - bus->first_cycle + 1) * DOTS_PER_CYCLE;
-    ppu_run(&bus->machine->ppu, bus->cartridge, bus->picture, target - bus->num_dots);
+    ppu_run(&bus->machine->ppu, bus->cartridge, bus->canvas, target - bus->num_dots);
     bus->num_dots = target;
+}
+
+/* What was worked out for drawing may hold no longer. */
+static void spoil(Canvas *canvas) {
+    if (canvas != NULL)
+        canvas->is_prepared = false;
 }
 
 static uint8_t read_joypad(uint8_t *bits, uint8_t buttons, bool is_strobing) {
@@ -57,8 +63,10 @@ int bus_write(Bus *bus, uint16_t address, uint8_t value, int64_t cycle) {
     } else if (address < PPU_END) {
         follow(bus, cycle);
         ppu_write(&machine->ppu, address & 7, value);
+        spoil(bus->canvas);
     } else if (address == SPRITE_PAGE) {
         follow(bus, cycle);
+        spoil(bus->canvas);
         if (value < RAM_END >> 8) {
             ppu_write_sprites(&machine->ppu, machine->ram + (value << 8) % RAM_SIZE);
         }

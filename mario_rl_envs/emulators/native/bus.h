@@ -7,7 +7,7 @@
 typedef struct Bus {
     Machine *machine;
     const Cartridge *cartridge;
-    Picture *picture;    /* NULL: nothing is drawn */
+    Canvas *canvas;      /* NULL: nothing is drawn */
     int64_t first_cycle; /* of this frame */
     int num_dots;        /* that the PPU has run in this frame */
 } Bus;

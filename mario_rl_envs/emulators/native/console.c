@@ -33,7 +33,10 @@ static void paint_black(Picture *picture) {
 
 /* Run the frame for which `buttons` are set, and draw it unless `picture` is NULL. */
 static void run_frame(Machine *machine, const Cartridge *cartridge, Picture *picture) {
-    Bus bus = {machine, cartridge, picture, machine->num_cycles, 0};
+    Canvas canvas, *drawn = picture != NULL ? &canvas : NULL;
+    canvas.picture = picture;
+    canvas.is_prepared = false;
+    Bus bus = {machine, cartridge, drawn, machine->num_cycles, 0};
     int64_t end = bus.first_cycle + CYCLES_PER_FRAME;
     for (;;) {
         /* The CPU must not run past the PPU's events: they decide what it finds and does then. */
@@ -41,13 +44,13 @@ static void run_frame(Machine *machine, const Cartridge *cartridge, Picture *pic
         if (event > DOTS_PER_FRAME)
             break;
         cpu_run(&machine->cpu, &bus, bus.first_cycle + (event - 1) / DOTS_PER_CYCLE);
-        ppu_run(&machine->ppu, cartridge, picture, event - bus.num_dots);
+        ppu_run(&machine->ppu, cartridge, drawn, event - bus.num_dots);
         bus.num_dots = event;
         if (ppu_interrupts(&machine->ppu))
             cpu_interrupt(&machine->cpu, &bus);
     }
     cpu_run(&machine->cpu, &bus, end);
-    ppu_run(&machine->ppu, cartridge, picture, DOTS_PER_FRAME - bus.num_dots);
+    ppu_run(&machine->ppu, cartridge, drawn, DOTS_PER_FRAME - bus.num_dots);
     machine->num_cycles = end;
 }
 

@@ -139,6 +139,12 @@ static const uint64_t *block_palettes(Canvas *canvas, const Ppu *ppu, uint16_t a
     return palettes;
 }
 
+static inline uint8_t *put_tile(uint8_t *out, const uint64_t *rows, size_t tile, uint64_t palette) {
+    uint64_t row = rows[tile * TILE_SIZE] | palette;
+    memcpy(out, &row, sizeof row);
+    return out + sizeof row;
+}
+
 /* Write the pixels of so many tiles, from the PPU's address to the right, 0 to 15 each: palette and
  * colour in it. */
 static void draw_background(Canvas *canvas, const Ppu *ppu, const Cartridge *cartridge,
@@ -148,14 +154,21 @@ static void draw_background(Canvas *canvas, const Ppu *ppu, const Cartridge *car
     while (num_tiles > 0) {
         const uint64_t *palettes = block_palettes(canvas, ppu, address);
         const uint8_t *tiles = ppu->name_tables + (address & (ADDRESS_TABLE_X | ADDRESS_ROW));
-        unsigned first = address & ADDRESS_COLUMN;
-        unsigned end = (unsigned)smaller((int)first + num_tiles, TILES_PER_ROW);
-        for (unsigned column = first; column < end; column++, out += TILE_SIZE) {
-            uint64_t row = rows[tiles[column] * TILE_SIZE] | palettes[column / 2];
-            memcpy(out, &row, sizeof row);
+        int first = address & ADDRESS_COLUMN, end = smaller(first + num_tiles, TILES_PER_ROW);
+        int column = first;
+        if (column % 2 != 0) {
+            out = put_tile(out, rows, tiles[column], palettes[column / 2]);
+            column++;
         }
-        num_tiles -= (int)(end - first);
-        address = move_right(address, (int)(end - first));
+        for (; column + 1 < end; column += 2) { /* a block */
+            uint64_t palette = palettes[column / 2];
+            out = put_tile(out, rows, tiles[column], palette);
+            out = put_tile(out, rows, tiles[column + 1], palette);
+        }
+        if (column < end)
+            out = put_tile(out, rows, tiles[column], palettes[column / 2]);
+        num_tiles -= end - first;
+        address = move_right(address, end - first);
     }
 }
 
@@ -187,21 +200,22 @@ int find_sprite_zero_hit(const Ppu *ppu, const Cartridge *cartridge, int x0, int
 
 /* ---- Drawing ---- */
 
-void canvas_prepare(Canvas *canvas, const Ppu *ppu, Picture *picture) {
-    canvas->picture = picture;
+static void prepare(Canvas *canvas, const Ppu *ppu) {
+    canvas->is_prepared = true;
     canvas->palette_rows[0] = canvas->palette_rows[1] = -1;
     for (int i = 0; i < 32; i++) {
         uint8_t colour = ppu->palette[i & 3 ? i : 0] % NUM_COLOURS;
         canvas->paint.colours[i] = colour;
         canvas->paint.luma[i] = LUMA[colour];
     }
-    memset(canvas->has_sprites, 0, sizeof canvas->has_sprites);
-    bool is_tall = sprite_height(ppu) > TILE_SIZE;
-    for (int i = 0; i < NUM_SPRITES; i++) {
-        bool *lines = canvas->has_sprites + ppu->oam[i * 4];
-        memset(lines, true, TILE_SIZE);
-        if (is_tall)
-            memset(lines + TILE_SIZE, true, TILE_SIZE);
+    memset(canvas->num_sprites, 0, sizeof canvas->num_sprites);
+    for (int i = ppu->oam_address / 4; i < NUM_SPRITES; i++) {
+        int y = ppu->oam[i * 4], end = smaller(y + sprite_height(ppu), SCREEN_HEIGHT);
+        for (int line = y; line < end; line++) {
+            uint8_t *num_sprites = &canvas->num_sprites[line];
+            if (*num_sprites < MAX_LINE_SPRITES)
+                canvas->sprites[line][(*num_sprites)++] = (uint8_t)i;
+        }
     }
 }
 
@@ -271,6 +285,8 @@ static void draw_sprites(const Ppu *ppu, const Cartridge *cartridge, uint8_t *en
 }
 
 void draw_pixels(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int x0, int x1) {
+    if (!canvas->is_prepared)
+        prepare(canvas, ppu);
     uint8_t space[TILE_SIZE + SCREEN_WIDTH + TILE_SIZE]; /* a tile may stick out on both sides */
     uint8_t *entries = space + TILE_SIZE;
     if (shows(ppu, MASK_BACKGROUND)) {
@@ -283,11 +299,11 @@ void draw_pixels(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int x0, i
         memset(space, 0, sizeof space);
     }
     if (shows(ppu, MASK_SPRITES)) {
-        if (ppu->is_search_due && !canvas->has_sprites[ppu->search_line]) {
-            ppu->num_line_sprites = 0;
+        if (ppu->is_search_due) { /* the same as `search_sprites` would find */
+            ppu->num_line_sprites = canvas->num_sprites[ppu->search_line];
+            memcpy(ppu->line_sprites, canvas->sprites[ppu->search_line], ppu->num_line_sprites);
             ppu->is_search_due = false;
         }
-        search_sprites(ppu);
         draw_sprites(ppu, cartridge, entries, x0, x1);
     }
     paint_pixels(&canvas->paint, entries + x0, &canvas->picture->colours[ppu->line][x0],

@@ -31,26 +31,7 @@ enum {
 
     TILE_SIZE = 8,
     TILES_PER_ROW = 32,
-    BLOCKS_PER_ROW = 16, /* of 2 x 2 tiles */
 };
-
-/* What becomes of the 32 entries of the palette. */
-typedef struct {
-    uint8_t colours[32];
-    uint8_t luma[32];
-} Paint;
-
-/* What stays the same while the CPU does nothing, worked out before drawing. */
-typedef struct {
-    Picture *picture;
-    Paint paint;
-    bool has_sprites[0x100 + 16]; /* whether a search on this line would find any */
-    /* Of both name tables, the palettes of the row of blocks drawn last, and which row that is. */
-    uint64_t palettes[2][BLOCKS_PER_ROW];
-    int palette_rows[2];
-} Canvas;
-
-void canvas_prepare(Canvas *canvas, const Ppu *ppu, Picture *picture);
 
 /* Draw the columns from x0 to before x1 of the line. */
 void draw_pixels(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int x0, int x1);

@@ -188,17 +188,12 @@ static int run_blank_line(Ppu *ppu, int num_dots) {
     return end - first;
 }
 
-void ppu_run(Ppu *ppu, const Cartridge *cartridge, Picture *picture, int num_dots) {
-    Canvas canvas, *prepared = NULL;
+void ppu_run(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int num_dots) {
     while (num_dots > 0) {
         if (ppu->line == FIRST_LINE) {
             num_dots -= run_first_line(ppu, num_dots);
         } else if (ppu->line < SCREEN_HEIGHT) {
-            if (picture != NULL && prepared == NULL) {
-                canvas_prepare(&canvas, ppu, picture);
-                prepared = &canvas;
-            }
-            num_dots -= run_visible_line(ppu, cartridge, prepared, num_dots);
+            num_dots -= run_visible_line(ppu, cartridge, canvas, num_dots);
         } else {
             num_dots -= run_blank_line(ppu, num_dots);
         }

@@ -15,6 +15,7 @@ enum {
     SCREEN_HEIGHT = 240,
     NUM_COLOURS = 64,
     MAX_LINE_SPRITES = 8,
+    BLOCKS_PER_ROW = 16, /* of 2 x 2 tiles */
 };
 
 /* A picture, twice: the console's colour numbers, and how light they are. */
@@ -55,11 +56,30 @@ typedef struct {
     uint8_t line_sprites[MAX_LINE_SPRITES];
 } Ppu;
 
+/* What becomes of the 32 entries of the palette. */
+typedef struct {
+    uint8_t colours[32];
+    uint8_t luma[32];
+} Paint;
+
+/* A picture that is being drawn, and what drawing needs to know of the PPU, worked out once as long
+ * as the game writes nothing to it. */
+typedef struct {
+    Picture *picture;
+    bool is_prepared; /* whether what follows holds */
+    Paint paint;
+    uint8_t num_sprites[SCREEN_HEIGHT]; /* that a search on this line would find */
+    uint8_t sprites[SCREEN_HEIGHT][MAX_LINE_SPRITES];
+    /* Of both name tables, the palettes of the row of blocks drawn last, and which row that is. */
+    uint64_t palettes[2][BLOCKS_PER_ROW];
+    int palette_rows[2];
+} Canvas;
+
 /* Switch on. */
 void ppu_power_on(Ppu *ppu);
 
-/* Run for some dots, and draw into the picture unless it is NULL. */
-void ppu_run(Ppu *ppu, const Cartridge *cartridge, Picture *picture, int num_dots);
+/* Run for some dots, and draw them unless `canvas` is NULL. */
+void ppu_run(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int num_dots);
 
 /* The dots to run until one has passed that the CPU must not run past unaware: the start of the
  * vertical blank, or the dot that may be left out of the line before the picture. */
