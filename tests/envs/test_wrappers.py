@@ -5,14 +5,17 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
 
-from mario_rl_envs.env import SuperMarioBrosEnv
+from mario_rl_envs.env import Look, SuperMarioBrosEnv
 from mario_rl_envs.game import ram
-from mario_rl_envs.game.actions import BUTTONS
+from mario_rl_envs.game.actions import BUTTONS, COMPLEX
 from mario_rl_envs.wrappers import (
     ContinuousJoypad,
+    FrameStackObservation,
+    GrayscaleObservation,
     JoypadSpace,
     NoopReset,
     RamObservation,
+    ResizeObservation,
     SkipFrame,
     StickyAction,
     TileObservation,
@@ -387,3 +390,246 @@ def test_tiles_of_made_up_memory():
     expected = np.zeros((13, 16), np.uint8)
     expected[5, 0], expected[6, 15], expected[3, 3] = ITEM, SOLID, ITEM
     np.testing.assert_array_equal(grid, expected)
+
+
+# The short way to the raw environment
+
+
+class Inverted(gym.ObservationWrapper):
+    """A wrapper of somebody else, which looks at the observations."""
+
+    def observation(self, observation):
+        return 255 - observation
+
+
+class Halved(GrayscaleObservation):
+    """A wrapper of somebody else, made of one of ours."""
+
+    def observation(self, observation):
+        return super().observation(observation) // 2
+
+
+def ours(env):
+    return FrameStackObservation(ResizeObservation(GrayscaleObservation(env), (84, 84)), 4)
+
+
+def gymnasiums(env):
+    env = gym.wrappers.ResizeObservation(gym.wrappers.GrayscaleObservation(env), (84, 84))
+    return gym.wrappers.FrameStackObservation(env, 4)
+
+
+def plain_skip(env, skip):
+    """Return `SkipFrame` as it is for environments that it does not know."""
+    env = SkipFrame(env, skip)
+    env._steps = env._view = None
+    return env
+
+
+# By name, the wrappers of ours, and what they stand for with nothing left out.
+PIPELINES = {
+    "default": (lambda env: ours(SkipFrame(env)), lambda env: gymnasiums(plain_skip(env, 4))),
+    "joypad": (
+        lambda env: ours(SkipFrame(JoypadSpace(NoopReset(env, 5), COMPLEX))),
+        lambda env: gymnasiums(plain_skip(JoypadSpace(NoopReset(env, 5), COMPLEX), 4)),
+    ),
+    "sticky": (
+        lambda env: ours(SkipFrame(StickyAction(env, 0.5), 3)),
+        lambda env: gymnasiums(plain_skip(StickyAction(env, 0.5), 3)),
+    ),
+    "stall": (
+        lambda env: ours(TruncateOnStall(SkipFrame(TruncateOnStall(env, 9)), 20)),
+        lambda env: gymnasiums(TruncateOnStall(plain_skip(TruncateOnStall(env, 9), 4), 20)),
+    ),
+    "colours": (
+        lambda env: ResizeObservation(SkipFrame(env, 2), (61, 61)),
+        lambda env: gym.wrappers.ResizeObservation(plain_skip(env, 2), (61, 61)),
+    ),
+    "sizes of other shapes": (
+        lambda env: ResizeObservation(GrayscaleObservation(SkipFrame(env, 2)), (60, 80)),
+        lambda env: gym.wrappers.ResizeObservation(
+            gym.wrappers.GrayscaleObservation(plain_skip(env, 2)), (60, 80)
+        ),
+    ),
+    "larger than the screen": (
+        lambda env: ResizeObservation(SkipFrame(env, 2), (250, 250)),
+        lambda env: gym.wrappers.ResizeObservation(plain_skip(env, 2), (250, 250)),
+    ),
+    "resized first": (
+        lambda env: GrayscaleObservation(ResizeObservation(SkipFrame(env, 2), (84, 84))),
+        lambda env: gym.wrappers.GrayscaleObservation(
+            gym.wrappers.ResizeObservation(plain_skip(env, 2), (84, 84))
+        ),
+    ),
+    "resized twice": (
+        lambda env: ResizeObservation(ResizeObservation(env, (120, 120)), (60, 60)),
+        lambda env: gym.wrappers.ResizeObservation(
+            gym.wrappers.ResizeObservation(env, (120, 120)), (60, 60)
+        ),
+    ),
+    "skip above": (
+        lambda env: SkipFrame(ResizeObservation(GrayscaleObservation(env), (84, 84)), 4),
+        lambda env: plain_skip(
+            gym.wrappers.ResizeObservation(gym.wrappers.GrayscaleObservation(env), (84, 84)), 4
+        ),
+    ),
+    "two skips": (
+        lambda env: ours(SkipFrame(SkipFrame(env, 2), 2)),
+        lambda env: gymnasiums(plain_skip(plain_skip(env, 2), 2)),
+    ),
+    "kept axis": (
+        lambda env: ResizeObservation(GrayscaleObservation(SkipFrame(env), True), (84, 84)),
+        lambda env: gym.wrappers.ResizeObservation(
+            gym.wrappers.GrayscaleObservation(plain_skip(env, 4), keep_dim=True), (84, 84)
+        ),
+    ),
+    "somebody else's between": (
+        lambda env: ours(Inverted(SkipFrame(env))),
+        lambda env: gymnasiums(Inverted(plain_skip(env, 4))),
+    ),
+    "somebody else's below": (
+        lambda env: ours(SkipFrame(Inverted(env))),
+        lambda env: gymnasiums(plain_skip(Inverted(env), 4)),
+    ),
+    "somebody else's made of ours": (
+        lambda env: ResizeObservation(Halved(SkipFrame(env)), (84, 84)),
+        lambda env: gym.wrappers.ResizeObservation(Halved(plain_skip(env, 4)), (84, 84)),
+    ),
+    "tiles": (
+        lambda env: TileObservation(SkipFrame(env)),
+        lambda env: Decoded(plain_skip(env, 4)),
+    ),
+    "skip above memory": (
+        lambda env: SkipFrame(RamObservation(env), 4),
+        lambda env: plain_skip(RamObservation(env), 4),
+    ),
+}
+
+
+class Decoded(gym.ObservationWrapper):
+    """The tiles, in Python."""
+
+    def observation(self, observation):
+        return decode_tiles(self.unwrapped.ram)
+
+
+@pytest.mark.parametrize("emulator", ["native", "nes-py"])
+@pytest.mark.parametrize("name", PIPELINES)
+def test_what_is_left_out_changes_nothing(name, emulator):
+    """Ours on either console, against Gymnasium's wrappers over nes-py."""
+    make_ours, make_plain = PIPELINES[name]
+    env = make_ours(SuperMarioBrosEnv("1-1", emulator=emulator))
+    plain = make_plain(SuperMarioBrosEnv("1-1", emulator="nes-py"))
+    assert env.observation_space.shape == plain.observation_space.shape or name == "tiles"
+    rng = np.random.default_rng(1)
+    is_over = True
+    for step in range(110 if emulator == "native" else 30):
+        if is_over:
+            seed = 3 if step == 0 else None
+            obs, info = env.reset(seed=seed)
+            expected, expected_info = plain.reset(seed=seed)
+            is_over = False
+        else:
+            action = int(rng.choice([128, 130, 131, 0], p=[0.6, 0.1, 0.2, 0.1]))
+            if name == "joypad":
+                action = int(rng.integers(1, 5))
+            obs, *rest, info = env.step(action)
+            expected, *expected_rest, expected_info = plain.step(action)
+            assert rest == expected_rest
+            is_over = rest[1] or rest[2]
+        np.testing.assert_array_equal(obs, expected, err_msg=f"step {step}")
+        assert obs.dtype == np.uint8
+        assert info == expected_info
+        assert env.unwrapped.look is Look.RETURN
+    env.close()
+    plain.close()
+
+
+def count_drawn(env, monkeypatch):
+    """Return a list that every call for a picture is noted in."""
+    calls = []
+    emulator = env.unwrapped._emulator
+    for name in ("screen", "rgb", "grey"):
+        method = getattr(emulator, name)
+        monkeypatch.setattr(
+            emulator, name, lambda *args, n=name, m=method: calls.append((n, *args)) or m(*args)
+        )
+    return calls
+
+
+def test_nobody_makes_a_picture_that_nobody_sees(monkeypatch):
+    env = gym.make("MarioRL-1-1-v0", sticky=0.25)
+    env.reset(seed=0)
+    calls = count_drawn(env, monkeypatch)
+    for _ in range(5):
+        env.step(1)
+    assert calls == [("grey", 84)] * 5
+    calls.clear()
+    memory = RamObservation(SkipFrame(env.unwrapped))
+    memory.reset()
+    memory.step(128)
+    assert calls == []
+    env.close()
+
+
+def test_an_error_on_the_way_leaves_the_observation_returned():
+    raw = SuperMarioBrosEnv("1-1")
+    env = ResizeObservation(SkipFrame(StickyAction(raw, 0.5)), (84, 84))
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="action 999 is out of range"):
+        env.step(999)
+    assert raw.look is Look.RETURN
+    assert raw.step(0)[0].any()
+    raw.close()
+
+
+def test_an_unseen_observation_cannot_be_written_on():
+    raw = SuperMarioBrosEnv("1-1")
+    raw.reset()
+    raw.look = Look.NONE
+    obs, *_ = raw.step(128)
+    with pytest.raises(ValueError, match="read-only"):
+        obs[0] = 1
+    raw.look = Look.RETURN
+    expected = SuperMarioBrosEnv("1-1", emulator="nes-py")
+    expected.reset()
+    np.testing.assert_array_equal(raw.screen(), expected.step(128)[0])
+    raw.close()
+    expected.close()
+
+
+# FrameStackObservation
+
+
+@pytest.mark.parametrize("padding", ["reset", "zero", np.full(1, 7, np.float32)])
+@pytest.mark.parametrize("stack", [1, 2, 5])
+def test_stack_is_gymnasiums(stack, padding):
+    env = FrameStackObservation(Recorder(), stack, padding_type=padding)
+    plain = gym.wrappers.FrameStackObservation(Recorder(), stack, padding_type=padding)
+    assert env.observation_space == plain.observation_space
+    for _ in range(3):
+        np.testing.assert_array_equal(env.reset()[0], plain.reset()[0])
+        for action in range(2 * stack + 1):
+            (obs, *rest), (expected, *expected_rest) = env.step(action), plain.step(action)
+            np.testing.assert_array_equal(obs, expected)
+            assert obs.dtype == expected.dtype
+            assert rest == expected_rest
+            obs[:] = -1  # is the caller's own
+
+
+def test_stack_needs_arrays():
+    with pytest.raises(ValueError, match="needs observations in a Box; got Discrete"):
+        FrameStackObservation(gym.make("FrozenLake-v1"), 2)
+
+
+def test_spaces_of_images_share_their_arrays_but_not_their_generators():
+    one, other = gym.make("MarioRL-1-1-v0"), gym.make("MarioRL-1-1-v0")
+    spaces = [env.observation_space for env in (one, other)]
+    assert spaces[0] == spaces[1] == Box(0, 255, (4, 84, 84), np.uint8)
+    assert np.shares_memory(spaces[0].low, spaces[1].low)
+    spaces[0].seed(1)
+    spaces[1].seed(1)
+    first = spaces[0].sample()
+    spaces[0].sample()
+    np.testing.assert_array_equal(spaces[1].sample(), first)
+    one.close()
+    other.close()
