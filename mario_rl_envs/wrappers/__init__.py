@@ -11,6 +11,7 @@ from mario_rl_envs.wrappers.ram import RamObservation, TileObservation
 from mario_rl_envs.wrappers.skip import SkipFrame
 from mario_rl_envs.wrappers.stall import TruncateOnStall
 from mario_rl_envs.wrappers.sticky import StickyAction
+from mario_rl_envs.wrappers.video import RecordVideo
 
 __all__ = [
     "ContinuousJoypad",
@@ -19,6 +20,7 @@ __all__ = [
     "JoypadSpace",
     "NoopReset",
     "RamObservation",
+    "RecordVideo",
     "ResizeObservation",
     "SkipFrame",
     "StickyAction",

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from gymnasium.wrappers import RecordVideo
 
+from mario_rl_envs import replays
+from mario_rl_envs import wrappers as our_wrappers
 from mario_rl_envs.env import SuperMarioBrosEnv
 
 
@@ -41,6 +43,108 @@ def test_every_native_frame_can_be_had():
         np.testing.assert_array_equal(frame, obs)
     env.close()
     raw.close()
+
+
+def native_frames(stage, num_steps):
+    """Return the screen after each frame of a replay's end, run by nes-py: the skipped ones too."""
+    env = SuperMarioBrosEnv(stage, emulator="nes-py")
+    joypad = replays.load(stage).joypad
+    env.reset(options={"replay_fraction": 0.5})
+    frames = [env.screen()]
+    advance = env._emulator.advance
+
+    def filmed(buttons):
+        advance(buttons)
+        frames.append(env.screen())
+
+    env._emulator.advance = filmed
+    start = int(0.5 * len(joypad))
+    for action in joypad[start : start + num_steps].tolist():
+        for _ in range(replays.FRAMES_PER_STEP):
+            env.step(action)
+    env.close()
+    return frames
+
+
+@pytest.mark.parametrize("emulator", ["native", "nes-py"])
+def test_frames_that_no_player_controls_are_rendered_too(emulator):
+    """In 8-4 a pipe leads on: the scene between is run through in one step, but can be seen."""
+    num_steps = 95
+    env = gym.make(
+        "MarioRL-8-4-v0", render_mode="rgb_array_list", actions="joypad", emulator=emulator
+    )
+    env.reset(options={"replay_fraction": 0.5})
+    joypad = replays.load("8-4").joypad
+    start = int(0.5 * len(joypad))
+    frames, counts = env.render(), []
+    assert len(frames) == 1, "the way to where the episode begins is not part of the film"
+    for action in joypad[start : start + num_steps]:
+        env.step(action)
+        shown = env.render()
+        counts.append(len(shown))
+        frames += shown
+    assert min(counts) == 4
+    assert max(counts) > 60, "no scene was skipped"
+    expected = native_frames("8-4", num_steps)
+    assert len(frames) == len(expected) == 1 + sum(counts)
+    for frame, other in zip(frames, expected, strict=True):
+        np.testing.assert_array_equal(frame, other)
+    frames[0][:] = 0  # is the caller's own
+    env.close()
+
+
+def test_frames_are_forgotten_at_reset():
+    env = gym.make("MarioRL-1-1-v0", render_mode="rgb_array_list")
+    env.reset()
+    env.step(1)
+    env.reset()
+    assert len(env.render()) == 1
+    env.close()
+
+
+def test_rgb_array_is_right_whatever_was_drawn():
+    env = gym.make("MarioRL-1-1-v0", render_mode="rgb_array", observation="ram")
+    raw = SuperMarioBrosEnv("1-1", emulator="nes-py")
+    np.testing.assert_array_equal(env.reset() and env.render(), raw.reset()[0])
+    for _ in range(10):
+        env.step(3)
+        for _ in range(4):
+            screen, *_ = raw.step(130)
+        np.testing.assert_array_equal(env.render(), screen)
+    env.close()
+    raw.close()
+
+
+def test_the_recorder_keeps_every_frame(tmp_path):
+    pytest.importorskip("moviepy", reason="recording needs the extra 'video'")
+    env = gym.make("MarioRL-1-1-v0", render_mode="rgb_array_list")
+    env = our_wrappers.RecordVideo(env, str(tmp_path / "videos"), episode_trigger=lambda _: True)
+    raw = SuperMarioBrosEnv("1-1")
+    expected = [raw.reset()[0]]
+    env.reset()
+    for _ in range(5):
+        env.step(3)
+        expected += [raw.step(130)[0] for _ in range(4)]
+    assert env.frames_per_sec == 60
+    np.testing.assert_array_equal(env.recorded_frames, expected)
+    np.testing.assert_array_equal(env.render(), expected)
+    assert env.render() == []
+    env.reset()
+    assert len(env.recorded_frames) == 1
+    env.close()
+    raw.close()
+    names = sorted(path.name for path in (tmp_path / "videos").iterdir())
+    assert names == ["rl-video-episode-0.mp4", "rl-video-episode-1.mp4"]
+
+
+def test_the_recorder_takes_single_frames_too(tmp_path):
+    pytest.importorskip("moviepy", reason="recording needs the extra 'video'")
+    raw = SuperMarioBrosEnv("1-1", render_mode="rgb_array")
+    env = our_wrappers.RecordVideo(raw, str(tmp_path / "videos"))
+    env.reset()
+    env.step(128)
+    assert len(env.recorded_frames) == 2
+    env.close()
 
 
 def test_gymnasium_records_the_raw_environment(tmp_path):
