@@ -1,4 +1,7 @@
-"""Frame for frame what gym-super-mario-bros' own environment answers, run beside ours."""
+"""Frame for frame what gym-super-mario-bros' own environment answers, run beside ours.
+
+Ours is run twice, on our own console and on nes-py.
+"""
 
 import sys
 
@@ -17,9 +20,10 @@ NUM_FRAMES = 2_500  # a stage
 
 
 def play_both(stage, num_frames, seed):
-    """Step both with the same random buttons; return the number of episodes seen."""
+    """Step all with the same random buttons; return the number of episodes seen."""
     rng = np.random.default_rng(seed)
-    ours, reference = SuperMarioBrosEnv(stage), make_reference(stage)
+    native, ours = (SuperMarioBrosEnv(stage, emulator=name) for name in ("native", "nes-py"))
+    reference = make_reference(stage)
     bytes_ = [joypad_byte(buttons) for buttons in COMPLEX]
     # Mostly right, so that play gets somewhere and dies in many places.
     weights = np.array(
@@ -31,6 +35,7 @@ def play_both(stage, num_frames, seed):
     for frame in range(num_frames):
         if is_over:
             obs, _ = ours.reset()
+            np.testing.assert_array_equal(native.reset()[0], obs)
             expected = reference.reset()
             expected = expected[0] if isinstance(expected, tuple) else expected
             np.testing.assert_array_equal(obs, expected)
@@ -40,6 +45,9 @@ def play_both(stage, num_frames, seed):
             num_left = int(rng.integers(1, 40))
         num_left -= 1
         obs, reward, terminated, truncated, info = ours.step(action)
+        native_obs, *native_rest = native.step(action)
+        assert native_rest == [reward, terminated, truncated, info], frame
+        np.testing.assert_array_equal(native_obs, obs, err_msg=f"frame {frame}")
         expected, expected_reward, is_over, expected_info = step_reference(reference, action)
         assert {key: info[key] for key in expected_info if key in info} == {
             key: value for key, value in expected_info.items() if key in info
@@ -49,8 +57,8 @@ def play_both(stage, num_frames, seed):
             assert reward == expected_reward, frame
         assert (terminated, truncated) == (is_over, False), frame
         np.testing.assert_array_equal(obs, expected, err_msg=f"frame {frame}")
-    ours.close()
-    reference.close()
+    for env in (native, ours, reference):
+        env.close()
     return num_episodes
 
 
