@@ -432,7 +432,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
             return self._all_lanes
         if not self._is_ready:
             raise ResetNeeded("the first reset is one of all lanes: leave reset_mask out")
-        return mask.copy()
+        return mask
 
     def _check_starts(
         self, options: Mapping[str, Any] | None, lanes: NDArray[np.bool_]
