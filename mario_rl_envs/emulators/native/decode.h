@@ -22,33 +22,36 @@ enum {
 /* Where an operand lies. In these names X and Y are the index that is added; a register is any fixed
  * address that is neither in RAM nor in ROM. */
 /* clang-format off */
-#define READ_MODES(name)                                                                \
-    name##_IMMEDIATE, name##_CONSTANT, name##_ZERO_PAGE, name##_RAM, name##_RAM_X,      \
-    name##_RAM_Y, name##_ROM_X, name##_ROM_Y, name##_ZERO_PAGE_X, name##_INDIRECT_Y,    \
-    name##_REGISTER, name##_ELSEWHERE
-#define WRITE_MODES(name)                                                               \
-    name##_ZERO_PAGE, name##_RAM, name##_RAM_X, name##_RAM_Y, name##_ZERO_PAGE_X,       \
-    name##_INDIRECT_Y, name##_REGISTER, name##_ELSEWHERE
-#define MODIFY_MODES(name)                                                              \
-    name##_ZERO_PAGE, name##_RAM, name##_RAM_X, name##_ZERO_PAGE_X, name##_ELSEWHERE
+#define READ_MODES(X, name)                                                                \
+    X(name##_IMMEDIATE) X(name##_CONSTANT) X(name##_ZERO_PAGE) X(name##_RAM)               \
+    X(name##_RAM_X) X(name##_RAM_Y) X(name##_ROM_X) X(name##_ROM_Y) X(name##_ZERO_PAGE_X)  \
+    X(name##_INDIRECT_Y) X(name##_REGISTER) X(name##_ELSEWHERE)
+#define WRITE_MODES(X, name)                                                               \
+    X(name##_ZERO_PAGE) X(name##_RAM) X(name##_RAM_X) X(name##_RAM_Y) X(name##_ZERO_PAGE_X) \
+    X(name##_INDIRECT_Y) X(name##_REGISTER) X(name##_ELSEWHERE)
+#define MODIFY_MODES(X, name)                                                              \
+    X(name##_ZERO_PAGE) X(name##_RAM) X(name##_RAM_X) X(name##_ZERO_PAGE_X) X(name##_ELSEWHERE)
 
-enum Operation {
-    NOTHING,           /* an opcode that does not exist */
-    DECODE,            /* not decoded yet: not in ROM, or not all of it */
-    WAIT,              /* JMP to itself */
-    AWAIT_SPRITE_ZERO, /* LDA $2002 in a loop that waits for bit 6 */
-    BRK, PHP, CLC, JSR, PLP, SEC, RTI, PHA, JMP, CLI, RTS, PLA, JMP_INDIRECT, SEI, DEY, TXA, TYA,
-    TXS, TAY, TAX, CLV, TSX, INY, DEX, CLD, INX, NOP, SED,
-    BPL, BMI, BVC, BVS, BCC, BCS, BNE, BEQ, /* in the order of their opcodes */
-    ASL_A, ROL_A, LSR_A, ROR_A,             /* the same */
-    READ_MODES(ORA), READ_MODES(AND), READ_MODES(EOR), READ_MODES(ADC), READ_MODES(LDA),
-    READ_MODES(CMP), READ_MODES(SBC), READ_MODES(BIT), READ_MODES(LDY), READ_MODES(CPY),
-    READ_MODES(CPX), READ_MODES(LDX),
-    WRITE_MODES(STA), WRITE_MODES(STY), WRITE_MODES(STX),
-    MODIFY_MODES(ASL), MODIFY_MODES(ROL), MODIFY_MODES(LSR), MODIFY_MODES(ROR),
-    MODIFY_MODES(DEC), MODIFY_MODES(INC),
-};
+/* All operations. NOTHING is an opcode that does not exist; DECODE one that is not decoded yet, not
+ * being in ROM, or not all of it; WAIT a jump to itself; AWAIT_SPRITE_ZERO the LDA $2002 of a loop
+ * that waits for bit 6. Branches and shifts are in the order of their opcodes. */
+#define OPERATIONS(X)                                                                      \
+    X(NOTHING) X(DECODE) X(WAIT) X(AWAIT_SPRITE_ZERO)                                      \
+    X(BRK) X(PHP) X(CLC) X(JSR) X(PLP) X(SEC) X(RTI) X(PHA) X(JMP) X(CLI) X(RTS) X(PLA)    \
+    X(JMP_INDIRECT) X(SEI) X(DEY) X(TXA) X(TYA) X(TXS) X(TAY) X(TAX) X(CLV) X(TSX) X(INY)  \
+    X(DEX) X(CLD) X(INX) X(NOP) X(SED)                                                     \
+    X(BPL) X(BMI) X(BVC) X(BVS) X(BCC) X(BCS) X(BNE) X(BEQ)                                \
+    X(ASL_A) X(ROL_A) X(LSR_A) X(ROR_A)                                                    \
+    READ_MODES(X, ORA) READ_MODES(X, AND) READ_MODES(X, EOR) READ_MODES(X, ADC)            \
+    READ_MODES(X, LDA) READ_MODES(X, CMP) READ_MODES(X, SBC) READ_MODES(X, BIT)            \
+    READ_MODES(X, LDY) READ_MODES(X, CPY) READ_MODES(X, CPX) READ_MODES(X, LDX)            \
+    WRITE_MODES(X, STA) WRITE_MODES(X, STY) WRITE_MODES(X, STX)                            \
+    MODIFY_MODES(X, ASL) MODIFY_MODES(X, ROL) MODIFY_MODES(X, LSR) MODIFY_MODES(X, ROR)    \
+    MODIFY_MODES(X, DEC) MODIFY_MODES(X, INC)
 /* clang-format on */
+
+#define OPERATION_NAME(name) name,
+enum Operation { OPERATIONS(OPERATION_NAME) NUM_OPERATIONS };
 
 /* How an opcode names its operand. */
 enum Mode {
