@@ -3,6 +3,7 @@
 import gc
 import sys
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,7 +112,7 @@ def test_bad_calls_change_nothing(game, method, arguments, error, message):
     assert game.step(128, True)[1] is False
 
 
-BAD_MEMORIES = [
+BAD_MEMORIES: list[tuple[dict[str, Any] | None, str]] = [
     (None, "it is None"),
     ({}, "has no x"),
     ({"x": -1}, "x is -1; accepted is an integer, 0 to 65535"),

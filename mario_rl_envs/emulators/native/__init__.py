@@ -1,7 +1,7 @@
 """The native console, `emulator="native"`: our own, in C, exact to nes-py's bit.
 
-The C files lie beside this one; docs/native-core.md tells how they work. Importing this package raises
-ImportError where they have not been compiled.
+The C files lie beside this one; docs/native-core.md tells how they work. Importing this package
+raises ImportError where they have not been compiled.
 """
 
 from __future__ import annotations
