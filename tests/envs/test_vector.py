@@ -21,11 +21,12 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics, RecordVideo
 import mario_rl_envs
 from mario_rl_envs import replays
 from mario_rl_envs.env import SuperMarioBrosEnv
+from mario_rl_envs.game.rom import find_rom
 from mario_rl_envs.game.stages import STAGES
 from mario_rl_envs.lanes import _rewind
 from mario_rl_envs.vector import MarioVectorEnv
 
-pytest.importorskip("mario_rl_envs.emulators.native", reason="the native core is not compiled")
+_core = pytest.importorskip("mario_rl_envs.emulators.native._core", reason="it is not compiled")
 
 ENV_ID = "MarioRL-1-1-v0"
 MODES = [mode.value for mode in AutoresetMode]
@@ -908,6 +909,76 @@ def test_the_class_itself_takes_the_native_core_alone():
         MarioVectorEnv(2, stage="1-1", emulator="nes-py")
     with pytest.raises(ValueError, match="render_mode is 'human'"):
         MarioVectorEnv(2, stage="1-1", render_mode="human")
+
+
+def native_games(count=2):
+    cartridge = _core.Cartridge(find_rom().read_bytes())
+    return [_core.Game(cartridge) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "error", "message"),
+    [
+        ({"games": []}, ValueError, "at least one and none of them twice"),
+        ({"games": 2 * native_games(1)}, ValueError, "at least one and none of them twice"),
+        ({"games": ["game"]}, ValueError, "a list of Game objects"),
+        ({"games": 5}, TypeError, "not iterable"),
+        ({"resizer": 84}, TypeError, "made by a Resizer or None; got 84"),
+        ({"view": "gray"}, ValueError, "unknown view 'gray'; accepted are 'grey', 'rgb'"),
+        ({"skip": 0}, ValueError, "skip is 0; accepted is an integer, 1 to"),
+        ({"stack": 2**40}, ValueError, "stack is 1099511627776"),
+        ({"num_threads": 0}, ValueError, "num_threads is 0"),
+    ],
+)
+def test_the_native_core_makes_no_bad_vector(spoilt, error, message):
+    good = {"games": native_games(), "resizer": None, "view": "ram"}
+    with pytest.raises(error, match=message):
+        _core.Vector(**{**good, "skip": 4, "stack": 1, "num_threads": 1, **spoilt})
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "error", "message"),
+    [
+        ({"orders": np.ones(2, np.uint8)}, ValueError, "lane 0 cannot do 1, or has nothing loaded"),
+        ({"orders": np.full(2, 9, np.uint8)}, ValueError, "lane 0 cannot do 9"),
+        ({"obs": np.zeros(4095, np.uint8)}, ValueError, "observations has 4095 bytes"),
+        ({"rewards": np.zeros(2, np.float32)}, ValueError, "rewards has 8 bytes, 4 an item"),
+        ({"columns": np.zeros((2, 12), np.int64).T}, ValueError, "not C-contiguous"),
+        ({"sticky": np.zeros(2, np.bool_)}, ValueError, "sticky has 2 bytes"),
+        ({"buttons": None}, TypeError, "bytes-like object"),
+        ({"flags": b"ab"}, BufferError, "not writable"),
+    ],
+)
+def test_the_native_core_plays_no_bad_orders(spoilt, error, message):
+    vector = _core.Vector(native_games(), None, "ram", 4, 1, 2)
+    arrays = {
+        "orders": np.zeros(2, np.uint8),
+        "buttons": np.zeros(2, np.uint8),
+        "sticky": None,
+        "num_noops": np.zeros(2, np.int32),
+        "obs": np.zeros((2, 2048), np.uint8),
+        "rewards": np.zeros(2),
+        "terminated": np.zeros(2, np.bool_),
+        "num_frames": np.zeros(2, np.int32),
+        "columns": np.zeros((12, 2), np.int64),
+        "flags": np.zeros(2, np.bool_),
+        "terms": np.zeros((0, 2)),
+    }
+    vector.play(*arrays.values())
+    with pytest.raises(error, match=message):
+        vector.play(*{**arrays, **spoilt}.values())
+    vector.play(*arrays.values())
+
+
+def test_the_native_core_notices_other_rules():
+    games = native_games()
+    vector = _core.Vector(games, None, "ram", 4, 1, 1)
+    games[1].set_rules({"flag": 1.0}, True)
+    arrays = [np.zeros(2, np.uint8), np.zeros(2, np.uint8), None, np.zeros(2, np.int32)]
+    arrays += [np.zeros((2, 2048), np.uint8), np.zeros(2), np.zeros(2, np.bool_)]
+    arrays += [np.zeros(2, np.int32), np.zeros((12, 2), np.int64), np.zeros(2, np.bool_)]
+    with pytest.raises(ValueError, match="lane 1 has another number of reward terms now"):
+        vector.play(*arrays, np.zeros((0, 2)))
 
 
 # Where the native core does not do it

@@ -42,6 +42,10 @@ static size_t size_of_view(const VectorOptions *options) {
     }
 }
 
+static int min_int(int a, int b) {
+    return a < b ? a : b;
+}
+
 Vector *vector_create(Game *const *games, const VectorOptions *options) {
     Vector *vector = calloc(1, sizeof *vector);
     if (vector == NULL) {
@@ -50,7 +54,7 @@ Vector *vector_create(Game *const *games, const VectorOptions *options) {
     size_t num_lanes = (size_t)options->num_lanes;
     vector->options = *options;
     vector->view_size = size_of_view(options);
-    vector->pool = pool_create(options->num_threads);
+    vector->pool = pool_create(min_int(options->num_threads, options->num_lanes));
     vector->observations = calloc(num_lanes, vector_observation_size(vector));
     vector->lanes = calloc(num_lanes, sizeof *vector->lanes);
     if (vector->pool == NULL || vector->observations == NULL || vector->lanes == NULL) {
