@@ -369,8 +369,7 @@ static PyObject *py_take_film(PyObject *object, PyObject *Py_UNUSED(unused)) {
 }
 
 /* Under METH_FASTCALL a method takes other arguments than PyCFunction says. */
-#define METHOD(name, function, flags)                                                              \
-    { name, (PyCFunction)(void (*)(void))(function), flags, NULL }
+#define METHOD(name, function, flags) {name, (PyCFunction)(void (*)(void))(function), flags, NULL}
 
 static PyMethodDef game_methods[] = {
     METHOD("power_on", py_power_on, METH_NOARGS),

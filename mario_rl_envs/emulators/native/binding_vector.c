@@ -313,8 +313,7 @@ static PyObject *vector_restore_lane(PyObject *object, PyObject *const *args, Py
 }
 
 /* Under METH_FASTCALL a method takes other arguments than PyCFunction says. */
-#define METHOD(name, function, flags)                                                              \
-    { name, (PyCFunction)(void (*)(void))(function), flags, NULL }
+#define METHOD(name, function, flags) {name, (PyCFunction)(void (*)(void))(function), flags, NULL}
 
 static PyMethodDef vector_methods[] = {
     METHOD("play", vector_play_all, METH_FASTCALL),

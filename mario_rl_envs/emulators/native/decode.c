@@ -119,7 +119,8 @@ Opcode opcode_decode(uint8_t opcode) {
     enum Operation implied = decode_implied(opcode);
     if (implied != NOTHING) {
         bool has_address = implied == JSR || implied == JMP || implied == JMP_INDIRECT;
-        return (Opcode){NEITHER, has_address ? ABSOLUTE : NO_MODE, implied, has_address ? 3 : 1};
+        return (Opcode){NEITHER, has_address ? ABSOLUTE : NO_MODE, (uint8_t)implied,
+                        has_address ? 3 : 1};
     }
     if ((opcode & 0x1F) == 0x10)
         return (Opcode){NEITHER, IMMEDIATE, BPL + (opcode >> 5), 2};

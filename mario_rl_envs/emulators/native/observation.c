@@ -567,7 +567,7 @@ void resizer_rgb(const Resizer *resizer, const Plane colours, uint8_t *out) {
         int num_pixels = (last_line - first_line + 1) * SCREEN_WIDTH;
         for (int channel = 0; channel < 3; channel++) {
             look_up_channel(resizer, colours[first_line], num_pixels, channel, lines[first_line]);
-            make_block(resizer, (const uint8_t(*)[SCREEN_WIDTH])lines, first_row, num_rows, block);
+            make_block(resizer, (const uint8_t (*)[SCREEN_WIDTH])lines, first_row, num_rows, block);
             for (int i = 0; i < num_rows; i++) {
                 uint8_t *to = out + (first_row + i) * size * 3 + channel;
                 for (int x = 0; x < size; x++) {

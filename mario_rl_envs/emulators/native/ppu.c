@@ -72,7 +72,7 @@ static uint16_t move_down(uint16_t address) {
     if ((address & ADDRESS_FINE_Y) != ADDRESS_FINE_Y)
         return (uint16_t)(address + 0x1000);
     int row = (address & ADDRESS_ROW) >> 5;
-    address &= (uint16_t) ~(ADDRESS_FINE_Y | ADDRESS_ROW);
+    address &= (uint16_t)~(ADDRESS_FINE_Y | ADDRESS_ROW);
     if (row == 29)
         return address ^ ADDRESS_TABLE_Y; /* below row 29 is the other table */
     return (uint16_t)(address | ((row + 1) % 32) << 5);
