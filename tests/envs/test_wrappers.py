@@ -633,3 +633,23 @@ def test_spaces_of_images_share_their_arrays_but_not_their_generators():
     np.testing.assert_array_equal(spaces[1].sample(), first)
     one.close()
     other.close()
+
+
+@pytest.mark.parametrize("skip", [2, 3, 4, 5, 7])
+@pytest.mark.parametrize(
+    "inner",
+    [lambda env: env, TileObservation, RamObservation, GrayscaleObservation, StickyAction],
+)
+def test_the_last_observation_of_an_episode_that_ends_within_a_step(inner, skip):
+    env = SkipFrame(inner(SuperMarioBrosEnv("1-1")), skip)
+    plain = plain_skip(inner(SuperMarioBrosEnv("1-1")), skip)
+    terminated = False
+    env.reset(seed=0)
+    plain.reset(seed=0)
+    while not terminated:
+        obs, reward, terminated, *_ = env.step(128)
+        expected, expected_reward, *_ = plain.step(128)
+        np.testing.assert_array_equal(obs, expected)
+        assert reward == expected_reward
+    env.close()
+    plain.close()
