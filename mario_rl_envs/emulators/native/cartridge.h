@@ -20,9 +20,18 @@ typedef struct {
     uint16_t operand;
 } Instruction;
 
+/* What an opcode is, before it is known where its operand lies: see decode.h, too. */
+typedef struct {
+    uint8_t kind;
+    uint8_t mode;
+    uint8_t operation; /* of the first mode, or of the only one */
+    uint8_t size;      /* bytes */
+} Opcode;
+
 typedef struct {
     uint8_t program[PROGRAM_SIZE];
     uint8_t pictures[PICTURES_SIZE];
+    Opcode opcodes[256];
     /* By address, as if an instruction began at every byte, and what follows the last byte. */
     Instruction instructions[PROGRAM_SIZE + MAX_INSTRUCTION_SIZE];
     uint64_t tile_rows[NUM_TILE_ROWS]; /* 8 pixels each, a byte a pixel, the leftmost lowest */

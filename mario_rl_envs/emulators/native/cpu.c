@@ -62,7 +62,7 @@ typedef struct {
 RARELY_CALLED static Place find_operand(Bus *bus, uint8_t opcode_byte, uint16_t pc,
                                         uint16_t operand, uint8_t x, uint8_t y) {
     const uint8_t *ram = bus->machine->ram;
-    Opcode opcode = opcode_decode(opcode_byte);
+    Opcode opcode = bus->cartridge->opcodes[opcode_byte];
     uint16_t base = operand;
     uint8_t index = 0;
     switch (opcode.mode) {
@@ -305,9 +305,8 @@ void cpu_interrupt(Cpu *cpu, Bus *bus) {
 #define PC() ((uint16_t)(first_pc + (next - first)))
 #define PACK_FLAGS() pack_flags(nz, overflow, carry, others)
 #define UNPACK_FLAGS(flags)                                                                        \
-    (nz = ((flags) & ZERO ? 0u : 1u) | ((flags) & NEGATIVE ? 0x8000u : 0u),                        \
-     carry = (flags) & CARRY, overflow = (flags) & OVERFLOW,                                       \
-     others = (uint8_t)((flags) & (NO_INTERRUPTS | DECIMAL)))
+    (nz = ((flags)&ZERO ? 0u : 1u) | ((flags)&NEGATIVE ? 0x8000u : 0u), carry = (flags)&CARRY,     \
+     overflow = (flags)&OVERFLOW, others = (uint8_t)((flags) & (NO_INTERRUPTS | DECIMAL)))
 #define PUSH(what) (ram[STACK | sp] = (uint8_t)(what), sp = (uint8_t)(sp - 1))
 #define PULL() (sp = (uint8_t)(sp + 1), ram[STACK | sp])
 #define IMPLIED(name, statement)                                                                   \
@@ -326,7 +325,7 @@ void cpu_interrupt(Cpu *cpu, Bus *bus) {
         carry = sum >> 8;                                                                          \
         SET_A(sum);                                                                                \
     } while (0)
-#define COMPARE(with) (carry = (with) >= value, nz = ((with) - value) & 0xFF)
+#define COMPARE(with) (carry = (with) >= value, nz = ((with)-value) & 0xFF)
 #define SHIFT_LEFT(what, low_bit)                                                                  \
     do {                                                                                           \
         uint32_t shifted = (what) << 1 | (low_bit);                                                \
@@ -336,7 +335,7 @@ void cpu_interrupt(Cpu *cpu, Bus *bus) {
 #define SHIFT_RIGHT(what, high_bit)                                                                \
     do {                                                                                           \
         uint32_t shifted = (what) >> 1 | (high_bit) << 7;                                          \
-        carry = (what) & 1;                                                                        \
+        carry = (what)&1;                                                                          \
         what = nz = shifted;                                                                       \
     } while (0)
 #define SET_A(what) (a = nz = (uint8_t)(what))
@@ -416,6 +415,14 @@ next_operation:
             NEXT();
         }
 
+        OPERATION(INY) {
+            /* Sprites are four bytes apart: mostly the operand is 4, so many stand in a row. */
+            int times = start + (in.operand - 1) * in.cycles < limit ? in.operand : 1;
+            SET_Y(y + (uint32_t)times);
+            cycle = start + times * in.cycles;
+            next += times;
+            NEXT();
+        }
         OPERATION(BRK) {
             pc = (uint16_t)(PC() + 2);
             PUSH(pc >> 8);
@@ -478,7 +485,6 @@ next_operation:
         IMPLIED(SED, others |= DECIMAL)
         IMPLIED(INX, SET_X(x + 1))
         IMPLIED(DEX, SET_X(x - 1))
-        IMPLIED(INY, SET_Y(y + 1))
         IMPLIED(DEY, SET_Y(y - 1))
         IMPLIED(TXA, SET_A(x))
         IMPLIED(TYA, SET_A(y))

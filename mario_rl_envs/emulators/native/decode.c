@@ -80,7 +80,7 @@ static uint8_t mode_size(enum Mode mode) {
 
 /* The bits of an opcode are oooMMMgg: operation, mode, group. Opcodes that nobody documents, but
  * whose bits mean something (ASL #1, say), do that here as in nes-py. */
-Opcode opcode_decode(uint8_t opcode) {
+static Opcode opcode_decode(uint8_t opcode) {
     static const enum Mode MODES[3][8] = {
         {IMMEDIATE, ZERO_PAGE, NO_MODE, ABSOLUTE, NO_MODE, ZERO_PAGE_X, NO_MODE, ABSOLUTE_X},
         {INDIRECT_X, ZERO_PAGE, IMMEDIATE, ABSOLUTE, INDIRECT_Y, ZERO_PAGE_X, ABSOLUTE_Y,
@@ -213,6 +213,8 @@ Instruction instruction_decode(const uint8_t bytes[MAX_INSTRUCTION_SIZE], uint16
         cycles = (uint8_t)(cycles | (cycles + (crosses ? 3 : 1)) << 4);
     } else if (operation == JMP && operand == pc) {
         operation = WAIT;
+    } else if (operation == INY) {
+        operand = 1;
     } else if (opcode.mode == ABSOLUTE && opcode.kind != NEITHER) {
         if (operand < RAM_END)
             operand &= RAM_SIZE - 1;
@@ -230,8 +232,18 @@ static bool awaits_sprite_zero(const uint8_t *code) {
     return branches_back && memcmp(code, LOOP, sizeof LOOP) == 0;
 }
 
+/* The number of INY that stand in a row from here on. */
+static uint16_t count_in_row(const uint8_t *program, int i) {
+    uint16_t num = 1;
+    while (i + num < PROGRAM_SIZE && program[i + num] == program[i])
+        num++;
+    return num;
+}
+
 void program_decode(Cartridge *cartridge) {
     const uint8_t *program = cartridge->program;
+    for (int i = 0; i < 256; i++)
+        cartridge->opcodes[i] = opcode_decode((uint8_t)i);
     for (int i = 0; i < PROGRAM_SIZE + MAX_INSTRUCTION_SIZE; i++) {
         Instruction *instruction = &cartridge->instructions[i];
         if (i + MAX_INSTRUCTION_SIZE > PROGRAM_SIZE) {
@@ -239,6 +251,8 @@ void program_decode(Cartridge *cartridge) {
             continue;
         }
         *instruction = instruction_decode(program + i, (uint16_t)(PROGRAM_START + i), program);
+        if (instruction->operation == INY)
+            instruction->operand = count_in_row(program, i);
         if (i + 7 <= PROGRAM_SIZE && awaits_sprite_zero(program + i)) {
             instruction->operation = AWAIT_SPRITE_ZERO;
         }

@@ -70,19 +70,10 @@ enum Mode {
 
 enum Kind { READS, WRITES, MODIFIES, NEITHER };
 
-/* What an opcode is, before it is known where its operand lies. */
-typedef struct {
-    enum Kind kind;
-    enum Mode mode;
-    uint8_t operation; /* of the first mode, or of the only one */
-    uint8_t size;      /* bytes */
-} Opcode;
-
-Opcode opcode_decode(uint8_t opcode);
-
 /* Take apart the instruction that stands at `pc`. Its operand becomes the value itself where that
- * is known, else an address (in RAM: below 0x800), for branches the one that they go to. A branch
- * has two numbers of cycles: in the low four bits for going on, in the high four for going there. */
+ * is known, else an address (in RAM: below 0x800), for branches the one that they go to, for INY how
+ * many of them stand in a row. A branch has two numbers of cycles: in the low four bits for going on,
+ * in the high four for going there. */
 Instruction instruction_decode(const uint8_t bytes[MAX_INSTRUCTION_SIZE], uint16_t pc,
                                const uint8_t *program);
 
