@@ -23,8 +23,8 @@ from mario_rl_envs.emulators.emulator import (
     Viewer,
 )
 from mario_rl_envs.game import rom
+from mario_rl_envs.game.play import MAX_FRAMES_PER_CALL, Outcome, create_play
 from mario_rl_envs.game.play import Info as Info
-from mario_rl_envs.game.play import Outcome, create_play
 from mario_rl_envs.game.rewards import Reward
 from mario_rl_envs.game.skipping import skip_start_screen
 from mario_rl_envs.game.stages import STAGES, check_stage, check_stages
@@ -205,14 +205,21 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
 
         Args:
             action: A joypad byte, 0 to 255.
-            num_frames: 1 to `MAX_FRAMES_PER_CALL`.
+            num_frames: 1 to 1,000.
 
         Returns:
-            As of `step`; errors too.
+            As of `step`.
+
+        Raises:
+            ValueError: `num_frames` is out of range; other errors as of `step`.
         """
         self._check_open()
         self._check_in_episode("step")
         joypad = _check_joypad_byte(action)
+        if not 1 <= num_frames <= MAX_FRAMES_PER_CALL:
+            raise ValueError(
+                f"num_frames is {num_frames!r}; accepted is an integer, 1 to {MAX_FRAMES_PER_CALL}"
+            )
         outcome = self._play.steps(joypad, num_frames, draw=self.look is not Look.NONE)
         return self._finish_step(outcome)
 

@@ -571,6 +571,36 @@ def test_nobody_makes_a_picture_that_nobody_sees(monkeypatch):
     env.close()
 
 
+@pytest.mark.parametrize("skip", [1_000, 1_001])
+def test_a_skip_to_the_end_of_an_episode(skip):
+    """So many frames are not run in one call: nothing could interrupt it."""
+    env = SkipFrame(SuperMarioBrosEnv("1-1"), skip)
+    raw = SuperMarioBrosEnv("1-1")
+    env.reset()
+    raw.reset()
+    terminated, total = False, 0.0
+    while not terminated:
+        expected, reward, terminated, _, _ = raw.step(128)
+        total += reward
+    obs, reward, terminated, *_ = env.step(128)
+    np.testing.assert_array_equal(obs, expected)
+    assert (reward, terminated) == (total, True)
+    env.close()
+    raw.close()
+
+
+@pytest.mark.parametrize("emulator", ["native", "nes-py"])
+@pytest.mark.parametrize("num_frames", [0, -1, 1_001])
+def test_the_number_of_steps_in_one_call_is_bounded(num_frames, emulator):
+    env = SuperMarioBrosEnv("1-1", emulator=emulator)
+    env.reset()
+    before = env.ram
+    with pytest.raises(ValueError, match=rf"num_frames is {num_frames}; accepted is an integer, 1"):
+        env.steps(128, num_frames)
+    np.testing.assert_array_equal(env.ram, before)
+    env.close()
+
+
 def test_an_error_on_the_way_leaves_the_observation_returned():
     raw = SuperMarioBrosEnv("1-1")
     env = ResizeObservation(SkipFrame(StickyAction(raw, 0.5)), (84, 84))

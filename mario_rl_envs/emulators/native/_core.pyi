@@ -68,7 +68,7 @@ class Game:
 
     @property
     def ram(self) -> memoryview:
-        """The 2,048 bytes of RAM, live; only to be read."""
+        """The 2,048 bytes of RAM, live; only to be read, and not while another thread runs it."""
 
     @property
     def film_length(self) -> int:

@@ -80,7 +80,8 @@ static PyObject *py_get_ram(PyObject *object, void *Py_UNUSED(closure)) {
 }
 
 static PyObject *py_get_film_length(PyObject *object, void *Py_UNUSED(closure)) {
-    return PyLong_FromSize_t(((GameObject *)object)->film.num_frames);
+    GameObject *self = (GameObject *)object;
+    return check_free(self) ? PyLong_FromSize_t(self->film.num_frames) : NULL;
 }
 
 static PyObject *py_power_on(PyObject *object, PyObject *Py_UNUSED(unused)) {
