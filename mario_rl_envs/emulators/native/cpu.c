@@ -305,8 +305,9 @@ void cpu_interrupt(Cpu *cpu, Bus *bus) {
 #define PC() ((uint16_t)(first_pc + (next - first)))
 #define PACK_FLAGS() pack_flags(nz, overflow, carry, others)
 #define UNPACK_FLAGS(flags)                                                                        \
-    (nz = ((flags)&ZERO ? 0u : 1u) | ((flags)&NEGATIVE ? 0x8000u : 0u), carry = (flags)&CARRY,     \
-     overflow = (flags)&OVERFLOW, others = (uint8_t)((flags) & (NO_INTERRUPTS | DECIMAL)))
+    (nz = ((flags) & ZERO ? 0u : 1u) | ((flags) & NEGATIVE ? 0x8000u : 0u),                        \
+     carry = (flags) & CARRY, overflow = (flags) & OVERFLOW,                                       \
+     others = (uint8_t)((flags) & (NO_INTERRUPTS | DECIMAL)))
 #define PUSH(what) (ram[STACK | sp] = (uint8_t)(what), sp = (uint8_t)(sp - 1))
 #define PULL() (sp = (uint8_t)(sp + 1), ram[STACK | sp])
 #define IMPLIED(name, statement)                                                                   \
@@ -325,7 +326,7 @@ void cpu_interrupt(Cpu *cpu, Bus *bus) {
         carry = sum >> 8;                                                                          \
         SET_A(sum);                                                                                \
     } while (0)
-#define COMPARE(with) (carry = (with) >= value, nz = ((with)-value) & 0xFF)
+#define COMPARE(with) (carry = (with) >= value, nz = ((with) - value) & 0xFF)
 #define SHIFT_LEFT(what, low_bit)                                                                  \
     do {                                                                                           \
         uint32_t shifted = (what) << 1 | (low_bit);                                                \
@@ -335,7 +336,7 @@ void cpu_interrupt(Cpu *cpu, Bus *bus) {
 #define SHIFT_RIGHT(what, high_bit)                                                                \
     do {                                                                                           \
         uint32_t shifted = (what) >> 1 | (high_bit) << 7;                                          \
-        carry = (what)&1;                                                                          \
+        carry = (what) & 1;                                                                        \
         what = nz = shifted;                                                                       \
     } while (0)
 #define SET_A(what) (a = nz = (uint8_t)(what))
