@@ -188,6 +188,7 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
             ResetNeeded: Before the first `reset`, or after an episode ended.
             TypeError: The action is no integer.
             ValueError: The action is out of range.
+            RuntimeError: The game gave no control back: its memory is not one that play leads to.
         """
         self._check_open()
         self._check_in_episode("step")

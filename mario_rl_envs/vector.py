@@ -187,7 +187,8 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
             The observations of all lanes, and the infos of those that were reset.
 
         Raises:
-            ValueError: An option or seed is not accepted. Nothing has changed.
+            ValueError: An option is not accepted, or seeds are not one a lane. Nothing has changed.
+            gymnasium.error.Error: A seed is no integer from 0. Nothing has changed.
             TypeError: The mask is no array of bool, or a state is not bytes.
             ResetNeeded: The first reset has a mask that leaves lanes out.
         """
@@ -226,6 +227,8 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
                 episode.
             TypeError: The actions are of another type.
             ValueError: They are not one a lane, or one is out of range. No lane was stepped.
+            RuntimeError: Another thread steps these games; or a game gave no control back (its
+                memory is not one that play leads to), and all lanes have to be reset.
         """
         self._check_open()
         self._check_ready()
