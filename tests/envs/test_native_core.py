@@ -300,3 +300,14 @@ def test_two_threads_in_one_game(game):
     assert set(refusals) == {"another thread is running this game: one thread at a time"}
     game.power_on()
     assert not any(game.ram)
+
+
+def test_a_frame_is_saved_alike_drawn_or_not(game, cartridge):
+    other = _core.Game(cartridge)
+    other.load(game.save())
+    generator = np.random.default_rng(0)
+    for _ in range(600):
+        buttons = int(generator.integers(256))
+        game.advance(buttons, True)
+        other.advance(buttons, False)
+        assert game.save() == other.save()

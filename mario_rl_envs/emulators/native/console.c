@@ -210,6 +210,8 @@ size_t console_state_size(void) {
 void console_save(const Console *console, uint8_t *out) {
     Stream stream = {.direction = WRITE, .out = out};
     Machine now = console->now, before = console->before;
+    ppu_settle(&now.ppu);
+    ppu_settle(&before.ppu);
     pass_machine(&stream, &now);
     pass_machine(&stream, &before);
 }

@@ -318,3 +318,10 @@ void ppu_write_sprites(Ppu *ppu, const uint8_t *page) {
     memcpy(ppu->oam + ppu->oam_address, page, (size_t)until_end);
     memcpy(ppu->oam, page + until_end, ppu->oam_address);
 }
+
+void ppu_settle(Ppu *ppu) {
+    search_sprites(ppu);
+    for (int i = ppu->num_line_sprites; i < MAX_LINE_SPRITES; i++)
+        ppu->line_sprites[i] = 0;
+    ppu->search_line = 0;
+}

@@ -99,6 +99,9 @@ uint8_t ppu_read_memory(const Ppu *ppu, const Cartridge *cartridge, uint16_t add
 uint8_t ppu_read(Ppu *ppu, const Cartridge *cartridge, int reg);
 void ppu_write(Ppu *ppu, int reg, uint8_t value);
 
+/* Do what was put off: then the same dots have led to the same PPU, drawn or not. */
+void ppu_settle(Ppu *ppu);
+
 /* Copy a page of memory to the sprites. */
 void ppu_write_sprites(Ppu *ppu, const uint8_t *page);
 
