@@ -13,9 +13,11 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mario_rl_envs.emulators.emulator import NATIVE, SCREEN_HEIGHT, SCREEN_WIDTH
 import mario_rl_envs.emulators.native._core as _core
+from mario_rl_envs.emulators.emulator import NATIVE, SCREEN_HEIGHT, SCREEN_WIDTH
 from mario_rl_envs.game.rewards import CLIP, Reward, RewardState
+
+__all__ = ["NativeEmulator", "NativePlay", "_core"]
 
 _TILES_SHAPE: Final = (13, 16)  # blocks
 
