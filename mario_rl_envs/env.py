@@ -30,7 +30,7 @@ from mario_rl_envs.game.skipping import skip_start_screen
 from mario_rl_envs.game.stages import STAGES, check_stage, check_stages
 from mario_rl_envs.image_space import image_space
 from mario_rl_envs.rendering import RENDER_MODES, Window
-from mario_rl_envs.validation import check_fraction
+from mario_rl_envs.validation import check_fraction, check_integer
 
 _NUM_JOYPAD_BYTES: Final = 256
 _RESET_OPTIONS: Final = ("stage", "state", "replay_fraction")
@@ -217,7 +217,8 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         self._check_open()
         self._check_in_episode("step")
         joypad = _check_joypad_byte(action)
-        if not 1 <= num_frames <= MAX_FRAMES_PER_CALL:
+        check_integer("num_frames", num_frames, 1)
+        if num_frames > MAX_FRAMES_PER_CALL:
             raise ValueError(
                 f"num_frames is {num_frames!r}; accepted is an integer, 1 to {MAX_FRAMES_PER_CALL}"
             )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from numbers import Integral
 from typing import Any, Final
 
 import gymnasium as gym
@@ -326,10 +328,11 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
         return {
             "arguments": self._arguments,
             "lanes": self._lanes.get_state() if self._is_ready else None,
-            "generators": self._lanes.get_generators(),
-            "has_ended": self._has_ended,
-            "num_steps": self._num_steps,
-            "spaces": {name: getattr(self, name) for name in _SPACES},  # with their generators
+            "generators": deepcopy(self._lanes.get_generators()),
+            "has_ended": self._has_ended.copy(),
+            "num_steps": self._num_steps.copy(),
+            # With their generators; a copy's are its own.
+            "spaces": deepcopy({name: getattr(self, name) for name in _SPACES}),
             "spec": self.spec,
         }
 
@@ -364,12 +367,15 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
     def _seed(self, seed: int | Sequence[int | None] | None, lanes: NDArray[np.bool_]) -> None:
         if seed is None:
             return
-        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else list(seed)
+        accepted = f"None, an integer, and a list of one for each of the {self.num_envs} lanes"
+        if isinstance(seed, Integral) and not isinstance(seed, bool):
+            seeds: list[int | None] = [int(seed) + i for i in range(self.num_envs)]
+        elif isinstance(seed, (list, tuple, np.ndarray)) and np.ndim(seed) == 1:
+            seeds = [int(each) if isinstance(each, Integral) else each for each in seed]
+        else:
+            raise ValueError(f"seed is {seed!r}; accepted are {accepted}")
         if len(seeds) != self.num_envs:
-            raise ValueError(
-                f"seed is a list of {len(seeds)}; accepted are None, an integer, and a list of one "
-                f"for each of the {self.num_envs} lanes"
-            )
+            raise ValueError(f"seed is a list of {len(seeds)}; accepted are {accepted}")
         chosen = np.flatnonzero(lanes).tolist()
         self._lanes.seed({i: number for i in chosen if (number := seeds[i]) is not None})
 
@@ -477,7 +483,10 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
 
     def _check_ready(self) -> None:
         if not self._is_ready:
-            raise ResetNeeded("there are no episodes: call reset() first")
+            raise ResetNeeded(
+                "no lane has an episode: call reset() first, and again after a call that failed or "
+                "was interrupted"
+            )
 
 
 def _is_native(keywords: Mapping[str, Any]) -> bool:
@@ -490,7 +499,7 @@ def _is_native(keywords: Mapping[str, Any]) -> bool:
         return False
     size = keywords.get("size")
     is_picture = keywords.get("observation", "pixels") == "pixels"
-    return not (is_picture and isinstance(size, int) and size > NativeEmulator.max_size)
+    return not (is_picture and isinstance(size, Integral) and int(size) > NativeEmulator.max_size)
 
 
 def _check_numbers(

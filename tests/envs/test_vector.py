@@ -269,6 +269,17 @@ def test_seeds(seed):
     theirs.close()
 
 
+def test_seeds_of_numpy_and_seeds_that_are_none():
+    vector = gym.make_vec("MarioRL-Random-v0", num_envs=2)
+    first = vector.reset(seed=3)
+    for seed in (np.int64(3), np.array([3, 4]), (3, 4)):
+        assert_same(vector.reset(seed=seed), first)
+    for wrong in (1.5, True, "3", {3, 4}):
+        with pytest.raises(ValueError, match="accepted are None, an integer, and a list of one"):
+            vector.reset(seed=wrong)
+    vector.close()
+
+
 def test_without_a_seed_lanes_differ():
     vector = gym.make_vec(ENV_ID, num_envs=16, noop_max=200, observation="ram")
     vector.reset()
@@ -470,7 +481,9 @@ def play(vector, num_steps, seed=SEED):
 
 
 @pytest.mark.parametrize("mode", MODES[:2])
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))]
+)
 def test_pickling_goes_on_alike(mode, duplicate):
     keywords = {"noop_max": 9, "sticky": 0.25, "autoreset_mode": mode, "max_episode_steps": 37}
     vector = gym.make_vec("MarioRL-Random-v0", num_envs=3, **keywords)

@@ -383,7 +383,7 @@ next_operation:
 #endif
     {
         OPERATION(NOTHING) {
-            next++;
+            next += in.operand;
             NEXT();
         }
         OPERATION(DECODE) {
@@ -522,15 +522,17 @@ next_operation:
         MODIFY(DEC, nz = value = (uint8_t)(value - 1))
     }
 decode_here:
-    for (uint16_t i = 1; i <= MAX_INSTRUCTION_SIZE; i++)
+    for (uint16_t i = 0; i <= MAX_INSTRUCTION_SIZE; i++)
         scratch[i] = (Instruction){DECODE, 0, 0};
-    uint8_t bytes[MAX_INSTRUCTION_SIZE];
-    for (uint16_t i = 0; i < MAX_INSTRUCTION_SIZE; i++)
-        bytes[i] = bus_read(bus, (uint16_t)(pc + i), cycle);
-    scratch_opcode = bytes[0];
-    scratch[0] = instruction_decode(bytes, pc, program);
     first = next = scratch;
     first_pc = pc;
+    if (cycle >= limit)
+        goto done;
+    uint8_t bytes[MAX_INSTRUCTION_SIZE] = {0};
+    scratch_opcode = bytes[0] = bus_read(bus, pc, cycle);
+    for (uint16_t i = 1; i < bus->cartridge->opcodes[bytes[0]].size; i++)
+        bytes[i] = bus_read(bus, (uint16_t)(pc + i), cycle);
+    scratch[0] = instruction_decode(bytes, pc, program);
     NEXT();
 
 done:

@@ -215,6 +215,8 @@ Instruction instruction_decode(const uint8_t bytes[MAX_INSTRUCTION_SIZE], uint16
         operation = WAIT;
     } else if (operation == INY) {
         operand = 1;
+    } else if (operation == NOTHING) {
+        operand = opcode.size;
     } else if (opcode.mode == ABSOLUTE && opcode.kind != NEITHER) {
         if (operand < RAM_END)
             operand &= RAM_SIZE - 1;

@@ -51,7 +51,7 @@ enum {
 /* clang-format on */
 
 #define OPERATION_NAME(name) name,
-enum Operation { OPERATIONS(OPERATION_NAME) NUM_OPERATIONS };
+enum Operation { OPERATIONS(OPERATION_NAME) };
 
 /* How an opcode names its operand. */
 enum Mode {

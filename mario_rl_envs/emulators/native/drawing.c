@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
+#if defined(__GNUC__) && defined(__x86_64__)
 #define HAS_AVX2_PATH 1
 #include <immintrin.h>
 #else

@@ -76,6 +76,13 @@ static void condition_wake_all(Condition *condition) {
     WakeAllConditionVariable(condition);
 }
 
+static uint64_t nanoseconds(void) {
+    LARGE_INTEGER ticks, ticks_per_second;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&ticks_per_second);
+    return (uint64_t)((double)ticks.QuadPart * 1e9 / (double)ticks_per_second.QuadPart);
+}
+
 #else
 
 typedef pthread_t Thread;
@@ -110,6 +117,11 @@ static void condition_wait(Condition *condition, Mutex *mutex) {
 static void condition_wake_all(Condition *condition) {
     pthread_cond_broadcast(condition);
 }
+static uint64_t nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
 
 #endif
 
@@ -140,13 +152,7 @@ static void pause_processor(void) {
 #endif
 }
 
-static uint64_t nanoseconds(void) {
-    struct timespec now;
-    timespec_get(&now, TIME_UTC);
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
-/* Wait a little; return whether it has been too long. A clock that is set back ends it, too. */
+/* Wait a little; return whether it has been too long. */
 static bool spin(uint64_t began) {
     for (int i = 0; i < PAUSES_PER_LOOK; i++) {
         pause_processor();
