@@ -99,9 +99,32 @@ static void check_twin(Game *game) {
           "drawn afterwards it looks different");
 }
 
+static void copy_console(Console *to, const Console *from) {
+    size_t size = console_state_size();
+    uint8_t *bytes = malloc(size);
+    check(bytes != NULL, "no memory for a state");
+    console_save(from, bytes);
+    to->cartridge = from->cartridge;
+    check(console_load(to, bytes, size) == NULL, "a state that was saved is refused");
+    free(bytes);
+}
+
+static void copy_reward(RewardMemory *to, const RewardMemory *from) {
+    reward_free(to);
+    for (size_t i = 0; i < from->num_frontiers; i++) {
+        Frontier frontier = from->frontiers[i];
+        check(reward_frontier(to, frontier.area, frontier.x) == (ptrdiff_t)i, "areas repeat");
+    }
+    Frontier *frontiers = to->frontiers;
+    size_t capacity = to->capacity;
+    *to = *from;
+    to->frontiers = frontiers;
+    to->capacity = capacity;
+}
+
 /* Draw a frame at once and afterwards, and then the next one. */
 static void advance_twins(Game *game, Input *input) {
-    console_copy(&twin, &game->console);
+    copy_console(&twin, &game->console);
     check(are_equal(&twin, &game->console), "a copy is another machine");
     for (int i = 0; i < 2; i++) {
         uint8_t buttons = take(input);
@@ -127,8 +150,8 @@ static void poke_run(Game *game, Input *input) {
 static void copy(Game *game, Input *input) {
     Game *other = &games[take(input) % NUM_GAMES];
     if (other != game) {
-        console_copy(&other->console, &game->console);
-        check(reward_copy(&other->memory, &game->memory), "no memory for a reward");
+        copy_console(&other->console, &game->console);
+        copy_reward(&other->memory, &game->memory);
         check(are_equal(&other->console, &game->console), "a copy is another machine");
     }
 }
@@ -155,7 +178,7 @@ static void load_changed(Game *game, Input *input) {
         index = i % 3 == 0 ? index : i % 3 == 1 ? offset % size : size - 1 - offset % size;
         changed[index] = take(input);
     }
-    console_copy(&twin, &game->console);
+    copy_console(&twin, &game->console);
     const char *error = console_load(&game->console, changed, size);
     if (error != NULL) {
         check(are_equal(&twin, &game->console), "a state was refused, yet something changed");
@@ -175,7 +198,7 @@ static void load_truncated(Game *game, Input *input) {
     for (size_t i = 0; i < size; i++) {
         bytes[i] = i < console_state_size() ? state[i] : take(input);
     }
-    console_copy(&twin, &game->console);
+    copy_console(&twin, &game->console);
     const char *error = console_load(&game->console, bytes, size);
     check((error == NULL) == (size == console_state_size()), "the length is not checked");
     check(are_equal(&twin, &game->console), "a state was refused, yet something changed");
@@ -270,7 +293,7 @@ static void run(const uint8_t *data, size_t size) {
     for (int i = 0; i < NUM_GAMES; i++) {
         game_init(&games[i], &cartridge);
         if (i > 0) {
-            console_copy(&games[i].console, &warm.console);
+            copy_console(&games[i].console, &warm.console);
         }
     }
     frames_left = MAX_FRAMES;

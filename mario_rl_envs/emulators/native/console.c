@@ -83,19 +83,6 @@ const Picture *console_picture(Console *console) {
     return &console->picture;
 }
 
-static void resume(Console *console, const Machine *now, const Machine *before) {
-    console->now = *now;
-    console->before = *before;
-    console->is_drawn = now->num_cycles == 0; /* no frame to run again */
-    if (console->is_drawn)
-        paint_black(&console->picture);
-}
-
-void console_copy(Console *console, const Console *other) {
-    console->cartridge = other->cartridge;
-    resume(console, &other->now, &other->before);
-}
-
 /* ---- Save states ----
  *
  * A save state is the machine now, and as the last frame began: that is its picture. Numbers are
@@ -225,6 +212,10 @@ const char *console_load(Console *console, const uint8_t *data, size_t size) {
     pass_machine(&stream, &before);
     if (!stream.is_valid)
         return "it holds a number that the machine cannot have";
-    resume(console, &now, &before);
+    console->now = now;
+    console->before = before;
+    console->is_drawn = now.num_cycles == 0; /* no frame to run again */
+    if (console->is_drawn)
+        paint_black(&console->picture);
     return NULL;
 }

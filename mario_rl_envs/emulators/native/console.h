@@ -63,7 +63,4 @@ void console_save(const Console *console, uint8_t *out);
  * has changed. */
 const char *console_load(Console *console, const uint8_t *data, size_t size);
 
-/* Become another console's machine: what `console_save` and `console_load` would do, faster. */
-void console_copy(Console *console, const Console *other);
-
 #endif

@@ -149,25 +149,6 @@ ptrdiff_t reward_frontier(RewardMemory *memory, uint32_t area, int32_t x) {
     return (ptrdiff_t)memory->num_frontiers++;
 }
 
-bool reward_copy(RewardMemory *memory, const RewardMemory *other) {
-    if (memory->capacity < other->num_frontiers) {
-        Frontier *frontiers = realloc(memory->frontiers, other->num_frontiers * sizeof *frontiers);
-        if (frontiers == NULL) {
-            return false;
-        }
-        memory->frontiers = frontiers;
-        memory->capacity = other->num_frontiers;
-    }
-    RewardMemory copy = *other;
-    copy.frontiers = memory->frontiers;
-    copy.capacity = memory->capacity;
-    if (other->num_frontiers > 0) {
-        memcpy(copy.frontiers, other->frontiers, other->num_frontiers * sizeof *copy.frontiers);
-    }
-    *memory = copy;
-    return true;
-}
-
 void reward_free(RewardMemory *memory) {
     free(memory->frontiers);
     *memory = (RewardMemory){0};

@@ -137,10 +137,6 @@ uint32_t game_area_key(const uint8_t *ram);
  * `frontiers`, or -1 if memory is out. */
 ptrdiff_t reward_frontier(RewardMemory *memory, uint32_t area, int32_t x);
 
-/* Become a copy of another memory, of what it holds in `frontiers` too. Returns false, and changes
- * nothing, if memory is out. */
-bool reward_copy(RewardMemory *memory, const RewardMemory *other);
-
 void reward_free(RewardMemory *memory);
 
 #endif

@@ -594,7 +594,7 @@ enum { NUM_OBJECTS = 6 }; /* slots for what moves */
 typedef enum { EMPTY, SOLID, ITEM, ENEMY, MARIO } Tile;
 
 enum {
-    TILE_SIZE = 16,   /* pixels */
+    BLOCK_SIZE = 16,  /* pixels */
     FIRST_ROW_Y = 32, /* pixels; the two rows of blocks above show the score */
     LARGE_LIFT_TILES = 3,
 };
@@ -621,8 +621,8 @@ static Tile tile_of_block(uint8_t block) {
 
 /* Put a tile where the pixel (x, y) of the area is, unless that is not on the screen. */
 static void put_tile(Grid grid, Tile tile, int x, int y) {
-    int column = x / TILE_SIZE - grid.left / TILE_SIZE;
-    int row = y / TILE_SIZE - FIRST_ROW_Y / TILE_SIZE;
+    int column = x / BLOCK_SIZE - grid.left / BLOCK_SIZE;
+    int row = y / BLOCK_SIZE - FIRST_ROW_Y / BLOCK_SIZE;
     if (row >= 0 && row < TILES_HEIGHT && column >= 0 && column < TILES_WIDTH) {
         grid.tiles[row * TILES_WIDTH + column] = (uint8_t)tile;
     }
@@ -643,7 +643,7 @@ static void put_object(Grid grid, uint8_t kind, int x, int y) {
     case 0x29:
     case 0x2A:
         for (int i = 0; i < LARGE_LIFT_TILES; i++) {
-            put_tile(grid, SOLID, x + i * TILE_SIZE, y);
+            put_tile(grid, SOLID, x + i * BLOCK_SIZE, y);
         }
         break;
     case 0x2B: /* small lifts */
@@ -652,9 +652,9 @@ static void put_object(Grid grid, uint8_t kind, int x, int y) {
     case 0x2E: /* power-up */
     case 0x2F: /* vine */
     case 0x30: /* flags */
-    case 0x31: put_tile(grid, ITEM, x, y + TILE_SIZE); break;
+    case 0x31: put_tile(grid, ITEM, x, y + BLOCK_SIZE); break;
     default: /* 24 pixels high: the feet are a tile below the position */
-        put_tile(grid, ENEMY, x, y + TILE_SIZE);
+        put_tile(grid, ENEMY, x, y + BLOCK_SIZE);
     }
 }
 
@@ -662,7 +662,7 @@ void decode_tiles(const uint8_t *ram, uint8_t *out) {
     Grid grid = {.tiles = out, .left = ram[RAM_SCREEN_LEFT_PAGE] * 256 + ram[RAM_SCREEN_LEFT_X]};
     for (int column = 0; column < TILES_WIDTH; column++) {
         /* The game keeps two screens of blocks, of the area's even pages and of the odd ones. */
-        int position = (grid.left / TILE_SIZE + column) % (2 * TILES_WIDTH);
+        int position = (grid.left / BLOCK_SIZE + column) % (2 * TILES_WIDTH);
         int page = position / TILES_WIDTH;
         for (int row = 0; row < TILES_HEIGHT; row++) {
             int block = (page * TILES_HEIGHT + row) * TILES_WIDTH + position % TILES_WIDTH;
@@ -672,14 +672,14 @@ void decode_tiles(const uint8_t *ram, uint8_t *out) {
     /* A position is a sprite's upper left corner; its middle says in which tile it is. */
     for (int slot = 0; slot < NUM_OBJECTS; slot++) {
         if (ram[RAM_ENEMY_ACTIVE + slot] != 0) {
-            int x = ram[RAM_ENEMY_X_PAGE + slot] * 256 + ram[RAM_ENEMY_X + slot] + TILE_SIZE / 2;
+            int x = ram[RAM_ENEMY_X_PAGE + slot] * 256 + ram[RAM_ENEMY_X + slot] + BLOCK_SIZE / 2;
             put_object(grid, ram[RAM_ENEMY_TYPES + slot], x, ram[RAM_ENEMY_Y + slot]);
         }
     }
     if (ram[RAM_PLAYER_VIEWPORT] == 1) {
         /* A small player's position is that of the 32 pixels high tall one: the feet are what both
          * share. */
-        int x = ram[RAM_PLAYER_X_PAGE] * 256 + ram[RAM_PLAYER_X] + TILE_SIZE / 2;
-        put_tile(grid, MARIO, x, ram[RAM_PLAYER_Y_LEVEL] + TILE_SIZE / 2 + TILE_SIZE);
+        int x = ram[RAM_PLAYER_X_PAGE] * 256 + ram[RAM_PLAYER_X] + BLOCK_SIZE / 2;
+        put_tile(grid, MARIO, x, ram[RAM_PLAYER_Y_LEVEL] + BLOCK_SIZE / 2 + BLOCK_SIZE);
     }
 }
