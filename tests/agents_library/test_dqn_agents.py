@@ -1,6 +1,7 @@
 """DQN and Double DQN: targets by hand, learning, exactness of a run."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -358,6 +359,15 @@ def test_a_callback_stops_training_at_a_step_boundary() -> None:
     assert calls.calls[-1] == "end"
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Have Ctrl-C do what it does at a terminal: processes in the background may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("overlap", [True, False])
 def test_ctrl_c_waits_for_the_end_of_the_step(overlap: bool, tmp_path: Path) -> None:
     class Interrupting(Corridor):
