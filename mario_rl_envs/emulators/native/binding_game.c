@@ -210,48 +210,46 @@ static bool get_resizer(const GameObject *self, PyObject *object, const ResizerO
     return true;
 }
 
-static PyObject *py_rgb(PyObject *object, PyObject *const *args, Py_ssize_t count) {
-    GameObject *self = (GameObject *)object;
+static void make_picture(const Picture *picture, bool is_grey, const ResizerObject *resizer,
+                         uint8_t *out) {
+    if (is_grey && resizer != NULL) {
+        resizer_grey(resizer->resizer, picture->luma, out);
+    } else if (is_grey) {
+        memcpy(out, picture->luma, GREY_SIZE);
+    } else if (resizer != NULL) {
+        resizer_rgb(resizer->resizer, picture->colours, out);
+    } else {
+        expand_rgb(picture->colours, out);
+    }
+}
+
+static PyObject *write_picture(GameObject *self, PyObject *const *args, Py_ssize_t count,
+                               bool is_grey) {
     const ResizerObject *resizer = NULL;
     Py_buffer out;
-    if (!check_count("rgb", count, 1, 2) || (count > 1 && !get_resizer(self, args[1], &resizer)) ||
-        !get_bytes(args[0], resizer ? resizer->size * resizer->size * 3 : RGB_SIZE, true,
+    if (!check_count(is_grey ? "grey" : "rgb", count, 1, 2) ||
+        (count > 1 && !get_resizer(self, args[1], &resizer))) {
+        return NULL;
+    }
+    Py_ssize_t num_pixels = resizer ? resizer->size * resizer->size : GREY_SIZE;
+    if (!get_bytes(args[0], is_grey ? num_pixels : 3 * num_pixels, true,
                    "the array for the picture", &out)) {
         return NULL;
     }
     bool is_free = check_free(self);
     if (is_free) {
-        const Picture *picture = console_picture(&self->game.console);
-        if (resizer != NULL) {
-            resizer_rgb(resizer->resizer, picture->colours, out.buf);
-        } else {
-            expand_rgb(picture->colours, out.buf);
-        }
+        make_picture(console_picture(&self->game.console), is_grey, resizer, out.buf);
     }
     PyBuffer_Release(&out);
     return is_free ? Py_NewRef(Py_None) : NULL;
 }
 
+static PyObject *py_rgb(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    return write_picture((GameObject *)object, args, count, false);
+}
+
 static PyObject *py_grey(PyObject *object, PyObject *const *args, Py_ssize_t count) {
-    GameObject *self = (GameObject *)object;
-    const ResizerObject *resizer = NULL;
-    Py_buffer out;
-    if (!check_count("grey", count, 1, 2) || (count > 1 && !get_resizer(self, args[1], &resizer)) ||
-        !get_bytes(args[0], resizer ? resizer->size * resizer->size : GREY_SIZE, true,
-                   "the array for the picture", &out)) {
-        return NULL;
-    }
-    bool is_free = check_free(self);
-    if (is_free) {
-        const Picture *picture = console_picture(&self->game.console);
-        if (resizer != NULL) {
-            resizer_grey(resizer->resizer, picture->luma, out.buf);
-        } else {
-            memcpy(out.buf, picture->luma, GREY_SIZE);
-        }
-    }
-    PyBuffer_Release(&out);
-    return is_free ? Py_NewRef(Py_None) : NULL;
+    return write_picture((GameObject *)object, args, count, true);
 }
 
 static PyObject *py_tiles(PyObject *object, PyObject *array) {
