@@ -17,7 +17,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -192,6 +192,7 @@ def train(
     console: Console,
     minutes: float | None = None,
     checkpoint_seconds: float = 60.0,
+    callbacks: Sequence[Callback] = (),
 ) -> Outcome:
     """Train until the run's total steps are taken, the minutes are over, or Ctrl-C; then save.
 
@@ -205,6 +206,7 @@ def train(
         minutes: time budget of this call; None is no limit.
         checkpoint_seconds: time between checkpoints; longer where saving is slow, so that it costs
             under 5 % of the time.
+        callbacks: more of them, asked after the others; the last checkpoint is saved after all.
 
     Returns:
         Why it stopped.
@@ -218,14 +220,15 @@ def train(
         raise RunError(str(error)) from error
     with _leave_a_core(agent), _stop_on_signals() as stop_requested:
         budget = _Budget(minutes, stop_requested)
-        callbacks = [
+        watchers = [
             logger,
             _BestKeeper(run),
             _Checkpointer(run.checkpoint, checkpoint_seconds),
             _ProgressDisplay(console, logger, run.spec.total_steps, minutes),
             budget,
+            *callbacks,
         ]
-        agent.learn(run.spec.total_steps - agent.num_steps, callbacks)
+        agent.learn(run.spec.total_steps - agent.num_steps, watchers)
         agent.save(run.checkpoint, replay=True)
     return budget.outcome
 
