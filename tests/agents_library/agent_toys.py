@@ -130,7 +130,7 @@ SIDE_CONFIG = DQNConfig(
 
 def weights(agent: DQN) -> dict[str, torch.Tensor]:
     """Return copies of all that a checkpoint holds in tensors: networks and optimiser."""
-    return {name: x.clone() for name, x in agent._tensors().items()}
+    return {name: x.clone() for name, x in agent.tensors().items()}
 
 
 def assert_same_weights(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:

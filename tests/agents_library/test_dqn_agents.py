@@ -1,5 +1,6 @@
 """DQN and Double DQN: targets by hand, learning, exactness of a run."""
 
+import math
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -232,7 +233,7 @@ def test_resumes_exactly_in_a_new_process(
     path = tmp_path / "half.safetensors"
     half = DoubleDQN.create(make(), config, seed=2, device="cpu")
     half.learn(steps)
-    assert half._loop.state(replay=True)["journal"] is not None  # in the middle of an episode
+    assert half.loop.state(replay=True)["journal"] is not None  # in the middle of an episode
     half.save(path, replay=True)
     run_python(RESUME.format(path=str(path), make=make.__name__, steps=steps))
     resumed = DoubleDQN.load(f"{path}.resumed", make(), device="cpu")
@@ -418,20 +419,47 @@ def test_an_error_in_the_environment_discards_the_half_step(tmp_path: Path) -> N
     assert_same_weights(weights(agent), weights(resumed))
 
 
-@pytest.mark.parametrize("overlap", [True, False])
-def test_nan_is_named_and_leaves_the_weights_alone(overlap: bool) -> None:
-    class Nan(Corridor):
-        def step(self, action: Any) -> Any:
-            obs, _, terminated, truncated, info = super().step(action)
-            return obs, float("nan"), terminated, truncated, info
+class Faulty(Corridor):
+    """The corridor with a number that is not finite at the fourth step."""
 
+    def __init__(self, *, reward: float = 0.0, obs: float = 0.0) -> None:
+        self.reward, self.obs, self.num_steps = reward, obs, 0
+
+    def step(self, action: Any) -> Any:
+        obs, reward, terminated, truncated, info = super().step(action)
+        self.num_steps += 1
+        if self.num_steps == 4:
+            obs[2], reward = self.obs, self.reward
+        return obs, reward, terminated, truncated, info
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({"reward": math.nan}, "the reward of environment step 3 is nan"),
+        ({"obs": math.inf}, r"observation at environment step 3 is inf at index \(2,\)"),
+    ],
+)
+def test_a_number_that_is_not_finite_stops_training(fault: dict[str, float], message: str) -> None:
+    agent = DQN.create(Faulty(**fault), DQNConfig(), device="cpu")
+    with pytest.raises(FloatingPointError, match=message):
+        agent.learn(100)
+    assert (agent.num_steps, len(agent.replay)) == (3, 3)
+
+
+@pytest.mark.parametrize("overlap", [True, False])
+def test_nan_loss_is_named_and_leaves_the_weights_alone(overlap: bool) -> None:
     config = DQNConfig(learning_starts=5, replay_capacity=10, overlap=overlap)
-    agent = DQN.create(Nan(), config, device="cpu")
+    agent = DQN.create(corridor(), config, device="cpu")
+    next(agent.q_target.parameters()).data.fill_(math.nan)
+    before = weights(agent)
     with pytest.raises(
-        FloatingPointError, match="loss is nan at gradient step 0, environment step 5"
+        FloatingPointError, match="losses/td is nan at gradient step 0, environment step 5"
     ):
         agent.learn(10)
-    assert all(torch.isfinite(x).all() for x in agent.q.parameters())
+    assert agent.num_updates == 0
+    for name, x in weights(agent).items():
+        assert torch.equal(x, before[name]) or name.startswith("q_target/")
 
 
 def test_acting() -> None:

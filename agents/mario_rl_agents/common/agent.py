@@ -1,14 +1,19 @@
 """What every agent offers: create, learn, act, save, load; and callbacks to watch it learn."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from os import PathLike
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import gymnasium as gym
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mario_rl_agents.common import checkpoint
+from mario_rl_agents.common.replay import ReplayBuffer
+from mario_rl_agents.common.seeding import generator_state, make_generators, set_generator_state
 
 
 @dataclass(frozen=True)
@@ -48,28 +53,69 @@ class Callback:
         """Run when `learn` ends, also when an exception or Ctrl-C ends it."""
 
 
+class Loop(Protocol):
+    """What drives an agent in its environment, over as many calls of `learn` as the user likes."""
+
+    def state(self, *, replay: bool) -> dict[str, Any]:
+        """Return as JSON-safe values how the environment goes on after `load_state`.
+
+        Args:
+            replay: Whether the replay memory is saved, too.
+        """
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state that `state` returned."""
+
+
 class Agent(ABC):
     """A learner bound to one environment.
 
+    A subclass sets `networks`, `optimizers`, `loop` and, if it has one, `replay` when it is made:
+    what a checkpoint holds.
+
     Attributes:
         algorithm: The name stored in checkpoints and used on the command line.
-        config: The frozen dataclass of the algorithm.
+        config_class: The frozen dataclass of the algorithm's settings; each has a default.
+        config: One of them.
         num_steps: Environment steps taken over the whole life of the agent.
         num_updates: Gradient steps taken over the whole life of the agent.
         num_episodes: Episodes finished over the whole life of the agent.
+        generators: Everything random comes from these.
+        networks: Modules under the names that a checkpoint gives them.
+        optimizers: Optimisers under the names that a checkpoint gives them.
+        replay: The replay memory, if the algorithm has one.
     """
 
     algorithm: ClassVar[str]
-    config: Any
-    env: gym.Env[Any, Any]
-    device: torch.device
-    seed: int
-    num_steps: int
-    num_updates: int
-    num_episodes: int
+    config_class: ClassVar[type[Any]]
+    loop: Loop
+
+    def __init__(
+        self,
+        env: gym.Env[Any, Any],
+        config: Any,
+        *,
+        seed: int,
+        device: torch.device,
+        generators: Sequence[str] = (),
+    ) -> None:
+        """Set what every agent has; `create` is the usual way in.
+
+        Args:
+            env: A single Gymnasium environment.
+            config: A `config_class`.
+            seed: See `create`.
+            device: Where the networks are.
+            generators: The purposes that random numbers are drawn for; their order matters.
+        """
+        self.env, self.config, self.seed, self.device = env, config, seed, device
+        self.num_steps = self.num_updates = self.num_episodes = 0
+        self.generators = make_generators(seed, generators)
+        self.networks: dict[str, nn.Module] = {}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.replay: ReplayBuffer | None = None
 
     @classmethod
-    @abstractmethod
     def create(
         cls, env: gym.Env[Any, Any], config: Any = None, *, seed: int = 0, device: str = "auto"
     ) -> Self:
@@ -84,6 +130,13 @@ class Agent(ABC):
         Raises:
             ValueError: If the spaces do not suit the algorithm, or the device is not there.
         """
+        if config is None:
+            config = cls.config_class()
+        if not isinstance(config, cls.config_class):
+            raise ValueError(
+                f"{cls.algorithm} takes a {cls.config_class.__name__} as config, got {config!r}"
+            )
+        return cls(env, config, seed=seed, device=select_device(device))
 
     @abstractmethod
     def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
@@ -98,7 +151,6 @@ class Agent(ABC):
             greedy: Whether to act without exploration.
         """
 
-    @abstractmethod
     def save(self, path: str | PathLike[str], *, replay: bool = False) -> None:
         """Write a checkpoint, all of it or nothing.
 
@@ -109,9 +161,22 @@ class Agent(ABC):
         Raises:
             OSError: If it cannot be written; a checkpoint already at `path` is kept.
         """
+        header = checkpoint.CheckpointHeader(
+            algorithm=self.algorithm,
+            config=asdict(self.config),
+            **checkpoint.describe_env(self.env),
+            seed=self.seed,
+            num_steps=self.num_steps,
+            num_updates=self.num_updates,
+            num_episodes=self.num_episodes,
+            generators={name: generator_state(g) for name, g in self.generators.items()},
+            episode=self.loop.state(replay=replay),
+        )
+        tensors = {name: x.numpy(force=True) for name, x in self.tensors().items()}
+        memory = self.replay.state() if replay and self.replay is not None else None
+        checkpoint.save(path, header, tensors, memory)
 
     @classmethod
-    @abstractmethod
     def load(
         cls, path: str | PathLike[str], env: gym.Env[Any, Any], *, device: str = "auto"
     ) -> Self:
@@ -121,10 +186,58 @@ class Agent(ABC):
             FileNotFoundError: If there is no such file.
             CheckpointError: If the file is damaged, of another algorithm, or does not fit `env`.
         """
+        header, tensors, replay = checkpoint.load(path, cls.algorithm, env)
+        config = checkpoint.make_config(cls.config_class, header.config, path)
+        agent = cls.create(env, config, seed=header.seed, device=device)
+        agent.num_steps, agent.num_updates = header.num_steps, header.num_updates
+        agent.num_episodes = header.num_episodes
+        for name, state in header.generators.items():
+            set_generator_state(agent.generators[name], state)
+        agent.load_tensors({name: torch.from_numpy(x) for name, x in tensors.items()})
+        agent.loop.load_state(header.episode)
+        if replay is not None and agent.replay is not None:
+            agent.replay.load_state(replay)
+        return agent
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what a checkpoint holds: the networks, and the optimisers once they have state."""
+        tensors = {
+            f"{name}/{key}": x
+            for name, network in self.networks.items()
+            for key, x in network.state_dict().items()
+        }
+        for name, optimizer in self.optimizers.items():
+            for index, state in optimizer.state_dict()["state"].items():
+                tensors |= {f"{name}/{index}/{key}": x for key, x in state.items()}
+        return tensors
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `tensors` returned."""
+        groups: dict[str, dict[str, Tensor]] = {}
+        for name, x in tensors.items():
+            group, _, key = name.partition("/")
+            groups.setdefault(group, {})[key] = x
+        for name, network in self.networks.items():
+            network.load_state_dict(groups.get(name, {}))
+        for name, optimizer in self.optimizers.items():
+            _load_optimizer(optimizer, groups.get(name, {}))
 
     @abstractmethod
     def metrics(self) -> dict[str, float]:
         """Return what a log wants to know besides losses and returns, such as `charts/epsilon`."""
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    parameters = [x for group in optimizer.param_groups for x in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, x in tensors.items():
+        index, _, key = name.partition("/")
+        parameter = parameters[int(index)]
+        if x.shape == parameter.shape:
+            # Fused Adam takes memory in the parameter's order, which may be channels last.
+            x = torch.empty_like(parameter, device="cpu").copy_(x)
+        state.setdefault(int(index), {})[key] = x
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 def select_device(name: str) -> torch.device:

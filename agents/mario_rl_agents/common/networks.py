@@ -1,6 +1,10 @@
-"""Networks that map observations to one number for each action."""
+"""Networks that read observations: encoders, and a head of fully connected layers.
+
+Each computes in the type of its weights, so that `.double()` makes one for checking gradients.
+"""
 
 from collections.abc import Sequence
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -8,13 +12,19 @@ import torch
 from torch import Tensor, nn
 
 _SMALLEST_IMAGE = 36  # pixels: the three convolutions leave nothing of a smaller one
+_CNN_FEATURES = 512  # units (Mnih et al. 2015)
 
 
 class NatureCNN(nn.Module):
-    """Convolutional Q-network (Mnih et al. 2015, "Human-level control", Methods)."""
+    """Convolutional network for images (Mnih et al. 2015, "Human-level control", Methods)."""
 
-    def __init__(self, shape: tuple[int, int, int], num_outputs: int) -> None:
-        """Build the network for uint8 images of `shape` (channels, height, width)."""
+    def __init__(self, shape: tuple[int, int, int], num_outputs: int | None = None) -> None:
+        """Build the network for uint8 images of `shape` (channels, height, width).
+
+        Args:
+            shape: Of an observation.
+            num_outputs: Units of the linear output; None ends with the 512 features before it.
+        """
         super().__init__()
         self.convolutions = nn.Sequential(
             nn.Conv2d(shape[0], 32, kernel_size=8, stride=4),
@@ -27,15 +37,14 @@ class NatureCNN(nn.Module):
         )
         with torch.inference_mode():
             num_features = self.convolutions(torch.zeros(1, *shape)).shape[1]
-        self.head = nn.Sequential(
-            nn.Linear(num_features, 512), nn.ReLU(), nn.Linear(512, num_outputs)
-        )
+        output = [] if num_outputs is None else [nn.Linear(_CNN_FEATURES, num_outputs)]
+        self.head = nn.Sequential(nn.Linear(num_features, _CNN_FEATURES), nn.ReLU(), *output)
         # On a CPU core, two measurements put it within 10 % of the usual layout, one either way.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, obs: Tensor) -> Tensor:
-        """Return shape [B, num_outputs] for uint8 images of shape [B, C, H, W]."""
-        outputs: Tensor = self.head(self.convolutions(obs / 255.0))
+        """Return shape [B, num_outputs or 512] for uint8 images of shape [B, C, H, W]."""
+        outputs: Tensor = self.head(self.convolutions(obs.to(_dtype(self.head)) / 255.0))
         return outputs
 
 
@@ -53,12 +62,26 @@ class MLP(nn.Module):
 
     def forward(self, obs: Tensor) -> Tensor:
         """Return shape [B, num_outputs] for vectors of shape [B, num_inputs]."""
-        outputs: Tensor = self.layers(obs.to(torch.float32))
+        outputs: Tensor = self.layers(obs.to(_dtype(self.layers)))
         return outputs
 
 
+class Flat(nn.Module):
+    """The encoder of vectors: their numbers as they are, in the type of the networks."""
+
+    def __init__(self) -> None:
+        """Keep a buffer that says which type that is."""
+        super().__init__()
+        self.register_buffer("_like", torch.zeros(()), persistent=False)
+        self._like: Tensor
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Return shape [B, D] for observations of shape [B, ...]."""
+        return obs.flatten(1).to(self._like.dtype)
+
+
 def make_network(
-    space: gym.Space[object], num_outputs: int, hidden_sizes: Sequence[int]
+    space: gym.Space[Any], num_outputs: int, hidden_sizes: Sequence[int]
 ) -> NatureCNN | MLP:
     """Return a network that fits observations of `space`.
 
@@ -70,18 +93,48 @@ def make_network(
     Raises:
         ValueError: If `space` is neither.
     """
-    if isinstance(space, gym.spaces.Box):
-        if len(space.shape) == 1:
-            return MLP(space.shape[0], hidden_sizes, num_outputs)
-        if is_image(space) and min(space.shape[1:]) >= _SMALLEST_IMAGE:
-            channels, height, width = space.shape
-            return NatureCNN((channels, height, width), num_outputs)
+    if is_vector(space):
+        assert isinstance(space, gym.spaces.Box)
+        return MLP(space.shape[0], hidden_sizes, num_outputs)
+    return NatureCNN(_image_shape(space), num_outputs)
+
+
+def make_encoder(space: gym.Space[Any]) -> tuple[Flat | NatureCNN, int]:
+    """Return a module that turns observations of `space` into features, and how many.
+
+    Args:
+        space: A uint8 image (C, H, W), or a vector of numbers (D,).
+
+    Raises:
+        ValueError: If `space` is neither.
+    """
+    if is_vector(space):
+        assert isinstance(space, gym.spaces.Box)
+        return Flat(), space.shape[0]
+    return NatureCNN(_image_shape(space)), _CNN_FEATURES
+
+
+def is_image(space: gym.Space[Any]) -> bool:
+    """Return whether `space` is a uint8 image (C, H, W)."""
+    return isinstance(space, gym.spaces.Box) and len(space.shape) == 3 and space.dtype == np.uint8
+
+
+def is_vector(space: gym.Space[Any]) -> bool:
+    """Return whether `space` is a vector of numbers (D,)."""
+    return isinstance(space, gym.spaces.Box) and len(space.shape) == 1
+
+
+def _image_shape(space: gym.Space[Any]) -> tuple[int, int, int]:
+    if is_image(space) and space.shape is not None and min(space.shape[1:]) >= _SMALLEST_IMAGE:
+        channels, height, width = space.shape
+        return channels, height, width
     raise ValueError(
         f"no network for observations {space}: accepted are Box of shape (size,), and Box of dtype "
         f"uint8 and shape (channels, height, width) with sides of {_SMALLEST_IMAGE} pixels or more"
     )
 
 
-def is_image(space: gym.Space[object]) -> bool:
-    """Return whether `space` is a uint8 image (C, H, W)."""
-    return isinstance(space, gym.spaces.Box) and len(space.shape) == 3 and space.dtype == np.uint8
+def _dtype(layers: nn.Sequential) -> torch.dtype:
+    weight = layers[0].weight
+    assert isinstance(weight, Tensor)
+    return weight.dtype

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mario_rl_agents.common.agent import Agent, Callback, Episode
+from mario_rl_agents.common.finite import check_obs, check_reward
 from mario_rl_agents.common.replay import Batch, ReplayBuffer
 from mario_rl_agents.common.seeding import generator_state, set_generator_state
 
@@ -135,7 +136,7 @@ class OffPolicyLoop:
         """Take one step; return whether to go on."""
         try:
             if self._obs is None:
-                self._begin()
+                self._begin(agent.num_steps)
             assert self._obs is not None
             assert self._journal is not None
             action = agent.act(self._obs[None], greedy=False)[0]
@@ -145,16 +146,19 @@ class OffPolicyLoop:
             else:
                 losses, outcome = None, self._env.step(action)
             next_obs, reward, terminated, truncated, info = outcome
-            self._replay.add(action, float(reward), terminated, truncated, np.asarray(next_obs))
+            next_obs, reward = np.asarray(next_obs), float(reward)
+            check_reward(reward, agent.num_steps)
+            check_obs(next_obs, agent.num_steps)
+            self._replay.add(action, reward, terminated, truncated, next_obs)
         except BaseException:
             # The environment may be a step ahead of the memory: without this episode, a save is
             # consistent.
             self._obs = self._journal = None
             raise
         agent.num_steps += 1
-        self._obs = np.asarray(next_obs)
+        self._obs = next_obs
         self._journal.actions.append(np.asarray(action).tolist())
-        self._episodic_return += float(reward)
+        self._episodic_return += reward
         episode = None
         if terminated or truncated:
             episode = Episode(
@@ -184,7 +188,7 @@ class OffPolicyLoop:
             wait([future])
         return losses, future.result()
 
-    def _begin(self) -> None:
+    def _begin(self, step: int) -> None:
         resume, self._resume = self._resume, None
         if resume is not None and resume["journal"] is not None:
             if self._play_again(Journal(**resume["journal"]), resume["obs_digest"]):
@@ -201,6 +205,7 @@ class OffPolicyLoop:
             generator = generator_state(self._env.unwrapped.np_random)
         self._reset(Journal(None if generator else self._seed, generator))
         assert self._obs is not None
+        check_obs(self._obs, step)
         self._replay.begin_episode(self._obs)
 
     def _reset(self, journal: Journal) -> None:

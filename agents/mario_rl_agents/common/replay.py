@@ -36,7 +36,7 @@ class Batch(NamedTuple):
     """Transitions sampled from replay."""
 
     obs: Tensor  # [B, ...], dtype of the observations
-    action: Tensor  # [B], int64
+    action: Tensor  # [B] int64, or [B, A] float32 where actions are continuous
     reward: Tensor  # [B], float32
     next_obs: Tensor  # [B, ...], the true final observation where an episode ended
     terminated: Tensor  # [B], bool
@@ -63,6 +63,8 @@ class ReplayBuffer:
         *,
         stack: int = 1,
         directory: str | os.PathLike[str] | None = None,
+        action_shape: tuple[int, ...] = (),
+        action_dtype: DTypeLike = np.int64,
     ) -> None:
         """Allocate an empty memory.
 
@@ -75,6 +77,8 @@ class ReplayBuffer:
                 frame after a reset, as `FrameStackObservation` has them; 1 stores them whole.
             directory: Where to map the frames to a file, which goes away with the buffer; None
                 keeps them in RAM.
+            action_shape: Shape of one action; () for discrete ones.
+            action_dtype: Actions are stored in this type.
 
         Raises:
             ValueError: If `capacity` or `stack` is below 1 or `stack` does not fit `obs_shape`.
@@ -99,7 +103,7 @@ class ReplayBuffer:
             folder, self._frames = _map_frames(Path(directory), shape, np.dtype(obs_dtype))
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
-        self._action = np.zeros(capacity, np.int64)
+        self._action: NDArray[Any] = np.zeros((capacity, *action_shape), action_dtype)
         self._reward = np.zeros(capacity, np.float32)
         self._terminated = np.zeros(capacity, np.bool_)
         self._truncated = np.zeros(capacity, np.bool_)
@@ -143,7 +147,7 @@ class ReplayBuffer:
 
     def add(
         self,
-        action: int | np.integer[Any],
+        action: int | np.integer[Any] | NDArray[Any],
         reward: float,
         terminated: bool,
         truncated: bool,
@@ -204,7 +208,7 @@ class ReplayBuffer:
         rows %= self._num_rows
         # Any mode but "raise" lets take() write into `out` without a temporary copy.
         self._frames.take(rows, axis=0, out=sampled.frames, mode="wrap")
-        self._action.take(slots, out=sampled.action, mode="wrap")
+        self._action.take(slots, axis=0, out=sampled.action, mode="wrap")
         self._reward.take(slots, out=sampled.reward, mode="wrap")
         self._terminated.take(slots, out=sampled.terminated, mode="wrap")
         self._truncated.take(slots, out=sampled.truncated, mode="wrap")
@@ -275,7 +279,7 @@ class _Sampled(NamedTuple):
     """Memory for one batch, and the tensors that look at it."""
 
     frames: NDArray[Any]  # [B, K + 1, ...]
-    action: NDArray[np.int64]  # [B]
+    action: NDArray[Any]  # [B, ...]
     reward: NDArray[np.float32]  # [B]
     terminated: NDArray[np.bool_]  # [B]
     truncated: NDArray[np.bool_]  # [B]
@@ -288,7 +292,7 @@ class _Sampled(NamedTuple):
         obs, next_obs = frames[:, :-1], frames[:, 1:]
         if replay.stack == 1:
             obs, next_obs = frames[:, 0], frames[:, 1]
-        action = np.empty(batch_size, np.int64)
+        action = np.empty((batch_size, *replay._action.shape[1:]), replay._action.dtype)
         reward = np.empty(batch_size, np.float32)
         terminated, truncated = np.empty((2, batch_size), np.bool_)
         arrays = (obs, action, reward, next_obs, terminated, truncated)

@@ -1,0 +1,74 @@
+"""Stops training at the first number that is not finite, and says where it appeared."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from mario_rl_agents.common.agent import Agent
+
+
+def read_losses(agent: "Agent", losses: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return scalars as floats, in one transfer so that the device is waited for once.
+
+    Call it before the optimiser steps: the weights are then still good.
+
+    Args:
+        agent: Whose losses they are; its counters go into the message.
+        losses: Scalars under their log keys, such as `losses/td`.
+
+    Raises:
+        FloatingPointError: If one is NaN or infinite.
+    """
+    values = torch.stack([loss.detach() for loss in losses.values()]).tolist()
+    named = dict(zip(losses, values, strict=True))
+    for name, value in named.items():
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"{name} is {value} at gradient step {agent.num_updates}, environment step "
+                f"{agent.num_steps}: lower learning_rate, or scale the rewards down; the weights "
+                "are those of the step before"
+            )
+    return named
+
+
+def check_obs(obs: NDArray[Any], step: int) -> None:
+    """Check an observation of the environment; whole numbers always pass.
+
+    Args:
+        obs: The observation, of any shape.
+        step: The environment steps taken before it.
+
+    Raises:
+        FloatingPointError: If it holds NaN or infinity; the message names the first place.
+    """
+    # The sum is finite where all are, or nearly so; it costs a tenth of looking at each.
+    if obs.dtype.kind != "f" or math.isfinite(obs.sum()) or np.isfinite(obs).all():
+        return
+    place = tuple(int(index[0]) for index in np.nonzero(~np.isfinite(obs)))
+    raise FloatingPointError(
+        f"the observation at environment step {step} is {obs[place]} at index {place}: the "
+        "environment is at fault, or an action that it cannot take"
+    )
+
+
+def check_reward(reward: float, step: int) -> None:
+    """Check a reward of the environment.
+
+    Args:
+        reward: The reward.
+        step: The environment steps taken before it.
+
+    Raises:
+        FloatingPointError: If it is NaN or infinite.
+    """
+    if not math.isfinite(reward):
+        raise FloatingPointError(
+            f"the reward of environment step {step} is {reward}: the environment is at fault, or "
+            "an action that it cannot take"
+        )
