@@ -206,7 +206,7 @@ def open_env(
             f"there is no environment {env_id!r}{close or ':'} mario-rl envs lists those of Mario, "
             "and any Gymnasium id is taken"
         ) from error
-    except (gym.error.Error, ValueError, TypeError) as error:
+    except (gym.error.Error, ValueError, TypeError, ImportError) as error:
         raise UsageError(f"{env_id} cannot be made: {error}") from error
 
 

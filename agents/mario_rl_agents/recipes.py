@@ -20,6 +20,7 @@ ALGORITHMS: Final[Mapping[str, type[Agent]]] = MappingProxyType(
 
 MARIO: Final = "MarioRL"  # stands for every id that begins with it
 ANY: Final = "*"  # stands for every other id
+_BULLET: Final = "BulletEnv-"  # in every id of PyBullet's environments
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,19 @@ def evaluation_epsilon(env_id: str) -> float:
 def make_env(
     env_id: str, kwargs: Mapping[str, Any], *, render_mode: str | None = None
 ) -> gym.Env[Any, Any]:
-    """Return `gym.make` of an id, with those of Mario registered."""
+    """Return `gym.make` of an id, with those of Mario and of PyBullet registered.
+
+    Raises:
+        ImportError: If it is one of PyBullet's and that is not installed.
+    """
+    if _BULLET in env_id and env_id not in gym.registry:
+        try:
+            import pybullet_envs_gymnasium  # noqa: F401  registers its environments
+        except ImportError as error:
+            raise ImportError(
+                f"{env_id} needs PyBullet: run `pip install \"mario-rl-envs[bullet]\"` on Python "
+                "3.11, the last that it has wheels for"
+            ) from error
     return gym.make(env_id, render_mode=render_mode, **kwargs)
 
 
