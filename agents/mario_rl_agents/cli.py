@@ -93,7 +93,11 @@ def main(
 def train(
     algorithm: Annotated[
         str | None,
-        typer.Argument(metavar="ALGO", help="What learns: dqn or double_dqn.", show_default=False),
+        typer.Argument(
+            metavar="ALGO",
+            help="What learns: dqn, double_dqn, ppo, td3, ... (see [bold]mario-rl recipes[/]).",
+            show_default=False,
+        ),
     ] = None,
     env_id: Annotated[
         str | None,
@@ -426,41 +430,23 @@ def plot(
 @app.command()
 def envs() -> None:
     """List the environments of Super Mario Bros, ready for gym.make."""
-    import gymnasium as gym
-    from rich.box import SIMPLE
-    from rich.table import Table
+    from mario_rl_agents.listing import environments_table
 
-    import mario_rl_envs
-
-    table = Table(
-        box=SIMPLE,
-        caption='Any of them takes keywords, e.g. gym.make("MarioRL-1-1-v0", actions="simple") or '
-        "--env actions=simple. There are right_only (5), simple (7), complex (12), joypad (256) "
-        "and continuous.",
-        caption_justify="left",
-    )
-    for column in ("id", "what it plays"):
-        table.add_column(column, no_wrap=True)
-    for column in ("lives", "actions", "observation"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for env_id in mario_rl_envs.ENV_IDS:
-        with contextlib.closing(gym.make(env_id)) as env:
-            what, lives = _what_it_plays(env_id)
-            assert isinstance(env.action_space, gym.spaces.Discrete)
-            shape = str(env.observation_space.shape)
-            table.add_row(env_id, what, str(lives), str(env.action_space.n), shape)
-    make_console(stderr=False).print(table)
+    make_console(stderr=False).print(environments_table())
 
 
-def _what_it_plays(env_id: str) -> tuple[str, int]:
-    """Return a description and the number of lives."""
-    name = env_id.removeprefix("MarioRL-").removesuffix("-v0")
-    if name == "Random":
-        return "a random stage", 1
-    if name == "v0":
-        return "the whole game", 3
-    world, stage = name.split("-")
-    return f"world {world}, stage {stage}", 1
+@app.command()
+def recipes(
+    algorithm: Annotated[
+        str | None,
+        typer.Argument(metavar="ALGO", help="Only those of this one.", show_default=False),
+    ] = None,
+) -> None:
+    """List the algorithms, and the configurations that training starts from."""
+    with one_line_errors():
+        from mario_rl_agents.listing import recipes_table
+
+        make_console(stderr=False).print(recipes_table(algorithm))
 
 
 if __name__ == "__main__":

@@ -55,11 +55,7 @@ def new_run(
         UsageError: one of them is not there, or they do not go together.
         RunError: the folder holds something already.
     """
-    if algorithm not in ALGORITHMS:
-        raise UsageError(
-            f"there is no algorithm {algorithm!r}"
-            f"{_did_you_mean(algorithm, ALGORITHMS) or ':'} known are {', '.join(ALGORITHMS)}"
-        )
+    check_known(algorithm)
     try:
         chosen = find_recipe(algorithm, env_id, recipe)
     except ValueError as error:
@@ -82,6 +78,19 @@ def new_run(
         raise UsageError(f"{algorithm} on {env_id}: {error}") from error
     folder = folder or _free_folder(f"{algorithm}-{env_id}-seed{seed}")
     return Run.create(folder, spec, command=command, overwrite=overwrite), agent
+
+
+def check_known(algorithm: str) -> None:
+    """Check the name of an algorithm.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if algorithm not in ALGORITHMS:
+        raise UsageError(
+            f"there is no algorithm {algorithm!r}"
+            f"{_did_you_mean(algorithm, ALGORITHMS) or ':'} known are {', '.join(ALGORITHMS)}"
+        )
 
 
 def resumed_run(

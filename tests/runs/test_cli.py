@@ -18,6 +18,7 @@ from gymnasium.wrappers import TransformObservation, TransformReward
 from mario_rl_agents.cli import app
 from mario_rl_agents.common.checkpoint import read_header
 from mario_rl_agents.common.logger import read_episodes, read_metrics
+from mario_rl_agents.recipes import ANY, MARIO, RECIPES
 from typer.testing import CliRunner, Result
 
 import mario_rl_envs
@@ -133,17 +134,27 @@ def test_envs_lists_every_environment() -> None:
     assert "the whole game" in row
 
 
+def test_recipes_lists_every_one() -> None:
+    rows = [" ".join(line.split()) for line in succeed("recipes").splitlines()]
+    for (algorithm, env_id, name), recipe in RECIPES.items():
+        place = {MARIO: "any MarioRL-...", ANY: "any other"}.get(env_id, env_id)
+        assert f"{algorithm} {place} {name} {recipe.total_steps:,}" in rows
+    assert "double_dqn" not in succeed("recipes", "dqn")
+    assert "no algorithm 'dqqn', did you mean dqn?" in fail(2, "recipes", "dqqn")
+
+
 def test_version_and_help() -> None:
     assert succeed("--version").startswith(f"mario-rl {mario_rl_envs.__version__} (Python 3.")
     output = succeed("--help")
-    assert all(name in output for name in ("train", "evaluate", "watch", "plot", "envs"))
-    for command in ("train", "evaluate", "watch", "plot", "envs"):
+    assert all(name in output for name in ("train", "evaluate", "watch", "plot", "envs", "recipes"))
+    for command in ("train", "evaluate", "watch", "plot", "envs", "recipes"):
         assert "Usage" in succeed(command, "--help")
 
 
 def test_help_imports_neither_torch_nor_the_game() -> None:
     code = (
-        "import sys; from typer.testing import CliRunner; from mario_rl_agents.cli import app; "
+        "import sys; from mario_rl_agents.recipes import ANY, MARIO, RECIPES
+from typer.testing import CliRunner; from mario_rl_agents.cli import app; "
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0; "
         "print(*{'torch', 'gymnasium', 'matplotlib', 'mario_rl_envs'} & set(sys.modules))"
     )
