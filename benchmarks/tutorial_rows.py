@@ -1,0 +1,287 @@
+"""The rows of the tutorials: what is trained, for how long, and what counts as success.
+
+`tutorials.py` runs them, `tutorial_jobs.py` is one of them with one seed, `tutorial_report.py`
+writes what came of them. docs/tutorials.md says what each row is.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+# How a row is measured: a key of the result's "measures", and what to call it in the table.
+MEASURES: Final = {
+    "test": "100 test games of the final agent",
+    "kept": "100 test games of the kept agent",
+    "last_50": "last 50 training games",
+    "last_100": "last 100 training games",
+    "best_100": "best running average of 100 training games",
+    "all": "all games",
+    "cleared": "share of the 100 test games that reach the flag",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: an algorithm, an environment, a recipe, a budget and a target."""
+
+    id: str
+    title: str
+    author: str  # what the author of the tutorial shows
+    algorithm: str
+    env_id: str
+    recipe: str
+    measure: str  # a key of MEASURES
+    target: float  # in points, of the measure
+    games: int | None = None  # the budget: so many training episodes ...
+    steps: int | None = None  # ... or so many environment steps
+    max_game_steps: int = 1000  # environment steps, what a game is cut at; with `games`
+    stop_at: float | None = None  # points in a greedy test that end training early
+    stop_period: int = 20_000  # environment steps between two of these tests
+    reload: bool = False  # test again after the agent was saved, deleted and loaded
+    num_processes: int = 1  # that a job of this row keeps busy
+
+    def __post_init__(self) -> None:
+        """Check that there is one budget and a known measure."""
+        if (self.games is None) == (self.steps is None):
+            raise ValueError(f"{self.id} needs a budget in games or in steps, and not in both")
+        if self.measure not in MEASURES:
+            raise ValueError(f"{self.id}: {self.measure!r} is not one of {list(MEASURES)}")
+
+    @property
+    def total_steps(self) -> int:
+        """Environment steps that training cannot exceed."""
+        if self.steps is not None:
+            return self.steps
+        assert self.games is not None
+        return self.games * self.max_game_steps
+
+    @property
+    def budget(self) -> str:
+        """The budget as the table says it."""
+        if self.steps is None:
+            return f"{self.games:,} games"
+        return f"{'at most ' * (self.stop_at is not None)}{self.steps:,} steps"
+
+
+LADDER: Final = "ladder"  # not an algorithm: examples/why_naive_q_fails.py, with all its rungs
+
+ROWS: Final[tuple[Row, ...]] = (
+    Row(
+        id="T1",
+        title="random play",
+        author="about 20",
+        algorithm="random",
+        env_id="CartPole-v0",
+        recipe="default",
+        measure="all",
+        target=15.0,
+        games=100,
+        max_game_steps=200,
+    ),
+    Row(
+        id="T2",
+        title="DQN with Boltzmann exploration, the tutorial's settings",
+        author="200 of 200 in 100 test games, and again after reloading",
+        algorithm="dqn",
+        env_id="CartPole-v0",
+        recipe="tutorial",
+        measure="test",
+        target=195.0,
+        steps=50_000,
+        reload=True,
+    ),
+    Row(
+        id="T2-CartPole-v1",
+        title="DQN, our recipe",
+        author="",
+        algorithm="dqn",
+        env_id="CartPole-v1",
+        recipe="default",
+        measure="kept",
+        target=475.0,
+        steps=50_000,
+        reload=True,
+    ),
+    Row(
+        id="T4",
+        title="Double DQN from pixels, the tutorial's settings",
+        author="the flag after 50,000 games, two days on an RTX 3080",
+        algorithm="double_dqn",
+        env_id="MarioRL-1-1-v0",
+        recipe="tutorial",
+        measure="cleared",
+        target=0.01,
+        steps=10_000_000,
+    ),
+    Row(
+        id="T5",
+        title="one-step actor-critic, the tutorial's settings",
+        author="140 to 170 after 1,800 games",
+        algorithm="actor_critic",
+        env_id="CartPole-v0",
+        recipe="tutorial",
+        measure="last_100",
+        target=150.0,
+        games=1_800,
+        max_game_steps=200,
+    ),
+    Row(
+        id="T5-CartPole-v1",
+        title="actor-critic, our recipe",
+        author="",
+        algorithm="actor_critic",
+        env_id="CartPole-v1",
+        recipe="default",
+        measure="kept",
+        target=475.0,
+        steps=200_000,
+    ),
+    Row(
+        id="T6",
+        title="DDPG, the tutorial's settings",
+        author="a clear upward trend in 250 games",
+        algorithm="ddpg",
+        env_id="Pendulum-v1",
+        recipe="tutorial",
+        measure="test",
+        target=-200.0,
+        games=250,
+        max_game_steps=200,
+    ),
+    Row(
+        id="T7",
+        title="TD3, our recipe",
+        author="285 to 290 within 1,000 games",
+        algorithm="td3",
+        env_id="BipedalWalker-v3",
+        recipe="default",
+        measure="test",
+        target=290.0,
+        steps=1_000_000,
+        stop_at=300.0,
+    ),
+    Row(
+        id="T8",
+        title="PPO, the tutorial's settings",
+        author="200 of 200 in the last 50 of 300 games",
+        algorithm="ppo",
+        env_id="CartPole-v0",
+        recipe="tutorial",
+        measure="last_50",
+        target=200.0,
+        games=300,
+        max_game_steps=200,
+    ),
+    Row(
+        id="T8-CartPole-v1",
+        title="PPO, our recipe",
+        author="",
+        algorithm="ppo",
+        env_id="CartPole-v1",
+        recipe="default",
+        measure="test",
+        target=475.0,
+        steps=100_000,
+    ),
+    Row(
+        id="T9",
+        title="SAC with a value network, the tutorial's settings",
+        author="1,000 of 1,000 in nearly every game by game 250",
+        algorithm="sac",
+        env_id="InvertedPendulumBulletEnv-v0",
+        recipe="tutorial",
+        measure="last_50",
+        target=990.0,
+        games=250,
+        max_game_steps=1_000,
+    ),
+    Row(
+        id="T10",
+        title="A3C, our recipe",
+        author="200 of 200 within 3,000 to 5,000 games, with much spread",
+        algorithm="a3c",
+        env_id="CartPole-v0",
+        recipe="default",
+        measure="best_100",
+        target=195.0,
+        games=5_000,
+        max_game_steps=200,
+        num_processes=2,
+    ),
+    Row(
+        id="T10-tutorial",
+        title="A3C, the tutorial's settings",
+        author="as above",
+        algorithm="a3c",
+        env_id="CartPole-v0",
+        recipe="tutorial",
+        measure="best_100",
+        target=195.0,
+        games=5_000,
+        max_game_steps=200,
+        num_processes=2,
+    ),
+    Row(
+        id="LunarLander-PPO",
+        title="PPO, our recipe",
+        author="",
+        algorithm="ppo",
+        env_id="LunarLander-v3",
+        recipe="default",
+        measure="kept",
+        target=200.0,
+        steps=1_000_000,
+        stop_at=240.0,
+    ),
+    Row(
+        id="LunarLander-DoubleDQN",
+        title="Double DQN, our recipe",
+        author="",
+        algorithm="double_dqn",
+        env_id="LunarLander-v3",
+        recipe="default",
+        measure="kept",
+        target=200.0,
+        steps=500_000,
+        stop_at=240.0,
+    ),
+)
+
+_TUTORIAL = re.compile(r"T(\d+)")
+
+
+def find_rows(names: Sequence[str], rows: Sequence[Row] = ROWS) -> list[Row]:
+    """Return the rows that a user names, in the order of the table.
+
+    Args:
+        names: ids (`T2`), patterns (`T2*`, `LunarLander-*`), or ranges (`T1..T10`, which takes in
+            what belongs to these tutorials, such as `T2-CartPole-v1`); none means all rows.
+        rows: the table.
+
+    Raises:
+        ValueError: a name that fits no row.
+    """
+    if not names:
+        return list(rows)
+    chosen: set[str] = set()
+    for name in names:
+        ids = _ids(name, rows)
+        if not ids:
+            known = ", ".join(row.id for row in rows)
+            raise ValueError(f"no row is called {name!r}: known are {known}, or T1..T10")
+        chosen |= ids
+    return [row for row in rows if row.id in chosen]
+
+
+def _ids(name: str, rows: Sequence[Row]) -> set[str]:
+    first, dots, last = name.partition("..")
+    ends = [_TUTORIAL.fullmatch(end) for end in (first, last)]
+    if dots and all(ends):
+        low, high = (int(end[1]) for end in ends if end)
+        numbers = {row.id: _TUTORIAL.match(row.id) for row in rows}
+        return {id for id, found in numbers.items() if found and low <= int(found[1]) <= high}
+    return {row.id for row in rows if fnmatch.fnmatchcase(row.id, name)}
