@@ -41,10 +41,17 @@ class Batch(NamedTuple):
     next_obs: Tensor  # [B, ...], the true final observation where an episode ended
     terminated: Tensor  # [B], bool
     truncated: Tensor  # [B], bool
+    # Of n-step returns alone: gamma^k, where the reward sums k steps and next_obs is k steps on.
+    discount: Tensor | None = None  # [B], float32
+    # Of prioritised replay alone: what to name a transition by, and 1 / (N P(i)) (Schaul et al.).
+    index: Tensor | None = None  # [B], int64
+    ratio: Tensor | None = None  # [B], float32
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on `device`; itself when it is there already."""
-        return self if device == self.reward.device else Batch(*(x.to(device) for x in self))
+        if device == self.reward.device:
+            return self
+        return Batch(*(None if x is None else x.to(device) for x in self))
 
 
 class ReplayBuffer:
@@ -65,6 +72,8 @@ class ReplayBuffer:
         directory: str | os.PathLike[str] | None = None,
         action_shape: tuple[int, ...] = (),
         action_dtype: DTypeLike = np.int64,
+        num_return_steps: int = 1,
+        gamma: float = 1.0,
     ) -> None:
         """Allocate an empty memory.
 
@@ -79,9 +88,13 @@ class ReplayBuffer:
                 keeps them in RAM.
             action_shape: Shape of one action; () for discrete ones.
             action_dtype: Actions are stored in this type.
+            num_return_steps: Rewards that a sampled transition sums; more than 1 make n-step
+                returns, see `_add_up`.
+            gamma: Discount of those rewards, per environment step.
 
         Raises:
-            ValueError: If `capacity` or `stack` is below 1 or `stack` does not fit `obs_shape`.
+            ValueError: If `capacity`, `stack` or `num_return_steps` is below 1, or `stack` does not
+                fit `obs_shape`.
             OSError: If the file does not fit on the disk.
         """
         if capacity < 1:
@@ -90,8 +103,11 @@ class ReplayBuffer:
             raise ValueError(
                 f"stack must be 1 or the first axis of observations {obs_shape}, got {stack}"
             )
+        if num_return_steps < 1:
+            raise ValueError(f"num_return_steps must be at least 1, got {num_return_steps}")
         self.capacity = capacity
         self.stack = stack
+        self.num_return_steps = num_return_steps
         self.obs_shape = obs_shape
         frame_shape = obs_shape[1:] if stack > 1 else obs_shape
         # Besides: frames before the oldest transition, one after the newest, one just begun.
@@ -117,6 +133,8 @@ class ReplayBuffer:
         self._obs = np.zeros(obs_shape, obs_dtype)  # the last observation of that episode
         # Positions of the frames of obs, then one more for next_obs, relative to the row of obs.
         self._offsets = np.arange(1 - stack, 2)  # [K + 1]
+        self._ahead = np.arange(num_return_steps)  # [N]
+        self._powers = np.float32(gamma) ** np.arange(num_return_steps + 1, dtype=np.float32)
         self._sampled: _Sampled | None = None
 
     def __len__(self) -> int:
@@ -199,20 +217,56 @@ class ReplayBuffer:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         if not len(self):
             raise ValueError("cannot sample from an empty replay memory: add a transition first")
-        if self._sampled is None or len(self._sampled.action) != batch_size:
-            self._sampled = _Sampled.allocate(batch_size, self)
+        return self._gather(self._draw(batch_size, generator))
+
+    def _draw(self, batch_size: int, generator: np.random.Generator) -> NDArray[np.int64]:
+        """Return the numbers of `batch_size` transitions, in [oldest, newest)."""
+        return generator.integers(self._oldest, self._newest, batch_size)
+
+    def _gather(self, numbers: NDArray[np.int64]) -> Batch:
+        """Return the transitions of these numbers."""
+        if self._sampled is None or len(self._sampled.action) != len(numbers):
+            self._sampled = _Sampled.allocate(len(numbers), self)
         sampled = self._sampled
-        slots = generator.integers(self._oldest, self._newest, batch_size) % self.capacity  # [B]
-        rows = self._row[slots, None] + self._offsets  # [B, K + 1]
-        np.maximum(rows, self._first_row[slots, None], out=rows)
-        rows %= self._num_rows
+        slots = numbers % self.capacity  # [B]
         # Any mode but "raise" lets take() write into `out` without a temporary copy.
+        if self.num_return_steps == 1:
+            last = slots  # [B]
+            rows = self._rows(slots, self._offsets)  # [B, K + 1], shared by obs and next_obs
+            self._reward.take(slots, out=sampled.reward, mode="wrap")
+        else:
+            last = self._add_up(slots, sampled)  # [B]
+            obs_rows = self._rows(slots, self._offsets[:-1])  # [B, K]
+            next_rows = self._rows(last, self._offsets[1:])  # [B, K]
+            rows = np.concatenate((obs_rows, next_rows), axis=1)  # [B, 2 K]
         self._frames.take(rows, axis=0, out=sampled.frames, mode="wrap")
         self._action.take(slots, axis=0, out=sampled.action, mode="wrap")
-        self._reward.take(slots, out=sampled.reward, mode="wrap")
-        self._terminated.take(slots, out=sampled.terminated, mode="wrap")
-        self._truncated.take(slots, out=sampled.truncated, mode="wrap")
+        self._terminated.take(last, out=sampled.terminated, mode="wrap")
+        self._truncated.take(last, out=sampled.truncated, mode="wrap")
         return sampled.batch
+
+    def _rows(self, slots: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of frames around the newest of obs; an episode repeats its first one."""
+        rows = self._row[slots, None] + offsets
+        np.maximum(rows, self._first_row[slots, None], out=rows)
+        rows %= self._num_rows
+        return rows
+
+    def _add_up(self, slots: NDArray[np.int64], sampled: "_Sampled") -> NDArray[np.int64]:
+        """Write n-step returns into `sampled` and return the slots of their last transitions.
+
+        From step t on they are r_t + gamma r_t+1 + ... + gamma^(k-1) r_t+k-1, with k = N steps, or
+        as many as there are before the episode ends or the memory does. What follows the k-th step
+        is left to `next_obs`, discounted by gamma^k: also after a truncation, where k < N.
+        """
+        ahead = (slots[:, None] + self._ahead) % self.capacity  # [B, N]
+        # Rows rise by one within an episode, by two between episodes, and fall at the newest step.
+        inside = self._row[ahead] == self._row[slots, None] + self._ahead  # [B, N]
+        num_steps = np.count_nonzero(inside, axis=1)  # [B], k
+        np.matmul(self._reward[ahead] * inside, self._powers[:-1], out=sampled.reward)
+        assert sampled.discount is not None
+        self._powers.take(num_steps, out=sampled.discount, mode="wrap")
+        return ahead[np.arange(len(slots)), num_steps - 1]
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return everything that matters as arrays, without copying the frames."""
@@ -278,26 +332,33 @@ class ReplayBuffer:
 class _Sampled(NamedTuple):
     """Memory for one batch, and the tensors that look at it."""
 
-    frames: NDArray[Any]  # [B, K + 1, ...]
+    frames: NDArray[Any]  # [B, K + 1, ...]; [B, 2 K, ...] with n-step returns
     action: NDArray[Any]  # [B, ...]
     reward: NDArray[np.float32]  # [B]
     terminated: NDArray[np.bool_]  # [B]
     truncated: NDArray[np.bool_]  # [B]
+    discount: NDArray[np.float32] | None  # [B]
     batch: Batch
 
     @classmethod
     def allocate(cls, batch_size: int, replay: ReplayBuffer) -> "_Sampled":
-        frame_shape = replay.obs_shape[1:] if replay.stack > 1 else replay.obs_shape
-        frames = np.empty((batch_size, replay.stack + 1, *frame_shape), replay._obs.dtype)
-        obs, next_obs = frames[:, :-1], frames[:, 1:]
-        if replay.stack == 1:
+        stack, one_step = replay.stack, replay.num_return_steps == 1
+        frame_shape = replay.obs_shape[1:] if stack > 1 else replay.obs_shape
+        num_frames = stack + 1 if one_step else 2 * stack
+        frames = np.empty((batch_size, num_frames, *frame_shape), replay._obs.dtype)
+        obs, next_obs = frames[:, :stack], frames[:, -stack:]
+        if stack == 1:
             obs, next_obs = frames[:, 0], frames[:, 1]
         action = np.empty((batch_size, *replay._action.shape[1:]), replay._action.dtype)
         reward = np.empty(batch_size, np.float32)
         terminated, truncated = np.empty((2, batch_size), np.bool_)
+        discount = None if one_step else np.empty(batch_size, np.float32)
         arrays = (obs, action, reward, next_obs, terminated, truncated)
-        batch = Batch(*(torch.from_numpy(array) for array in arrays))
-        return cls(frames, action, reward, terminated, truncated, batch)
+        batch = Batch(
+            *(torch.from_numpy(array) for array in arrays),
+            discount=None if discount is None else torch.from_numpy(discount),
+        )
+        return cls(frames, action, reward, terminated, truncated, discount, batch)
 
 
 def _map_frames(
