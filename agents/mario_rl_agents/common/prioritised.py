@@ -81,7 +81,7 @@ class SumTree:
 class PrioritisedReplay(ReplayBuffer):
     """A replay memory that is sampled by priority instead of uniformly.
 
-    A batch names its transitions in `index`, for `set_priorities`, and holds 1 / (N P(i)) in
+    A batch tells the `number` of its transitions, for `set_priorities`, and 1 / (N P(i)) as
     `ratio`. A new transition has the highest priority so far, so that it is drawn soon.
     """
 
@@ -102,12 +102,12 @@ class PrioritisedReplay(ReplayBuffer):
         self._highest = 1.0  # priority so far
         self._first_in_tree = self._end_of_tree = 0  # transitions that have their priority there
 
-    def set_priorities(self, index: NDArray[np.int64], td_error: NDArray[np.floating[Any]]) -> None:
+    def set_priorities(self, number: NDArray[np.int64], td_error: NDArray[Any]) -> None:
         """Give transitions the priority of their new TD errors, shape [B] both."""
         self._catch_up()
-        kept = index >= self._oldest  # [B], the others are gone
+        kept = number >= self._oldest  # [B], the others are gone
         priorities = (np.abs(td_error[kept]) + self._epsilon) ** self._alpha
-        self._tree[index[kept] % self.capacity] = priorities
+        self._tree[number[kept] % self.capacity] = priorities
         self._highest = max(self._highest, float(priorities.max(initial=0.0)))
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -136,11 +136,8 @@ class PrioritisedReplay(ReplayBuffer):
         """Return the transitions of these numbers, with what tells of their priorities."""
         priorities = self._tree[numbers % self.capacity]  # [B]
         ratio = (self._tree.total / len(self) / priorities).astype(np.float32)
-        return (
-            super()
-            ._gather(numbers)
-            ._replace(index=torch.from_numpy(numbers), ratio=torch.from_numpy(ratio))
-        )
+        batch = super()._gather(numbers)
+        return batch._replace(number=torch.from_numpy(numbers), ratio=torch.from_numpy(ratio))
 
     def _catch_up(self) -> None:
         """Take from the tree what the memory has lost, and enter what is new.

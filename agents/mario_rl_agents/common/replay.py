@@ -43,15 +43,15 @@ class Batch(NamedTuple):
     truncated: Tensor  # [B], bool
     # Of n-step returns alone: gamma^k, where the reward sums k steps and next_obs is k steps on.
     discount: Tensor | None = None  # [B], float32
-    # Of prioritised replay alone: what to name a transition by, and 1 / (N P(i)) (Schaul et al.).
-    index: Tensor | None = None  # [B], int64
+    # Of prioritised replay alone: which transition it is, and 1 / (N P(i)).
+    number: Tensor | None = None  # [B], int64
     ratio: Tensor | None = None  # [B], float32
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on `device`; itself when it is there already."""
         if device == self.reward.device:
             return self
-        return Batch(*(None if x is None else x.to(device) for x in self))
+        return Batch._make(None if x is None else x.to(device) for x in self)
 
 
 class ReplayBuffer:
@@ -266,7 +266,8 @@ class ReplayBuffer:
         np.matmul(self._reward[ahead] * inside, self._powers[:-1], out=sampled.reward)
         assert sampled.discount is not None
         self._powers.take(num_steps, out=sampled.discount, mode="wrap")
-        return ahead[np.arange(len(slots)), num_steps - 1]
+        last: NDArray[np.int64] = ahead[np.arange(len(slots)), num_steps - 1]
+        return last
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return everything that matters as arrays, without copying the frames."""
@@ -354,10 +355,9 @@ class _Sampled(NamedTuple):
         terminated, truncated = np.empty((2, batch_size), np.bool_)
         discount = None if one_step else np.empty(batch_size, np.float32)
         arrays = (obs, action, reward, next_obs, terminated, truncated)
-        batch = Batch(
-            *(torch.from_numpy(array) for array in arrays),
-            discount=None if discount is None else torch.from_numpy(discount),
-        )
+        batch = Batch(*(torch.from_numpy(array) for array in arrays))
+        if discount is not None:
+            batch = batch._replace(discount=torch.from_numpy(discount))
         return cls(frames, action, reward, terminated, truncated, discount, batch)
 
 
