@@ -79,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run_jobs(jobs, options)
         except KeyboardInterrupt:
             code = 130
-        code = code or max((summarise(job, options.out) for job in jobs), default=0)
+        failed = [summarise(job, options.out) for job in jobs]
+        code = code or int(any(failed))
     if not options.no_report:
         write_report(ROWS, options.out)
     return code
@@ -218,20 +219,20 @@ def describe(job: Job, out: Path) -> str:
     return f"{job.name}: {progress['steps']:,} steps, {progress['games']:,} games"
 
 
-def summarise(job: Job, out: Path) -> int:
-    """Say how a job ended; return 1 if it failed."""
+def summarise(job: Job, out: Path) -> bool:
+    """Say how a job ended; return whether it failed."""
     result = read_result(out, job.row, job.seed)
     if job.state == "finished" and result is not None:
         tell(f"{job.name}: {result['value']:,.1f}, target {job.row.target:,g}")
-        return 0
+        return False
     if not job.state.startswith("failed"):
         tell(f"{describe(job, out)}, unfinished: the same command goes on")
-        return 0
+        return False
     tell(f"{job.name}: {job.state}")
     log = log_path(out, job)
     if log.is_file():
         tell("".join(f"    {line}\n" for line in log.read_text().splitlines()[-5:]))
-    return 1
+    return True
 
 
 def log_path(out: Path, job: Job) -> Path:
