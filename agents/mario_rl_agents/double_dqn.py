@@ -21,5 +21,4 @@ class DoubleDQN(DQN):
         """Return r + gamma (1 - terminated) Q_target(s', argmax_a Q(s', a)), shape [B]."""
         next_action = self.q(batch.next_obs).argmax(dim=1, keepdim=True)  # [B, 1]
         next_q: Tensor = self.q_target(batch.next_obs).gather(1, next_action).squeeze(1)  # [B]
-        reward = self.config.reward_scale * batch.reward  # [B]
-        return reward + self.config.gamma * next_q * ~batch.terminated
+        return self.backup(batch, next_q)
