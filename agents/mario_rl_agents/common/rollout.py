@@ -1,0 +1,154 @@
+"""Rollouts: what an on-policy agent did since its last update, and how good its actions were."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+def generalised_advantages(
+    reward: Floats,
+    value: Floats,
+    next_value: Floats,
+    terminated: Bools,
+    truncated: Bools,
+    *,
+    gamma: float,
+    gae_lambda: float,
+) -> Floats:
+    """Return how much better each action was than expected, shape [T, N].
+
+        delta_t = r_t + gamma (1 - terminated_t) V(s_{t+1}) - V(s_t)
+        A_t = delta_t + gamma lambda (1 - terminated_t) (1 - truncated_t) A_{t+1}
+
+    Generalised advantage estimation (Schulman et al. 2016, eq. 16). Nothing follows a termination.
+    A truncation only ends the sum: its delta still bootstraps from the observation after it.
+
+    Args:
+        reward: r_t, shape [T, N].
+        value: V(s_t), shape [T, N].
+        next_value: V(s_{t+1}), shape [T, N]. Where an episode was truncated at t, the value of its
+            true final observation, not of the one that the next episode begins with.
+        terminated: Whether the episode terminated at t, shape [T, N].
+        truncated: Whether it was truncated at t, shape [T, N].
+        gamma: Discount per environment step.
+        gae_lambda: 0 trusts the values, 1 the rewards alone.
+    """
+    delta = reward + gamma * next_value * ~terminated - value  # [T, N]
+    decay = np.float32(gamma * gae_lambda) * ~(terminated | truncated)  # [T, N]
+    advantage = np.empty_like(delta)
+    following = np.zeros_like(delta[0])  # [N]
+    for step in range(len(delta) - 1, -1, -1):
+        following = delta[step] + decay[step] * following
+        advantage[step] = following
+    return advantage
+
+
+class Rollout:
+    """The last T steps of N lanes, in arrays that are allocated once.
+
+    A step is recorded in two halves: `begin_step` before the environment moves, `end_step` after.
+
+    Attributes:
+        obs: What the agent saw, shape [T, N, ...].
+        features: What its heads made of it: the output of the encoder, shape [T, N, F].
+        outputs: The parameters of the distribution that it drew from, shape [T, N, P].
+        action: What it drew, shape [T, N, ...].
+        reward: What it got, shape [T, N].
+        terminated: Whether the episode ended there, shape [T, N].
+        truncated: Whether it was cut off there, shape [T, N].
+        final_obs: By (step, lane), the true last observation of each episode that was truncated.
+    """
+
+    def __init__(
+        self,
+        num_steps: int,
+        num_envs: int,
+        *,
+        obs_shape: tuple[int, ...],
+        obs_dtype: DTypeLike,
+        num_features: int,
+        num_outputs: int,
+        action_shape: tuple[int, ...],
+        action_dtype: DTypeLike,
+    ) -> None:
+        """Allocate room for `num_steps` steps of `num_envs` lanes."""
+        lanes = (num_steps, num_envs)
+        self.obs: NDArray[Any] = np.zeros((*lanes, *obs_shape), obs_dtype)
+        self.features = np.zeros((*lanes, num_features), np.float32)
+        self.outputs = np.zeros((*lanes, num_outputs), np.float32)
+        self.action: NDArray[Any] = np.zeros((*lanes, *action_shape), action_dtype)
+        self.reward = np.zeros(lanes, np.float32)
+        self.terminated = np.zeros(lanes, np.bool_)
+        self.truncated = np.zeros(lanes, np.bool_)
+        self.final_obs: dict[tuple[int, int], NDArray[Any]] = {}
+        self._num_steps = num_steps
+        self._step = 0  # steps recorded
+
+    def __len__(self) -> int:
+        """Return the number of steps that are recorded."""
+        return self._step
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for another step."""
+        return self._step == self._num_steps
+
+    def begin_step(
+        self, obs: NDArray[Any], features: Floats, outputs: Floats, action: NDArray[Any]
+    ) -> None:
+        """Record what the agent saw, and what it does about it; each of shape [N, ...]."""
+        self.obs[self._step] = obs
+        self.features[self._step] = features
+        self.outputs[self._step] = outputs
+        self.action[self._step] = action
+
+    def end_step(
+        self,
+        reward: NDArray[Any],
+        terminated: Bools,
+        truncated: Bools,
+        final_obs: Mapping[int, NDArray[Any]],
+    ) -> None:
+        """Record what came of it; arrays of shape [N], and last observations by lane."""
+        self.reward[self._step] = reward
+        self.terminated[self._step] = terminated
+        self.truncated[self._step] = truncated
+        for lane, obs in final_obs.items():
+            self.final_obs[self._step, lane] = obs
+        self._step += 1
+
+    def clear(self) -> None:
+        """Make room for the next rollout, which is written over this one."""
+        self._step = 0
+        self.final_obs = {}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what is recorded as arrays, without copying it."""
+        places = np.array(list(self.final_obs), np.int64).reshape(-1, 2)  # [K, 2]
+        cut_off = np.array(list(self.final_obs.values()), self.obs.dtype)  # [K, ...]
+        recorded = {name: array[: self._step] for name, array in self._arrays().items()}
+        return {**recorded, "final_places": places, "final_obs": cut_off}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` returned."""
+        self._step = len(state["reward"])
+        for name, array in self._arrays().items():
+            array[: self._step] = state[name]
+        places = [(step, lane) for step, lane in state["final_places"].tolist()]
+        self.final_obs = dict(zip(places, state["final_obs"], strict=True))
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {
+            "obs": self.obs,
+            "features": self.features,
+            "outputs": self.outputs,
+            "action": self.action,
+            "reward": self.reward,
+            "terminated": self.terminated,
+            "truncated": self.truncated,
+        }
