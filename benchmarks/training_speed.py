@@ -1,0 +1,298 @@
+"""How fast agents train: ours beside Stable-Baselines3's, in one run, doing the same work.
+
+    python benchmarks/training_speed.py                          # all tasks
+    python benchmarks/training_speed.py --tasks dqn-cartpole --rounds 3
+    python benchmarks/training_speed.py --page                   # writes benchmarks/results.md
+
+Both sides have the same environment, network, batch, gradient steps per environment step, optimiser
+(Adam) and number of torch threads; where not said otherwise the settings are the defaults of
+Stable-Baselines3. Each side is a process of its own, warmed up until it learns. Rounds go through
+both, one after the other, so that a slow moment of the machine hits both alike; a ratio is taken
+within a round. Beside the clock on the wall the CPU time of each process is taken: what else runs
+on the machine hardly touches that.
+
+Needs the extra `sb3`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import gymnasium as gym
+import torch
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # when run as a script
+    sys.path.insert(0, str(ROOT))
+
+from benchmarks.throughput import cpu_name, describe_commit, save  # noqa: E402
+
+RESULTS: Final = ROOT / "benchmarks" / "results.md"
+MARK: Final = "training-speed"
+PACKAGES: Final = ("torch", "stable-baselines3", "gymnasium", "numpy")
+MARIO: Final = "MarioRL-1-1-v0"
+SEED: Final = 0
+TARGET: Final = 1.5  # times as fast as Stable-Baselines3
+
+Learn = Callable[[int], None]  # takes so many environment steps more, and learns
+
+
+@dataclass(frozen=True)
+class Task:
+    """The same training for both sides."""
+
+    id: str
+    title: str
+    settings: str
+    warm_up: int  # environment steps before anything is measured, learning_starts among them
+    num_steps: int  # environment steps of a round
+    ours: Callable[[], Learn]
+    theirs: Callable[[], Learn]
+
+
+def main() -> None:
+    """Measure and print; be a side if told to."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1, help="of torch, for either side")
+    parser.add_argument("--page", action="store_true", help="write the table to results.md")
+    parser.add_argument("--side", choices=["ours", "theirs"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.side is not None:
+        be_side(TASKS[options.tasks[0]], options.side, options.threads)
+        return
+    lines = [header()]
+    for name in options.tasks:
+        rounds = measure(TASKS[name], options.rounds, options.threads)
+        lines.append(describe(TASKS[name], rounds))
+        print(lines[-1], flush=True)
+    text = "\n".join(lines) + "\n\n" + setup(options.rounds, options.threads)
+    print(text)
+    if options.page:
+        save(RESULTS, text, MARK)
+
+
+class Side:
+    """A process that trains when told to."""
+
+    def __init__(self, task: Task, name: str, threads: int) -> None:
+        """Start it; it makes its agent and warms up."""
+        command = [sys.executable, "-m", "benchmarks.training_speed", "--side", name]
+        command += ["--tasks", task.id, "--threads", str(threads)]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
+        environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+        self._name = name
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+        )
+
+    def train(self, num_steps: int) -> dict[str, float]:
+        """Train for so many steps and return the environment steps per second."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{num_steps}\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{self._name} ended with exit code {self._process.wait()}")
+        rates: dict[str, float] = json.loads(answer)
+        return rates
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def measure(task: Task, rounds: int, threads: int) -> list[dict[str, dict[str, float]]]:
+    """Return for each round and side the environment steps per second, by wall and CPU time."""
+    sides = {name: Side(task, name, threads) for name in ("ours", "theirs")}
+    try:
+        for side in sides.values():
+            side.train(task.warm_up)
+        return [
+            {name: side.train(task.num_steps) for name, side in sides.items()}
+            for _ in range(rounds)
+        ]
+    finally:
+        for side in sides.values():
+            side.close()
+
+
+def be_side(task: Task, name: str, threads: int) -> None:
+    """Train as the lines of stdin say, and answer each with what was measured."""
+    torch.set_num_threads(threads)
+    learn = task.ours() if name == "ours" else task.theirs()
+    for line in sys.stdin:
+        num_steps = int(line)
+        wall, cpu = time.perf_counter(), time.process_time()
+        learn(num_steps)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        print(json.dumps({"wall": num_steps / wall, "cpu": num_steps / cpu}), flush=True)
+
+
+def header() -> str:
+    """Return the head of the table."""
+    return (
+        "| task | ours, steps/s | SB3, steps/s | ratio | ratio of CPU time | 1.5 or more |\n"
+        "|---|---:|---:|---:|---:|---|"
+    )
+
+
+def describe(task: Task, rounds: Sequence[dict[str, dict[str, float]]]) -> str:
+    """Return the task's line of the table."""
+    ours, theirs = ([each[side]["wall"] for each in rounds] for side in ("ours", "theirs"))
+    wall, cpu = (ratios(rounds, clock) for clock in ("wall", "cpu"))
+    cells = [
+        f"{task.title}; {task.settings}",
+        f"{statistics.median(ours):,.0f}",
+        f"{statistics.median(theirs):,.0f}",
+        spread(wall),
+        spread(cpu),
+        "yes" if statistics.median(wall) >= TARGET else "no",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def ratios(rounds: Sequence[dict[str, dict[str, float]]], clock: str) -> list[float]:
+    """Return how many times as fast as theirs ours was, by round."""
+    return [each["ours"][clock] / each["theirs"][clock] for each in rounds]
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return median and range of ratios."""
+    return f"{statistics.median(values):.2f} [{min(values):.2f} to {max(values):.2f}]"
+
+
+def setup(rounds: int, threads: int) -> str:
+    """Return one paragraph on what was measured with what."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
+    return (
+        f"Median [lowest to highest] of {rounds} rounds. {threads} torch thread"
+        f"{'s' * (threads > 1)} a side. {datetime.date.today()}, {describe_commit()}; "
+        f"{cpu_name()}, {os.cpu_count()} cores; {platform.system()}; Python "
+        f"{platform.python_version()}, {versions}."
+    )
+
+
+def _ours(algorithm: str, env_id: str, **settings: Any) -> Learn:
+    from mario_rl_agents.recipes import ALGORITHMS, make_env
+
+    agent_class = ALGORITHMS[algorithm]
+    config = agent_class.config_class(**settings)
+    agent = agent_class.create(make_env(env_id, {}), config, seed=SEED, device="cpu")
+    return agent.learn
+
+
+def _theirs(algorithm: str, env_id: str, policy: str, num_envs: int = 1, **settings: Any) -> Learn:
+    import stable_baselines3
+    from stable_baselines3.common.env_util import make_vec_env
+
+    import mario_rl_envs  # noqa: F401 (registers the ids)
+
+    env = make_vec_env(env_id, n_envs=num_envs, seed=SEED)
+    model = getattr(stable_baselines3, algorithm)(
+        policy, env, seed=SEED, device="cpu", **settings
+    )
+
+    def learn(num_steps: int) -> None:
+        model.learn(num_steps, reset_num_timesteps=False, log_interval=1_000_000_000)
+
+    return learn
+
+
+def _noise() -> Any:
+    import numpy as np
+    from stable_baselines3.common.noise import NormalActionNoise
+
+    return NormalActionNoise(mean=np.zeros(1), sigma=np.full(1, 0.1))
+
+
+_TASKS: Final = (
+    Task(
+        id="dqn-cartpole",
+        title="DQN, CartPole-v1",
+        settings="64-64, batch 32, a gradient step every 4 steps",
+        warm_up=2_000,
+        num_steps=4_000,
+        ours=lambda: _ours(
+            "dqn",
+            "CartPole-v1",
+            hidden_sizes=(64, 64),
+            learning_rate=1e-4,
+            gamma=0.99,
+            batch_size=32,
+            update_period=4,
+            replay_capacity=100_000,
+            learning_starts=1_000,
+            target_update_period=2_500,
+            epsilon_schedule="linear",
+            epsilon_decay_steps=1_000,
+            epsilon_end=0.05,
+            max_grad_norm=10.0,
+            overlap=False,
+        ),
+        theirs=lambda: _theirs(
+            "DQN",
+            "CartPole-v1",
+            "MlpPolicy",
+            buffer_size=100_000,
+            learning_starts=1_000,
+            exploration_fraction=1e-9,
+        ),
+    ),
+    Task(
+        id="dqn-mario",
+        title=f"DQN, {MARIO}",
+        settings="Nature CNN, batch 32, a gradient step every 4 steps",
+        warm_up=1_000,
+        num_steps=200,
+        ours=lambda: _ours(
+            "dqn",
+            MARIO,
+            learning_rate=1e-4,
+            gamma=0.99,
+            batch_size=32,
+            update_period=4,
+            replay_capacity=10_000,
+            learning_starts=500,
+            target_update_period=250,
+            epsilon_schedule="linear",
+            epsilon_decay_steps=500,
+            epsilon_end=0.05,
+            max_grad_norm=10.0,
+            overlap=False,
+        ),
+        theirs=lambda: _theirs(
+            "DQN",
+            MARIO,
+            "CnnPolicy",
+            buffer_size=10_000,
+            learning_starts=500,
+            target_update_interval=1_000,
+            exploration_fraction=1e-9,
+        ),
+    ),
+)
+TASKS: Final = {task.id: task for task in _TASKS}
+
+
+if __name__ == "__main__":
+    main()
