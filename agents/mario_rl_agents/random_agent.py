@@ -65,7 +65,8 @@ class RandomAgent(Agent):
                 f"random needs observations that are one array, the environment has "
                 f"{observations}: wrap it in gymnasium.wrappers.FlattenObservation"
             )
-        assert actions.shape is not None and actions.dtype is not None
+        assert actions.shape is not None
+        assert actions.dtype is not None
         self.replay = ReplayBuffer(
             1,
             observations.shape,

@@ -11,11 +11,16 @@ import gymnasium as gym
 
 import mario_rl_envs  # noqa: F401  registers the environments of Mario
 from mario_rl_agents.common.agent import Agent
+from mario_rl_agents.ddpg import DDPG, DDPGConfig
 from mario_rl_agents.double_dqn import DoubleDQN
 from mario_rl_agents.dqn import DQN, DQNConfig
+from mario_rl_agents.sac import SAC, SACConfig
+from mario_rl_agents.td3 import TD3, TD3Config
+from mario_rl_agents.naive_q import NaiveQ, NaiveQConfig
+from mario_rl_agents.random_agent import RandomAgent, RandomConfig
 
 ALGORITHMS: Final[Mapping[str, type[Agent]]] = MappingProxyType(
-    {"dqn": DQN, "double_dqn": DoubleDQN}
+    {"random": RandomAgent, "naive_q": NaiveQ, "dqn": DQN, "double_dqn": DoubleDQN}
 )
 
 MARIO: Final = "MarioRL"  # stands for every id that begins with it
@@ -84,12 +89,48 @@ _DQN_RECIPES: Final[Mapping[tuple[str, str], Recipe]] = MappingProxyType(
     }
 )
 
+# (algorithm, environment, name) -> recipe, of the value-based family.
+_VALUE_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
+    {
+        ("random", MARIO, "default"): Recipe(RandomConfig(), total_steps=10_000),
+        ("random", ANY, "default"): Recipe(RandomConfig(), total_steps=10_000),
+        # The note on the tutorial gives the network, the loss and Adam's rate; the steps are ours,
+        # and enough for Double DQN.
+        ("naive_q", "CartPole-v0", "tutorial"): Recipe(NaiveQConfig(), total_steps=20_000),
+        ("naive_q", MARIO, "default"): Recipe(
+            NaiveQConfig(), total_steps=20_000, evaluation_epsilon=_EVALUATION_EPSILON
+        ),
+        ("naive_q", ANY, "default"): Recipe(NaiveQConfig(), total_steps=20_000),
+        # The note is silent on gamma, batch and warm-up: 0.99, 32 and 10 are the defaults of the
+        # library that the tutorial is written with and the warm-up of that library's own example.
+        ("dqn", "CartPole-v0", "tutorial"): Recipe(
+            DQNConfig(
+                learning_rate=1e-3,
+                loss="mse",
+                gamma=0.99,
+                batch_size=32,
+                replay_capacity=50_000,
+                learning_starts=10,
+                target_update_period=1,
+                tau=1e-2,
+                exploration="boltzmann",
+                hidden_sizes=(24, 24),
+                overlap=False,
+            ),
+            total_steps=50_000,
+        ),
+    }
+)
+
 # (algorithm, environment, name) -> recipe.
 RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
     {
-        (algorithm, *key): recipe
-        for algorithm in ("dqn", "double_dqn")
-        for key, recipe in _DQN_RECIPES.items()
+        **{
+            (algorithm, *key): recipe
+            for algorithm in ("dqn", "double_dqn")
+            for key, recipe in _DQN_RECIPES.items()
+        },
+        **_VALUE_RECIPES,
     }
 )
 
@@ -133,7 +174,7 @@ def make_env(
             import pybullet_envs_gymnasium  # noqa: F401  registers its environments
         except ImportError as error:
             raise ImportError(
-                f"{env_id} needs PyBullet: run `pip install \"mario-rl-envs[bullet]\"` on Python "
+                f'{env_id} needs PyBullet: run `pip install "mario-rl-envs[bullet]"` on Python '
                 "3.11, the last that it has wheels for"
             ) from error
     return gym.make(env_id, render_mode=render_mode, **kwargs)
