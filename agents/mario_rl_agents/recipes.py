@@ -14,13 +14,21 @@ from mario_rl_agents.common.agent import Agent
 from mario_rl_agents.ddpg import DDPG, DDPGConfig
 from mario_rl_agents.double_dqn import DoubleDQN
 from mario_rl_agents.dqn import DQN, DQNConfig
-from mario_rl_agents.sac import SAC, SACConfig
-from mario_rl_agents.td3 import TD3, TD3Config
 from mario_rl_agents.naive_q import NaiveQ, NaiveQConfig
 from mario_rl_agents.random_agent import RandomAgent, RandomConfig
+from mario_rl_agents.sac import SAC, SACConfig
+from mario_rl_agents.td3 import TD3, TD3Config
 
 ALGORITHMS: Final[Mapping[str, type[Agent]]] = MappingProxyType(
-    {"random": RandomAgent, "naive_q": NaiveQ, "dqn": DQN, "double_dqn": DoubleDQN}
+    {
+        "random": RandomAgent,
+        "naive_q": NaiveQ,
+        "dqn": DQN,
+        "double_dqn": DoubleDQN,
+        "ddpg": DDPG,
+        "td3": TD3,
+        "sac": SAC,
+    }
 )
 
 MARIO: Final = "MarioRL"  # stands for every id that begins with it
@@ -122,6 +130,108 @@ _VALUE_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
     }
 )
 
+# Agents of continuous actions play Mario with actions="continuous".
+_CONTINUOUS: Final = MappingProxyType({"actions": "continuous"})
+
+# (algorithm, environment, name) -> recipe, of agents of continuous actions.
+_CONTINUOUS_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
+    {
+        # The tutorial's noise of 0.1 is in the environment's unit, whose actions reach to 2. Its
+        # 250 games are of 200 steps.
+        ("ddpg", "Pendulum-v1", "tutorial"): Recipe(
+            DDPGConfig(exploration_noise=0.05), total_steps=50_000
+        ),
+        ("ddpg", "Pendulum-v1", "default"): Recipe(
+            DDPGConfig(
+                critic_learning_rate=1e-3,
+                replay_capacity=50_000,
+                random_steps=1_000,
+                learning_starts=1_000,
+                hidden_sizes=(128, 128),
+            ),
+            total_steps=50_000,
+        ),
+        ("ddpg", MARIO, "default"): Recipe(
+            DDPGConfig(
+                actor_learning_rate=1e-4,
+                critic_learning_rate=2.5e-4,
+                batch_size=32,
+                replay_capacity=100_000,
+                random_steps=5_000,
+                learning_starts=5_000,
+                update_period=2,
+                exploration_noise=0.3,
+                hidden_sizes=(256,),
+                overlap=True,
+            ),
+            total_steps=500_000,
+            env_kwargs=_CONTINUOUS,
+        ),
+        ("ddpg", ANY, "default"): Recipe(
+            DDPGConfig(
+                critic_learning_rate=1e-3,
+                replay_capacity=200_000,
+                random_steps=1_000,
+                learning_starts=1_000,
+                hidden_sizes=(256, 256),
+            ),
+            total_steps=200_000,
+        ),
+        ("td3", "BipedalWalker-v3", "tutorial"): Recipe(TD3Config(), total_steps=1_000_000),
+        ("td3", MARIO, "default"): Recipe(
+            TD3Config(
+                actor_learning_rate=1e-4,
+                critic_learning_rate=2.5e-4,
+                batch_size=32,
+                replay_capacity=100_000,
+                random_steps=5_000,
+                learning_starts=5_000,
+                update_period=2,
+                exploration_noise=0.3,
+                hidden_sizes=(256,),
+                overlap=True,
+            ),
+            total_steps=500_000,
+            env_kwargs=_CONTINUOUS,
+        ),
+        ("td3", ANY, "default"): Recipe(
+            TD3Config(replay_capacity=200_000, batch_size=256, hidden_sizes=(256, 256)),
+            total_steps=200_000,
+        ),
+        # The tutorial's 250 games are of 1,000 steps at most.
+        ("sac", "InvertedPendulumBulletEnv-v0", "tutorial"): Recipe(
+            SACConfig(), total_steps=250_000
+        ),
+        ("sac", MARIO, "default"): Recipe(
+            SACConfig(
+                reward_scale=0.05,
+                value_network=False,
+                temperature=None,
+                batch_size=32,
+                replay_capacity=100_000,
+                random_steps=5_000,
+                learning_starts=5_000,
+                update_period=2,
+                hidden_sizes=(256,),
+                overlap=True,
+            ),
+            total_steps=500_000,
+            env_kwargs=_CONTINUOUS,
+        ),
+        ("sac", ANY, "default"): Recipe(
+            SACConfig(
+                reward_scale=1.0,
+                value_network=False,
+                temperature=None,
+                replay_capacity=200_000,
+                random_steps=1_000,
+                learning_starts=1_000,
+            ),
+            total_steps=100_000,
+        ),
+    }
+)
+
 # (algorithm, environment, name) -> recipe.
 RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
     {
@@ -131,6 +241,7 @@ RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
             for key, recipe in _DQN_RECIPES.items()
         },
         **_VALUE_RECIPES,
+        **_CONTINUOUS_RECIPES,
     }
 )
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mario_rl_agents.common.agent import Agent, Callback
-from mario_rl_agents.common.continuous import ActionScale, Actor, Critics, soft_update
+from mario_rl_agents.common.continuous import ActionScale, Critics, soft_update
 from mario_rl_agents.common.finite import read_losses
-from mario_rl_agents.common.networks import is_image
+from mario_rl_agents.common.networks import is_image, make_network
 from mario_rl_agents.common.noise import gaussian, standard_normal
 from mario_rl_agents.common.off_policy import OffPolicyLoop
 from mario_rl_agents.common.replay import Batch, ReplayBuffer
@@ -95,7 +95,7 @@ class TD3(Agent):
         self.scale = ActionScale(actions).to(device)
         with torch_seed(seed):
             self.actor: nn.Module = nn.Sequential(
-                Actor(space, config.hidden_sizes, self.num_actions), nn.Tanh()
+                make_network(space, self.num_actions, config.hidden_sizes), nn.Tanh()
             )
             self.critics = Critics(space, self.num_actions, config.hidden_sizes, num_critics=2)
         self.actor.to(device)
@@ -122,7 +122,7 @@ class TD3(Agent):
         self._actor_parameters = list(self.actor.parameters())
         self._sources = [*self._actor_parameters, *self.critics.parameters()]
         self._targets = [*self.actor_target.parameters(), *self.critics_target.parameters()]
-        assert isinstance(space, gym.spaces.Box)  # make_encoder accepts nothing else
+        assert isinstance(space, gym.spaces.Box)  # make_network accepts nothing else
         self.replay = ReplayBuffer(
             config.replay_capacity,
             space.shape,

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mario_rl_agents.common.networks import MLP, make_encoder
+from mario_rl_agents.common.networks import make_encoder
 
 
 class ActionScale(nn.Module):
@@ -41,23 +41,6 @@ class ActionScale(nn.Module):
         """Return actions for the environment, within its bounds, for those in [-1, 1], [B, A]."""
         scaled = self._center + self._half_width * action
         return np.clip(scaled, self._space.low, self._space.high).astype(self._space.dtype)
-
-
-class Actor(nn.Module):
-    """A network from observations to numbers for each action; images pass an encoder first."""
-
-    def __init__(
-        self, space: gym.Space[object], hidden_sizes: Sequence[int], num_outputs: int
-    ) -> None:
-        """Build it for observations of `space`, with an encoder of its own."""
-        super().__init__()
-        self.encoder, num_features = make_encoder(space)
-        self.head = MLP(num_features, hidden_sizes, num_outputs)
-
-    def forward(self, obs: Tensor) -> Tensor:
-        """Return shape [B, num_outputs]."""
-        outputs: Tensor = self.head(self.encoder(obs))
-        return outputs
 
 
 class Critics(nn.Module):
