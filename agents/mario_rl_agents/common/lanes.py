@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
 # Ids that come with a vector environment of their own, whose lanes can be reset one by one.
@@ -134,12 +134,18 @@ def make_lanes(env: gym.Env[Any, Any], num_envs: int) -> Lanes:
             f"num_envs = {num_envs} needs an environment made by gymnasium.make, which can be made "
             f"again; {env} was not: register it, or use num_envs = 1"
         )
-    if spec.id.startswith(_NATIVE_PREFIX) and not spec.additional_wrappers:
+    if spec.id.startswith(_NATIVE_PREFIX):
         keywords = {**spec.kwargs, "render_mode": None, "max_episode_steps": spec.max_episode_steps}
-        envs = gym.make_vec(spec.id, num_envs, autoreset_mode="Disabled", copy=False, **keywords)
-        if not isinstance(envs, gym.vector.SyncVectorEnv):
-            return VectorLanes(envs)
-        envs.close()  # without the native core: single ones do the same for less
+        with gym.make(spec.id, **keywords) as bare:
+            # The user's own wrappers would be missing.
+            is_bare = bare.spec and bare.spec.additional_wrappers == spec.additional_wrappers
+        if is_bare:
+            envs = gym.make_vec(
+                spec.id, num_envs, autoreset_mode="Disabled", copy=False, **keywords
+            )
+            if not isinstance(envs, SyncVectorEnv):
+                return VectorLanes(envs)
+            envs.close()  # the native core is not built: single ones do the same for less
     return SingleLanes([gym.make(spec, render_mode=None) for _ in range(num_envs)])
 
 

@@ -1,0 +1,181 @@
+"""One-step actor-critic: learn from every step at once, and never look at it again.
+
+Sutton and Barto 2018, "Reinforcement learning", section 13.5.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mario_rl_agents.common.distributions import make_distribution
+from mario_rl_agents.common.finite import read_losses
+from mario_rl_agents.common.networks import MLP, is_image, make_encoder
+from mario_rl_agents.common.on_policy import OnPolicyAgent, OnPolicyLoop, Transition
+from mario_rl_agents.common.seeding import torch_seed
+from mario_rl_agents.common.validate import check
+
+
+@dataclass(frozen=True)
+class ActorCriticConfig:
+    """Settings of the one-step actor-critic.
+
+    The defaults are those of the best-known tutorial of it on CartPole; what it lacks is off.
+
+    Raises:
+        ValueError: If a value is out of range; the message names it and what is accepted.
+    """
+
+    num_envs: int = 1  # lanes that are stepped side by side: transitions in a gradient step
+    learning_rate: float = 1e-5  # of Adam
+    gamma: float = 0.99  # discount per environment step
+    hidden_sizes: tuple[int, ...] = (1024, 512)  # units of the trunk, for vectors
+    value_coefficient: float = 1.0  # weight of the critic's loss
+    entropy_coefficient: float = 0.0  # weight of the entropy bonus
+    max_grad_norm: float | None = None  # L2 norm of all gradients; None: no clipping
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        lanes = self.num_envs
+        check("num_envs", lanes, isinstance(lanes, int) and lanes >= 1, "a whole number >= 1")
+        check("learning_rate", self.learning_rate, self.learning_rate > 0, "a number > 0")
+        check("gamma", self.gamma, 0 <= self.gamma <= 1, "in [0, 1]")
+        sizes = self.hidden_sizes
+        check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
+        for name in ("value_coefficient", "entropy_coefficient"):
+            check(name, getattr(self, name), getattr(self, name) >= 0, "a number >= 0")
+        norm = self.max_grad_norm
+        check("max_grad_norm", norm, norm is None or norm > 0, "a number > 0 or None")
+
+
+class ActorCritic(OnPolicyAgent):
+    """A policy and a value on one trunk, for discrete and continuous actions.
+
+    Both heads are rows of the network's last layer: the distribution's parameters first, V(s) last.
+    """
+
+    algorithm: ClassVar[str] = "actor_critic"
+    config_class: ClassVar[type[Any]] = ActorCriticConfig
+    config: ActorCriticConfig
+
+    def __init__(
+        self, env: gym.Env[Any, Any], config: ActorCriticConfig, *, seed: int, device: torch.device
+    ) -> None:
+        """Build an untrained agent; `create` is the usual way in."""
+        super().__init__(env, config, seed=seed, device=device, generators=("exploration",))
+        space = env.observation_space
+        self.distribution = make_distribution(self.algorithm, env)
+        hidden_sizes = () if is_image(space) else config.hidden_sizes
+        with torch_seed(seed):
+            encoder, num_features = make_encoder(space)
+            heads = MLP(num_features, hidden_sizes, self.distribution.num_outputs + 1)
+        self.network = nn.Sequential(encoder, heads)
+        self.networks = {"network": self.network, "distribution": self.distribution}
+        for network in self.networks.values():
+            network.to(device)
+        parameters = [x for network in self.networks.values() for x in network.parameters()]
+        self.optimizer = torch.optim.Adam(parameters, config.learning_rate, fused=True)
+        self.optimizers = {"optimizer": self.optimizer}
+        self.loop = OnPolicyLoop(env, config.num_envs, seed)
+        self._heads = torch.empty(0)  # [N, P + 1], of the observation acted on, with its graph
+        self._action: NDArray[Any] = np.empty(0)  # [N, ...]
+
+    def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
+        """Return the likeliest actions, or drawn ones, shape [B] or [B, A]."""
+        shape = self.env.observation_space.shape
+        if obs.shape[1:] != shape:
+            raise ValueError(f"obs must be a batch of shape (B, *{shape}), got {obs.shape}")
+        with torch.inference_mode():
+            heads: Tensor = self.network(torch.as_tensor(obs, device=self.device))  # [B, P + 1]
+        outputs = heads.numpy(force=True)[:, :-1]  # [B, P]
+        action = (
+            self.distribution.best(outputs)
+            if greedy
+            else self.distribution.draw(outputs, self.generators["exploration"])
+        )
+        return self.distribution.to_env(action)
+
+    def choose(self, obs: NDArray[Any]) -> NDArray[Any]:
+        """Draw an action for each lane, and keep what it was drawn from for the gradient."""
+        self._heads = self.network(torch.as_tensor(obs, device=self.device))  # [N, P + 1]
+        outputs = self._heads.numpy(force=True)[:, :-1]  # [N, P]
+        self._action = self.distribution.draw(outputs, self.generators["exploration"])
+        return self.distribution.to_env(self._action)
+
+    def learn_from(self, transition: Transition) -> Iterator[dict[str, float]]:
+        """Take a gradient step on this one step of all lanes."""
+        action = torch.from_numpy(self._action).to(self.device)
+        yield self.update(self._heads, action, self.td_target(transition))
+
+    def forget(self) -> None:
+        """Drop nothing: no step outlives its update."""
+
+    def td_target(self, transition: Transition) -> Tensor:
+        """Return r + gamma (1 - terminated) V(s'), shape [N].
+
+        A truncated episode goes on unseen: there s' is its true final observation, not the first
+        of the next one.
+        """
+        next_obs = transition.obs
+        if transition.final_obs:
+            next_obs = next_obs.copy()
+            for lane, final_obs in transition.final_obs.items():
+                next_obs[lane] = final_obs
+        with torch.no_grad():
+            next_heads: Tensor = self.network(torch.as_tensor(next_obs, device=self.device))
+        goes_on = torch.from_numpy(~transition.terminated).to(self.device)  # [N]
+        reward = torch.from_numpy(transition.reward).to(next_heads)  # [N]
+        return reward + self.config.gamma * next_heads[:, -1] * goes_on
+
+    def loss(
+        self, heads: Tensor, action: Tensor, td_target: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return what is minimised, and its parts: E[- log pi(a|s) delta] and E[delta^2].
+
+        delta = target - V(s) is a number to the actor: its gradient is left to the critic.
+
+        Args:
+            heads: The network's output for s, shape [B, P + 1].
+            action: On the scale of the distribution, shape [B, ...].
+            td_target: Shape [B].
+        """
+        outputs, value = heads[:, :-1], heads[:, -1]  # [B, P], [B]
+        delta = td_target - value  # [B]
+        actor_loss = -(self.distribution.log_prob(outputs, action) * delta.detach()).mean()
+        critic_loss = delta.square().mean()
+        loss = actor_loss + self.config.value_coefficient * critic_loss
+        parts = {"losses/actor": actor_loss, "losses/critic": critic_loss}
+        if self.config.entropy_coefficient > 0:
+            entropy = self.distribution.entropy(outputs).mean()
+            loss = loss - self.config.entropy_coefficient * entropy
+            parts["charts/entropy"] = entropy
+        return loss, parts
+
+    def update(self, heads: Tensor, action: Tensor, td_target: Tensor) -> dict[str, float]:
+        """Take one gradient step; the arguments are those of `loss`.
+
+        Returns:
+            `losses/actor`, `losses/critic`, and with an entropy bonus `charts/entropy`.
+
+        Raises:
+            FloatingPointError: If one is not finite; the weights are left as they were.
+        """
+        loss, parts = self.loss(heads, action, td_target)
+        losses = read_losses(self, parts)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.config.max_grad_norm is not None:
+            parameters = self.optimizer.param_groups[0]["params"]
+            nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
+        self.optimizer.step()
+        self.num_updates += 1
+        return losses
+
+    def metrics(self) -> dict[str, float]:
+        """Return nothing: losses and returns say it all."""
+        return {}
