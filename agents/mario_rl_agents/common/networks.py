@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 _SMALLEST_IMAGE = 36  # pixels: the three convolutions leave nothing of a smaller one
 _CNN_FEATURES = 512  # units (Mnih et al. 2015)
@@ -44,7 +45,9 @@ class NatureCNN(nn.Module):
 
     def forward(self, obs: Tensor) -> Tensor:
         """Return shape [B, num_outputs or 512] for uint8 images of shape [B, C, H, W]."""
-        outputs: Tensor = self.head(self.convolutions(obs.to(_dtype(self.head)) / 255.0))
+        # The weights' layout, while a pixel is a byte: else each pass would copy floats into it.
+        obs = obs.contiguous(memory_format=torch.channels_last).to(_dtype(self.head)) / 255.0
+        outputs: Tensor = self.head(self.convolutions(obs))
         return outputs
 
 
@@ -59,11 +62,16 @@ class MLP(nn.Module):
             layers += [nn.Linear(num_inputs, size), nn.ReLU()]
             num_inputs = size
         self.layers = nn.Sequential(*layers, nn.Linear(num_inputs, num_outputs))
+        self._linears = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def forward(self, obs: Tensor) -> Tensor:
         """Return shape [B, num_outputs] for vectors of shape [B, num_inputs]."""
-        outputs: Tensor = self.layers(obs.to(_dtype(self.layers)))
-        return outputs
+        # By hand: calling each small layer as a module takes as long again as what it computes.
+        *hidden, output = self._linears
+        x = obs.to(output.weight.dtype)
+        for layer in hidden:
+            x = F.linear(x, layer.weight, layer.bias).relu_()
+        return F.linear(x, output.weight, output.bias)
 
 
 class Flat(nn.Module):
