@@ -102,7 +102,8 @@ class ActorCritic(OnPolicyAgent):
 
     def choose(self, obs: NDArray[Any]) -> NDArray[Any]:
         """Draw an action for each lane, and keep what it was drawn from for the gradient."""
-        self._heads = self.network(torch.as_tensor(obs, device=self.device))  # [N, P + 1]
+        # A copy: the graph keeps it for the gradient, while the step writes s' over its memory.
+        self._heads = self.network(torch.tensor(obs, device=self.device))  # [N, P + 1]
         outputs = self._heads.numpy(force=True)[:, :-1]  # [N, P]
         self._action = self.distribution.draw(outputs, self.generators["exploration"])
         return self.distribution.to_env(self._action)
