@@ -14,8 +14,10 @@ from agents_library import literal
 from agents_library.loss_checks import (
     CONTINUOUS,
     DISCRETE,
+    GAMMA,
     NUM_TRANSITIONS,
     RATE,
+    Cut,
     assert_same_networks,
     check_loss,
     descend,
@@ -26,7 +28,10 @@ from agents_library.loss_checks import (
     parameters,
     policy,
     scalar,
+    transitions,
 )
+from mario_rl_agents.actor_critic import ActorCritic, ActorCriticConfig
+from mario_rl_agents.common.on_policy import Transition as OnPolicyTransition
 from mario_rl_agents.ppo import PPO, PPOBatch, PPOConfig
 from torch import Tensor
 
@@ -119,3 +124,94 @@ def test_a_whole_update_of_ppo(actions):
         descend(0.4 / norm * ppo_literal(agent, nets, batch)["total"], modules)
         agent.update(batch)
         assert_same_networks(agent, nets)
+
+
+def one_step_literal(
+    agent: ActorCritic, nets: dict[str, Any], step: literal.Transition
+) -> dict[str, Tensor]:
+    """Return the losses of actor and critic on one step, and their sum."""
+    config, distribution = agent.config, nets["distribution"]
+    heads = network(nets["network"])
+    # The last of the network's outputs is the value, those before are the policy's.
+    log_prob, entropy = policy(distribution, lambda obs: heads(obs)[:-1])
+
+    def value(obs: Tensor) -> Tensor:
+        return heads(obs)[-1]
+
+    delta = literal.one_step_delta(value, step, config.gamma)
+    actor = literal.policy_gradient_loss(log_prob(step.obs, step.action), delta)
+    critic = literal.one_step_critic_loss(value, step, config.gamma)
+    bonus = config.entropy_coefficient * entropy(step.obs)
+    total = actor + config.value_coefficient * critic - bonus
+    return {"total": total, "losses/actor": actor, "losses/critic": critic}
+
+
+AC_CONFIG = ActorCriticConfig(
+    hidden_sizes=(6, 4), gamma=GAMMA, value_coefficient=0.7, entropy_coefficient=0.03
+)
+
+
+@pytest.mark.parametrize("actions", [DISCRETE, CONTINUOUS], ids=["discrete", "gaussian"])
+def test_one_step_actor_critic(actions):
+    agent = make(ActorCritic, AC_CONFIG, actions)
+    batch = make_batch(8, actions)
+    final_obs = {i: x.numpy() for i, x in enumerate(batch.next_obs) if batch.truncated[i]}
+    # Where an episode ended, the next one begins elsewhere.
+    obs = torch.where((batch.terminated | batch.truncated)[:, None], 7.0, batch.next_obs)
+    flags = (batch.terminated.numpy(), batch.truncated.numpy())
+    transition = OnPolicyTransition(batch.reward.numpy(), *flags, obs.numpy(), final_obs)
+    steps = [t._replace(action=a) for t, a in zip(transitions(batch), batch.action, strict=True)]
+
+    def loss() -> tuple[Tensor, dict[str, Tensor]]:
+        heads = agent.network(batch.obs)
+        result: tuple[Tensor, dict[str, Tensor]]
+        result = agent.loss(heads, batch.action, agent.td_target(transition))
+        return result
+
+    def expected(part: str) -> Tensor:
+        parts = [one_step_literal(agent, agent.networks, t)[part] for t in steps]
+        return literal.mean(parts)
+
+    everything = [agent.network, agent.distribution]
+    check_loss(agent, lambda: loss()[0], lambda: expected("total"), learning=everything)
+    for part in ("losses/actor", "losses/critic"):
+        check_loss(
+            agent,
+            lambda part=part: loss()[1][part],
+            lambda part=part: expected(part),
+            learning=everything if part == "losses/actor" else [agent.network],
+            constant=[] if part == "losses/actor" else [agent.distribution],
+        )
+
+
+def test_the_value_learns_nothing_from_the_actor():
+    """The last output is the value: each loss leaves the other's outputs alone."""
+    agent = make(ActorCritic, AC_CONFIG, DISCRETE)
+    heads = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    target = torch.randn(5, dtype=torch.float64)
+    _, parts = agent.loss(heads, torch.tensor([0, 1, 2, 0, 1]), target)
+    (of_actor,) = gradients(parts["losses/actor"], [heads])
+    (of_critic,) = gradients(parts["losses/critic"], [heads])
+    assert not of_actor[:, -1].any()
+    assert of_actor[:, :-1].any()
+    assert of_critic[:, -1].any()
+    assert not of_critic[:, :-1].any()
+
+
+@pytest.mark.parametrize("how", ["terminated", "truncated"])
+def test_actor_critic_learns_step_by_step(how):
+    """Every step of a real run is a step down the gradient of that transition."""
+    env = Cut(DISCRETE, how)
+    agent = ActorCritic.create(env, AC_CONFIG, seed=3, device="cpu")
+    agent.optimizer = torch.optim.SGD(agent.optimizer.param_groups[0]["params"], RATE)
+    nets: dict[str, Any] = copy.deepcopy(agent.networks)
+    for module in nets.values():
+        module.double()
+    for _ in range(7):
+        agent.learn(1)
+        loss = one_step_literal(agent, nets, env.history[-1])["total"]
+        descend(loss, [nets["network"]])
+        for x, y in zip(
+            parameters(agent.networks.values()), parameters(nets.values()), strict=True
+        ):
+            torch.testing.assert_close(x.double(), y, rtol=1e-4, atol=1e-6)
