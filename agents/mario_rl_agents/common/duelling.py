@@ -6,7 +6,7 @@ from typing import Any
 import gymnasium as gym
 from torch import Tensor, nn
 
-from mario_rl_agents.common.networks import MLP, NatureCNN, make_network
+from mario_rl_agents.common.networks import NatureCNN, make_network
 
 
 class DuellingOutput(nn.Module):
@@ -31,12 +31,31 @@ class DuellingOutput(nn.Module):
         return q
 
 
+class DuellingMLP(nn.Module):
+    """Fully connected network with ReLU between its layers and two streams at its end."""
+
+    def __init__(self, num_inputs: int, hidden_sizes: Sequence[int], num_actions: int) -> None:
+        """Build the layers; the last of `hidden_sizes` is that of each stream."""
+        super().__init__()
+        *shared, last = hidden_sizes
+        layers: list[nn.Module] = []
+        for size in (*shared, 2 * last):
+            layers += [nn.Linear(num_inputs, size), nn.ReLU()]
+            num_inputs = size
+        self.layers = nn.Sequential(*layers, DuellingOutput(last, num_actions))
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Return shape [B, A] for vectors of shape [B, D]."""
+        q: Tensor = self.layers(obs.to(next(self.parameters()).dtype))
+        return q
+
+
 def make_duelling_network(
     space: gym.Space[Any], num_actions: int, hidden_sizes: Sequence[int]
-) -> NatureCNN | MLP:
-    """Return the network of `make_network`, with its last hidden layer and its output doubled.
+) -> NatureCNN | DuellingMLP:
+    """Return a network as `make_network` does, with the last hidden layer and the output doubled.
 
-    One half of the layer, then called a stream, belongs to the state's value and the other to the
+    One half of that layer, called a stream, belongs to the state's value and the other to the
     advantages. What comes before, such as convolutions, is shared.
 
     Raises:
@@ -45,14 +64,12 @@ def make_duelling_network(
     if not hidden_sizes:
         raise ValueError("a duelling network needs at least one hidden layer, got hidden_sizes ()")
     network = make_network(space, num_actions, hidden_sizes)
-    layers = network.head if isinstance(network, NatureCNN) else network.layers
-    *shared, hidden, activation, _ = layers
+    if not isinstance(network, NatureCNN):
+        assert isinstance(space, gym.spaces.Box)
+        return DuellingMLP(space.shape[0], hidden_sizes, num_actions)
+    hidden, activation, _ = network.head
     assert isinstance(hidden, nn.Linear)
     streams = nn.Linear(hidden.in_features, 2 * hidden.out_features)
     output = DuellingOutput(hidden.out_features, num_actions)
-    duelling = nn.Sequential(*shared, streams, activation, output)
-    if isinstance(network, NatureCNN):
-        network.head = duelling
-    else:
-        network.layers = duelling
+    network.head = nn.Sequential(streams, activation, output)
     return network
