@@ -55,6 +55,8 @@ class TD3Config:
     target_noise: float = 0.2  # standard deviation
     target_noise_clip: float = 0.5  # the largest noise on a target's action
     hidden_sizes: tuple[int, ...] = (400, 300)  # units, of the actor and of each critic
+    layer_norm: bool = False  # normalise the critics' hidden layers (Ball et al. 2023)
+    num_return_steps: int = 1  # rewards in a return; more than 1: n-step returns
     overlap: bool = False  # step the environment while the gradient step runs; same results
 
     def __post_init__(self) -> None:
@@ -65,7 +67,8 @@ class TD3Config:
             check(name, getattr(self, name), getattr(self, name) >= 0, "a number >= 0")
         check("gamma", self.gamma, 0 <= self.gamma <= 1, "in [0, 1]")
         check("tau", self.tau, 0 < self.tau <= 1, "in (0, 1]")
-        for name in ("batch_size", "replay_capacity", "update_period", "policy_period"):
+        whole = ("batch_size", "replay_capacity", "update_period", "policy_period")
+        for name in (*whole, "num_return_steps"):
             value = getattr(self, name)
             check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
         starts, capacity = self.learning_starts, self.replay_capacity
@@ -97,7 +100,13 @@ class TD3(Agent):
             self.actor: nn.Module = nn.Sequential(
                 make_network(space, self.num_actions, config.hidden_sizes), nn.Tanh()
             )
-            self.critics = Critics(space, self.num_actions, config.hidden_sizes, num_critics=2)
+            self.critics = Critics(
+                space,
+                self.num_actions,
+                config.hidden_sizes,
+                num_critics=2,
+                layer_norm=config.layer_norm,
+            )
         self.actor.to(device)
         self.critics.to(device)
         self.actor_target = copy.deepcopy(self.actor).requires_grad_(False)
@@ -131,6 +140,8 @@ class TD3(Agent):
             directory=config.replay_dir,
             action_shape=actions.shape,
             action_dtype=np.float32,
+            num_return_steps=config.num_return_steps,
+            gamma=config.gamma,
         )
         self.loop = OffPolicyLoop(env, self.replay, config, self.generators["replay"], seed)
 
@@ -154,7 +165,8 @@ class TD3(Agent):
 
         a' is the target actor's action plus clipped noise: near actions shall have near values
         (equations 14 and 15). An episode that was only truncated goes on, so its last transition
-        bootstraps.
+        bootstraps. With n-step returns r is the discounted sum of k rewards, s' comes k steps later
+        and gamma^k stands for gamma.
 
         Args:
             batch: Transitions.
@@ -165,7 +177,8 @@ class TD3(Agent):
         noise = (config.target_noise * noise).clamp(-bound, bound)  # [B, A]
         next_action = (self.actor_target(batch.next_obs) + noise).clamp(-1, 1)  # [B, A]
         next_q: Tensor = self.critics_target(batch.next_obs, next_action).amin(dim=0)  # [B]
-        return batch.reward + config.gamma * next_q * ~batch.terminated
+        discount = config.gamma if batch.discount is None else batch.discount
+        return batch.reward + discount * next_q * ~batch.terminated
 
     def critic_loss(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return sum_i mean (Q_i(s, a) - y)^2, a scalar, and both Q(s, a), shape [2, B]."""

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mario_rl_agents.common.networks import make_encoder
 
@@ -56,9 +57,20 @@ class Critics(nn.Module):
         num_actions: int,
         hidden_sizes: Sequence[int],
         num_critics: int,
+        layer_norm: bool = False,
     ) -> None:
-        """Build them for observations of `space` and actions of `num_actions` numbers."""
+        """Build them.
+
+        Args:
+            space: Of the observations.
+            num_actions: Numbers in an action.
+            hidden_sizes: Units of the layers.
+            num_critics: N.
+            layer_norm: Whether hidden layers are brought to mean 0 and variance 1 before their
+                ReLU, which keeps values far from the data from growing (Ball et al. 2023).
+        """
         super().__init__()
+        self._layer_norm = layer_norm
         self.encoder, num_features = make_encoder(space)
         sizes = [num_features + num_actions, *hidden_sizes, 1]
         self.layers = nn.ModuleList(
@@ -77,7 +89,10 @@ class Critics(nn.Module):
         x = torch.cat((self.encoder(obs), action), dim=1)  # [B, F + A]
         *hidden, output = self.layers
         for layer in hidden:
-            x = layer(x, num_critics).relu()  # [N, B, H]
+            x = layer(x, num_critics)  # [N, B, H]
+            if self._layer_norm:
+                x = F.layer_norm(x, x.shape[2:])
+            x = x.relu()
         values: Tensor = output(x, num_critics).squeeze(2)  # [N, B]
         return values
 
