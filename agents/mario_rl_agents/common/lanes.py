@@ -134,8 +134,9 @@ def make_lanes(env: gym.Env[Any, Any], num_envs: int) -> Lanes:
             f"num_envs = {num_envs} needs an environment made by gymnasium.make, which can be made "
             f"again; {env} was not: register it, or use num_envs = 1"
         )
+    blind = {"render_mode": None} if "render_mode" in spec.kwargs else {}
     if spec.id.startswith(_NATIVE_PREFIX):
-        keywords = {**spec.kwargs, "render_mode": None, "max_episode_steps": spec.max_episode_steps}
+        keywords = {**spec.kwargs, **blind, "max_episode_steps": spec.max_episode_steps}
         with gym.make(spec.id, **keywords) as bare:
             # The user's own wrappers would be missing.
             is_bare = bare.spec and bare.spec.additional_wrappers == spec.additional_wrappers
@@ -146,7 +147,7 @@ def make_lanes(env: gym.Env[Any, Any], num_envs: int) -> Lanes:
             if not isinstance(envs, SyncVectorEnv):
                 return VectorLanes(envs)
             envs.close()  # the native core is not built: single ones do the same for less
-    return SingleLanes([gym.make(spec, render_mode=None) for _ in range(num_envs)])
+    return SingleLanes([gym.make(spec, **blind) for _ in range(num_envs)])
 
 
 def _info_of(infos: dict[str, Any], lane: int) -> dict[str, Any]:
