@@ -76,9 +76,19 @@ def best(values: Tensor) -> int:
     return index
 
 
-def dense(layers: Sequence[tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
-    """Return the outputs of weights [inputs, outputs] and biases, with ReLU between layers."""
+def dense(layers: Sequence[tuple[Tensor, Tensor]], x: Tensor, *, normalise: bool = False) -> Tensor:
+    """Return the outputs of weights [inputs, outputs] and biases, with ReLU between layers.
+
+    Args:
+        layers: First to last.
+        x: The inputs.
+        normalise: Whether each hidden layer has its mean taken away and is divided by its standard
+            deviation before the ReLU (Ba et al. 2016, "Layer normalization", equation 3).
+    """
     for number, (weights, biases) in enumerate(layers):
+        if number > 0 and normalise:
+            centred = x - mean(list(x))
+            x = centred / torch.sqrt(mean(list(centred * centred)) + 1e-5)
         if number > 0:
             x = torch.where(x > 0, x, torch.zeros_like(x))
         x = total([x[i] * weights[i] for i in range(len(x))]) + biases

@@ -130,12 +130,12 @@ def scalar(module: nn.Module) -> Callable[[Tensor], Tensor]:
     return lambda obs: network(module)(obs)[0]
 
 
-def critic(critics: Any, i: int) -> literal.ActionValue:
+def critic(critics: Any, i: int, *, layer_norm: bool = False) -> literal.ActionValue:
     """Return one of several critics as a function of one observation and one action."""
 
     def value(obs: Tensor, action: Tensor) -> Tensor:
         layers = [(layer.weight[i], layer.bias[i, 0]) for layer in critics.layers]
-        return literal.dense(layers, torch.cat([obs, action]))[0]
+        return literal.dense(layers, torch.cat([obs, action]), normalise=layer_norm)[0]
 
     return value
 

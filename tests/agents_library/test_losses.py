@@ -145,28 +145,32 @@ def test_a_whole_update_of_values(agent_class):
 
 
 def td3_critic_literal(agent: TD3, nets: dict[str, Any], batch: Batch, noise: Tensor) -> Tensor:
-    config, actor, target = agent.config, network(nets["actor_target"]), nets["critics_target"]
+    config, actor = agent.config, network(nets["actor_target"])
+    first, second = (critic(nets["critics"], i, layer_norm=config.layer_norm) for i in (0, 1))
+    lagging = [critic(nets["critics_target"], i, layer_norm=config.layer_norm) for i in (0, 1)]
+    discounts = [config.gamma] * NUM_TRANSITIONS
+    if batch.discount is not None:
+        discounts = batch.discount.tolist()
+    steps = transitions(batch)
     targets = [
         literal.td3_target(
             lambda obs: torch.tanh(actor(obs)),
-            (critic(target, 0), critic(target, 1)),
+            (lagging[0], lagging[1]),
             t,
             config.target_noise * noise[i],
             config.target_noise_clip,
-            config.gamma,
+            discounts[i],
         )
-        for i, t in enumerate(transitions(batch))
+        for i, t in enumerate(steps)
     ]
-    steps = transitions(batch)
-    first = literal.critic_loss(critic(nets["critics"], 0), steps, targets)
-    return first + literal.critic_loss(critic(nets["critics"], 1), steps, targets)
+    return literal.critic_loss(first, steps, targets) + literal.critic_loss(second, steps, targets)
 
 
-def actor_literal(actor: nn.Module, critics: nn.Module, batch: Batch) -> Tensor:
+def actor_literal(actor: nn.Module, first_critic: literal.ActionValue, batch: Batch) -> Tensor:
     """Return the loss of DDPG's and TD3's actor."""
     outputs = network(actor)
     return literal.deterministic_actor_loss(
-        lambda obs: torch.tanh(outputs(obs)), critic(critics, 0), transitions(batch)
+        lambda obs: torch.tanh(outputs(obs)), first_critic, transitions(batch)
     )
 
 
@@ -175,30 +179,31 @@ TD3_CONFIG = TD3Config(
 )
 
 
-def test_td3_critics():
-    agent = make(TD3, TD3_CONFIG, CONTINUOUS)
-    batch = make_batch(4, CONTINUOUS)
-    noise = torch.from_numpy(np.random.default_rng(5).normal(size=(NUM_TRANSITIONS, 2)))
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("n_step", [False, True])
+def test_td3(layer_norm, n_step):
+    agent = make(TD3, dataclasses.replace(TD3_CONFIG, layer_norm=layer_norm), CONTINUOUS)
+    rng = np.random.default_rng(5)
+    noise = torch.from_numpy(rng.normal(size=(NUM_TRANSITIONS, 2)))
     assert (0.4 * noise.abs() > 0.3).any(), "noise is clipped"
     assert (0.4 * noise.abs() < 0.3).any(), "noise is not clipped"
+    discount = GAMMA ** rng.integers(1, 4, NUM_TRANSITIONS).astype(np.float64)
+    batch = make_batch(4, CONTINUOUS, discount=torch.from_numpy(discount) if n_step else None)
+    targets = [agent.actor_target, agent.critics_target]
     check_loss(
         agent,
         lambda: agent.critic_loss(batch, noise)[0],
         lambda: td3_critic_literal(agent, agent.networks, batch, noise),
         learning=[agent.critics],
-        constant=[agent.actor, agent.actor_target, agent.critics_target],
+        constant=[agent.actor, *targets],
     )
-
-
-def test_td3_actor():
-    agent = make(TD3, TD3_CONFIG, CONTINUOUS)
-    batch = make_batch(5, CONTINUOUS)
+    first = critic(agent.critics, 0, layer_norm=layer_norm)
     check_loss(
         agent,
         lambda: agent.actor_loss(batch.obs),
-        lambda: actor_literal(agent.actor, agent.critics, batch),
+        lambda: actor_literal(agent.actor, first, batch),
         learning=[agent.actor],
-        constant=[agent.actor_target, agent.critics_target],
+        constant=targets,
     )
 
 
@@ -215,7 +220,9 @@ def test_a_whole_update_of_td3():
         loss = td3_critic_literal(agent, nets, batch, torch.from_numpy(noise).double())
         descend(loss, [nets["critics"]])
         if number % 2 == 0:
-            descend(actor_literal(nets["actor"], nets["critics"], batch), [nets["actor"]])
+            descend(
+                actor_literal(nets["actor"], critic(nets["critics"], 0), batch), [nets["actor"]]
+            )
             average(nets["actor_target"], nets["actor"], 0.2)
             average(nets["critics_target"], nets["critics"], 0.2)
         agent.update(batch)
@@ -288,7 +295,7 @@ def test_ddpg():
     check_loss(
         agent,
         lambda: agent.actor_loss(batch.obs),
-        lambda: actor_literal(agent.actor, agent.critic, batch),
+        lambda: actor_literal(agent.actor, critic(agent.critic, 0), batch),
         learning=[agent.actor],
         constant=targets,
     )
@@ -303,7 +310,7 @@ def test_a_whole_update_of_ddpg():
     for seed in (1, 2):
         batch = make_batch(seed, CONTINUOUS)
         descend(ddpg_critic_literal(agent, nets, batch), [nets["critic"]])
-        descend(actor_literal(nets["actor"], nets["critic"], batch), [nets["actor"]])
+        descend(actor_literal(nets["actor"], critic(nets["critic"], 0), batch), [nets["actor"]])
         average(nets["actor_target"], nets["actor"], 0.2)
         average(nets["critic_target"], nets["critic"], 0.2)
         agent.update(batch)
