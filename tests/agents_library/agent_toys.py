@@ -9,8 +9,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from mario_rl_agents.common.agent import Agent
 from mario_rl_agents.common.replay import Batch
-from mario_rl_agents.dqn import DQN, DQNConfig
+from mario_rl_agents.dqn import DQNConfig
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,7 +129,7 @@ SIDE_CONFIG = DQNConfig(
 )
 
 
-def weights(agent: DQN) -> dict[str, torch.Tensor]:
+def weights(agent: Agent) -> dict[str, torch.Tensor]:
     """Return copies of all that a checkpoint holds in tensors: networks and optimiser."""
     return {name: x.clone() for name, x in agent.tensors().items()}
 
