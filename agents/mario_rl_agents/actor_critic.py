@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mario_rl_agents.common.adam import Adam
 from mario_rl_agents.common.distributions import make_distribution
 from mario_rl_agents.common.finite import read_losses
 from mario_rl_agents.common.networks import MLP, is_image, make_encoder
@@ -79,7 +80,7 @@ class ActorCritic(OnPolicyAgent):
         for network in self.networks.values():
             network.to(device)
         parameters = [x for network in self.networks.values() for x in network.parameters()]
-        self.optimizer = torch.optim.Adam(parameters, config.learning_rate, fused=True)
+        self.optimizer = Adam(parameters, config.learning_rate)
         self.optimizers = {"optimizer": self.optimizer}
         self.loop = OnPolicyLoop(env, config.num_envs, seed)
         self._heads = torch.empty(0)  # [N, P + 1], of the observation acted on, with its graph
@@ -171,8 +172,7 @@ class ActorCritic(OnPolicyAgent):
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self.config.max_grad_norm is not None:
-            parameters = self.optimizer.param_groups[0]["params"]
-            nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
+            self.optimizer.clip_gradients(self.config.max_grad_norm)
         self.optimizer.step()
         self.num_updates += 1
         return losses

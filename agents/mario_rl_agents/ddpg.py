@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mario_rl_agents.common.adam import Adam
 from mario_rl_agents.common.agent import Agent, Callback
 from mario_rl_agents.common.continuous import ActionScale, Critics, soft_update
 from mario_rl_agents.common.finite import read_losses
@@ -98,12 +99,8 @@ class DDPG(Agent):
         self.critic.to(device)
         self.actor_target = copy.deepcopy(self.actor).requires_grad_(False)
         self.critic_target = copy.deepcopy(self.critic).requires_grad_(False)
-        self.actor_optimizer = torch.optim.Adam(
-            self.actor.parameters(), config.actor_learning_rate, fused=True
-        )
-        self.critic_optimizer = torch.optim.Adam(
-            self.critic.parameters(), config.critic_learning_rate, fused=True
-        )
+        self.actor_optimizer = Adam(self.actor.parameters(), config.actor_learning_rate)
+        self.critic_optimizer = Adam(self.critic.parameters(), config.critic_learning_rate)
         self.networks = {
             "actor": self.actor,
             "critic": self.critic,

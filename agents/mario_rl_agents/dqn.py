@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mario_rl_agents.common.adam import Adam
 from mario_rl_agents.common.agent import Agent, Callback
 from mario_rl_agents.common.duelling import make_duelling_network
 from mario_rl_agents.common.finite import read_losses
@@ -139,7 +140,7 @@ class DQN(Agent):
             self.q: nn.Module = make(space, self.num_actions, config.hidden_sizes)
         self.q.to(device)
         self.q_target = copy.deepcopy(self.q).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.q.parameters(), config.learning_rate, fused=True)
+        self.optimizer = Adam(self.q.parameters(), config.learning_rate)
         self._weights: list[Tensor] = list(self.q.parameters())
         self._target_weights: list[Tensor] = list(self.q_target.parameters())
         self.networks = {"q": self.q, "q_target": self.q_target}
@@ -232,7 +233,7 @@ class DQN(Agent):
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self.config.max_grad_norm is not None:
-            nn.utils.clip_grad_norm_(self.q.parameters(), self.config.max_grad_norm)
+            self.optimizer.clip_gradients(self.config.max_grad_norm)
         self.optimizer.step()
         self.num_updates += 1
         if self.num_updates % self.config.target_update_period == 0:

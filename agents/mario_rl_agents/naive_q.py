@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mario_rl_agents.common.adam import Adam
 from mario_rl_agents.common.agent import Agent, Callback
 from mario_rl_agents.common.finite import read_losses
 from mario_rl_agents.common.networks import is_image, make_network
@@ -147,7 +148,7 @@ class NaiveQ(Agent):
         if config.target_network:
             self.q_target = copy.deepcopy(self.q).requires_grad_(False)
             self.networks["q_target"] = self.q_target
-        self.optimizer = torch.optim.Adam(self.q.parameters(), config.learning_rate, fused=True)
+        self.optimizer = Adam(self.q.parameters(), config.learning_rate)
         self.optimizers = {"optimizer": self.optimizer}
         assert isinstance(space, gym.spaces.Box)  # make_network accepts nothing else
         # A memory of one transition is none: what is drawn from it is always the last step.

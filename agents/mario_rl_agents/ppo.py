@@ -11,8 +11,9 @@ import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from mario_rl_agents.common.adam import Adam
 from mario_rl_agents.common.distributions import make_distribution
 from mario_rl_agents.common.finite import read_losses
 from mario_rl_agents.common.networks import MLP, is_image, make_encoder
@@ -141,7 +142,7 @@ class PPO(OnPolicyAgent):
             self.networks["normaliser"] = self.normaliser
         for network in self.networks.values():
             network.to(device)
-        self.optimizer = torch.optim.Adam(parameters, config.learning_rate, fused=True)
+        self.optimizer = Adam(parameters, config.learning_rate)
         self.optimizers = {"optimizer": self.optimizer}
         self._learning_rate = config.make_schedule(
             config.learning_rate_schedule, config.learning_rate
@@ -306,8 +307,7 @@ class PPO(OnPolicyAgent):
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self.config.max_grad_norm is not None:
-            parameters = self.optimizer.param_groups[0]["params"]
-            nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
+            self.optimizer.clip_gradients(self.config.max_grad_norm)
         self.optimizer.step()
         self.num_updates += 1
         return losses

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mario_rl_agents.common.adam import Adam
 from mario_rl_agents.common.agent import Agent, Callback
 from mario_rl_agents.common.continuous import ActionScale, Critics, soft_update
 from mario_rl_agents.common.finite import read_losses
@@ -133,7 +134,7 @@ class SAC(Agent):
             network.to(device)
         # Adam takes each number by itself: one for all is the same as one for each network.
         parameters = [x for network in self.networks.values() for x in network.parameters()]
-        self.optimizer = torch.optim.Adam(parameters, config.learning_rate, fused=True)
+        self.optimizer = Adam(parameters, config.learning_rate)
         self.optimizers = {"optimizer": self.optimizer}
         # What bootstraps has a copy that follows slowly.
         source = self.value if config.value_network else self.critics

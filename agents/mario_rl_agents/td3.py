@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mario_rl_agents.common.adam import Adam
 from mario_rl_agents.common.agent import Agent, Callback
 from mario_rl_agents.common.continuous import ActionScale, Critics, soft_update
 from mario_rl_agents.common.finite import read_losses
@@ -111,12 +112,8 @@ class TD3(Agent):
         self.critics.to(device)
         self.actor_target = copy.deepcopy(self.actor).requires_grad_(False)
         self.critics_target = copy.deepcopy(self.critics).requires_grad_(False)
-        self.actor_optimizer = torch.optim.Adam(
-            self.actor.parameters(), config.actor_learning_rate, fused=True
-        )
-        self.critic_optimizer = torch.optim.Adam(
-            self.critics.parameters(), config.critic_learning_rate, fused=True
-        )
+        self.actor_optimizer = Adam(self.actor.parameters(), config.actor_learning_rate)
+        self.critic_optimizer = Adam(self.critics.parameters(), config.critic_learning_rate)
         self.networks = {
             "actor": self.actor,
             "critics": self.critics,
