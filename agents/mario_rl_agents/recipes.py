@@ -10,11 +10,13 @@ from typing import Any, Final
 import gymnasium as gym
 
 import mario_rl_envs  # noqa: F401  registers the environments of Mario
+from mario_rl_agents.actor_critic import ActorCritic, ActorCriticConfig
 from mario_rl_agents.common.agent import Agent
 from mario_rl_agents.ddpg import DDPG, DDPGConfig
 from mario_rl_agents.double_dqn import DoubleDQN
 from mario_rl_agents.dqn import DQN, DQNConfig
 from mario_rl_agents.naive_q import NaiveQ, NaiveQConfig
+from mario_rl_agents.ppo import PPO, PPOConfig
 from mario_rl_agents.random_agent import RandomAgent, RandomConfig
 from mario_rl_agents.sac import SAC, SACConfig
 from mario_rl_agents.td3 import TD3, TD3Config
@@ -25,6 +27,8 @@ ALGORITHMS: Final[Mapping[str, type[Agent]]] = MappingProxyType(
         "naive_q": NaiveQ,
         "dqn": DQN,
         "double_dqn": DoubleDQN,
+        "actor_critic": ActorCritic,
+        "ppo": PPO,
         "ddpg": DDPG,
         "td3": TD3,
         "sac": SAC,
@@ -232,6 +236,44 @@ _CONTINUOUS_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxy
     }
 )
 
+# (algorithm, environment, name) -> recipe, of actor-critic and PPO.
+_ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
+    {
+        # The author's 1,800 games, of 200 steps at most.
+        ("actor_critic", "CartPole-v0", "tutorial"): Recipe(
+            ActorCriticConfig(), total_steps=360_000
+        ),
+        ("actor_critic", ANY, "default"): Recipe(
+            ActorCriticConfig(
+                num_envs=16,
+                learning_rate=1e-3,
+                hidden_sizes=(128, 128),
+                entropy_coefficient=0.01,
+                max_grad_norm=0.5,
+            ),
+            total_steps=500_000,
+        ),
+        # 300 games of 200 steps at most. The note gives everything but the activation, ReLU here.
+        ("ppo", "CartPole-v0", "tutorial"): Recipe(PPOConfig(), total_steps=60_000),
+        # RL Baselines3 Zoo's settings (Raffin 2020) with gradients clipped and in fewer steps.
+        ("ppo", "LunarLander-v3", "default"): Recipe(
+            PPOConfig(
+                num_envs=16,
+                rollout_steps=1024,
+                num_epochs=4,
+                batch_size=64,
+                gamma=0.999,
+                gae_lambda=0.98,
+                entropy_coefficient=0.01,
+                max_grad_norm=0.5,
+                normalise_advantages=True,
+                hidden_sizes=(64, 64),
+            ),
+            total_steps=700_000,
+        ),
+    }
+)
+
 # (algorithm, environment, name) -> recipe.
 RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
     {
@@ -242,6 +284,7 @@ RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
         },
         **_VALUE_RECIPES,
         **_CONTINUOUS_RECIPES,
+        **_ON_POLICY_RECIPES,
     }
 )
 
