@@ -13,6 +13,8 @@ import contextlib
 import dataclasses
 import datetime
 import fcntl
+import functools
+import importlib.util
 import json
 import os
 import shutil
@@ -33,8 +35,8 @@ from mario_rl_agents.recipes import ALGORITHMS, find_recipe
 from mario_rl_agents.training import Outcome, Run, train, versions, write_json
 from rich.console import Console
 
-from benchmarks.throughput import cpu_name, describe_commit
-from benchmarks.tutorial_rows import ROWS, Row
+from benchmarks.throughput import ROOT, cpu_name, describe_commit
+from benchmarks.tutorial_rows import LADDER, MEASURES, ROWS, Row
 
 UNFINISHED: Final = 3  # exit codes
 BUSY: Final = 75
@@ -42,6 +44,7 @@ NUM_TEST_GAMES: Final = 100
 NUM_STOP_GAMES: Final = 20  # of the tests that can end training early
 TEST_SEED: Final = 1_000_000  # far from the seeds of training; 100 apart are those of a stop's test
 STOP_SEED: Final = 2_000_000
+MAX_NAIVE_SCORE: Final = 60.0  # points, of the ladder's first rung
 PROGRESS_PERIOD: Final = 2.0  # seconds between two notes of how far it is
 
 
@@ -93,7 +96,6 @@ def run_job(
     *,
     minutes: float | None = None,
     checkpoint_seconds: float = 60.0,
-    fresh: bool = False,
 ) -> bool:
     """Train, test and measure, from wherever the last process stopped; whether it is finished.
 
@@ -103,14 +105,11 @@ def run_job(
         out: where the jobs' folders are.
         minutes: after which training stops; None is no limit.
         checkpoint_seconds: time between checkpoints: what a kill can cost.
-        fresh: begin anew.
 
     Raises:
         JobError: the folder holds a run of another recipe.
     """
     folder = job_folder(out, row, seed)
-    if fresh and folder.exists():
-        shutil.rmtree(folder)
     run, agent = open_job(row, seed, folder)
     watch = Stopwatch(folder)
     games = GameLimit(row.games)
@@ -131,6 +130,74 @@ def run_job(
             return False
     write_json(folder / "result.json", measure(row, seed, run, agent, stop))
     return True
+
+
+def run_ladder(row: Row, seed: int, out: Path, *, minutes: float | None = None) -> bool:
+    """Train the rungs of examples/why_naive_q_fails.py that are missing; whether all are there.
+
+    Args:
+        row: the ladder's.
+        seed: of every rung.
+        out: where the jobs' folders are.
+        minutes: after which no further rung is begun; None is no limit.
+    """
+    start, parent = time.monotonic(), os.getppid()
+    folder = job_folder(out, row, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    example = load_ladder()
+    for rung in example.RUNGS:
+        path = folder / f"{rung}.json"
+        before = read_progress(folder)
+        if path.is_file():
+            continue
+        if minutes is not None and time.monotonic() - start >= 60 * minutes:
+            return False
+        if os.getppid() != parent:
+            return False
+        begun = time.monotonic()
+        num_steps = row.total_steps // len(example.RUNGS)
+        write_json(path, example.train(rung, seed, num_steps, example.CONFIG))
+        progress = {
+            "seconds": before["seconds"] + time.monotonic() - begun,
+            "commits": list(dict.fromkeys([*before["commits"], describe_commit()])),
+            "steps": before["steps"] + num_steps,
+            "games": 0,
+        }
+        write_json(folder / "progress.json", progress)
+    scores = {rung: read_rung(folder, rung)["final_score"] for rung in example.RUNGS}
+    first, *_, last = scores.values()
+    progress = read_progress(folder)
+    result = {
+        "value": last,
+        "reached": first < MAX_NAIVE_SCORE and last >= row.target,
+        "measures": {name: last if name == "test" else None for name in MEASURES},
+        "rungs": scores,
+        "reloaded": None,
+        "stopped_early": False,
+        "steps": progress["steps"],
+        "games": None,
+        **origin(row, seed, progress),
+    }
+    write_json(folder / "result.json", result)
+    return True
+
+
+def load_ladder() -> Any:
+    """Return the module of the example."""
+    path = ROOT / "examples" / "why_naive_q_fails.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def read_rung(folder: Path, rung: str) -> dict[str, Any]:
+    """Return how a rung of the ladder went."""
+    found = read_json(folder / f"{rung}.json")
+    assert found is not None
+    return found
 
 
 def open_job(row: Row, seed: int, folder: Path) -> tuple[Run, Agent]:
@@ -284,13 +351,10 @@ def measure(row: Row, seed: int, run: Run, agent: Agent, stop: StopTest) -> dict
         "kept": kept.return_mean,
         **training_measures(returns),
         "cleared": kept.clear_rate,
+        "ladder": None,
     }
     value = measures[row.measure]
     return {
-        "row": row.id,
-        "seed": seed,
-        "measure": row.measure,
-        "target": row.target,
         "value": value,
         "reached": value is not None and value >= row.target,
         "measures": measures,
@@ -301,8 +365,19 @@ def measure(row: Row, seed: int, run: Run, agent: Agent, stop: StopTest) -> dict
         "steps": agent.num_steps,
         "games": agent.num_episodes,
         "updates": agent.num_updates,
-        "minutes": progress["seconds"] / 60,
         "config": dataclasses.asdict(agent.config),
+        **origin(row, seed, progress),
+    }
+
+
+def origin(row: Row, seed: int, progress: dict[str, Any]) -> dict[str, Any]:
+    """Return what a result comes from."""
+    return {
+        "row": row.id,
+        "seed": seed,
+        "measure": row.measure,
+        "target": row.target,
+        "minutes": progress["seconds"] / 60,
         "commits": progress["commits"],
         "versions": versions(),
         "hardware": f"{cpu_name()}, {os.cpu_count()} cores",
@@ -341,19 +416,18 @@ def main() -> None:
     arguments = parser.parse_args()
     row = next(row for row in ROWS if row.id == arguments.row)
     torch.set_num_threads(1)
-    if row.algorithm not in ALGORITHMS:
+    if row.algorithm not in (*ALGORITHMS, LADDER):
         sys.exit(f"there is no algorithm {row.algorithm!r} yet")
     with locked(job_folder(arguments.out, row, arguments.seed)) as free:
         if not free:
             sys.exit(BUSY)
-        finished = run_job(
-            row,
-            arguments.seed,
-            arguments.out,
-            minutes=arguments.minutes,
-            checkpoint_seconds=arguments.checkpoint_seconds,
-            fresh=arguments.fresh,
-        )
+        if arguments.fresh:
+            shutil.rmtree(job_folder(arguments.out, row, arguments.seed), ignore_errors=True)
+        if row.algorithm == LADDER:
+            run = run_ladder
+        else:
+            run = functools.partial(run_job, checkpoint_seconds=arguments.checkpoint_seconds)
+        finished = run(row, arguments.seed, arguments.out, minutes=arguments.minutes)
     sys.exit(0 if finished else UNFINISHED)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +16,15 @@ from mario_rl_agents.recipes import find_recipe, make_env
 from mario_rl_agents.training import write_json
 
 from benchmarks.throughput import ROOT, save
-from benchmarks.tutorial_jobs import job_folder, read_json, read_progress, read_result
-from benchmarks.tutorial_rows import MEASURES, Row
+from benchmarks.tutorial_jobs import (
+    job_folder,
+    load_ladder,
+    read_json,
+    read_progress,
+    read_result,
+    read_rung,
+)
+from benchmarks.tutorial_rows import LADDER, MEASURES, Row
 
 RESULTS: Final = ROOT / "benchmarks" / "results.md"
 CURVES: Final = ROOT / "benchmarks" / "curves"
@@ -40,15 +48,20 @@ def write_report(
     found = {row.id: results(row, out) for row in rows}
     pictures = []
     for row in rows:
+        if row.algorithm == LADDER:
+            if found[row.id]:
+                draw_ladder(row, out, curves / f"{row.id}.png")
+                pictures.append(link(row, curves, page))
+            continue
         folders = [folder for _, folder in job_folders(row, out)]
         histories = [games for games in map(read_games, folders) if games]
         if histories:
-            picture = curves / f"{row.id}.png"
-            draw(row, histories, random_play(row, out), picture)
-            pictures.append(f"![{row.id}: {row.title}]({picture.relative_to(page.parent)})")
+            draw(row, histories, random_play(row, out), curves / f"{row.id}.png")
+            pictures.append(link(row, curves, page))
     parts = [
         table(rows, found, out),
         other_measures(rows, found),
+        ladder(rows, found),
         footnote([result for each in found.values() for result in each]),
         "\n".join(pictures),
     ]
@@ -91,7 +104,7 @@ def table(rows: Sequence[Row], found: dict[str, list[dict[str, Any]]], out: Path
                 with_seeds(values),
                 f"{reached} of {len(done)}",
                 mean_and_range([r["steps"] for r in done]) + ", stopped early" * bool(early),
-                mean_and_range([result["games"] for result in done]),
+                mean_and_range([r["games"] for r in done if r["games"] is not None]),
                 mean_and_range([result["minutes"] for result in done], digits=1),
             ]
         else:
@@ -125,7 +138,7 @@ def state(row: Row, out: Path) -> str:
 
 def other_measures(rows: Sequence[Row], found: dict[str, list[dict[str, Any]]]) -> str:
     """Return the same runs seen in every way, in Markdown."""
-    names = [name for name in MEASURES if name != "cleared"]
+    names = [name for name in MEASURES if name not in ("cleared", "ladder")]
     lines = [
         f"| row | {' | '.join(MEASURES[name] for name in names)} | after reloading |",
         f"|---|{'---:|' * (len(names) + 1)}",
@@ -142,6 +155,18 @@ def other_measures(rows: Sequence[Row], found: dict[str, list[dict[str, Any]]]) 
         if found[row.id]:
             lines.append(f"| {row.id} | {' | '.join(cells)} |")
     return "The same runs, seen in every way:\n\n" + "\n".join(lines) if len(lines) > 2 else ""
+
+
+def ladder(rows: Sequence[Row], found: dict[str, list[dict[str, Any]]]) -> str:
+    """Return the scores of all rungs of the ladder, in Markdown."""
+    lines: list[str] = []
+    for result in (each for row in rows if row.algorithm == LADDER for each in found[row.id]):
+        rungs: dict[str, float] = result["rungs"]
+        if not lines:
+            lines += [f"| rung | {' | '.join(rungs)} |", f"|---|{'---:|' * len(rungs)}"]
+        scores = " | ".join(number(score) for score in rungs.values())
+        lines.append(f"| seed {result['seed']} | {scores} |")
+    return "The rungs of T3, 100 test games each:\n\n" + "\n".join(lines) if lines else ""
 
 
 def footnote(done: list[dict[str, Any]]) -> str:
@@ -162,6 +187,21 @@ def footnote(done: list[dict[str, Any]]) -> str:
         f"{', '.join(dates)}; commits {', '.join(commits)}; {', '.join(hardware)}; "
         f"{', '.join(sorted(versions | gymnasium))}."
     )
+
+
+def link(row: Row, curves: Path, page: Path) -> str:
+    """Return the Markdown of a row's picture."""
+    picture = curves / f"{row.id}.png"
+    return f"![{row.id}: {row.title}]({os.path.relpath(picture, page.parent)})"
+
+
+def draw_ladder(row: Row, out: Path, path: Path) -> None:
+    """Draw the rungs as the example does, of the seeds that are finished."""
+    example = load_ladder()
+    folders = [f for _, f in job_folders(row, out) if (f / "result.json").is_file()]
+    results = [read_rung(folder, rung) for folder in folders for rung in example.RUNGS]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    example.draw(results, list(example.RUNGS), path)
 
 
 def random_play(row: Row, out: Path) -> tuple[float, float]:
@@ -269,7 +309,9 @@ def with_seeds(values: Sequence[float]) -> str:
 
 
 def mean_and_range(values: Sequence[float], digits: int = 0) -> str:
-    """Return "300", or "512,000 [480,000 to 550,000]" where they differ."""
+    """Return "300", or "512,000 [480,000 to 550,000]" where they differ; nothing of nothing."""
+    if not values:
+        return ""
     mean, low, high = (
         f"{each:,.{digits}f}" for each in (statistics.mean(values), min(values), max(values))
     )

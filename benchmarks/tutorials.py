@@ -42,7 +42,7 @@ from benchmarks.tutorial_jobs import (  # noqa: E402
     read_result,
 )
 from benchmarks.tutorial_report import write_report  # noqa: E402
-from benchmarks.tutorial_rows import ROWS, Row, find_rows  # noqa: E402
+from benchmarks.tutorial_rows import LADDER, ROWS, Row, find_rows  # noqa: E402
 
 POLL_PERIOD: Final = 0.5  # seconds
 BUSY_PERIOD: Final = 10.0  # seconds before a job that another process is at is tried again
@@ -117,7 +117,7 @@ def run_jobs(jobs: list[Job], options: argparse.Namespace) -> None:
     deadline = None if options.minutes is None else start + 60 * options.minutes
     waiting: list[Job] = []
     for job in jobs:
-        if job.row.algorithm not in ALGORITHMS:
+        if job.row.algorithm not in (*ALGORITHMS, LADDER):
             job.state = f"failed: there is no algorithm {job.row.algorithm!r}"
         elif read_result(options.out, job.row, job.seed) is not None and not options.fresh:
             job.state = "finished"
