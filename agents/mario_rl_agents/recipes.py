@@ -11,6 +11,7 @@ import gymnasium as gym
 
 import mario_rl_envs  # noqa: F401  registers the environments of Mario
 from mario_rl_agents.actor_critic import ActorCritic, ActorCriticConfig
+from mario_rl_agents.a3c import A3C, A3CConfig
 from mario_rl_agents.common.agent import Agent
 from mario_rl_agents.ddpg import DDPG, DDPGConfig
 from mario_rl_agents.double_dqn import DoubleDQN
@@ -32,6 +33,7 @@ ALGORITHMS: Final[Mapping[str, type[Agent]]] = MappingProxyType(
         "ddpg": DDPG,
         "td3": TD3,
         "sac": SAC,
+        "a3c": A3C,
     }
 )
 
@@ -255,6 +257,20 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
         ),
         # 300 games of 200 steps at most. The note gives everything but the activation, ReLU here.
         ("ppo", "CartPole-v0", "tutorial"): Recipe(PPOConfig(), total_steps=60_000),
+        ("ppo", "CartPole-v1", "default"): Recipe(
+            PPOConfig(
+                num_envs=8,
+                rollout_steps=128,
+                num_epochs=10,
+                batch_size=256,
+                learning_rate=1e-3,
+                max_grad_norm=0.5,
+                normalise_advantages=True,
+                hidden_sizes=(64, 64),
+                learning_rate_schedule="linear",
+            ),
+            total_steps=100_000,
+        ),
         # RL Baselines3 Zoo's settings (Raffin 2020) with gradients clipped and in fewer steps.
         ("ppo", "LunarLander-v3", "default"): Recipe(
             PPOConfig(
@@ -271,6 +287,38 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
             ),
             total_steps=700_000,
         ),
+    }
+)
+
+_A3C_CONFIG: Final = A3CConfig(
+    t_max=20,
+    learning_rate=1e-3,
+    entropy_coefficient=0.01,
+    max_grad_norm=0.5,
+)
+
+# (algorithm, environment, name) -> recipe, of A3C: one worker a core.
+_A3C_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
+    {
+        # The note gives Adam, t_max and the networks; gamma is the usual 0.99. 5,000 games are at
+        # most so many steps.
+        ("a3c", "CartPole-v0", "tutorial"): Recipe(A3CConfig(), total_steps=1_000_000),
+        ("a3c", "CartPole-v0", "default"): Recipe(_A3C_CONFIG, total_steps=400_000),
+        ("a3c", "CartPole-v1", "default"): Recipe(_A3C_CONFIG, total_steps=500_000),
+        ("a3c", MARIO, "default"): Recipe(
+            A3CConfig(
+                t_max=20,
+                learning_rate=1e-4,
+                gamma=0.95,
+                reward_scale=0.05,
+                entropy_coefficient=0.01,
+                max_grad_norm=0.5,
+                hidden_sizes=(),
+            ),
+            total_steps=2_000_000,
+            evaluation_epsilon=_EVALUATION_EPSILON,
+        ),
+        ("a3c", ANY, "default"): Recipe(_A3C_CONFIG, total_steps=500_000),
     }
 )
 
