@@ -124,18 +124,20 @@ def n_step_returns(reward: Tensor, bootstrap: float, gamma: float) -> Tensor:
     return reward.new_tensor(returns[::-1])
 
 
-def a3c_losses(network: ActorCritic, segment: Segment, config: A3CConfig) -> dict[str, Tensor]:
-    """Return the loss of a segment under `losses/total`, and its parts, all scalars.
+def a3c_loss(
+    network: ActorCritic, segment: Segment, config: A3CConfig
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the loss of a segment, and its parts under their log keys, all scalars.
 
         L = mean_t(- log pi(a_t|s_t) (R_t - V(s_t)) + c_v (R_t - V(s_t))^2 - c_e H(pi(.|s_t)))
 
-    The advantage R_t - V(s_t) is a constant in the first term. Mnih et al. 2016 add gradients up
-    where this takes their mean: with Adam that changes clipping and nothing else.
+    R_t - V(s_t) is a constant in the first term. Mnih et al. 2016 add up over the segment where
+    this takes the mean: to Adam a constant factor is the same, and clipping has its own scale.
     """
     features = network.encoder(segment.obs)  # [T + 1, F]
     value = network.value(features).squeeze(1)  # [T + 1]
     outputs = network.policy(features[:-1])  # [T, P]
-    # Truncated or not over yet: something follows, and is worth V. Terminated: nothing does.
+    # Terminated: nothing follows. Truncated, or not over yet: what follows is worth V.
     bootstrap = 0.0 if segment.terminated else value[-1].item()
     returns = n_step_returns(config.reward_scale * segment.reward, bootstrap, config.gamma)  # [T]
     advantage = returns - value[:-1]  # [T]
@@ -143,9 +145,10 @@ def a3c_losses(network: ActorCritic, segment: Segment, config: A3CConfig) -> dic
     policy_loss = -(log_prob * advantage.detach()).mean()
     value_loss = advantage.square().mean()
     entropy = network.distribution.entropy(outputs).mean()
-    total = policy_loss + config.value_coefficient * value_loss
-    return {
-        "losses/total": total - config.entropy_coefficient * entropy,
+    loss = (
+        policy_loss + config.value_coefficient * value_loss - config.entropy_coefficient * entropy
+    )
+    return loss, {
         "losses/policy": policy_loss,
         "losses/value": value_loss,
         "charts/entropy": entropy,
@@ -195,6 +198,7 @@ class Actor:
             if episode is None:
                 self._obs[0] = self._obs[report.num_steps]
             else:
+                self._worker.flush()  # a reset can take its time
                 self._reset(seed=None)
 
     def _reset(self, seed: int | None) -> None:
@@ -251,13 +255,13 @@ class Actor:
     def _compute_gradient(self, segment: Segment) -> dict[str, float]:
         """Return the losses as numbers, with their gradient in `self._gradient`."""
         self._gradient.zero_()
-        losses = a3c_losses(self._network, segment, self._config)
-        losses["losses/total"].backward()  # type: ignore[no-untyped-call]
+        loss, parts = a3c_loss(self._network, segment, self._config)
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = self._gradient.norm()
         if self._config.max_grad_norm is not None:
             self._gradient *= (self._config.max_grad_norm / norm).clamp(max=1.0)
         # It reads the two counters of an agent, which are here as well.
-        return read_losses(cast(Agent, self), {**losses, "charts/gradient_norm": norm})
+        return read_losses(cast(Agent, self), {**parts, "charts/gradient_norm": norm})
 
 
 class A3C(Agent):
@@ -285,7 +289,7 @@ class A3C(Agent):
             self.network = ActorCritic(env, config.hidden_sizes)
         weights, _ = as_vector(self.network)
         self.optimizer = torch.optim.Adam([weights], config.learning_rate, config.betas)
-        self.networks = {"network": self.network}
+        self.networks = dict(self.network.named_children())
         self.optimizers = {"optimizer": self.optimizer}
         self.env_factory: EnvFactory | None = None
         num_workers = config.num_workers or num_cores()

@@ -10,8 +10,8 @@ from typing import Any, Final
 import gymnasium as gym
 
 import mario_rl_envs  # noqa: F401  registers the environments of Mario
-from mario_rl_agents.actor_critic import ActorCritic, ActorCriticConfig
 from mario_rl_agents.a3c import A3C, A3CConfig
+from mario_rl_agents.actor_critic import ActorCritic, ActorCriticConfig
 from mario_rl_agents.common.agent import Agent
 from mario_rl_agents.ddpg import DDPG, DDPGConfig
 from mario_rl_agents.double_dqn import DoubleDQN
@@ -333,6 +333,7 @@ RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
         **_VALUE_RECIPES,
         **_CONTINUOUS_RECIPES,
         **_ON_POLICY_RECIPES,
+        **_A3C_RECIPES,
     }
 )
 

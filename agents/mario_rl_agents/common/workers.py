@@ -30,7 +30,7 @@ from mario_rl_agents.common.shared_adam import shared
 
 # A server that has imported torch once forks each process off, in milliseconds instead of seconds;
 # it runs nothing else, so that no thread is lost in a fork. Elsewhere every process starts afresh.
-_START_METHOD: Final = "forkserver" if sys.platform == "linux" else "spawn"
+START_METHOD: Final = "forkserver" if sys.platform == "linux" else "spawn"
 _POLL_SECONDS: Final = 0.1  # at most until `receive` returns with nothing
 _STOP_SECONDS: Final = 10.0  # for a worker to end when it should, before it is killed
 _SEND_SECONDS: Final = 0.02  # reports are collected for so long: a pipe costs more than a report
@@ -253,8 +253,8 @@ class WorkerPool:
         return [(slot, place) for slot, place in enumerate(self._places) if not place.has_ended]
 
     def _start(self, slot: int) -> _Place:
-        context: Any = multiprocessing.get_context(_START_METHOD)
-        if _START_METHOD == "forkserver":
+        context: Any = multiprocessing.get_context(START_METHOD)
+        if START_METHOD == "forkserver":
             context.set_forkserver_preload([self._work.__module__])
         ours, theirs = context.Pipe()
         worker = Worker(slot, self._next_start(), self._num_workers == 1, theirs)
