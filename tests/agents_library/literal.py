@@ -426,6 +426,28 @@ def polyak(target: Sequence[float], online: Sequence[float], tau: float) -> list
     return [tau * x + (1 - tau) * y for x, y in zip(online, target, strict=True)]
 
 
+class AdamMoments:
+    """What Adam remembers of one parameter."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        """Begin with zeros."""
+        self.mean = torch.zeros(shape, dtype=torch.float64)
+        self.square = torch.zeros(shape, dtype=torch.float64)
+        self.num_steps = 0
+
+
+def adam(
+    x: Tensor, gradient: Tensor, moments: AdamMoments, rate: float, beta1: float, beta2: float
+) -> Tensor:
+    """Return what a step makes of `x` (Kingma and Ba 2015, algorithm 1, with epsilon 1e-8)."""
+    moments.num_steps += 1
+    moments.mean = beta1 * moments.mean + (1 - beta1) * gradient
+    moments.square = beta2 * moments.square + (1 - beta2) * gradient**2
+    mean_hat = moments.mean / (1 - beta1**moments.num_steps)
+    square_hat = moments.square / (1 - beta2**moments.num_steps)
+    return x - rate * mean_hat / (torch.sqrt(square_hat) + 1e-8)
+
+
 def finite_differences(
     function: Callable[[], Tensor], parameters: Sequence[Tensor], step: float = 1e-6
 ) -> Iterator[Tensor]:

@@ -1,7 +1,7 @@
 """What the checks of losses share: agents in float64, random batches, comparisons."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -29,25 +29,35 @@ class Spaces(gym.Env[Any, Any]):
 
 
 class Cut(gym.Env[Any, Any]):
-    """Episodes of three steps that end as told, with random observations; remembers every step."""
+    """Episodes that end as told, with random observations; remembers every step."""
 
     observation_space = gym.spaces.Box(-9, 9, (4,), np.float32)
+    made: ClassVar[list["Cut"]] = []
 
-    def __init__(self, action_space: gym.Space[Any], how: str) -> None:
+    def __init__(
+        self,
+        action_space: gym.Space[Any],
+        how: str,
+        num_steps: tuple[int, int] = (3, 3),
+        render_mode: None = None,
+    ) -> None:
+        """Make episodes of at least `num_steps[0]` and at most `num_steps[1]` steps."""
         self.action_space = action_space
         self.history: list[literal.Transition] = []
-        self._ends = (how == "terminated", how == "truncated")
+        self._flags = (how == "terminated", how == "truncated")
+        self._num_steps = num_steps
+        self.made.append(self)
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self._length = 0
+        self._left = int(self.np_random.integers(*self._num_steps, endpoint=True))
         self._obs = self.np_random.normal(size=4).astype(np.float32)
         return self._obs, {}
 
     def step(self, action):
-        self._length += 1
-        ends = self._ends if self._length == 3 else (False, False)
-        obs, reward = self.np_random.normal(size=4).astype(np.float32), float(self._length) / 4
+        self._left -= 1
+        ends = (False, False) if self._left else self._flags
+        obs, reward = self.np_random.normal(size=4).astype(np.float32), 1 + self._left / 4
         before, after = (torch.from_numpy(x.copy()).double() for x in (self._obs, obs))
         self.history.append(literal.Transition(before, action, reward, after, *ends))
         self._obs = obs

@@ -2,9 +2,10 @@
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -20,6 +21,7 @@ from agents_library.loss_checks import (
     make,
     make_batch,
     network,
+    policy,
     scalar,
 )
 from mario_rl_agents.actor_critic import ActorCritic, ActorCriticConfig
@@ -152,12 +154,23 @@ def test_actor_critic(actions):
 
 
 class Remembering(PPO):
-    """PPO that keeps its rollouts, and the critic that each was assessed by."""
+    """PPO that keeps its rollouts, and the networks that each was assessed by."""
 
     def assess(self, last_obs: Any) -> PPOBatch:
         rollout = super().assess(last_obs)
-        self.assessed = [*getattr(self, "assessed", []), (rollout, copy.deepcopy(self.critic))]
+        now = copy.deepcopy((rollout, self.networks))  # the next rollout is written over this one
+        self.assessed = [*getattr(self, "assessed", []), now]
         return rollout
+
+
+@pytest.fixture
+def lanes_id() -> Iterator[str]:
+    """An id that environments can be made again by."""
+    where = "agents_library.loss_checks:Cut"
+    gym.register("Cut-v0", where, disable_env_checker=True, order_enforce=False)
+    Cut.made.clear()
+    yield "Cut-v0"
+    del gym.registry["Cut-v0"]
 
 
 @pytest.mark.parametrize("how", ["terminated", "truncated"])
@@ -166,27 +179,83 @@ class Remembering(PPO):
 def test_ppo(how, rollout_steps, actions):
     """Episodes of three steps end within rollouts of seven, and with those of six."""
     env = Cut(actions, how)
+    check_rollouts(env, [env], rollout_steps)
+
+
+@pytest.mark.parametrize("how", ["terminated", "truncated"])
+def test_ppo_in_lanes(how, lanes_id):
+    """In each lane episodes end at other times."""
+    env = gym.make(lanes_id, action_space=DISCRETE, how=how, num_steps=(1, 4))
+    Cut.made.clear()
+    check_rollouts(env, Cut.made, 8, num_envs=3)
+    ends = [[t.terminated or t.truncated for t in lane.history] for lane in Cut.made]
+    assert ends[0] != ends[1] != ends[2] != ends[0]
+
+
+def check_rollouts(
+    env: gym.Env[Any, Any], lanes: list[Cut], rollout_steps: int, num_envs: int = 1
+) -> None:
+    """Check what three rollouts are said to be worth."""
     config = PPOConfig(
+        num_envs=num_envs,
         rollout_steps=rollout_steps,
         batch_size=rollout_steps,
         gamma=GAMMA,
         gae_lambda=0.8,
         hidden_sizes=(6, 4),
     )
-    agent = Remembering.create(env, config, seed=2, device="cpu")
+    agent: Any = Remembering.create(env, config, seed=2, device="cpu")
     for module in agent.networks.values():
         module.double()
-    agent.learn(3 * rollout_steps)
+    agent.learn(3 * rollout_steps * num_envs)
     assert len(agent.assessed) == 3
-    for number, (rollout, critic_then) in enumerate(agent.assessed):
-        steps = env.history[number * rollout_steps : (number + 1) * rollout_steps]
-        value = scalar(critic_then)
-        values = [float(value(t.obs).detach()) for t in steps]
-        next_values = [float(value(t.next_obs).detach()) for t in steps]
-        rewards = [t.reward for t in steps]
-        flags = [t.terminated for t in steps], [t.truncated for t in steps]
-        advantages = literal.gae(rewards, values, next_values, *flags, GAMMA, 0.8)
-        close(rollout.value, values, "values")
-        close(rollout.advantage, advantages, "advantages")
-        value_targets = [a + v for a, v in zip(advantages, values, strict=True)]
-        close(rollout.value_target, value_targets, "value targets")
+    assert len(lanes) == num_envs
+    for number, (rollout, nets) in enumerate(agent.assessed):
+        value, start = scalar(nets["critic"]), number * rollout_steps
+        log_prob, _ = policy(nets["distribution"], network(nets["actor"]))
+        for lane, one in enumerate(lanes):
+            steps = one.history[start : start + rollout_steps]
+            mine = PPOBatch(*(x[lane::num_envs] for x in rollout))
+            values = [value(t.obs).item() for t in steps]
+            next_values = [value(t.next_obs).item() for t in steps]
+            rewards = [t.reward for t in steps]
+            flags = [t.terminated for t in steps], [t.truncated for t in steps]
+            advantages = literal.gae(rewards, values, next_values, *flags, GAMMA, 0.8)
+            assert torch.equal(mine.obs.double(), torch.stack([t.obs for t in steps]))
+            close(mine.value, values, "values")
+            close(mine.advantage, advantages, "advantages")
+            sums = [a + v for a, v in zip(advantages, values, strict=True)]
+            close(mine.value_target, sums, "value targets")
+            # What was drawn from is kept in float32.
+            drawn = zip(mine.obs.double(), mine.action, strict=True)
+            expected = [log_prob(s, a).item() for s, a in drawn]
+            assert mine.log_prob.tolist() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("how", ["terminated", "truncated"])
+def test_actor_critic_in_lanes(how, lanes_id):
+    """In each lane episodes end at other times."""
+    env = gym.make(lanes_id, action_space=DISCRETE, how=how, num_steps=(1, 4))
+    Cut.made.clear()
+    config = ActorCriticConfig(num_envs=3, gamma=GAMMA, hidden_sizes=(6, 4))
+    agent = RememberingActorCritic.create(env, config, seed=2, device="cpu")
+    for module in agent.networks.values():
+        module.double()
+    agent.learn(3 * 20)
+    for number, (target, net) in enumerate(agent.targets):
+        value = [network(net)(lane.history[number].next_obs)[-1].item() for lane in Cut.made]
+        expected = [
+            lane.history[number].reward + (0 if lane.history[number].terminated else GAMMA * v)
+            for lane, v in zip(Cut.made, value, strict=True)
+        ]
+        close(target, expected, "targets")
+    assert len(agent.targets) == 20
+
+
+class RememberingActorCritic(ActorCritic):
+    """Actor-critic that keeps its targets, and the network that each came from."""
+
+    def td_target(self, transition: Transition) -> Tensor:
+        target = super().td_target(transition)
+        self.targets = [*getattr(self, "targets", []), (target, copy.deepcopy(self.network))]
+        return target
