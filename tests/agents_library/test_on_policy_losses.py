@@ -3,7 +3,8 @@
 import copy
 import dataclasses
 import math
-from collections.abc import Callable
+import multiprocessing
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -18,6 +19,7 @@ from agents_library.loss_checks import (
     NUM_TRANSITIONS,
     RATE,
     Cut,
+    Spaces,
     assert_same_networks,
     check_loss,
     descend,
@@ -30,8 +32,13 @@ from agents_library.loss_checks import (
     scalar,
     transitions,
 )
+from mario_rl_agents.a3c import A3C, A3CConfig, Actor, Segment, a3c_loss
+from mario_rl_agents.a3c import ActorCritic as A3CNetwork
 from mario_rl_agents.actor_critic import ActorCritic, ActorCriticConfig
+from mario_rl_agents.common.asynchronous import Shared
 from mario_rl_agents.common.on_policy import Transition as OnPolicyTransition
+from mario_rl_agents.common.shared_adam import SharedAdam
+from mario_rl_agents.common.workers import StepBudget, Worker
 from mario_rl_agents.ppo import PPO, PPOBatch, PPOConfig
 from torch import Tensor
 
@@ -92,6 +99,11 @@ def test_ppo(actions, value_clip, normalise):
     config = dataclasses.replace(PPO_CONFIG, value_clip=value_clip, normalise_advantages=normalise)
     agent = make(PPO, config, actions)
     batch = ppo_batch(agent, 7, actions)
+    log_prob, _ = policy(agent.distribution, network(agent.actor))
+    pairs = zip(batch.obs, batch.action, batch.log_prob.tolist(), strict=True)
+    moves = [log_prob(s, a).item() - old for s, a, old in pairs]
+    kl = sum(math.exp(x) - 1 - x for x in moves) / len(moves)
+    assert agent.loss(batch)[1]["charts/approx_kl"].item() == pytest.approx(kl, rel=1e-6)
     actor, critic = [agent.actor, agent.distribution], [agent.critic]
 
     def expected(part: str) -> Callable[[], Tensor]:
@@ -109,21 +121,32 @@ def test_ppo(actions, value_clip, normalise):
         )
 
 
-@pytest.mark.parametrize("actions", [DISCRETE, CONTINUOUS], ids=["discrete", "gaussian"])
-def test_a_whole_update_of_ppo(actions):
-    """All parts move at once, by the gradient scaled down to the longest allowed."""
-    agent = make(PPO, dataclasses.replace(PPO_CONFIG, max_grad_norm=0.4), actions)
+@pytest.mark.parametrize(
+    ("actions", "longest"), [(DISCRETE, 0.7), (CONTINUOUS, 1.2)], ids=["discrete", "gaussian"]
+)
+def test_a_whole_update_of_ppo(actions, longest):
+    """All parts move at once, by Adam, along gradients that are shortened where they are long."""
+    config = dataclasses.replace(PPO_CONFIG, max_grad_norm=longest)
+    agent = make(PPO, config, actions)
     nets: dict[str, Any] = copy.deepcopy(agent.networks)
-    modules = [nets["actor"], nets["critic"], nets["distribution"]]
-    agent.optimizer = torch.optim.SGD(agent.optimizer.param_groups[0]["params"], RATE)
-    for seed in (1, 2):
+    learned = parameters([nets["actor"], nets["critic"], nets["distribution"]])
+    moments = [literal.AdamMoments(x.shape) for x in learned]
+    norms = []
+    for seed in (1, 2, 3):
         batch = ppo_batch(agent, seed, actions)
-        slopes = gradients(ppo_literal(agent, nets, batch)["total"], parameters(modules))
-        norm = math.sqrt(sum(float(x**2) for g in slopes for x in g.flatten()))
-        assert norm > 0.4
-        descend(0.4 / norm * ppo_literal(agent, nets, batch)["total"], modules)
+        slopes = gradients(ppo_literal(agent, nets, batch)["total"], learned)
+        norms.append(length(slopes))
+        for x, g, moment in zip(learned, slopes, moments, strict=True):
+            shortened = g * min(1.0, longest / norms[-1])
+            x.data = literal.adam(x.data, shortened, moment, config.learning_rate, 0.9, 0.999)
         agent.update(batch)
         assert_same_networks(agent, nets)
+    assert min(norms) < longest < max(norms)
+
+
+def length(vectors: Sequence[Tensor]) -> float:
+    """Return the L2 norm of all together."""
+    return math.sqrt(sum(float(x**2) for vector in vectors for x in vector.flatten()))
 
 
 def one_step_literal(
@@ -215,3 +238,117 @@ def test_actor_critic_learns_step_by_step(how):
             parameters(agent.networks.values()), parameters(nets.values()), strict=True
         ):
             torch.testing.assert_close(x.double(), y, rtol=1e-4, atol=1e-6)
+
+
+# A3C.
+
+
+def a3c_literal(
+    config: A3CConfig, nets: A3CNetwork, steps: Sequence[literal.Transition]
+) -> dict[str, Tensor]:
+    """Return the mean over a segment of the losses of policy and value, and their sum."""
+    log_prob, entropy = policy(nets.distribution, network(nets.policy))
+    value = scalar(nets.value)
+    scaled_steps = [t._replace(reward=config.reward_scale * t.reward) for t in steps]
+    returns = literal.a3c_returns(value, scaled_steps, config.gamma)
+    pairs = list(zip(scaled_steps, returns, strict=True))
+    actor = literal.mean(
+        [
+            literal.policy_gradient_loss(log_prob(t.obs, t.action), r - value(t.obs))
+            for t, r in pairs
+        ]
+    )
+    critic = literal.mean([literal.squared(r - value(t.obs)) for t, r in pairs])
+    bonus = literal.mean([entropy(t.obs) for t in steps])
+    total = actor + config.value_coefficient * critic - config.entropy_coefficient * bonus
+    return {"total": total, "losses/policy": actor, "losses/value": critic}
+
+
+A3C_CONFIG = A3CConfig(
+    num_workers=1,
+    hidden_sizes=(6,),
+    gamma=GAMMA,
+    reward_scale=0.5,
+    value_coefficient=0.7,
+    entropy_coefficient=0.03,
+)
+
+
+@pytest.mark.parametrize("actions", [DISCRETE, CONTINUOUS], ids=["discrete", "gaussian"])
+@pytest.mark.parametrize("terminated", [False, True])
+def test_a3c(actions, terminated):
+    agent = A3C.create(Spaces(actions), A3C_CONFIG, seed=5, device="cpu")
+    nets = copy.deepcopy(agent.network).double()
+    batch = make_batch(14, actions)
+    # The segment's observations follow on one another.
+    obs = torch.cat([batch.obs[:5], batch.next_obs[4:5]])
+    segment = Segment(obs, batch.action[:5], batch.reward[:5], terminated)
+    steps = [
+        literal.Transition(
+            obs[t],
+            int(batch.action[t]) if actions is DISCRETE else batch.action[t],
+            float(batch.reward[t]),
+            obs[t + 1],
+            terminated and t == 4,
+            False,
+        )
+        for t in range(5)
+    ]
+
+    def loss() -> dict[str, Tensor]:
+        total, parts = a3c_loss(nets, segment, A3C_CONFIG)
+        return {"total": total, **parts}
+
+    actor, critic = [nets.policy, nets.distribution], [nets.value]
+    learning = {"total": [*actor, *critic], "losses/policy": actor, "losses/value": critic}
+    constant = {"total": [], "losses/policy": critic, "losses/value": actor}
+    for part in learning:
+        check_loss(
+            agent,
+            lambda part=part: loss()[part],
+            lambda part=part: a3c_literal(A3C_CONFIG, nets, steps)[part],
+            learning=learning[part],
+            constant=constant[part],
+        )
+
+
+@pytest.mark.parametrize("how", ["terminated", "truncated"])
+def test_a_worker_of_a3c(how):
+    """What it makes of real episodes of three steps, in segments of two steps and of one."""
+    env = Cut(DISCRETE, how)
+    config = dataclasses.replace(A3C_CONFIG, t_max=2, learning_rate=1e-3, max_grad_norm=0.5)
+    agent = A3C.create(env, config, seed=5, device="cpu")
+    expected = copy.deepcopy(agent.network).double()
+    learned = parameters([expected])
+    adam = SharedAdam(agent.optimizer, (1, 3))
+    spaces = (env.observation_space, env.action_space)
+    shared = Shared(adam, StepBudget(12, 1), lambda: env, spaces, 5, 0)
+    here, there = multiprocessing.Pipe()
+    with here, there:
+        worker = Worker(slot=0, start=0, in_step=False, connection=there)
+        try:
+            Actor(worker, shared, config, env).run()
+        finally:
+            adam.lock.remove()
+        worker.flush()
+        reports = []
+        while here.poll():
+            reports += here.recv()
+    assert [report.num_steps for report in reports] == [2, 1] * 4
+    steps = list(env.history)
+    moments = [literal.AdamMoments(x.shape) for x in learned]
+    for report in reports:
+        segment, steps = steps[: report.num_steps], steps[report.num_steps :]
+        losses = a3c_literal(config, expected, segment)
+        for part in ("losses/policy", "losses/value"):
+            found = losses[part].item()
+            assert report.losses[part] == pytest.approx(found, rel=1e-4, abs=1e-5)
+        slopes = gradients(losses["total"], learned)
+        norm = length(slopes)
+        assert report.losses["charts/gradient_norm"] == pytest.approx(norm, rel=1e-4)
+        for x, g, moment in zip(learned, slopes, moments, strict=True):
+            shortened = g * min(1.0, 0.5 / norm)
+            x.data = literal.adam(x.data, shortened, moment, 1e-3, *config.betas)
+    assert not steps
+    vector = torch.cat([x.detach().flatten() for x in learned])
+    torch.testing.assert_close(torch.as_tensor(adam.weights).double(), vector, rtol=1e-4, atol=1e-5)
