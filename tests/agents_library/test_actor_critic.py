@@ -124,7 +124,7 @@ def test_learns_the_corridor() -> None:
 
 
 def test_learns_from_images_and_several_lanes() -> None:
-    gym.register("SideOfLanes-v0", side)
+    gym.register("SideOfLanes-v0", side)  # type: ignore[arg-type]
     try:
         config = ActorCriticConfig(num_envs=8, learning_rate=1e-3, gamma=0.0)
         env = gym.make("SideOfLanes-v0", disable_env_checker=True)

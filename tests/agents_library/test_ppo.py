@@ -334,6 +334,40 @@ def test_learns_from_images() -> None:
     assert hits >= 95
 
 
+class Treasure(gym.Env[NDArray[np.uint8], np.int64]):
+    """A grid with a treasure (2) left or right of a wall (1): name the side. One step."""
+
+    observation_space = gym.spaces.Box(0, 2, (3, 5), np.uint8)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        super().reset(seed=seed)
+        self._grid = np.zeros((3, 5), np.uint8)
+        self._grid[:, 2] = 1
+        self._side = int(self.np_random.integers(2))
+        column = self.np_random.integers(2) + 3 * self._side
+        self._grid[self.np_random.integers(3), column] = 2
+        return self._grid, {}
+
+    def step(self, action: np.int64) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
+        return self._grid, float(action == self._side), True, False, {}
+
+
+def test_learns_from_grids_of_kinds() -> None:
+    env = Treasure()
+    config = replace(CORRIDOR, hidden_sizes=(16,), gamma=0.0)
+    agent = PPO.create(env, config, seed=0, device="cpu")
+    features = agent.encode(torch.tensor([[[0, 1, 2, 0, 0]] * 3], dtype=torch.uint8))
+    row = [1.0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0]
+    assert features.tolist() == [row * 3]
+    agent.learn(64 * 12)
+    grids = [env.reset(seed=seed)[0] for seed in range(40)]
+    sides = [int((grid[:, 3:] == 2).any()) for grid in grids]
+    assert agent.act(np.stack(grids)).tolist() == sides
+
+
 LANES = PPOConfig(
     num_envs=3,
     rollout_steps=16,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 _SMALLEST_IMAGE = 36  # pixels: the three convolutions leave nothing of a smaller one
+_MOST_KINDS = 16  # in a grid; more are shades of grey rather than kinds
 _CNN_FEATURES = 512  # units (Mnih et al. 2015)
 
 
@@ -74,6 +75,23 @@ class MLP(nn.Module):
         return F.linear(x, output.weight, output.bias)
 
 
+class OneHot(nn.Module):
+    """The encoder of grids of kinds: 1 at the kind that a cell is of, 0 at the others."""
+
+    def __init__(self, num_kinds: int) -> None:
+        """Take grids of whole numbers below `num_kinds`."""
+        super().__init__()
+        kinds = torch.arange(num_kinds, dtype=torch.uint8)
+        self.register_buffer("_kinds", kinds, persistent=False)
+        self.register_buffer("_like", torch.zeros(()), persistent=False)  # the networks' type
+        self._kinds: Tensor
+        self._like: Tensor
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Return shape [B, H W K] for uint8 grids of shape [B, H, W]."""
+        return (obs.unsqueeze(-1) == self._kinds).flatten(1).to(self._like.dtype)
+
+
 class Flat(nn.Module):
     """The encoder of vectors: their numbers as they are, in the type of the networks."""
 
@@ -107,11 +125,11 @@ def make_network(
     return NatureCNN(_image_shape(space), num_outputs)
 
 
-def make_encoder(space: gym.Space[Any]) -> tuple[Flat | NatureCNN, int]:
+def make_encoder(space: gym.Space[Any]) -> tuple[Flat | OneHot | NatureCNN, int]:
     """Return a module that turns observations of `space` into features, and how many.
 
     Args:
-        space: A uint8 image (C, H, W), or a vector of numbers (D,).
+        space: A uint8 image (C, H, W), a vector of numbers (D,), or a uint8 grid (H, W) of kinds.
 
     Raises:
         ValueError: If `space` is neither.
@@ -119,12 +137,26 @@ def make_encoder(space: gym.Space[Any]) -> tuple[Flat | NatureCNN, int]:
     if is_vector(space):
         assert isinstance(space, gym.spaces.Box)
         return Flat(), space.shape[0]
+    if is_grid(space):
+        assert isinstance(space, gym.spaces.Box)
+        num_kinds = int(space.high.max()) + 1
+        return OneHot(num_kinds), space.shape[0] * space.shape[1] * num_kinds
     return NatureCNN(_image_shape(space)), _CNN_FEATURES
 
 
 def is_image(space: gym.Space[Any]) -> bool:
     """Return whether `space` is a uint8 image (C, H, W)."""
     return isinstance(space, gym.spaces.Box) and len(space.shape) == 3 and space.dtype == np.uint8
+
+
+def is_grid(space: gym.Space[Any]) -> bool:
+    """Return whether `space` is a uint8 grid (H, W) of at most 16 kinds."""
+    return (
+        isinstance(space, gym.spaces.Box)
+        and len(space.shape) == 2
+        and space.dtype == np.uint8
+        and int(space.high.max()) < _MOST_KINDS
+    )
 
 
 def is_vector(space: gym.Space[Any]) -> bool:
@@ -137,8 +169,10 @@ def _image_shape(space: gym.Space[Any]) -> tuple[int, int, int]:
         channels, height, width = space.shape
         return channels, height, width
     raise ValueError(
-        f"no network for observations {space}: accepted are Box of shape (size,), and Box of dtype "
-        f"uint8 and shape (channels, height, width) with sides of {_SMALLEST_IMAGE} pixels or more"
+        f"no network for observations {space}: accepted are Box of shape (size,), Box of dtype "
+        f"uint8 and shape (channels, height, width) with sides of {_SMALLEST_IMAGE} pixels or more,"
+        f" and, by agents with an encoder, Box of dtype uint8, shape (height, width) and at most "
+        f"{_MOST_KINDS} values"
     )
 
 
