@@ -58,6 +58,7 @@ class TD3Config:
     hidden_sizes: tuple[int, ...] = (400, 300)  # units, of the actor and of each critic
     layer_norm: bool = False  # normalise the critics' hidden layers (Ball et al. 2023)
     num_return_steps: int = 1  # rewards in a return; more than 1: n-step returns
+    reward_clip: float | None = None  # the largest size of r in the target; None: as it is
     overlap: bool = False  # step the environment while the gradient step runs; same results
 
     def __post_init__(self) -> None:
@@ -75,6 +76,8 @@ class TD3Config:
         starts, capacity = self.learning_starts, self.replay_capacity
         limit = f"between 1 and replay_capacity = {capacity}, or learning never starts"
         check("learning_starts", starts, 1 <= starts <= capacity, limit)
+        clip = self.reward_clip
+        check("reward_clip", clip, clip is None or clip > 0, "a number > 0 or None")
         sizes = self.hidden_sizes
         check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
 
@@ -163,7 +166,7 @@ class TD3(Agent):
         a' is the target actor's action plus clipped noise: near actions shall have near values
         (equations 14 and 15). An episode that was only truncated goes on, so its last transition
         bootstraps. With n-step returns r is the discounted sum of k rewards, s' comes k steps later
-        and gamma^k stands for gamma.
+        and gamma^k stands for gamma; `reward_clip` bounds that sum.
 
         Args:
             batch: Transitions.
@@ -174,8 +177,11 @@ class TD3(Agent):
         noise = (config.target_noise * noise).clamp(-bound, bound)  # [B, A]
         next_action = (self.actor_target(batch.next_obs) + noise).clamp(-1, 1)  # [B, A]
         next_q: Tensor = self.critics_target(batch.next_obs, next_action).amin(dim=0)  # [B]
+        reward, clip = batch.reward, config.reward_clip
+        if clip is not None:
+            reward = reward.clamp(-clip, clip)
         discount = config.gamma if batch.discount is None else batch.discount
-        return batch.reward + discount * next_q * ~batch.terminated
+        return reward + discount * next_q * ~batch.terminated
 
     def critic_loss(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return sum_i mean (Q_i(s, a) - y)^2, a scalar, and both Q(s, a), shape [2, B]."""

@@ -229,6 +229,33 @@ def test_gradient_of_the_actor_leaves_the_critic_alone() -> None:
     assert agent.update(batch).keys() == {"losses/critic", "losses/actor", "charts/q_mean"}
 
 
+def test_td3_target_with_clipped_n_step_returns() -> None:
+    config = dataclasses.replace(TD3_CONFIG, reward_clip=2.0, num_return_steps=3, layer_norm=True)
+    agent = TD3.create(cart(), config, seed=0, device="cpu")
+    agent.learn(60)
+    batch = agent.replay.sample(200, np.random.default_rng(0))
+    assert batch.discount is not None
+    assert set(batch.discount.tolist()) == {0.5, 0.25, 0.125}  # shorter where an episode ends
+    assert batch.reward.min() < -2.0
+    noise = torch.zeros_like(batch.action)
+    with torch.no_grad():
+        value = agent.critics_target(batch.next_obs, agent.actor_target(batch.next_obs)).amin(0)
+        expected = batch.reward.clamp(min=-2.0) + batch.discount * value
+        torch.testing.assert_close(agent.td_target(batch, noise), expected)
+
+
+def test_normalised_critics_stay_small_far_from_the_data() -> None:
+    space = gym.spaces.Box(-1, 1, (3,), np.float32)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        plain, normalised = (Critics(space, 2, (64,), 2, layer_norm=x) for x in (False, True))
+    normalised.load_state_dict(plain.state_dict())
+    obs, action = 1e4 * torch.ones(1, 3), torch.ones(1, 2)
+    # Hidden units of mean square 1 or less, times output weights of at most 1 / 8 each.
+    assert normalised(obs, action).abs().max() < 8.2
+    assert plain(obs, action).abs().max() > 100
+
+
 def test_td3_moves_the_actor_and_targets_every_policy_period() -> None:
     config = dataclasses.replace(TD3_CONFIG, policy_period=3)
     agent = TD3.create(cart(), config, seed=0, device="cpu")
@@ -340,6 +367,8 @@ def test_other_spaces_are_refused(agent_class: Any, config: Any) -> None:
         (TD3Config, {"policy_period": 0}, "policy_period must be a whole number >= 1, got 0"),
         (TD3Config, {"target_noise_clip": 0.0}, "target_noise_clip must be a number > 0, got 0.0"),
         (TD3Config, {"actor_learning_rate": 0}, "actor_learning_rate must be a number > 0, got 0"),
+        (TD3Config, {"reward_clip": 0.0}, "reward_clip must be a number > 0 or None, got 0.0"),
+        (TD3Config, {"num_return_steps": 0}, "num_return_steps must be a whole number >= 1"),
         (TD3Config, {"hidden_sizes": (0,)}, "hidden_sizes must be whole numbers >= 1"),
         (SACConfig, {"temperature": -0.1}, "temperature must be a number >= 0, or None to learn"),
         (SACConfig, {"target_entropy": -1.0}, "target_entropy must be None unless temperature"),
