@@ -22,6 +22,8 @@ from mario_rl_agents.common.on_policy import Transition
 from mario_rl_agents.ppo import PPO, PPOBatch, PPOConfig
 from numpy.typing import NDArray
 
+import mario_rl_envs  # noqa: F401  registers the environments of Mario
+
 CORRIDOR = PPOConfig(
     rollout_steps=64, batch_size=32, learning_rate=3e-3, gamma=0.9, hidden_sizes=(32,)
 )
@@ -385,10 +387,20 @@ def continuous() -> gym.Env[Any, Any]:
     return gym.make("Pendulum-v1", max_episode_steps=13)
 
 
+def mario() -> gym.Env[Any, Any]:
+    """Return Super Mario Bros as tiles, with draws of its own and short episodes."""
+    return gym.make("MarioRL-1-1-v0", observation="tiles", sticky=0.25, max_episode_steps=20)
+
+
 RUNS = pytest.mark.parametrize(
     ("make", "config"),
-    [(cartpole, CORRIDOR), (cartpole, LANES), (continuous, LANES)],
-    ids=["one lane", "three lanes", "continuous"],
+    [
+        (cartpole, CORRIDOR),
+        (cartpole, LANES),
+        (continuous, LANES),
+        (mario, replace(LANES, normalise_observations=False)),
+    ],
+    ids=["one lane", "three lanes", "continuous", "native lanes"],
 )
 
 
