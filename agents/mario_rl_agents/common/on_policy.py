@@ -125,12 +125,13 @@ class OnPolicyLoop:
         """
         if self._resume is not None:
             return self._resume if replay else {**self._resume, "journals": None}
-        if self._lanes is None or self._obs is None:
+        if self._lanes is None:
             return {"generators": None, "journals": None, "obs_digest": None}
+        inside = replay and self._obs is not None
         return {
             "generators": [generator_state(g) for g in self._lanes.generators()],
-            "journals": [asdict(journal) for journal in self._journals] if replay else None,
-            "obs_digest": _digest(self._obs),
+            "journals": [asdict(journal) for journal in self._journals] if inside else None,
+            "obs_digest": _digest(self._obs) if inside and self._obs is not None else None,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
