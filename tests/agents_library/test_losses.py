@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -151,7 +152,8 @@ def td3_critic_literal(agent: TD3, nets: dict[str, Any], batch: Batch, noise: Te
     discounts = [config.gamma] * NUM_TRANSITIONS
     if batch.discount is not None:
         discounts = batch.discount.tolist()
-    steps = transitions(batch)
+    limit = config.reward_clip or math.inf
+    steps = [t._replace(reward=max(-limit, min(limit, t.reward))) for t in transitions(batch)]
     targets = [
         literal.td3_target(
             lambda obs: torch.tanh(actor(obs)),
@@ -180,15 +182,19 @@ TD3_CONFIG = TD3Config(
 
 
 @pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("reward_clip", [None, 2.0])
 @pytest.mark.parametrize("n_step", [False, True])
-def test_td3(layer_norm, n_step):
-    agent = make(TD3, dataclasses.replace(TD3_CONFIG, layer_norm=layer_norm), CONTINUOUS)
+def test_td3(layer_norm, reward_clip, n_step):
+    config = dataclasses.replace(TD3_CONFIG, layer_norm=layer_norm, reward_clip=reward_clip)
+    agent = make(TD3, config, CONTINUOUS)
     rng = np.random.default_rng(5)
     noise = torch.from_numpy(rng.normal(size=(NUM_TRANSITIONS, 2)))
     assert (0.4 * noise.abs() > 0.3).any(), "noise is clipped"
     assert (0.4 * noise.abs() < 0.3).any(), "noise is not clipped"
     discount = GAMMA ** rng.integers(1, 4, NUM_TRANSITIONS).astype(np.float64)
     batch = make_batch(4, CONTINUOUS, discount=torch.from_numpy(discount) if n_step else None)
+    assert batch.reward.min() < -2
+    assert batch.reward.max() > 2
     targets = [agent.actor_target, agent.critics_target]
     check_loss(
         agent,
