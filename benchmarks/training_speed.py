@@ -31,7 +31,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import gymnasium as gym
 import torch
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -208,14 +207,16 @@ def _theirs(algorithm: str, env_id: str, policy: str, num_envs: int = 1, **setti
     import mario_rl_envs  # noqa: F401 (registers the ids)
 
     env = make_vec_env(env_id, n_envs=num_envs, seed=SEED)
-    model = getattr(stable_baselines3, algorithm)(
-        policy, env, seed=SEED, device="cpu", **settings
-    )
+    model = getattr(stable_baselines3, algorithm)(policy, env, seed=SEED, device="cpu", **settings)
 
     def learn(num_steps: int) -> None:
         model.learn(num_steps, reset_num_timesteps=False, log_interval=1_000_000_000)
 
     return learn
+
+
+def _with_relu() -> dict[str, Any]:
+    return {"activation_fn": torch.nn.ReLU}
 
 
 def _noise() -> Any:
@@ -259,6 +260,77 @@ _TASKS: Final = (
         ),
     ),
     Task(
+        id="ppo-cartpole",
+        title="PPO, CartPole-v1",
+        settings="two networks of 64-64, 2,048 steps, 10 epochs of batches of 64",
+        warm_up=4_096,
+        num_steps=2_048,
+        ours=lambda: _ours(
+            "ppo",
+            "CartPole-v1",
+            rollout_steps=2_048,
+            num_epochs=10,
+            batch_size=64,
+            hidden_sizes=(64, 64),
+            max_grad_norm=0.5,
+            normalise_advantages=True,
+        ),
+        theirs=lambda: _theirs("PPO", "CartPole-v1", "MlpPolicy", policy_kwargs=_with_relu()),
+    ),
+    Task(
+        id="td3-pendulum",
+        title="TD3, Pendulum-v1",
+        settings="400-300, batch 256, a gradient step a step",
+        warm_up=400,
+        num_steps=400,
+        ours=lambda: _ours(
+            "td3",
+            "Pendulum-v1",
+            batch_size=256,
+            hidden_sizes=(400, 300),
+            random_steps=100,
+            learning_starts=100,
+        ),
+        theirs=lambda: _theirs("TD3", "Pendulum-v1", "MlpPolicy", action_noise=_noise()),
+    ),
+    Task(
+        id="td3-pendulum-tutorial",
+        title="TD3, Pendulum-v1",
+        settings="the tutorial's batch of 100, 400-300",
+        warm_up=400,
+        num_steps=600,
+        ours=lambda: _ours(
+            "td3",
+            "Pendulum-v1",
+            batch_size=100,
+            hidden_sizes=(400, 300),
+            random_steps=100,
+            learning_starts=100,
+        ),
+        theirs=lambda: _theirs(
+            "TD3", "Pendulum-v1", "MlpPolicy", batch_size=100, action_noise=_noise()
+        ),
+    ),
+    Task(
+        id="sac-pendulum",
+        title="SAC, Pendulum-v1",
+        settings="256-256, batch 256, learned temperature, a gradient step a step",
+        warm_up=400,
+        num_steps=400,
+        ours=lambda: _ours(
+            "sac",
+            "Pendulum-v1",
+            value_network=False,
+            temperature=None,
+            reward_scale=1.0,
+            batch_size=256,
+            hidden_sizes=(256, 256),
+            random_steps=100,
+            learning_starts=256,
+        ),
+        theirs=lambda: _theirs("SAC", "Pendulum-v1", "MlpPolicy", learning_starts=256),
+    ),
+    Task(
         id="dqn-mario",
         title=f"DQN, {MARIO}",
         settings="Nature CNN, batch 32, a gradient step every 4 steps",
@@ -288,6 +360,38 @@ _TASKS: Final = (
             learning_starts=500,
             target_update_interval=1_000,
             exploration_fraction=1e-9,
+        ),
+    ),
+    Task(
+        id="ppo-mario",
+        title=f"PPO, {MARIO}",
+        settings="Nature CNN, 8 games, 128 steps of each, 4 epochs of batches of 256",
+        warm_up=1_024,
+        num_steps=1_024,
+        ours=lambda: _ours(
+            "ppo",
+            MARIO,
+            num_envs=8,
+            rollout_steps=128,
+            num_epochs=4,
+            batch_size=256,
+            learning_rate=2.5e-4,
+            clip_range=0.1,
+            entropy_coefficient=0.01,
+            max_grad_norm=0.5,
+            normalise_advantages=True,
+        ),
+        theirs=lambda: _theirs(
+            "PPO",
+            MARIO,
+            "CnnPolicy",
+            num_envs=8,
+            n_steps=128,
+            n_epochs=4,
+            batch_size=256,
+            learning_rate=2.5e-4,
+            clip_range=0.1,
+            ent_coef=0.01,
         ),
     ),
 )
