@@ -20,7 +20,7 @@ from mario_rl_agents.common.networks import is_image, make_network
 from mario_rl_agents.common.off_policy import OffPolicyLoop
 from mario_rl_agents.common.prioritised import PrioritisedReplay
 from mario_rl_agents.common.replay import Batch, ReplayBuffer
-from mario_rl_agents.common.schedules import Exponential, Linear, Schedule
+from mario_rl_agents.common.schedules import Constant, Exponential, Linear, Schedule
 from mario_rl_agents.common.seeding import torch_seed
 from mario_rl_agents.common.spaces import num_discrete_actions
 from mario_rl_agents.common.validate import check
@@ -38,6 +38,8 @@ class DQNConfig:
     """
 
     learning_rate: float = 2.5e-4  # of Adam
+    learning_rate_schedule: str = "constant"  # or "linear", to 0
+    learning_rate_decay_steps: int = 1_000_000  # environment steps; for "linear"
     loss: str = "huber"  # or "mse"; of the TD errors
     gamma: float = 0.9  # discount per environment step
     reward_scale: float = 1.0  # factor on rewards; errors above 1 count linearly in the Huber loss
@@ -94,6 +96,12 @@ class DQNConfig:
         limit = "at least one layer where duelling is true"
         check("hidden_sizes", sizes, bool(sizes) or not self.duelling, limit)
 
+    def make_learning_rate(self) -> Schedule:
+        """Return the schedule of Adam's learning rate."""
+        if self.learning_rate_schedule == "linear":
+            return Linear(self.learning_rate, 0.0, self.learning_rate_decay_steps)
+        return Constant(self.learning_rate)
+
     def make_epsilon(self) -> Schedule:
         """Return the exploration schedule."""
         if self.epsilon_schedule == "linear":
@@ -106,12 +114,14 @@ _COUNTS = (
     "replay_capacity",
     "update_period",
     "target_update_period",
+    "learning_rate_decay_steps",
     "epsilon_decay_steps",
     "num_return_steps",
     "priority_beta_steps",
 )
 _EXPONENTS = ("priority_alpha", "priority_beta_start")
 _CHOICES = {
+    "learning_rate_schedule": ("constant", "linear"),
     "loss": ("huber", "mse"),
     "exploration": ("epsilon_greedy", "boltzmann"),
     "epsilon_schedule": ("exponential", "linear"),
@@ -146,9 +156,15 @@ class DQN(Agent):
         self.networks = {"q": self.q, "q_target": self.q_target}
         self.optimizers = {"optimizer": self.optimizer}
         self.replay = self._make_replay()
+        self._learning_rate = config.make_learning_rate()
         self._epsilon = config.make_epsilon()
         self._beta = Linear(config.priority_beta_start, 1.0, config.priority_beta_steps)
         self.loop = OffPolicyLoop(env, self.replay, config, self.generators["replay"], seed)
+
+    @property
+    def learning_rate(self) -> float:
+        """Adam's learning rate at the next gradient step."""
+        return self._learning_rate(self.num_steps)
 
     @property
     def epsilon(self) -> float:
@@ -234,6 +250,7 @@ class DQN(Agent):
         loss.backward()  # type: ignore[no-untyped-call]
         if self.config.max_grad_norm is not None:
             self.optimizer.clip_gradients(self.config.max_grad_norm)
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate
         self.optimizer.step()
         self.num_updates += 1
         if self.num_updates % self.config.target_update_period == 0:
@@ -245,8 +262,10 @@ class DQN(Agent):
         return losses
 
     def metrics(self) -> dict[str, float]:
-        """Return `charts/replay_size`, and `charts/epsilon` and `charts/beta` where they count."""
+        """Return `charts/replay_size` (transitions), and of each schedule in use where it is."""
         metrics = {"charts/replay_size": float(len(self.replay))}
+        if self.config.learning_rate_schedule == "linear":
+            metrics["charts/learning_rate"] = self.learning_rate
         if self.config.exploration == "epsilon_greedy":
             metrics["charts/epsilon"] = self.epsilon
         if self.config.prioritised:

@@ -115,6 +115,25 @@ _VALUE_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
             NaiveQConfig(), total_steps=20_000, evaluation_epsilon=_EVALUATION_EPSILON
         ),
         ("naive_q", ANY, "default"): Recipe(NaiveQConfig(), total_steps=20_000),
+        # The tutorial's, with a larger network and batch, and smaller steps towards the end: what
+        # the last thousands of steps do to the network then decides less.
+        ("dqn", "CartPole-v1", "default"): Recipe(
+            DQNConfig(
+                learning_rate=1e-3,
+                learning_rate_schedule="linear",
+                learning_rate_decay_steps=50_000,
+                loss="mse",
+                gamma=0.99,
+                batch_size=64,
+                replay_capacity=50_000,
+                learning_starts=1_000,
+                target_update_period=1,
+                tau=1e-2,
+                exploration="boltzmann",
+                overlap=False,
+            ),
+            total_steps=50_000,
+        ),
         # The note is silent on gamma, batch and warm-up: 0.99, 32 and 10 are the defaults of the
         # library that the tutorial is written with and the warm-up of that library's own example.
         ("dqn", "CartPole-v0", "tutorial"): Recipe(

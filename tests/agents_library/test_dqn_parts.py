@@ -155,6 +155,25 @@ def test_soft_update_by_hand() -> None:
     assert not any(x.requires_grad for x in agent.q_target.parameters())
 
 
+def test_the_learning_rate_falls_in_a_line_to_zero() -> None:
+    config = dataclasses.replace(
+        CORRIDOR_CONFIG,
+        learning_rate_schedule="linear",
+        learning_rate_decay_steps=200,
+        overlap=False,
+    )
+    agent = DQN.create(Corridor(), config, seed=0, device="cpu")
+    agent.learn(101)
+    assert agent.num_updates == 1
+    assert agent.optimizer.param_groups[0]["lr"] == pytest.approx(3e-3 * 0.5)
+    assert agent.metrics()["charts/learning_rate"] == pytest.approx(3e-3 * (1 - 101 / 200))
+    agent.learn(110)
+    before = weights(agent)
+    agent.learn(5)
+    assert agent.optimizer.param_groups[0]["lr"] == 0.0
+    assert agent.q.get_parameter("layers.0.weight").equal(before["q/layers.0.weight"])
+
+
 def test_boltzmann_draws_from_the_softmax_of_the_values() -> None:
     config = DQNConfig(exploration="boltzmann", temperature=2.0)
     agent = DQN.create(cartpole(), config, seed=0, device="cpu")
