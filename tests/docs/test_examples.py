@@ -14,19 +14,7 @@ RUNS = {
     "stable_baselines3_ppo.py": (["--steps", "512", "--out", "agent.zip"], "total_timesteps"),
     "train_double_dqn.py": (["--steps", "120", "--out", "agent.safetensors"], "of 3 episodes"),
     "why_naive_q_fails.py": (
-        [
-            "--seeds",
-            "1",
-            "--steps",
-            "50",
-            "--jobs",
-            "1",
-            "--rungs",
-            "naive",
-            "double",
-            "--out",
-            "ladder",
-        ],
+        ["--seeds=1", "--steps=50", "--jobs=1", "--rungs", "naive", "double", "--out=ladder"],
         "wrote ladder/why_naive_q_fails.png",
     ),
 }

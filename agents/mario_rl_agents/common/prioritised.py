@@ -10,6 +10,7 @@ which favours transitions that the expectation does not. Each is weighted in the
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,35 +19,38 @@ from numpy.typing import NDArray
 
 from mario_rl_agents.common.replay import Batch, ReplayBuffer
 
+_WIDTH = 16  # children of a node: 5 levels for 100,000 leaves, where a binary tree has 17
+
 
 class SumTree:
-    """Numbers >= 0 under a binary tree of their sums: change and find many of them at once.
+    """Numbers >= 0 under a tree of their sums: change and find many of them at once.
 
-    Node 1 is the root and nodes 2 n and 2 n + 1 are the children of n. Each holds the sum of its
-    children, computed from them alone, so that equal leaves always make equal trees.
+    A node holds the sum of its children, computed from them alone, so that equal leaves always
+    make equal trees. Each level is one array, with a row of siblings for each node above it.
     """
 
     def __init__(self, num_leaves: int) -> None:
         """Make a tree of zeros."""
-        self._depth = max(num_leaves - 1, 0).bit_length()
-        self._first = 1 << self._depth  # node of leaf 0
-        self._nodes = np.zeros(2 * self._first)
+        self._levels: list[NDArray[np.float64]] = []  # [N, W] each, from the leaves to the top
+        while not self._levels or len(self._levels[-1]) > 1:
+            num_leaves = -(-num_leaves // _WIDTH)
+            self._levels.append(np.zeros((num_leaves, _WIDTH)))
+        self._leaves = self._levels[0].reshape(-1)
         self._changed: list[NDArray[np.int64]] = []  # leaves whose sums are not up to date
 
     @property
     def total(self) -> float:
         """The sum of all leaves."""
         self._add_up()
-        return float(self._nodes[1])
+        return float(self._levels[-1].sum())
 
     def __getitem__(self, leaves: NDArray[np.int64] | slice) -> NDArray[np.float64]:
         """Return the numbers of these leaves."""
-        values: NDArray[np.float64] = self._nodes[self._first :][leaves]
-        return values
+        return self._leaves[leaves]
 
     def __setitem__(self, leaves: NDArray[np.int64], values: NDArray[Any] | float) -> None:
         """Change the numbers of these leaves."""
-        self._nodes[self._first + leaves] = values
+        self._leaves[leaves] = values
         self._changed.append(leaves)
 
     def find(self, masses: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -59,23 +63,25 @@ class SumTree:
             Leaves that are not 0, whatever rounding does to the sums.
         """
         self._add_up()
-        nodes = np.ones(len(masses), np.int64)  # [B]
-        for _ in range(self._depth):
-            nodes *= 2
-            left = self._nodes[nodes]  # [B]
-            right_is_on = (masses >= left) & (self._nodes[nodes + 1] > 0)  # [B]
-            masses = masses - left * right_is_on
-            nodes += right_is_on
-        return nodes - self._first
+        rows = np.arange(len(masses))
+        nodes = np.zeros(len(masses), np.int64)  # [B]
+        for level in reversed(self._levels):
+            sums = level.take(nodes, axis=0).cumsum(axis=1)  # [B, W], each with its child
+            masses = np.minimum(masses, np.nextafter(sums[:, -1], 0.0))
+            child = (sums > masses[:, None]).argmax(axis=1)  # [B], the first
+            # Never below 0: the sum before the child is at most the mass, also when rounded.
+            masses = masses - np.where(child > 0, sums[rows, child - 1], 0.0)
+            nodes = _WIDTH * nodes + child
+        return nodes
 
     def _add_up(self) -> None:
         if not self._changed:
             return
-        nodes = self._first + np.concatenate(self._changed)
+        nodes = np.concatenate(self._changed)
         self._changed.clear()
-        for _ in range(self._depth):
-            nodes //= 2
-            self._nodes[nodes] = self._nodes[2 * nodes] + self._nodes[2 * nodes + 1]
+        for level, above in pairwise(self._levels):
+            nodes = nodes // _WIDTH
+            above.reshape(-1)[nodes] = np.add.reduce(level.take(nodes, axis=0), axis=1)
 
 
 class PrioritisedReplay(ReplayBuffer):
