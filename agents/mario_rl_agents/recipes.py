@@ -176,10 +176,12 @@ _CONTINUOUS_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxy
             ),
             total_steps=50_000,
         ),
+        # On Mario: discount, batch and the critic's rate of the Double DQN tutorial; not tuned.
         ("ddpg", MARIO, "default"): Recipe(
             DDPGConfig(
                 actor_learning_rate=1e-4,
                 critic_learning_rate=2.5e-4,
+                gamma=0.9,
                 batch_size=32,
                 replay_capacity=100_000,
                 random_steps=5_000,
@@ -227,6 +229,7 @@ _CONTINUOUS_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxy
             TD3Config(
                 actor_learning_rate=1e-4,
                 critic_learning_rate=2.5e-4,
+                gamma=0.9,
                 batch_size=32,
                 replay_capacity=100_000,
                 random_steps=5_000,
