@@ -66,8 +66,17 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def read_result(out: Path, row: Row, seed: int) -> dict[str, Any] | None:
-    """Return what a finished job found; None if it is not finished."""
-    return read_json(job_folder(out, row, seed) / "result.json")
+    """Return what a finished job found, measured as the row is now; None if it is not finished."""
+    result = read_json(job_folder(out, row, seed) / "result.json")
+    if result is not None and row.algorithm != LADDER:
+        value = result["measures"][row.measure]
+        result |= {"value": value, "reached": reached(row, value)}
+    return result
+
+
+def reached(row: Row, value: float | None) -> bool:
+    """Return whether a value is as good as the row wants it."""
+    return value is not None and value >= row.target
 
 
 def read_progress(folder: Path) -> dict[str, Any]:
@@ -356,7 +365,7 @@ def measure(row: Row, seed: int, run: Run, agent: Agent, stop: StopTest) -> dict
     value = measures[row.measure]
     return {
         "value": value,
-        "reached": value is not None and value >= row.target,
+        "reached": reached(row, value),
         "measures": measures,
         "test_std": final.return_std,
         "kept_std": kept.return_std,

@@ -79,6 +79,12 @@ def job_folders(row: Row, out: Path) -> list[tuple[int, Path]]:
     return [(seed, job_folder(out, row, seed)) for seed in sorted(seeds)]
 
 
+def unfinished_folders(row: Row, out: Path) -> list[tuple[int, Path]]:
+    """Return the seeds that were begun and are not finished, and their folders."""
+    folders = job_folders(row, out)
+    return [(seed, folder) for seed, folder in folders if not (folder / "result.json").is_file()]
+
+
 def results(row: Row, out: Path) -> list[dict[str, Any]]:
     """Return what the finished jobs of a row found, by seed."""
     found = [read_result(out, row, seed) for seed, _ in job_folders(row, out)]
@@ -97,11 +103,12 @@ def table(rows: Sequence[Row], found: dict[str, list[dict[str, Any]]], out: Path
         cells = [row.id, row.title, row.env_id, MEASURES[row.measure], number(row.target)]
         cells += [row.author]
         if done:
-            values = [result["value"] for result in done]
+            values = [result["value"] for result in done if result["value"] is not None]
             reached = sum(result["reached"] for result in done)
             early = sum(result["stopped_early"] for result in done)
+            unfinished = f"; {state(row, out)}" * bool(unfinished_folders(row, out))
             cells += [
-                with_seeds(values),
+                with_seeds(values) + unfinished,
                 f"{reached} of {len(done)}",
                 mean_and_range([r["steps"] for r in done]) + ", stopped early" * bool(early),
                 mean_and_range([r["games"] for r in done if r["games"] is not None]),
@@ -114,9 +121,9 @@ def table(rows: Sequence[Row], found: dict[str, list[dict[str, Any]]], out: Path
 
 
 def state(row: Row, out: Path) -> str:
-    """Return what there is of a row without a finished seed."""
+    """Return how far the seeds of a row are that are not finished."""
     parts = []
-    for seed, folder in job_folders(row, out):
+    for seed, folder in unfinished_folders(row, out):
         progress, games = read_progress(folder), read_games(folder)
         text = f"seed {seed}: {progress['steps']:,} of {row.budget}"
         if row.steps is None:
