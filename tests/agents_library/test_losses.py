@@ -128,7 +128,9 @@ def test_gradients_are_the_slopes_of_the_loss(agent_class):
 
 @pytest.mark.parametrize("agent_class", [DQN, DoubleDQN])
 def test_a_whole_update_of_values(agent_class):
-    config = DQNConfig(gamma=GAMMA, hidden_sizes=(5,), target_update_period=2, tau=0.3)
+    config = DQNConfig(
+        learning_rate=RATE, gamma=GAMMA, hidden_sizes=(5,), target_update_period=2, tau=0.3
+    )
     agent = make(agent_class, config, DISCRETE)
     agent.optimizer = torch.optim.SGD(agent.q.parameters(), RATE)
     twin = copy.copy(agent)
@@ -177,7 +179,13 @@ def actor_literal(actor: nn.Module, first_critic: literal.ActionValue, batch: Ba
 
 
 TD3_CONFIG = TD3Config(
-    gamma=GAMMA, hidden_sizes=(6, 4), target_noise=0.4, target_noise_clip=0.3, tau=0.2
+    actor_learning_rate=RATE,
+    critic_learning_rate=RATE,
+    gamma=GAMMA,
+    hidden_sizes=(6, 4),
+    target_noise=0.4,
+    target_noise_clip=0.3,
+    tau=0.2,
 )
 
 
@@ -189,12 +197,15 @@ def test_td3(layer_norm, reward_clip, n_step):
     agent = make(TD3, config, CONTINUOUS)
     rng = np.random.default_rng(5)
     noise = torch.from_numpy(rng.normal(size=(NUM_TRANSITIONS, 2)))
-    assert (0.4 * noise.abs() > 0.3).any(), "noise is clipped"
-    assert (0.4 * noise.abs() < 0.3).any(), "noise is not clipped"
     discount = GAMMA ** rng.integers(1, 4, NUM_TRANSITIONS).astype(np.float64)
     batch = make_batch(4, CONTINUOUS, discount=torch.from_numpy(discount) if n_step else None)
     assert batch.reward.min() < -2
     assert batch.reward.max() > 2
+    list(agent.actor_target.parameters())[-1].data += 1.5
+    noises = 0.4 * noise
+    actions = agent.actor_target(batch.next_obs) + noises.clamp(-0.3, 0.3)
+    for clipped in (noises.abs() > 0.3, actions > 1):  # some of the noise, some of the actions
+        assert 0 < clipped.sum() < noise.numel()
     targets = [agent.actor_target, agent.critics_target]
     check_loss(
         agent,
@@ -284,7 +295,9 @@ def ddpg_critic_literal(agent: DDPG, nets: dict[str, Any], batch: Batch) -> Tens
     return literal.critic_loss(critic(nets["critic"], 0), steps, targets)
 
 
-DDPG_CONFIG = DDPGConfig(gamma=GAMMA, hidden_sizes=(6, 4), tau=0.2)
+DDPG_CONFIG = DDPGConfig(
+    actor_learning_rate=RATE, critic_learning_rate=RATE, gamma=GAMMA, hidden_sizes=(6, 4), tau=0.2
+)
 
 
 def test_ddpg():
@@ -372,7 +385,9 @@ def sac_literal(
     return losses
 
 
-FIRST_SAC = SACConfig(gamma=GAMMA, hidden_sizes=(6, 4), tau=0.2, reward_scale=2.0)
+FIRST_SAC = SACConfig(
+    learning_rate=RATE, gamma=GAMMA, hidden_sizes=(6, 4), tau=0.2, reward_scale=2.0
+)
 LATER_SAC = dataclasses.replace(FIRST_SAC, value_network=False, temperature=None, reward_scale=1.0)
 SAC_FORMS = [
     FIRST_SAC,

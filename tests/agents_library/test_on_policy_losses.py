@@ -170,7 +170,11 @@ def one_step_literal(
 
 
 AC_CONFIG = ActorCriticConfig(
-    hidden_sizes=(6, 4), gamma=GAMMA, value_coefficient=0.7, entropy_coefficient=0.03
+    learning_rate=RATE,
+    hidden_sizes=(6, 4),
+    gamma=GAMMA,
+    value_coefficient=0.7,
+    entropy_coefficient=0.03,
 )
 
 
