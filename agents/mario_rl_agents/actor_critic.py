@@ -18,6 +18,7 @@ from mario_rl_agents.common.distributions import make_distribution
 from mario_rl_agents.common.finite import read_losses
 from mario_rl_agents.common.networks import MLP, is_image, make_encoder
 from mario_rl_agents.common.on_policy import OnPolicyAgent, OnPolicyLoop, Transition
+from mario_rl_agents.common.schedules import Constant, Linear, Schedule
 from mario_rl_agents.common.seeding import torch_seed
 from mario_rl_agents.common.validate import check
 
@@ -39,11 +40,14 @@ class ActorCriticConfig:
     value_coefficient: float = 1.0  # weight of the critic's loss
     entropy_coefficient: float = 0.0  # weight of the entropy bonus
     max_grad_norm: float | None = None  # L2 norm of all gradients; None: no clipping
+    learning_rate_schedule: str = "constant"  # or "linear", to 0
+    schedule_steps: int = 500_000  # environment steps, for "linear"
 
     def __post_init__(self) -> None:
         """Check every field."""
-        lanes = self.num_envs
-        check("num_envs", lanes, isinstance(lanes, int) and lanes >= 1, "a whole number >= 1")
+        for name in ("num_envs", "schedule_steps"):
+            value = getattr(self, name)
+            check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
         check("learning_rate", self.learning_rate, self.learning_rate > 0, "a number > 0")
         check("gamma", self.gamma, 0 <= self.gamma <= 1, "in [0, 1]")
         sizes = self.hidden_sizes
@@ -52,6 +56,14 @@ class ActorCriticConfig:
             check(name, getattr(self, name), getattr(self, name) >= 0, "a number >= 0")
         norm = self.max_grad_norm
         check("max_grad_norm", norm, norm is None or norm > 0, "a number > 0 or None")
+        kind, kinds = self.learning_rate_schedule, ("constant", "linear")
+        check("learning_rate_schedule", kind, kind in kinds, f"one of {kinds}")
+
+    def make_learning_rate(self) -> Schedule:
+        """Return Adam's learning rate over environment steps."""
+        if self.learning_rate_schedule == "linear":
+            return Linear(self.learning_rate, 0.0, self.schedule_steps)
+        return Constant(self.learning_rate)
 
 
 class ActorCritic(OnPolicyAgent):
@@ -82,6 +94,7 @@ class ActorCritic(OnPolicyAgent):
         parameters = [x for network in self.networks.values() for x in network.parameters()]
         self.optimizer = Adam(parameters, config.learning_rate)
         self.optimizers = {"optimizer": self.optimizer}
+        self._learning_rate = config.make_learning_rate()
         self.loop = OnPolicyLoop(env, config.num_envs, seed)
         self._heads = torch.empty(0)  # [N, P + 1], of the observation acted on, with its graph
         self._action: NDArray[Any] = np.empty(0)  # [N, ...]
@@ -173,10 +186,16 @@ class ActorCritic(OnPolicyAgent):
         loss.backward()  # type: ignore[no-untyped-call]
         if self.config.max_grad_norm is not None:
             self.optimizer.clip_gradients(self.config.max_grad_norm)
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate
         self.optimizer.step()
         self.num_updates += 1
         return losses
 
     def metrics(self) -> dict[str, float]:
-        """Return nothing: losses and returns say it all."""
-        return {}
+        """Return `charts/learning_rate` at the next step."""
+        return {"charts/learning_rate": self.learning_rate}
+
+    @property
+    def learning_rate(self) -> float:
+        """Adam's, at this step of the schedule."""
+        return self._learning_rate(self.num_steps)
