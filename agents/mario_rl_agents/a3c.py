@@ -132,7 +132,8 @@ def a3c_loss(
         L = mean_t(- log pi(a_t|s_t) (R_t - V(s_t)) + c_v (R_t - V(s_t))^2 - c_e H(pi(.|s_t)))
 
     R_t - V(s_t) is a constant in the first term. Mnih et al. 2016 add up over the segment where
-    this takes the mean: to Adam a constant factor is the same, and clipping has its own scale.
+    this takes the mean: to Adam a constant factor is the same, and clipping has its own scale. But
+    a segment that its episode's end cuts short counts as much as a whole one.
     """
     features = network.encoder(segment.obs)  # [T + 1, F]
     value = network.value(features).squeeze(1)  # [T + 1]
