@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mario_rl_agents.common.adam import Adam
 from mario_rl_agents.common.agent import Agent, Callback
+from mario_rl_agents.common.compiling import compile_loss
 from mario_rl_agents.common.continuous import ActionScale, Critics, soft_update
 from mario_rl_agents.common.finite import read_losses
 from mario_rl_agents.common.networks import is_image, make_network
@@ -53,6 +54,7 @@ class DDPGConfig:
     exploration_noise: float = 0.1  # standard deviation
     hidden_sizes: tuple[int, ...] = (400, 300)  # units, of the actor and of the critic
     overlap: bool = False  # step the environment while the gradient step runs; same results
+    compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -126,6 +128,9 @@ class DDPG(Agent):
             action_dtype=np.float32,
         )
         self.loop = OffPolicyLoop(env, self.replay, config, self.generators["replay"], seed)
+        if config.compile:
+            self.critic_loss = compile_loss(self.critic_loss, device)  # type: ignore[method-assign]
+            self.actor_loss = compile_loss(self.actor_loss, device)  # type: ignore[method-assign]
 
     def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
         """Take `total_steps` more environment steps and learn from them."""

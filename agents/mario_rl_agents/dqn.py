@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from mario_rl_agents.common.adam import Adam
 from mario_rl_agents.common.agent import Agent, Callback
+from mario_rl_agents.common.compiling import compile_loss
 from mario_rl_agents.common.duelling import make_duelling_network
 from mario_rl_agents.common.finite import read_losses
 from mario_rl_agents.common.networks import is_image, make_network
@@ -67,6 +68,7 @@ class DQNConfig:
     priority_beta_start: float = 0.4  # exponent of the importance weights, which rises to 1
     priority_beta_steps: int = 1_000_000  # environment steps until then
     overlap: bool = True  # step the environment while the gradient step runs; same results
+    compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -160,6 +162,8 @@ class DQN(Agent):
         self._epsilon = config.make_epsilon()
         self._beta = Linear(config.priority_beta_start, 1.0, config.priority_beta_steps)
         self.loop = OffPolicyLoop(env, self.replay, config, self.generators["replay"], seed)
+        if config.compile:
+            self.loss = compile_loss(self.loss, device)  # type: ignore[method-assign]
 
     @property
     def learning_rate(self) -> float:

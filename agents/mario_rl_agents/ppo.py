@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mario_rl_agents.common.adam import Adam
+from mario_rl_agents.common.compiling import compile_loss
 from mario_rl_agents.common.distributions import make_distribution
 from mario_rl_agents.common.finite import read_losses
 from mario_rl_agents.common.networks import MLP, is_image, make_encoder
@@ -56,6 +57,7 @@ class PPOConfig:
     schedule_steps: int = 100_000  # environment steps, for "linear"
     value_clip: float | None = None  # how far a value may move in one update; None: anywhere
     target_kl: float | None = None  # nats from the old policy at which an update ends; None: never
+    compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -163,6 +165,8 @@ class PPO(OnPolicyAgent):
         )
         self.replay = self.rollout  # what a checkpoint saves beside it
         self.loop = OnPolicyLoop(env, config.num_envs, seed)
+        if config.compile:
+            self.loss = compile_loss(self.loss, device)  # type: ignore[method-assign]
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the likeliest actions, or drawn ones, shape [B] or [B, A]."""

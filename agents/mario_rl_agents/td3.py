@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from mario_rl_agents.common.adam import Adam
 from mario_rl_agents.common.agent import Agent, Callback
+from mario_rl_agents.common.compiling import compile_loss
 from mario_rl_agents.common.continuous import ActionScale, Critics, soft_update
 from mario_rl_agents.common.finite import read_losses
 from mario_rl_agents.common.networks import is_image, make_network
@@ -60,6 +61,7 @@ class TD3Config:
     num_return_steps: int = 1  # rewards in a return; more than 1: n-step returns
     reward_clip: float | None = None  # the largest size of r in the target; None: as it is
     overlap: bool = False  # step the environment while the gradient step runs; same results
+    compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -144,6 +146,9 @@ class TD3(Agent):
             gamma=config.gamma,
         )
         self.loop = OffPolicyLoop(env, self.replay, config, self.generators["replay"], seed)
+        if config.compile:
+            self.critic_loss = compile_loss(self.critic_loss, device)  # type: ignore[method-assign]
+            self.actor_loss = compile_loss(self.actor_loss, device)  # type: ignore[method-assign]
 
     def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
         """Take `total_steps` more environment steps and learn from them."""
