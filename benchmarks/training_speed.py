@@ -77,6 +77,7 @@ def main() -> None:
         be_side(TASKS[options.tasks[0]], options.side, options.threads)
         return
     lines = [header()]
+    print(lines[0], flush=True)
     for name in options.tasks:
         rounds = measure(TASKS[name], options.rounds, options.threads)
         lines.append(describe(TASKS[name], rounds))
@@ -165,7 +166,7 @@ def describe(task: Task, rounds: Sequence[dict[str, dict[str, float]]]) -> str:
         f"{statistics.median(theirs):,.0f}",
         spread(wall),
         spread(cpu),
-        "yes" if statistics.median(wall) >= TARGET else "no",
+        "yes" if min(statistics.median(wall), statistics.median(cpu)) >= TARGET else "no",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -232,7 +233,7 @@ _TASKS: Final = (
         title="DQN, CartPole-v1",
         settings="64-64, batch 32, a gradient step every 4 steps",
         warm_up=2_000,
-        num_steps=4_000,
+        num_steps=2_000,
         ours=lambda: _ours(
             "dqn",
             "CartPole-v1",
@@ -263,7 +264,7 @@ _TASKS: Final = (
         id="ppo-cartpole",
         title="PPO, CartPole-v1",
         settings="two networks of 64-64, 2,048 steps, 10 epochs of batches of 64",
-        warm_up=4_096,
+        warm_up=2_048,
         num_steps=2_048,
         ours=lambda: _ours(
             "ppo",
@@ -281,8 +282,8 @@ _TASKS: Final = (
         id="td3-pendulum",
         title="TD3, Pendulum-v1",
         settings="400-300, batch 256, a gradient step a step",
-        warm_up=400,
-        num_steps=400,
+        warm_up=300,
+        num_steps=150,
         ours=lambda: _ours(
             "td3",
             "Pendulum-v1",
@@ -297,8 +298,8 @@ _TASKS: Final = (
         id="td3-pendulum-tutorial",
         title="TD3, Pendulum-v1",
         settings="the tutorial's batch of 100, 400-300",
-        warm_up=400,
-        num_steps=600,
+        warm_up=300,
+        num_steps=200,
         ours=lambda: _ours(
             "td3",
             "Pendulum-v1",
@@ -316,7 +317,7 @@ _TASKS: Final = (
         title="SAC, Pendulum-v1",
         settings="256-256, batch 256, learned temperature, a gradient step a step",
         warm_up=400,
-        num_steps=400,
+        num_steps=150,
         ours=lambda: _ours(
             "sac",
             "Pendulum-v1",
@@ -334,8 +335,8 @@ _TASKS: Final = (
         id="dqn-mario",
         title=f"DQN, {MARIO}",
         settings="Nature CNN, batch 32, a gradient step every 4 steps",
-        warm_up=1_000,
-        num_steps=200,
+        warm_up=600,
+        num_steps=80,
         ours=lambda: _ours(
             "dqn",
             MARIO,
