@@ -3,6 +3,7 @@
     python benchmarks/training_speed.py                          # all tasks
     python benchmarks/training_speed.py --tasks dqn-cartpole --rounds 3
     python benchmarks/training_speed.py --page                   # writes benchmarks/results.md
+    python benchmarks/training_speed.py --compile                # what compile=True is worth
 
 Both sides have the same environment, network, batch, gradient steps per environment step, optimiser
 (Adam) and number of torch threads; where not said otherwise the settings are the defaults of
@@ -46,6 +47,8 @@ MARIO: Final = "MarioRL-1-1-v0"
 SEED: Final = 0
 TARGET: Final = 1.5  # times as fast as Stable-Baselines3
 
+NAMES: Final = {"ours": "ours", "theirs": "SB3", "compiled": "compiled"}
+
 Learn = Callable[[int], None]  # takes so many environment steps more, and learns
 
 
@@ -58,7 +61,7 @@ class Task:
     settings: str
     warm_up: int  # environment steps before anything is measured, learning_starts among them
     num_steps: int  # environment steps of a round
-    ours: Callable[[], Learn]
+    ours: Callable[[bool], Learn]  # with compile=True?
     theirs: Callable[[], Learn]
 
 
@@ -70,17 +73,21 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1, help="of torch, for either side")
+    parser.add_argument(
+        "--compile", action="store_true", help="ours with compile=True beside ours without"
+    )
     parser.add_argument("--page", action="store_true", help="write the table to results.md")
-    parser.add_argument("--side", choices=["ours", "theirs"], help=argparse.SUPPRESS)
+    parser.add_argument("--side", choices=["ours", "theirs", "compiled"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side is not None:
         be_side(TASKS[options.tasks[0]], options.side, options.threads)
         return
-    lines = [header()]
+    sides = ("compiled", "ours") if options.compile else ("ours", "theirs")
+    lines = [header(sides)]
     print(lines[0], flush=True)
     for name in options.tasks:
-        rounds = measure(TASKS[name], options.rounds, options.threads)
-        lines.append(describe(TASKS[name], rounds))
+        rounds = measure(TASKS[name], sides, options.rounds, options.threads)
+        lines.append(describe(TASKS[name], sides, rounds))
         print(lines[-1], flush=True)
     text = "\n".join(lines) + "\n\n" + setup(options.rounds, options.threads)
     print(text)
@@ -121,9 +128,11 @@ class Side:
         self._process.wait()
 
 
-def measure(task: Task, rounds: int, threads: int) -> list[dict[str, dict[str, float]]]:
+def measure(
+    task: Task, names: Sequence[str], rounds: int, threads: int
+) -> list[dict[str, dict[str, float]]]:
     """Return for each round and side the environment steps per second, by wall and CPU time."""
-    sides = {name: Side(task, name, threads) for name in ("ours", "theirs")}
+    sides = {name: Side(task, name, threads) for name in names}
     try:
         for side in sides.values():
             side.train(task.warm_up)
@@ -139,7 +148,7 @@ def measure(task: Task, rounds: int, threads: int) -> list[dict[str, dict[str, f
 def be_side(task: Task, name: str, threads: int) -> None:
     """Train as the lines of stdin say, and answer each with what was measured."""
     torch.set_num_threads(threads)
-    learn = task.ours() if name == "ours" else task.theirs()
+    learn = task.theirs() if name == "theirs" else task.ours(name == "compiled")
     for line in sys.stdin:
         num_steps = int(line)
         wall, cpu = time.perf_counter(), time.process_time()
@@ -148,22 +157,24 @@ def be_side(task: Task, name: str, threads: int) -> None:
         print(json.dumps({"wall": num_steps / wall, "cpu": num_steps / cpu}), flush=True)
 
 
-def header() -> str:
+def header(sides: Sequence[str]) -> str:
     """Return the head of the table."""
+    first, second = (NAMES[side] for side in sides)
     return (
-        "| task | ours, steps/s | SB3, steps/s | ratio | ratio of CPU time | 1.5 or more |\n"
-        "|---|---:|---:|---:|---:|---|"
+        f"| task | {first}, steps/s | {second}, steps/s | ratio | ratio of CPU time "
+        "| 1.5 or more |\n|---|---:|---:|---:|---:|---|"
     )
 
 
-def describe(task: Task, rounds: Sequence[dict[str, dict[str, float]]]) -> str:
+def describe(
+    task: Task, sides: Sequence[str], rounds: Sequence[dict[str, dict[str, float]]]
+) -> str:
     """Return the task's line of the table."""
-    ours, theirs = ([each[side]["wall"] for each in rounds] for side in ("ours", "theirs"))
-    wall, cpu = (ratios(rounds, clock) for clock in ("wall", "cpu"))
+    rates = ([each[side]["wall"] for each in rounds] for side in sides)
+    wall, cpu = (ratios(rounds, sides, clock) for clock in ("wall", "cpu"))
     cells = [
         f"{task.title}; {task.settings}",
-        f"{statistics.median(ours):,.0f}",
-        f"{statistics.median(theirs):,.0f}",
+        *(f"{statistics.median(each):,.0f}" for each in rates),
         spread(wall),
         spread(cpu),
         "yes" if min(statistics.median(wall), statistics.median(cpu)) >= TARGET else "no",
@@ -171,9 +182,12 @@ def describe(task: Task, rounds: Sequence[dict[str, dict[str, float]]]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def ratios(rounds: Sequence[dict[str, dict[str, float]]], clock: str) -> list[float]:
-    """Return how many times as fast as theirs ours was, by round."""
-    return [each["ours"][clock] / each["theirs"][clock] for each in rounds]
+def ratios(
+    rounds: Sequence[dict[str, dict[str, float]]], sides: Sequence[str], clock: str
+) -> list[float]:
+    """Return how many times as fast as the second side the first one was, by round."""
+    first, second = sides
+    return [each[first][clock] / each[second][clock] for each in rounds]
 
 
 def spread(values: Sequence[float]) -> str:
@@ -192,11 +206,11 @@ def setup(rounds: int, threads: int) -> str:
     )
 
 
-def _ours(algorithm: str, env_id: str, **settings: Any) -> Learn:
+def _ours(compiled: bool, algorithm: str, env_id: str, **settings: Any) -> Learn:
     from mario_rl_agents.recipes import ALGORITHMS, make_env
 
     agent_class = ALGORITHMS[algorithm]
-    config = agent_class.config_class(**settings)
+    config = agent_class.config_class(**settings, compile=compiled)
     agent = agent_class.create(make_env(env_id, {}), config, seed=SEED, device="cpu")
     return agent.learn
 
@@ -234,7 +248,8 @@ _TASKS: Final = (
         settings="64-64, batch 32, a gradient step every 4 steps",
         warm_up=2_000,
         num_steps=2_000,
-        ours=lambda: _ours(
+        ours=lambda compiled: _ours(
+            compiled,
             "dqn",
             "CartPole-v1",
             hidden_sizes=(64, 64),
@@ -266,7 +281,8 @@ _TASKS: Final = (
         settings="two networks of 64-64, 2,048 steps, 10 epochs of batches of 64",
         warm_up=2_048,
         num_steps=2_048,
-        ours=lambda: _ours(
+        ours=lambda compiled: _ours(
+            compiled,
             "ppo",
             "CartPole-v1",
             rollout_steps=2_048,
@@ -284,7 +300,8 @@ _TASKS: Final = (
         settings="400-300, batch 256, a gradient step a step",
         warm_up=300,
         num_steps=150,
-        ours=lambda: _ours(
+        ours=lambda compiled: _ours(
+            compiled,
             "td3",
             "Pendulum-v1",
             batch_size=256,
@@ -300,7 +317,8 @@ _TASKS: Final = (
         settings="the tutorial's batch of 100, 400-300",
         warm_up=300,
         num_steps=200,
-        ours=lambda: _ours(
+        ours=lambda compiled: _ours(
+            compiled,
             "td3",
             "Pendulum-v1",
             batch_size=100,
@@ -318,7 +336,8 @@ _TASKS: Final = (
         settings="256-256, batch 256, learned temperature, a gradient step a step",
         warm_up=400,
         num_steps=150,
-        ours=lambda: _ours(
+        ours=lambda compiled: _ours(
+            compiled,
             "sac",
             "Pendulum-v1",
             value_network=False,
@@ -337,7 +356,8 @@ _TASKS: Final = (
         settings="Nature CNN, batch 32, a gradient step every 4 steps",
         warm_up=600,
         num_steps=80,
-        ours=lambda: _ours(
+        ours=lambda compiled: _ours(
+            compiled,
             "dqn",
             MARIO,
             learning_rate=1e-4,
@@ -369,7 +389,8 @@ _TASKS: Final = (
         settings="Nature CNN, 8 games, 128 steps of each, 4 epochs of batches of 256",
         warm_up=1_024,
         num_steps=1_024,
-        ours=lambda: _ours(
+        ours=lambda compiled: _ours(
+            compiled,
             "ppo",
             MARIO,
             num_envs=8,
