@@ -300,7 +300,6 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
                 ActorCriticConfig(
                     num_envs=32,
                     learning_rate=1e-3,
-                    gamma=0.98,
                     hidden_sizes=(128, 128),
                     entropy_coefficient=0.01,
                     max_grad_norm=1.0,
@@ -376,7 +375,28 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
             total_steps=10_000_000,
             evaluation_epsilon=_EVALUATION_EPSILON,
         ),
-        # Many lanes and small steps in their number. Not measured here.
+        # Five minutes on two cores. Of the screen's tiles alone, so that a network of 140
+        # thousand weights can read it: an environment step costs less than a tenth of what it does
+        # with a convolution of 84 x 84 pixels, and the game becomes the larger part of it.
+        ("ppo", MARIO, "demo"): Recipe(
+            PPOConfig(
+                num_envs=16,
+                rollout_steps=128,
+                num_epochs=4,
+                batch_size=512,
+                learning_rate=5e-4,
+                gamma=0.95,
+                hidden_sizes=(64, 64),
+                entropy_coefficient=0.01,
+                max_grad_norm=0.5,
+                normalise_advantages=True,
+                normalise_rewards=True,
+            ),
+            total_steps=1_000_000,
+            env_kwargs={"observation": "tiles"},
+            evaluation_epsilon=_EVALUATION_EPSILON,
+        ),
+        # As on CartPole, with smaller steps and a shorter horizon. Not measured here.
         ("actor_critic", MARIO, "default"): Recipe(
             ActorCriticConfig(
                 num_envs=16,
