@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import functools
 import importlib.metadata
 import json
 import os
@@ -223,11 +224,7 @@ def _theirs(algorithm: str, env_id: str, policy: str, num_envs: int = 1, **setti
 
     env = make_vec_env(env_id, n_envs=num_envs, seed=SEED)
     model = getattr(stable_baselines3, algorithm)(policy, env, seed=SEED, device="cpu", **settings)
-
-    def learn(num_steps: int) -> None:
-        model.learn(num_steps, reset_num_timesteps=False, log_interval=1_000_000_000)
-
-    return learn
+    return functools.partial(model.learn, reset_num_timesteps=False, log_interval=1_000_000_000)
 
 
 def _with_relu() -> dict[str, Any]:
