@@ -1,6 +1,6 @@
 """What five minutes teach: the demo of the README over several seeds, beside random play.
 
-    python benchmarks/demo.py [--seeds 0 1 2] [--minutes 5] [--out runs/demo-benchmark]
+    python benchmarks/demo.py [--algorithm ppo] [--seeds 0 1 2] [--minutes 5] [--out FOLDER]
 
 Trains one seed after the other with `mario-rl train --recipe demo`, each alone on the machine, and
 writes `results.md` and `learning_curves.png` into the folder. Seeds already trained are not trained
@@ -22,8 +22,8 @@ from typing import Any
 import gymnasium as gym
 from mario_rl_agents.common.checkpoint import read_header
 from mario_rl_agents.common.evaluate import Evaluation, evaluate
-from mario_rl_agents.double_dqn import DoubleDQN
-from mario_rl_agents.dqn import DQNConfig
+from mario_rl_agents.common.logger import RUNNING_EPISODES, read_episodes
+from mario_rl_agents.random_agent import RandomAgent
 from mario_rl_agents.recipes import find_recipe
 from mario_rl_agents.training import versions
 
@@ -33,54 +33,59 @@ ENV_ID = "MarioRL-1-1-v0"
 MARIO_RL = str(Path(sys.executable).with_name("mario-rl"))
 NUM_EPISODES = 10  # of each evaluation, as in `make demo`
 NUM_RANDOM_EPISODES = 30
+NAMES = {"double_dqn": "Double DQN", "ppo": "PPO"}
 
 
 def main() -> None:
     """Train, evaluate, write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--algorithm", choices=NAMES, default="double_dqn")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--minutes", type=float, default=5.0, help="of training, a seed")
-    parser.add_argument("--out", type=Path, default=Path("runs/demo-benchmark"))
+    parser.add_argument("--out", type=Path, help="default: runs/demo-ALGORITHM")
     arguments = parser.parse_args()
-    runs = [arguments.out / f"seed{seed}" for seed in arguments.seeds]
+    algorithm = arguments.algorithm
+    out = arguments.out or Path("runs", f"demo-{algorithm}")
+    runs = [out / f"seed{seed}" for seed in arguments.seeds]
     for seed, run in zip(arguments.seeds, runs, strict=True):
         if not (run / "evaluation.json").exists():
-            train(seed, run, arguments.minutes)
+            train(algorithm, seed, run, arguments.minutes)
     subprocess.run(
-        [MARIO_RL, "plot", *map(str, runs), "--out", str(arguments.out / "learning_curves.png")],
-        check=True,
+        [MARIO_RL, "plot", *map(str, runs), "--out", str(out / "learning_curves.png")], check=True
     )
-    table = results(runs, arguments.minutes)
-    (arguments.out / "results.md").write_text(table)
+    table = results(algorithm, runs, arguments.minutes)
+    (out / "results.md").write_text(table)
     print(table)
 
 
-def train(seed: int, run: Path, minutes: float) -> None:
+def train(algorithm: str, seed: int, run: Path, minutes: float) -> None:
     """Train one seed from scratch."""
-    command = [MARIO_RL, "train", "double_dqn", ENV_ID, "--recipe", "demo", "--overwrite"]
+    command = [MARIO_RL, "train", algorithm, ENV_ID, "--recipe", "demo", "--overwrite"]
     options = {"--minutes": minutes, "--seed": seed, "--eval-episodes": NUM_EPISODES, "--out": run}
     for name, value in options.items():
         command += [name, str(value)]
     subprocess.run(command, check=True)
 
 
-def results(runs: list[Path], minutes: float) -> str:
+def results(algorithm: str, runs: list[Path], minutes: float) -> str:
     """Return the table, in Markdown."""
     rows = []
     for run in runs:
         saved = json.loads((run / "evaluation.json").read_text())
         steps = read_header(run / "checkpoint.safetensors").num_steps
-        rows.append({"steps": steps, **by_epsilon(saved["evaluations"])})
-    random = play_at_random()
+        rows.append({"steps": steps, **by_epsilon(saved["evaluations"]), **last_games(run)})
+    random = play_at_random(algorithm)
     lines = [
-        f"| {ENV_ID} | steps trained | x, greedy | x, epsilon 0.05 | return, same | cleared |",
-        "|---|---|---|---|---|---|",
+        f"| {ENV_ID} | steps trained | x, greedy | x, epsilon 0.05 | return, same | cleared, same "
+        f"| x, last {RUNNING_EPISODES} training games | cleared, same |",
+        "|---|---|---|---|---|---|---|---|",
         f"| random play, {NUM_RANDOM_EPISODES} episodes | 0 | "
         f"| {random.x_pos_mean:,.0f} (epsilon 1) | {random.return_mean:,.0f} (epsilon 1) "
-        f"| {random.clear_rate:.0%} |",
-        f"| Double DQN, {minutes:g} minutes, {len(rows)} seeds | {spread(rows, 'steps')} "
+        f"| {random.clear_rate:.0%} (epsilon 1) | | |",
+        f"| {NAMES[algorithm]}, {minutes:g} minutes, {len(rows)} seeds | {spread(rows, 'steps')} "
         f"| {spread(rows, 'greedy_x')} | {spread(rows, 'x')} | {spread(rows, 'return')} "
-        f"| {statistics.mean(row['clear_rate'] for row in rows):.0%} |",
+        f"| {statistics.mean(row['clear_rate'] for row in rows):.0%} | {spread(rows, 'last_x')} "
+        f"| {statistics.mean(row['last_clear_rate'] for row in rows):.0%} |",
     ]
     found = versions()
     hardware = f"{os.cpu_count()} cores, {platform.machine()}"
@@ -100,6 +105,15 @@ def by_epsilon(evaluations: list[dict[str, Any]]) -> dict[str, float]:
     }
 
 
+def last_games(run: Path) -> dict[str, float]:
+    """Return the figures of the last training games, played with exploration."""
+    last = read_episodes(run)[-RUNNING_EPISODES:]
+    return {
+        "last_x": statistics.mean(row.x_pos for row in last if row.x_pos is not None),
+        "last_clear_rate": statistics.mean(bool(row.cleared) for row in last),
+    }
+
+
 def spread(rows: list[dict[str, float]], key: str) -> str:
     """Return mean and standard deviation over the seeds."""
     values = [row[key] for row in rows]
@@ -107,11 +121,10 @@ def spread(rows: list[dict[str, float]], key: str) -> str:
     return f"{statistics.mean(values):,.0f} ± {deviation:,.0f}"
 
 
-def play_at_random() -> Evaluation:
-    """Return the evaluation of uniformly random actions."""
-    env = gym.make(ENV_ID, **find_recipe("double_dqn", ENV_ID, "demo").env_kwargs)
-    config = DQNConfig(replay_capacity=1, learning_starts=1)
-    anyone = DoubleDQN.create(env, config)  # at epsilon 1 it does not matter who plays
+def play_at_random(algorithm: str) -> Evaluation:
+    """Return the evaluation of uniformly random actions, at the pace of the algorithm's demo."""
+    env = gym.make(ENV_ID, **find_recipe(algorithm, ENV_ID, "demo").env_kwargs)
+    anyone = RandomAgent.create(env)  # at epsilon 1 it does not matter who plays
     evaluation = evaluate(anyone, env, num_episodes=NUM_RANDOM_EPISODES, epsilon=1.0, seed=0)
     env.close()
     return evaluation
