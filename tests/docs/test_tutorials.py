@@ -84,6 +84,11 @@ def test_every_tutorial_has_a_row_with_a_recipe():
             assert isinstance(recipe.config, ALGORITHMS[row.algorithm].config_class)
 
 
+def test_the_page_explains_every_row():
+    page = (tutorials.ROOT / "docs" / "tutorials.md").read_text()
+    assert [row.id for row in ROWS if row.id not in page] == []
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
