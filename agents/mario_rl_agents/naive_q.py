@@ -48,6 +48,8 @@ class NaiveQConfig:
     """
 
     learning_rate: float = 1e-3  # of Adam
+    learning_rate_schedule: str = "constant"  # or "linear", to 0
+    learning_rate_decay_steps: int = 20_000  # environment steps; for "linear"
     hidden_sizes: tuple[int, ...] = (1024, 512)  # units, for vectors
     gamma: float = 0.99  # discount per environment step; with `bootstrap`
 
@@ -59,7 +61,7 @@ class NaiveQConfig:
     double: bool = False  # ... which rates what the network picks; needs `target_network`
 
     epsilon_start: float = 1.0  # probability of a random action; with `explore`
-    epsilon_end: float = 0.05
+    epsilon_end: float = 0.1
     epsilon_decay_steps: int = 5_000  # environment steps, in a straight line
     replay_batch_size: int = 32  # transitions; with `replay`
     replay_capacity: int = 50_000  # transitions
@@ -76,6 +78,8 @@ class NaiveQConfig:
         for name in _COUNTS:
             value = getattr(self, name)
             check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
+        kind, kinds = self.learning_rate_schedule, ("constant", "linear")
+        check("learning_rate_schedule", kind, kind in kinds, f"one of {kinds}")
         starts, capacity = self.replay_starts, self.replay_capacity
         check("replay_starts", starts, starts <= capacity, f"at most replay_capacity = {capacity}")
         sizes = self.hidden_sizes
@@ -102,6 +106,7 @@ class NaiveQConfig:
 
 
 _COUNTS = (
+    "learning_rate_decay_steps",
     "epsilon_decay_steps",
     "replay_batch_size",
     "replay_capacity",
@@ -158,6 +163,9 @@ class NaiveQ(Agent):
             space.dtype,
             stack=space.shape[0] if is_image(space) and config.replay else 1,
         )
+        last_rate = 0.0 if config.learning_rate_schedule == "linear" else config.learning_rate
+        rates = (config.learning_rate, last_rate, config.learning_rate_decay_steps)
+        self._learning_rate = Linear(*rates)
         decay = (config.epsilon_start, config.epsilon_end, config.epsilon_decay_steps)
         self._epsilon = Linear(*decay)
         self.loop = OffPolicyLoop(env, self.replay, config, self.generators["replay"], seed)
@@ -221,6 +229,7 @@ class NaiveQ(Agent):
         losses = read_losses(self, {"losses/td": loss})
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.param_groups[0]["lr"] = self._learning_rate(self.num_steps)
         self.optimizer.step()
         self.num_updates += 1
         if self.config.target_network and self.num_updates % self.config.target_update_period == 0:

@@ -110,7 +110,7 @@ def test_the_last_rung_is_double_dqn_to_the_bit() -> None:
         learning_starts=100,
         target_update_period=50,
         epsilon_schedule="linear",
-        epsilon_end=0.05,
+        epsilon_end=0.1,
         epsilon_decay_steps=700,
         hidden_sizes=(32,),
         overlap=False,
@@ -123,6 +123,21 @@ def test_the_last_rung_is_double_dqn_to_the_bit() -> None:
         for agent in (rung, other):
             agent.update(agent.replay.sample(32, agent.generators["replay"]))
     assert_same_weights(weights(rung), weights(other))
+
+
+def test_the_learning_rate_falls_in_a_line_to_zero() -> None:
+    changes: dict[str, Any] = {
+        "learning_rate_schedule": "linear",
+        "learning_rate_decay_steps": 40,
+    }
+    agent = NaiveQ.create(cartpole(), dataclasses.replace(SMALL, **changes), seed=0, device="cpu")
+    agent.learn(11)
+    assert agent.optimizer.param_groups[0]["lr"] == pytest.approx(3e-3 * 0.75)
+    agent.learn(31)
+    assert agent.optimizer.param_groups[0]["lr"] == 0.0
+    constant = NaiveQ.create(cartpole(), SMALL, seed=0, device="cpu")
+    constant.learn(50)
+    assert constant.optimizer.param_groups[0]["lr"] == 3e-3
 
 
 def test_without_replay_it_learns_from_the_last_step_alone() -> None:
@@ -220,6 +235,10 @@ def test_nan_is_named_and_leaves_the_weights_alone() -> None:
     ("change", "message"),
     [
         ({"learning_rate": 0.0}, "learning_rate must be a number > 0, got 0.0"),
+        (
+            {"learning_rate_schedule": "cosine"},
+            r"learning_rate_schedule must be one of \('constant'",
+        ),
         ({"gamma": 2}, r"gamma must be in \[0, 1\], got 2"),
         ({"replay_batch_size": 0}, "replay_batch_size must be a whole number >= 1, got 0"),
         ({"replay_starts": 60_000}, "replay_starts must be at most replay_capacity = 50000"),
