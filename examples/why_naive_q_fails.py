@@ -78,10 +78,16 @@ class Tests(Callback):
             self.scores.append(evaluation.return_mean)
 
 
+def make_config(rung: str, num_steps: int, config: NaiveQConfig) -> NaiveQConfig:
+    """Return the configuration of a rung, with a learning rate that falls until the end."""
+    return dataclasses.replace(ladder(config)[rung], learning_rate_decay_steps=num_steps)
+
+
 def train(rung: str, seed: int, num_steps: int, config: NaiveQConfig) -> dict[str, Any]:
     """Train one rung with one seed and return how it went, as JSON values."""
     torch.set_num_threads(1)  # each training has a process of its own
-    agent = NaiveQ.create(make_env(), ladder(config)[rung], seed=seed, device="cpu")
+    config = make_config(rung, num_steps, config)
+    agent = NaiveQ.create(make_env(), config, seed=seed, device="cpu")
     tests = Tests(max(num_steps // NUM_TESTS, 1))
     agent.learn(num_steps, [tests])
     final = evaluate(agent, tests.env, num_episodes=100, seed=10_000)
@@ -107,7 +113,9 @@ def train_all(
         for rung in rungs:
             path = folder / f"{rung}-seed{seed}.json"
             result = json.loads(path.read_text()) if path.is_file() else None
-            expected = json.loads(json.dumps(dataclasses.asdict(ladder(config)[rung])))
+            expected = json.loads(
+                json.dumps(dataclasses.asdict(make_config(rung, num_steps, config)))
+            )
             if result and (result["num_steps"], result["config"]) == (num_steps, expected):
                 results.append(result)
             else:
@@ -181,7 +189,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--out", type=Path, default=Path("runs/why_naive_q_fails"))
     arguments = parser.parse_args()
-    config = dataclasses.replace(CONFIG, learning_rate_decay_steps=arguments.steps)
+    config = CONFIG
     if arguments.hidden:
         config = dataclasses.replace(config, hidden_sizes=tuple(arguments.hidden))
     results = train_all(
