@@ -17,6 +17,7 @@ from mario_rl_agents.training import write_json
 
 from benchmarks.throughput import ROOT, save
 from benchmarks.tutorial_jobs import (
+    NUM_STOP_GAMES,
     job_folder,
     load_ladder,
     read_json,
@@ -31,7 +32,7 @@ CURVES: Final = ROOT / "benchmarks" / "curves"
 MARK: Final = "tutorials"
 NUM_RANDOM_GAMES: Final = 100
 _GRID_POINTS: Final = 300
-_COLOUR, _RANDOM_COLOUR, _TARGET_COLOUR = "#2f6fde", "#888888", "#2a9d5c"
+_COLOUR, _TEST_COLOUR, _RANDOM_COLOUR, _TARGET_COLOUR = "#2f6fde", "#e4572e", "#888888", "#2a9d5c"
 
 
 def write_report(
@@ -56,7 +57,8 @@ def write_report(
         folders = [folder for _, folder in job_folders(row, out)]
         histories = [games for games in map(read_games, folders) if games]
         if histories:
-            draw(row, histories, random_play(row, out), curves / f"{row.id}.png")
+            tests = [read_stop_tests(folder) for folder in folders]
+            draw(row, histories, tests, random_play(row, out), curves / f"{row.id}.png")
             pictures.append(link(row, curves, page))
     parts = [
         table(rows, found, out),
@@ -248,10 +250,30 @@ def read_games(folder: Path) -> list[EpisodeRow]:
     return read_episodes(folder) if (folder / "episodes.csv").is_file() else []
 
 
+def read_stop_tests(folder: Path) -> list[dict[str, float]]:
+    """Return the greedy tests that a job played on its way; none for rows without."""
+    tests: list[dict[str, float]] = (read_json(folder / "stop_tests.json") or {"tests": []})[
+        "tests"
+    ]
+    return tests
+
+
 def draw(
-    row: Row, histories: list[list[EpisodeRow]], random: tuple[float, float], path: Path
+    row: Row,
+    histories: list[list[EpisodeRow]],
+    tests: list[list[dict[str, float]]],
+    random: tuple[float, float],
+    path: Path,
 ) -> None:
-    """Draw the running averages of all seeds, their mean and spread, random play and the target."""
+    """Draw the running averages of all seeds, their mean and spread, random play and the target.
+
+    Args:
+        row: whose they are.
+        histories: the training games of each seed, one or more.
+        tests: the greedy tests of each seed on the way, for rows that have them.
+        random: mean and standard deviation of random play.
+        path: the picture.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -269,6 +291,11 @@ def draw(
     label = f"mean of {len(curves)} seeds ± 1 s.d." if len(curves) > 1 else "one seed"
     axis.plot(grid, mean, color=_COLOUR, lw=1.8, label=label)
     axis.fill_between(grid, mean - deviation, mean + deviation, color=_COLOUR, alpha=0.18, lw=0)
+    if any(tests):
+        steps = [test["step"] for each in tests for test in each]
+        means = [test["mean"] for each in tests for test in each]
+        label = f"{NUM_STOP_GAMES} greedy games"
+        axis.plot(steps, means, "o", ms=4, mew=0, color=_TEST_COLOUR, alpha=0.7, label=label)
     label = f"random play: {random[0]:,.0f} ± {random[1]:,.0f}"
     axis.axhline(random[0], color=_RANDOM_COLOUR, ls=":", label=label)
     if row.measure != "cleared":
@@ -276,6 +303,7 @@ def draw(
         axis.axhline(row.target, color=_TARGET_COLOUR, ls="--", lw=1, label=label)
     axis.set_xlabel("training games" if by_game else "environment steps")
     axis.set_ylabel("return, running average of 100", fontsize=8)
+    axis.locator_params(axis="x", nbins=6)
     axis.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axis.legend(loc="best", frameon=False, fontsize=8)
     axis.grid(color="#dddddd", lw=0.6)
