@@ -134,6 +134,31 @@ _VALUE_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
             ),
             total_steps=50_000,
         ),
+        # Small and cheap: a gradient step each second environment step, and a target network that
+        # follows at a five-hundredth of the way. The learning rate and the batch are those that
+        # DQN is best known with on this environment.
+        ("double_dqn", "LunarLander-v3", "default"): Recipe(
+            DQNConfig(
+                learning_rate=5e-4,
+                learning_rate_schedule="linear",
+                learning_rate_decay_steps=500_000,
+                loss="mse",
+                gamma=0.99,
+                batch_size=64,
+                replay_capacity=100_000,
+                learning_starts=1_000,
+                update_period=2,
+                target_update_period=1,
+                tau=2e-3,
+                epsilon_schedule="linear",
+                epsilon_decay_steps=60_000,
+                epsilon_end=0.02,
+                max_grad_norm=10.0,
+                hidden_sizes=(128, 128),
+                overlap=False,
+            ),
+            total_steps=500_000,
+        ),
         # The note is silent on gamma, batch and warm-up: 0.99, 32 and 10 are the defaults of the
         # library that the tutorial is written with and the warm-up of that library's own example.
         ("dqn", "CartPole-v0", "tutorial"): Recipe(
@@ -298,15 +323,16 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
             (("actor_critic", "CartPole-v1", "default"), ("actor_critic", ANY, "default")),
             Recipe(
                 ActorCriticConfig(
-                    num_envs=32,
-                    learning_rate=1e-3,
+                    num_envs=64,
+                    learning_rate=7e-4,
+                    gamma=0.98,
                     hidden_sizes=(128, 128),
+                    value_coefficient=0.5,
                     entropy_coefficient=0.01,
-                    max_grad_norm=1.0,
                     learning_rate_schedule="linear",
-                    schedule_steps=500_000,
+                    schedule_steps=800_000,
                 ),
-                total_steps=500_000,
+                total_steps=800_000,
             ),
         ),
         # 300 games of 200 steps at most. All numbers are the author's; the networks have ReLU.
