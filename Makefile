@@ -26,7 +26,7 @@ SECONDS ?= 60
 .PHONY: demo test lint format bench sanitize sanitize-address sanitize-thread fuzz clean
 
 demo: $(INSTALLED)
-	$(BIN)/mario-rl train double_dqn MarioRL-1-1-v0 --recipe demo --minutes 5 --video --out runs/demo --overwrite
+	$(BIN)/mario-rl train ppo MarioRL-1-1-v0 --recipe demo --minutes 5 --video --out runs/demo --overwrite
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses auto
