@@ -92,7 +92,7 @@ class Critics(nn.Module):
             x = layer(x, num_critics)  # [N, B, H]
             if self._layer_norm:
                 x = F.layer_norm(x, x.shape[2:])
-            x = x.relu()
+            x = x.relu_()
         values: Tensor = output(x, num_critics).squeeze(2)  # [N, B]
         return values
 
