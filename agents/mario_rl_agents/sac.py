@@ -28,6 +28,7 @@ from mario_rl_agents.common.networks import is_image, make_network
 from mario_rl_agents.common.noise import standard_normal
 from mario_rl_agents.common.off_policy import OffPolicyLoop
 from mario_rl_agents.common.replay import Batch, ReplayBuffer
+from mario_rl_agents.common.schedules import Constant, Linear, Schedule
 from mario_rl_agents.common.seeding import torch_seed
 from mario_rl_agents.common.spaces import box_actions
 from mario_rl_agents.common.validate import check
@@ -48,6 +49,8 @@ class SACConfig:
     """
 
     learning_rate: float = 3e-4  # of Adam, for every network
+    learning_rate_schedule: str = "constant"  # or "linear", to 0
+    learning_rate_decay_steps: int = 1_000_000  # environment steps; for "linear"
     gamma: float = 0.99  # discount per environment step
     tau: float = 0.005  # fraction of the way that the target network moves at each gradient step
     reward_scale: float = 2.0  # factor on the rewards
@@ -69,6 +72,10 @@ class SACConfig:
         """Check every field."""
         for name in ("learning_rate", "reward_scale"):
             check(name, getattr(self, name), getattr(self, name) > 0, "a number > 0")
+        kind, kinds = self.learning_rate_schedule, ("constant", "linear")
+        check("learning_rate_schedule", kind, kind in kinds, f"one of {kinds}")
+        steps = self.learning_rate_decay_steps
+        check("learning_rate_decay_steps", steps, steps >= 1, "a whole number >= 1")
         check("random_steps", self.random_steps, self.random_steps >= 0, "a number >= 0")
         check("gamma", self.gamma, 0 <= self.gamma <= 1, "in [0, 1]")
         check("tau", self.tau, 0 < self.tau <= 1, "in (0, 1]")
@@ -84,6 +91,12 @@ class SACConfig:
         check("learning_starts", starts, 1 <= starts <= capacity, limit)
         sizes = self.hidden_sizes
         check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
+
+    def make_learning_rate(self) -> Schedule:
+        """Return the schedule of Adam's learning rate."""
+        if self.learning_rate_schedule == "linear":
+            return Linear(self.learning_rate, 0.0, self.learning_rate_decay_steps)
+        return Constant(self.learning_rate)
 
 
 class Temperature(nn.Module):
@@ -138,6 +151,7 @@ class SAC(Agent):
         parameters = [x for network in self.networks.values() for x in network.parameters()]
         self.optimizer = Adam(parameters, config.learning_rate)
         self.optimizers = {"optimizer": self.optimizer}
+        self._learning_rate = config.make_learning_rate()
         # What bootstraps has a copy that follows slowly.
         source = self.value if config.value_network else self.critics
         self.target: nn.Module = copy.deepcopy(source).requires_grad_(False)
@@ -270,6 +284,7 @@ class SAC(Agent):
             "charts/entropy": -log_prob.mean(),
         }
         values = read_losses(self, losses)
+        self.optimizer.param_groups[0]["lr"] = self._learning_rate(self.num_steps)
         self.optimizer.zero_grad()
         loss.backward(inputs=self._other_parameters)  # type: ignore[no-untyped-call]
         # Through the critics, not into them: nothing of their own gradients is computed.

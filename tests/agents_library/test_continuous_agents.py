@@ -299,6 +299,21 @@ def test_learned_temperature_falls_while_entropy_is_above_its_target() -> None:
     assert fixed.metrics() == {"charts/replay_size": 0.0, "charts/temperature": 1.0}
 
 
+def test_learning_rate_of_sac_falls_to_nothing() -> None:
+    config = dataclasses.replace(
+        SAC_CONFIG, learning_rate_schedule="linear", learning_rate_decay_steps=120
+    )
+    agent = SAC.create(cart(), config, seed=0, device="cpu")
+    agent.learn(111)
+    # The last update came before step 111, a twelfth of the rate being left.
+    assert agent.optimizer.param_groups[0]["lr"] == pytest.approx(1e-2 / 12)
+    agent.learn(10)
+    before = {name: x for name, x in weights(agent).items() if name.startswith("critics/")}
+    agent.learn(3)
+    after = weights(agent)
+    assert all(torch.equal(after[name], x) for name, x in before.items())
+
+
 @EVERY
 def test_update_returns_its_losses(agent_class: Any, config: Any) -> None:
     agent = agent_class.create(cart(), config, seed=0, device="cpu")
@@ -370,6 +385,7 @@ def test_other_spaces_are_refused(agent_class: Any, config: Any) -> None:
         (TD3Config, {"reward_clip": 0.0}, "reward_clip must be a number > 0 or None, got 0.0"),
         (TD3Config, {"num_return_steps": 0}, "num_return_steps must be a whole number >= 1"),
         (TD3Config, {"hidden_sizes": (0,)}, "hidden_sizes must be whole numbers >= 1"),
+        (SACConfig, {"learning_rate_schedule": "x"}, "learning_rate_schedule must be one of"),
         (SACConfig, {"temperature": -0.1}, "temperature must be a number >= 0, or None to learn"),
         (SACConfig, {"target_entropy": -1.0}, "target_entropy must be None unless temperature"),
         (SACConfig, {"reward_scale": 0.0}, "reward_scale must be a number > 0, got 0.0"),
