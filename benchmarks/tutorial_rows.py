@@ -270,7 +270,7 @@ ROWS: Final[tuple[Row, ...]] = (
         recipe="default",
         measure="kept",
         target=200.0,
-        steps=500_000,
+        steps=400_000,
         stop_at=240.0,
     ),
 )
