@@ -180,7 +180,7 @@ def test_native_lanes_do_what_single_ones_do() -> None:
         if ended:
             assert np.array_equal(native.reset(dict(ended)), singles.reset(dict(ended)))
     assert num_ended >= 6
-    for x, y in zip(native.generators(), singles.generators(), strict=True):
-        assert x.bit_generator.state == y.bit_generator.state
+    for one, other in zip(native.generators(), singles.generators(), strict=True):
+        assert one.bit_generator.state == other.bit_generator.state
     native.close()
     singles.close()
