@@ -276,6 +276,7 @@ class A3C(Agent):
 
     algorithm: ClassVar[str] = "a3c"
     config_class: ClassVar[type[Any]] = A3CConfig
+    is_stochastic: ClassVar[bool] = True
     config: A3CConfig
     loop: AsynchronousLoop
 

@@ -74,6 +74,7 @@ class ActorCritic(OnPolicyAgent):
 
     algorithm: ClassVar[str] = "actor_critic"
     config_class: ClassVar[type[Any]] = ActorCriticConfig
+    is_stochastic: ClassVar[bool] = True
     config: ActorCriticConfig
 
     def __init__(

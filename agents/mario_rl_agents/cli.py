@@ -63,6 +63,9 @@ EnvChanges = Annotated[
         help="Change a keyword of gym.make, e.g. --env sticky=0.25.",
     ),
 ]
+Sample = Annotated[
+    bool, typer.Option("--sample", help="Draw actions as in training instead of the best ones.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 
 
@@ -295,6 +298,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    sample: Sample = False,
     seed: Seed = _EVALUATION_SEED,
     env: EnvChanges = None,
     device: Device = "auto",
@@ -305,7 +309,8 @@ def evaluate(
     """Measure a trained agent: return, length, x position, clear rate.
 
     A greedy agent in a deterministic game plays the same episode every time. So on Mario this
-    plays one greedy episode, and then the number asked for with one random action in twenty.
+    plays one greedy episode, and then the number asked for: drawn from the policy where the agent
+    has learned one (ppo, actor_critic, a3c, sac), else with one random action in twenty.
     """
     with one_line_errors():
         from mario_rl_agents.common.evaluate import evaluation_table
@@ -315,7 +320,9 @@ def evaluate(
         path = find_checkpoint(checkpoint)
         agent = open_agent(path, read_pairs("--env", env), device=device)
         with contextlib.closing(agent.env):
-            evaluations = measure(agent, agent.env, episodes, epsilon=epsilon, seed=seed)
+            evaluations = measure(
+                agent, agent.env, episodes, epsilon=epsilon, sample=sample, seed=seed
+            )
         if as_json:
             typer.echo(json.dumps(evaluations_json(path, evaluations), indent=2))
         else:
@@ -346,6 +353,7 @@ def watch(
     epsilon: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Probability of a random action.")
     ] = 0.0,
+    sample: Sample = False,
     seed: Seed = _EVALUATION_SEED,
     env: EnvChanges = None,
     device: Device = "auto",
@@ -360,7 +368,9 @@ def watch(
         if video is None:
             agent = open_agent(path, changes, device=device, render_mode="human")
             with contextlib.closing(agent.env):
-                _show_window(agent, console, episodes=episodes, epsilon=epsilon, seed=seed)
+                _show_window(
+                    agent, console, episodes=episodes, epsilon=epsilon, sample=sample, seed=seed
+                )
             return
         if episodes is not None:
             raise UsageError(
@@ -374,7 +384,9 @@ def watch(
             raise UsageError(f"--video: {error}") from error
         agent = open_agent(path, changes, device=device, render_mode="rgb_array_list")
         with contextlib.closing(agent.env):
-            recording = record_episode(agent, agent.env, video, epsilon=epsilon, seed=seed)
+            recording = record_episode(
+                agent, agent.env, video, epsilon=epsilon, sample=sample, seed=seed
+            )
         console.print(
             f"[bold]{recording.path}[/]: return {recording.episodic_return:,.1f} in "
             f"{recording.length:,} steps, {recording.num_frames:,} frames",
@@ -384,14 +396,20 @@ def watch(
 
 
 def _show_window(
-    agent: Agent, console: Console, *, episodes: int | None, epsilon: float, seed: int
+    agent: Agent,
+    console: Console,
+    *,
+    episodes: int | None,
+    epsilon: float,
+    sample: bool,
+    seed: int,
 ) -> None:
     """Play in a window until the episodes are over or Ctrl-C."""
     from mario_rl_agents.common.evaluate import evaluate as evaluate_agent
 
     for index in itertools.count() if episodes is None else range(episodes):
         [episode] = evaluate_agent(
-            agent, agent.env, num_episodes=1, epsilon=epsilon, seed=seed + index
+            agent, agent.env, num_episodes=1, epsilon=epsilon, sample=sample, seed=seed + index
         ).episodes
         cleared = ", cleared" if episode.cleared else ""
         console.print(

@@ -93,9 +93,12 @@ def measure(
     *,
     epsilon: float | None,
     seed: int,
+    sample: bool = False,
     usual_epsilon: float | None = None,
 ) -> list[Evaluation]:
-    """Return the evaluation at epsilon, or the usual ones: greedy, and on Mario noisy too.
+    """Return the evaluation asked for, or the usual ones: greedy, and on Mario a varied one too.
+
+    What varies it is the policy's own chance where it learns one, else epsilon.
 
     Args:
         agent: who plays.
@@ -103,17 +106,21 @@ def measure(
         episodes: how many.
         epsilon: what the user asked for, if anything.
         seed: of the first episode.
+        sample: whether the user asked for actions drawn as in training.
         usual_epsilon: the recipe's evaluation epsilon; None looks it up.
     """
-    if epsilon is not None:
-        plan = [(epsilon, episodes)]
+    if epsilon is not None or sample:
+        plan = [(epsilon or 0.0, sample, episodes)]
     else:
         if usual_epsilon is None:
             usual_epsilon = evaluation_epsilon(env.spec.id if env.spec is not None else "")
-        noisy = [(0.0, 1), (usual_epsilon, episodes)]
-        plan = noisy if usual_epsilon > 0 else [(0.0, episodes)]
+        varied = (0.0, True) if agent.is_stochastic else (usual_epsilon, False)
+        plan = [(0.0, False, 1), (*varied, episodes)]
+        if usual_epsilon == 0:
+            plan = [(0.0, False, episodes)]
     return [
-        evaluate(agent, env, num_episodes=count, epsilon=value, seed=seed) for value, count in plan
+        evaluate(agent, env, num_episodes=count, epsilon=value, sample=sampled, seed=seed)
+        for value, sampled, count in plan
     ]
 
 
@@ -142,7 +149,14 @@ def _film(path: Path, agent: Agent, run: Run, evaluations: list[Evaluation]) -> 
     env = open_env(run.spec.env_id, run.spec.env_kwargs, "rgb_array_list")
     with contextlib.closing(env):
         player = load_agent(path, agent.algorithm, env, str(agent.device))
-        record_episode(player, env, run.video, epsilon=evaluation.epsilon, seed=best.seed)
+        record_episode(
+            player,
+            env,
+            run.video,
+            epsilon=evaluation.epsilon,
+            sample=evaluation.sampled,
+            seed=best.seed,
+        )
     return f"{run.video}, best evaluated episode: {best.episodic_return:,.1f}, seed {best.seed}"
 
 

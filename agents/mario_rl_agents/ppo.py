@@ -111,6 +111,7 @@ class PPO(OnPolicyAgent):
 
     algorithm: ClassVar[str] = "ppo"
     config_class: ClassVar[type[Any]] = PPOConfig
+    is_stochastic: ClassVar[bool] = True
     config: PPOConfig
 
     def __init__(

@@ -117,6 +117,7 @@ class SAC(Agent):
 
     algorithm: ClassVar[str] = "sac"
     config_class: ClassVar[type[Any]] = SACConfig
+    is_stochastic: ClassVar[bool] = True
     config: SACConfig
     replay: ReplayBuffer
     loop: OffPolicyLoop

@@ -91,16 +91,18 @@ def record_episode(
     path: Path,
     *,
     epsilon: float = 0.0,
+    sample: bool = False,
     seed: int = 0,
     max_seconds: float = 120.0,
 ) -> Recording:
     """Play one episode as `evaluate` plays it and film every frame.
 
     Args:
-        agent: acts greedily but for epsilon; its action values are drawn if it has any.
+        agent: who acts; its action values are drawn if it has any.
         env: made with `render_mode="rgb_array_list"`.
         path: an .mp4 (every frame of the game) or a .gif (smaller, about 20 frames a second).
         epsilon: the probability of a random action.
+        sample: whether the other actions are drawn as in training, or greedy.
         seed: of the episode.
         max_seconds: the film ends after so much game time, even if the episode does not.
 
@@ -113,7 +115,9 @@ def record_episode(
         raise ValueError(f"env must have render_mode 'rgb_array_list', it has {env.render_mode!r}")
     fps = float(env.metadata.get("render_fps") or 30)
     path.parent.mkdir(parents=True, exist_ok=True)
-    film = _Film(agent, env, epsilon=epsilon, seed=seed, max_frames=int(max_seconds * fps))
+    policy = EvaluationPolicy(agent, env, epsilon=epsilon, sample=sample, seed=seed)
+    name = policy_name(epsilon, sampled=sample)
+    film = _Film(agent, env, policy, name, seed=seed, max_frames=int(max_seconds * fps))
     frames = film.frames(hold=round(_HOLD_SECONDS * fps))
     new = path.with_name(f".{path.name}.new{path.suffix}")  # the ending tells ffmpeg the format
     try:
@@ -129,11 +133,19 @@ class _Film:
     """Plays one episode and draws it frame by frame."""
 
     def __init__(
-        self, agent: Agent, env: gym.Env[Any, Any], *, epsilon: float, seed: int, max_frames: int
+        self,
+        agent: Agent,
+        env: gym.Env[Any, Any],
+        policy: EvaluationPolicy,
+        policy_name: str,
+        *,
+        seed: int,
+        max_frames: int,
     ) -> None:
         self._agent = agent
         self._env = env
-        self._epsilon = epsilon
+        self._policy = policy
+        self._policy_name = policy_name
         self._seed = seed
         self._max_frames = max_frames
         self._names = _action_names(env)
@@ -144,8 +156,7 @@ class _Film:
 
     def frames(self, *, hold: int) -> Iterator[Frame]:
         """Yield the frames of the film; the last one is repeated `hold` times."""
-        env = self._env
-        policy = EvaluationPolicy(self._agent, env, epsilon=self._epsilon, seed=self._seed)
+        env, policy = self._env, self._policy
         obs, self.info = env.reset(seed=self._seed)
         waiting = _rendered(env)  # of the reset: shown with the first decision
         last: list[Frame] = []
@@ -198,7 +209,7 @@ class _Film:
         draw = ImageDraw.Draw(image)
         right = _PANEL_WIDTH - _MARGIN
         draw.text((_MARGIN, 16), self._title, font=_font(18, bold=True), fill=_TEXT)
-        algorithm = f"{self._agent.algorithm} · {policy_name(self._epsilon)}"
+        algorithm = f"{self._agent.algorithm} · {self._policy_name}"
         draw.text((_MARGIN, 40), algorithm, font=_font(13), fill=_FAINT)
         facts = [("step", f"{moment.step:,}"), ("return", f"{moment.episodic_return:,.0f}")]
         if moment.x_pos is not None:

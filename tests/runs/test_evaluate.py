@@ -13,7 +13,11 @@ from mario_rl_agents.common.evaluate import (
     evaluation_table,
     wilson_interval,
 )
+from mario_rl_agents.common.seeding import generator_state
 from mario_rl_agents.dqn import DQN
+from mario_rl_agents.finishing import measure
+from mario_rl_agents.ppo import PPO
+from mario_rl_agents.random_agent import RandomAgent
 from rich.console import Console
 
 Env = gym.Env[Any, Any]
@@ -181,3 +185,39 @@ def test_bad_arguments_are_refused(cartpole: Env, keywords: Any, message: str) -
     agent = DQN.create(cartpole, seed=0, device="cpu")
     with pytest.raises(ValueError, match=message):
         evaluate(agent, cartpole, **keywords)
+
+
+def test_a_policy_is_sampled_by_the_seed_and_not_changed(cartpole: Env) -> None:
+    agent = PPO.create(cartpole, seed=1, device="cpu")
+    before = generator_state(agent.generators["exploration"])
+    first, again, other = (
+        evaluate(agent, cartpole, num_episodes=4, sample=True, seed=seed) for seed in (5, 5, 50)
+    )
+    assert generator_state(agent.generators["exploration"]) == before
+    assert first == again
+    assert [x.length for x in first.episodes] != [x.length for x in other.episodes]
+    greedy = evaluate(agent, cartpole, num_episodes=4, seed=5)
+    assert [x.length for x in first.episodes] != [x.length for x in greedy.episodes]
+    assert (first.sampled, greedy.sampled) == (True, False)
+    assert text_of([first]).splitlines()[3].split()[0] == "sampled"
+
+
+def test_an_agent_without_exploration_of_its_own_cannot_be_sampled(cartpole: Env) -> None:
+    agent = RandomAgent.create(cartpole, device="cpu")
+    agent.generators.clear()
+    with pytest.raises(ValueError, match="random draws no actions of its own: evaluate it without"):
+        evaluate(agent, cartpole, num_episodes=1, sample=True)
+
+
+def test_what_varies_the_usual_evaluation(cartpole: Env) -> None:
+    plans = {}
+    for kind in (DQN, PPO):
+        agent = kind.create(cartpole, seed=1, device="cpu")
+        evaluations = measure(agent, cartpole, 3, epsilon=None, seed=0, usual_epsilon=0.05)
+        plans[kind] = [(x.epsilon, x.sampled, x.num_episodes) for x in evaluations]
+    assert plans == {
+        DQN: [(0.0, False, 1), (0.05, False, 3)],
+        PPO: [(0.0, False, 1), (0.0, True, 3)],
+    }
+    [asked] = measure(agent, cartpole, 3, epsilon=None, sample=True, seed=0)
+    assert (asked.epsilon, asked.sampled, asked.num_episodes) == (0.0, True, 3)

@@ -77,6 +77,7 @@ class Agent(ABC):
         algorithm: The name stored in checkpoints and used on the command line.
         config_class: The frozen dataclass of the algorithm's settings; each has a default.
         config: One of them.
+        is_stochastic: Whether it learns a distribution over actions, to be drawn from in play too.
         num_steps: Environment steps taken over the whole life of the agent.
         num_updates: Gradient steps taken over the whole life of the agent.
         num_episodes: Episodes finished over the whole life of the agent.
@@ -88,6 +89,7 @@ class Agent(ABC):
 
     algorithm: ClassVar[str]
     config_class: ClassVar[type[Any]]
+    is_stochastic: ClassVar[bool] = False
     loop: Loop
 
     def __init__(

@@ -17,6 +17,8 @@ from mario_rl_agents.common.agent import Agent
 if TYPE_CHECKING:
     from rich.table import Table
 
+_EXPLORATION = "exploration"  # the generator that agents draw actions from
+
 
 @dataclass(frozen=True)
 class EvaluatedEpisode:
@@ -36,6 +38,7 @@ class Evaluation:
     """What `evaluate` measured; standard deviations are of a sample (n - 1), 0 for one episode."""
 
     epsilon: float  # probability of a random action
+    sampled: bool  # whether the other actions were drawn as in training, or greedy
     seed: int
     num_episodes: int
     return_mean: float
@@ -72,6 +75,7 @@ def evaluate(
     *,
     num_episodes: int,
     epsilon: float = 0.0,
+    sample: bool = False,
     seed: int = 0,
 ) -> Evaluation:
     """Play whole episodes without learning and return their summary.
@@ -80,10 +84,12 @@ def evaluate(
     of that seed, so that each can be played again alone.
 
     Args:
-        agent: the agent; it acts greedily and is not changed.
+        agent: the agent; it is not changed.
         env: an environment with the agent's spaces, not the one it trains on.
         num_episodes: how many episodes, at least 1.
         epsilon: the probability of a uniformly random action at each step, in [0, 1].
+        sample: whether the agent draws the other actions, with the exploration of its training,
+            instead of taking the best ones.
         seed: the seed of the first episode.
 
     Raises:
@@ -94,25 +100,43 @@ def evaluate(
     if not 0.0 <= epsilon <= 1.0:
         raise ValueError(f"epsilon must be between 0 and 1, received {epsilon}")
     episodes = [
-        _play(agent, env, epsilon=epsilon, seed=seed + index) for index in range(num_episodes)
+        _play(agent, env, epsilon=epsilon, sample=sample, seed=seed + index)
+        for index in range(num_episodes)
     ]
-    return _summarise(episodes, epsilon=epsilon, seed=seed)
+    return _summarise(episodes, epsilon=epsilon, sampled=sample, seed=seed)
 
 
 class EvaluationPolicy:
-    """Acts greedily but for a share of random actions, all from one seed."""
+    """Acts greedily, or as in training, but for a share of random actions; all from one seed."""
 
-    def __init__(self, agent: Agent, env: gym.Env[Any, Any], *, epsilon: float, seed: int) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        env: gym.Env[Any, Any],
+        *,
+        epsilon: float,
+        seed: int,
+        sample: bool = False,
+    ) -> None:
         """Make the policy.
 
         Args:
-            agent: who chooses the greedy actions.
+            agent: who chooses the other actions.
             env: the environment whose actions they are.
             epsilon: the probability of a uniformly random action.
-            seed: of the random actions.
+            seed: of all that is random.
+            sample: whether the agent explores as in training.
+
+        Raises:
+            ValueError: `sample` is asked of an agent that has no exploration.
         """
+        if sample and _EXPLORATION not in agent.generators:
+            raise ValueError(
+                f"{agent.algorithm} draws no actions of its own: evaluate it without sample"
+            )
         self._agent = agent
         self._epsilon = epsilon
+        self._sample = sample
         self._random = np.random.default_rng(seed)
         self._actions = copy.deepcopy(env.action_space)  # the environment's own must not move
         self._actions.seed(seed)
@@ -123,7 +147,15 @@ class EvaluationPolicy:
         self.was_random = bool(self._random.random() < self._epsilon)
         if self.was_random:
             return self._actions.sample()
-        return self._agent.act(np.asarray(obs)[None], greedy=True)[0]
+        batch = np.asarray(obs)[None]
+        if not self._sample:
+            return self._agent.act(batch, greedy=True)[0]
+        generators = self._agent.generators
+        own, generators[_EXPLORATION] = generators[_EXPLORATION], self._random
+        try:
+            return self._agent.act(batch, greedy=False)[0]
+        finally:
+            generators[_EXPLORATION] = own
 
 
 def wilson_interval(
@@ -183,7 +215,8 @@ def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None)
         table.add_column("clear rate (95 %)", justify="right", no_wrap=True)
     for evaluation in evaluations:
         cells = [
-            policy_name(evaluation.epsilon) + (" *" if evaluation.repeats_itself else ""),
+            policy_name(evaluation.epsilon, sampled=evaluation.sampled)
+            + (" *" if evaluation.repeats_itself else ""),
             str(evaluation.num_episodes),
             _spread(evaluation.return_mean, evaluation.return_std, evaluation.num_episodes),
             f"{evaluation.length_mean:,.1f}",
@@ -201,13 +234,16 @@ def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None)
     return table
 
 
-def policy_name(epsilon: float) -> str:
-    """Return "greedy" or "epsilon 0.05"."""
-    return "greedy" if epsilon == 0.0 else f"epsilon {epsilon:g}"
+def policy_name(epsilon: float, *, sampled: bool = False) -> str:
+    """Return "greedy", "sampled", "epsilon 0.05" or "sampled, epsilon 0.05"."""
+    noise = f"epsilon {epsilon:g}" if epsilon > 0.0 else ""
+    return ", ".join(filter(None, ("sampled" if sampled else "", noise))) or "greedy"
 
 
-def _play(agent: Agent, env: gym.Env[Any, Any], *, epsilon: float, seed: int) -> EvaluatedEpisode:
-    policy = EvaluationPolicy(agent, env, epsilon=epsilon, seed=seed)
+def _play(
+    agent: Agent, env: gym.Env[Any, Any], *, epsilon: float, sample: bool, seed: int
+) -> EvaluatedEpisode:
+    policy = EvaluationPolicy(agent, env, epsilon=epsilon, sample=sample, seed=seed)
     obs, info = env.reset(seed=seed)
     episodic_return, length, terminated, truncated = 0.0, 0, False, False
     while not (terminated or truncated):
@@ -225,13 +261,16 @@ def _play(agent: Agent, env: gym.Env[Any, Any], *, epsilon: float, seed: int) ->
     )
 
 
-def _summarise(episodes: list[EvaluatedEpisode], *, epsilon: float, seed: int) -> Evaluation:
+def _summarise(
+    episodes: list[EvaluatedEpisode], *, epsilon: float, sampled: bool, seed: int
+) -> Evaluation:
     return_mean, return_std = _mean_and_std([e.episodic_return for e in episodes])
     length_mean, length_std = _mean_and_std([e.length for e in episodes])
     x_pos = [e.x_pos for e in episodes if e.x_pos is not None]
     cleared = [e.cleared for e in episodes if e.cleared is not None]
     return Evaluation(
         epsilon=epsilon,
+        sampled=sampled,
         seed=seed,
         num_episodes=len(episodes),
         return_mean=return_mean,
