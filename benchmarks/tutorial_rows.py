@@ -232,7 +232,7 @@ ROWS: Final[tuple[Row, ...]] = (
         recipe="default",
         measure="best_100",
         target=195.0,
-        games=5_000,
+        games=1_500,
         max_game_steps=200,
         num_processes=2,
     ),

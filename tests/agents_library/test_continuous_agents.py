@@ -201,7 +201,8 @@ def test_tanh_log_probability_by_hand() -> None:
     agent = SAC.create(Cart(), SAC_CONFIG, device="cpu")
 
     def log_prob(mean: float, log_std: float, noise: float) -> float:
-        head = agent.actor.layers[-1]
+        head = agent.actor.layers[-1]  # type: ignore[index]
+        assert isinstance(head, torch.nn.Linear)
         with torch.no_grad():
             head.weight.zero_()
             head.bias.copy_(torch.tensor([mean, log_std]))
@@ -423,7 +424,7 @@ def test_mario_is_played_with_continuous_actions(agent_class: Any, config: Any) 
     changed = [name for name, x in before.items() if not torch.equal(weights(agent)[name], x)]
     assert any("convolutions" in name for name in changed)
     assert any(name.startswith("actor/") for name in changed)
-    action = agent.act(np.zeros((1, *env.observation_space.shape), np.uint8))[0]
+    action = agent.act(np.zeros((1, 4, 52, 52), np.uint8))[0]
     assert env.action_space.contains(action)
 
 

@@ -73,7 +73,7 @@ def test_reward_scale_scales_rewards_alone() -> None:
 
 def test_loss_and_gradient_step_by_hand() -> None:
     agent = tabular(DQN)
-    loss, q, target = agent.loss(BATCH)
+    loss, q, _ = agent.loss(BATCH)
     assert q.tolist() == [1.0, 2.0, 3.0, 1.0]
     # Huber of -3.5, -2, 1, -4: 3.0, 1.5, 0.5, 3.5.
     assert loss.item() == pytest.approx(2.125)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from mario_rl_agents.common.agent import Agent, Callback, Episode
-from mario_rl_agents.common.off_policy import _DeferredInterrupt
+from mario_rl_agents.common.interrupt import DeferredInterrupt
 from mario_rl_agents.common.shared_adam import SharedAdam
 from mario_rl_agents.common.workers import StepBudget, WorkerPool
 
@@ -120,7 +120,7 @@ class AsynchronousLoop:
         if total_steps < 1:
             raise ValueError(f"total_steps must be at least 1 environment step, got {total_steps}")
         with ExitStack() as stack:
-            interrupt = stack.enter_context(_DeferredInterrupt())
+            interrupt = stack.enter_context(DeferredInterrupt())
             for callback in callbacks:
                 stack.callback(callback.on_training_end, agent)
                 callback.on_training_start(agent)

@@ -1,14 +1,10 @@
 """The loop of every off-policy agent: act, step the environment, remember, update."""
 
-import hashlib
-import signal
-import threading
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
-from types import FrameType
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import gymnasium as gym
@@ -17,6 +13,8 @@ from numpy.typing import NDArray
 
 from mario_rl_agents.common.agent import Agent, Callback, Episode
 from mario_rl_agents.common.finite import check_obs, check_reward
+from mario_rl_agents.common.interrupt import DeferredInterrupt
+from mario_rl_agents.common.journal import Journal, digest
 from mario_rl_agents.common.replay import Batch, ReplayBuffer
 from mario_rl_agents.common.seeding import generator_state, set_generator_state
 
@@ -41,15 +39,6 @@ class OffPolicyConfig(Protocol):
     @property
     def overlap(self) -> bool:
         """Whether the environment steps in a second thread during a gradient step."""
-
-
-@dataclass
-class Journal:
-    """How to get back to the middle of the current episode: the reset, and the actions since."""
-
-    seed: int | None  # given to reset
-    generator: dict[str, Any] | None  # the environment's, before a reset without seed
-    actions: list[Any] = field(default_factory=list)
 
 
 class OffPolicyLoop:
@@ -98,7 +87,7 @@ class OffPolicyLoop:
             raise ValueError(f"total_steps must be at least 1 environment step, got {total_steps}")
         with ExitStack() as stack:
             executor = stack.enter_context(ThreadPoolExecutor(1)) if self._config.overlap else None
-            interrupt = stack.enter_context(_DeferredInterrupt())
+            interrupt = stack.enter_context(DeferredInterrupt())
             for callback in callbacks:
                 stack.callback(callback.on_training_end, agent)
                 callback.on_training_start(agent)
@@ -119,7 +108,7 @@ class OffPolicyLoop:
         return {
             "generator": generator_state(self._env.unwrapped.np_random) if self._started else None,
             "journal": asdict(self._journal) if inside and self._journal else None,
-            "obs_digest": _digest(self._obs) if inside and self._obs is not None else None,
+            "obs_digest": digest(self._obs) if inside and self._obs is not None else None,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -226,42 +215,7 @@ class OffPolicyLoop:
             if terminated or truncated:
                 return False
         assert self._obs is not None
-        return _digest(self._obs) == obs_digest
-
-
-class _DeferredInterrupt:
-    """Turns Ctrl-C into a request that is granted between two steps."""
-
-    def __init__(self) -> None:
-        self._requested = False
-        self._installed = False
-
-    def __enter__(self) -> "_DeferredInterrupt":
-        # Signals belong to the main thread, and a handler that the user has set is left alone.
-        if (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        ):
-            signal.signal(signal.SIGINT, self._request)
-            self._installed = True
-        return self
-
-    def __exit__(self, exception: type[BaseException] | None, *_: object) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        if exception is None:
-            self.raise_if_requested()
-
-    def raise_if_requested(self) -> None:
-        """Raise the KeyboardInterrupt that was held back."""
-        if self._requested:
-            self._requested = False
-            raise KeyboardInterrupt
-
-    def _request(self, signal_number: int, frame: FrameType | None) -> None:
-        if self._requested:
-            signal.default_int_handler(signal_number, frame)
-        self._requested = True
+        return digest(self._obs) == obs_digest
 
 
 def _notify(
@@ -277,7 +231,3 @@ def _notify(
             callback.on_episode_end(agent, episode)
     answers = [callback.on_step(agent) for callback in callbacks]  # all are asked
     return not any(answer is False for answer in answers)
-
-
-def _digest(obs: NDArray[Any]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(obs).data).hexdigest()

@@ -1,11 +1,10 @@
 """The loop of every on-policy agent: act in all lanes, step them, hand over what came of it."""
 
-import hashlib
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 
 from mario_rl_agents.common.agent import Agent, Callback, Episode
 from mario_rl_agents.common.finite import check_obs, check_reward
+from mario_rl_agents.common.interrupt import DeferredInterrupt
+from mario_rl_agents.common.journal import Journal, digest
 from mario_rl_agents.common.lanes import Lanes, LaneStep, make_lanes
-from mario_rl_agents.common.off_policy import _DeferredInterrupt
 from mario_rl_agents.common.rollout import Rollout
 from mario_rl_agents.common.seeding import generator_state, set_generator_state
 
@@ -61,15 +61,6 @@ class OnPolicyAgent(Agent):
         self.loop.run(self, total_steps, callbacks)
 
 
-@dataclass
-class Journal:
-    """How to get back to the middle of an episode: the reset, and the actions since."""
-
-    seed: int | None  # given to reset
-    generator: dict[str, Any] | None  # the lane's, before a reset without seed
-    actions: list[Any] = field(default_factory=list)
-
-
 class OnPolicyLoop:
     """Drives one agent in its lanes, over as many calls of `run` as the user likes."""
 
@@ -107,7 +98,7 @@ class OnPolicyLoop:
         if total_steps < 1:
             raise ValueError(f"total_steps must be at least 1 environment step, got {total_steps}")
         with ExitStack() as stack:
-            interrupt = stack.enter_context(_DeferredInterrupt())
+            interrupt = stack.enter_context(DeferredInterrupt())
             for callback in callbacks:
                 stack.callback(callback.on_training_end, agent)
                 callback.on_training_start(agent)
@@ -131,7 +122,7 @@ class OnPolicyLoop:
         return {
             "generators": [generator_state(g) for g in self._lanes.generators()],
             "journals": [asdict(journal) for journal in self._journals] if inside else None,
-            "obs_digest": _digest(self._obs) if inside and self._obs is not None else None,
+            "obs_digest": digest(self._obs) if inside and self._obs is not None else None,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -257,7 +248,7 @@ class OnPolicyLoop:
             self._returns += step.reward
             obs = lanes.reset(dict.fromkeys(step.infos)) if step.infos else step.obs
         self._obs = obs
-        return bool(_digest(obs) == resume["obs_digest"])
+        return bool(digest(obs) == resume["obs_digest"])
 
     def _restart(self, lanes: Lanes, journals: dict[int, Journal]) -> NDArray[Any]:
         """Reset some lanes as their journals say."""
@@ -267,7 +258,3 @@ class OnPolicyLoop:
                 set_generator_state(generators[lane], journal.generator)
             self._journals[lane], self._returns[lane] = journal, 0.0
         return lanes.reset({lane: journal.seed for lane, journal in journals.items()})
-
-
-def _digest(obs: NDArray[Any]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(obs).data).hexdigest()
