@@ -189,6 +189,18 @@ ROWS: Final[tuple[Row, ...]] = (
         max_game_steps=200,
     ),
     Row(
+        id="T8-recipe",
+        title="PPO, our recipe",
+        author="as above",
+        algorithm="ppo",
+        env_id="CartPole-v0",
+        recipe="default",
+        measure="last_50",
+        target=200.0,
+        games=300,
+        max_game_steps=200,
+    ),
+    Row(
         id="T8-CartPole-v1",
         title="PPO, our recipe",
         author="",
