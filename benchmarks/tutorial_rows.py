@@ -190,7 +190,7 @@ ROWS: Final[tuple[Row, ...]] = (
     ),
     Row(
         id="T8-recipe",
-        title="PPO, our recipe",
+        title="PPO, our recipe: a learning rate that falls",
         author="as above",
         algorithm="ppo",
         env_id="CartPole-v0",
