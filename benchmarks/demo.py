@@ -21,7 +21,7 @@ from typing import Any
 
 import gymnasium as gym
 from mario_rl_agents.common.checkpoint import read_header
-from mario_rl_agents.common.evaluate import Evaluation, evaluate
+from mario_rl_agents.common.evaluate import Evaluation, evaluate, policy_name
 from mario_rl_agents.common.logger import RUNNING_EPISODES, read_episodes
 from mario_rl_agents.random_agent import RandomAgent
 from mario_rl_agents.recipes import find_recipe
@@ -73,10 +73,12 @@ def results(algorithm: str, runs: list[Path], minutes: float) -> str:
     for run in runs:
         saved = json.loads((run / "evaluation.json").read_text())
         steps = read_header(run / "checkpoint.safetensors").num_steps
-        rows.append({"steps": steps, **by_epsilon(saved["evaluations"]), **last_games(run)})
+        greedy, varied = saved["evaluations"]
+        rows.append({"steps": steps, **figures(greedy, varied), **last_games(run)})
+    policy = policy_name(varied["epsilon"], sampled=varied["sampled"])
     random = play_at_random(algorithm)
     lines = [
-        f"| {ENV_ID} | steps trained | x, greedy | x, epsilon 0.05 | return, same | cleared, same "
+        f"| {ENV_ID} | steps trained | x, greedy | x, {policy} | return, same | cleared, same "
         f"| x, last {RUNNING_EPISODES} training games | cleared, same |",
         "|---|---|---|---|---|---|---|---|",
         f"| random play, {NUM_RANDOM_EPISODES} episodes | 0 | "
@@ -93,15 +95,13 @@ def results(algorithm: str, runs: list[Path], minutes: float) -> str:
     return "\n".join(lines) + f"\n\nMean ± standard deviation over seeds; {hardware}, {packages}.\n"
 
 
-def by_epsilon(evaluations: list[dict[str, Any]]) -> dict[str, float]:
-    """Return the figures of one seed's evaluations: greedy, and with random actions."""
-    greedy = next(each for each in evaluations if each["epsilon"] == 0)
-    sometimes_random = next(each for each in evaluations if each["epsilon"] > 0)
+def figures(greedy: dict[str, Any], varied: dict[str, Any]) -> dict[str, float]:
+    """Return the figures of one seed's evaluations: greedy, and with chance."""
     return {
         "greedy_x": greedy["x_pos_mean"],
-        "x": sometimes_random["x_pos_mean"],
-        "return": sometimes_random["return_mean"],
-        "clear_rate": sometimes_random["clear_rate"],
+        "x": varied["x_pos_mean"],
+        "return": varied["return_mean"],
+        "clear_rate": varied["clear_rate"],
     }
 
 
