@@ -150,7 +150,7 @@ ROWS: Final[tuple[Row, ...]] = (
         recipe="default",
         measure="kept",
         target=475.0,
-        steps=200_000,
+        steps=800_000,
     ),
     Row(
         id="T6",
