@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, ClassVar, NamedTuple, Self, cast
+from typing import Any, ClassVar, NamedTuple, Self
 
 import gymnasium as gym
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mario_rl_agents.common.agent import Agent, Callback
+from mario_rl_agents.common.agent import Callback
 from mario_rl_agents.common.asynchronous import (
     STEPS,
     AsynchronousLoop,
@@ -27,6 +27,7 @@ from mario_rl_agents.common.asynchronous import (
 from mario_rl_agents.common.distributions import Distribution, make_distribution
 from mario_rl_agents.common.finite import check_obs, check_reward, read_losses
 from mario_rl_agents.common.networks import MLP, make_encoder
+from mario_rl_agents.common.policy import PolicyAgent
 from mario_rl_agents.common.schedules import Constant, Linear, Schedule
 from mario_rl_agents.common.seeding import torch_seed
 from mario_rl_agents.common.shared_adam import as_vector
@@ -261,11 +262,10 @@ class Actor:
         norm = self._gradient.norm()
         if self._config.max_grad_norm is not None:
             self._gradient *= (self._config.max_grad_norm / norm).clamp(max=1.0)
-        # It reads the two counters of an agent, which are here as well.
-        return read_losses(cast(Agent, self), {**parts, "charts/gradient_norm": norm})
+        return read_losses(self, {**parts, "charts/gradient_norm": norm})
 
 
-class A3C(Agent):
+class A3C(PolicyAgent):
     """Asynchronous advantage actor-critic, for discrete and for continuous actions.
 
     Attributes:
@@ -276,7 +276,6 @@ class A3C(Agent):
 
     algorithm: ClassVar[str] = "a3c"
     config_class: ClassVar[type[Any]] = A3CConfig
-    is_stochastic: ClassVar[bool] = True
     config: A3CConfig
     loop: AsynchronousLoop
 
@@ -289,6 +288,7 @@ class A3C(Agent):
             raise ValueError(f'a3c computes on the cores of the CPU, got {device}: use "cpu"')
         with torch_seed(seed):
             self.network = ActorCritic(env, config.hidden_sizes)
+        self.distribution = self.network.distribution
         weights, _ = as_vector(self.network)
         self.optimizer = torch.optim.Adam([weights], config.learning_rate, config.betas)
         self.networks = dict(self.network.named_children())
@@ -349,18 +349,11 @@ class A3C(Agent):
         make_env = env_maker(self.algorithm, self.env, self.env_factory)
         self.loop.run(self, work, make_env, total_steps, callbacks)
 
-    def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
-        """Return the likeliest actions (means, if continuous), or random ones of the policy."""
-        shape = self.env.observation_space.shape
-        if obs.shape[1:] != shape:
-            raise ValueError(f"obs must be a batch of shape (B, *{shape}), got {obs.shape}")
-        self.loop.fetch()
-        with torch.inference_mode():
-            outputs = self.network.outputs(torch.as_tensor(obs)).numpy()  # [B, P]
-        distribution = self.network.distribution
-        if greedy:
-            return distribution.to_env(distribution.best(outputs))
-        return distribution.to_env(distribution.draw(outputs, self.generators["exploration"]))
+    def policy_outputs(self, obs: Tensor) -> Tensor:
+        """Return what the network says of observations [B, ...] as it is now, shape [B, P]."""
+        with torch.inference_mode(mode=False):  # the optimiser goes on with what is fetched
+            self.loop.fetch()
+        return self.network.outputs(obs)
 
     def metrics(self) -> dict[str, float]:
         """Return `charts/workers` at work, and `charts/worker_restarts` so far."""

@@ -74,7 +74,6 @@ class ActorCritic(OnPolicyAgent):
 
     algorithm: ClassVar[str] = "actor_critic"
     config_class: ClassVar[type[Any]] = ActorCriticConfig
-    is_stochastic: ClassVar[bool] = True
     config: ActorCriticConfig
 
     def __init__(
@@ -100,20 +99,10 @@ class ActorCritic(OnPolicyAgent):
         self._heads = torch.empty(0)  # [N, P + 1], of the observation acted on, with its graph
         self._action: NDArray[Any] = np.empty(0)  # [N, ...]
 
-    def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
-        """Return the likeliest actions, or drawn ones, shape [B] or [B, A]."""
-        shape = self.env.observation_space.shape
-        if obs.shape[1:] != shape:
-            raise ValueError(f"obs must be a batch of shape (B, *{shape}), got {obs.shape}")
-        with torch.inference_mode():
-            heads: Tensor = self.network(torch.as_tensor(obs, device=self.device))  # [B, P + 1]
-        outputs = heads.numpy(force=True)[:, :-1]  # [B, P]
-        action = (
-            self.distribution.best(outputs)
-            if greedy
-            else self.distribution.draw(outputs, self.generators["exploration"])
-        )
-        return self.distribution.to_env(action)
+    def policy_outputs(self, obs: Tensor) -> Tensor:
+        """Return the actor's part of both heads for observations [B, ...], shape [B, P]."""
+        heads: Tensor = self.network(obs)  # [B, P + 1]
+        return heads[:, :-1]
 
     def choose(self, obs: NDArray[Any]) -> NDArray[Any]:
         """Draw an action for each lane, and keep what it was drawn from for the gradient."""

@@ -337,8 +337,8 @@ def watch(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Film one episode into this .mp4 or .gif, action values drawn beside the game. "
-            "Without it a window opens.",
+            help="Film one episode into this .mp4 or .gif, what the agent thinks of its actions "
+            "drawn beside the game. Without it a window opens.",
             show_default=False,
         ),
     ] = None,

@@ -111,7 +111,6 @@ class PPO(OnPolicyAgent):
 
     algorithm: ClassVar[str] = "ppo"
     config_class: ClassVar[type[Any]] = PPOConfig
-    is_stochastic: ClassVar[bool] = True
     config: PPOConfig
 
     def __init__(
@@ -169,20 +168,10 @@ class PPO(OnPolicyAgent):
         if config.compile:
             self.loss = compile_loss(self.loss, device)  # type: ignore[method-assign]
 
-    def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
-        """Return the likeliest actions, or drawn ones, shape [B] or [B, A]."""
-        shape = self.env.observation_space.shape
-        if obs.shape[1:] != shape:
-            raise ValueError(f"obs must be a batch of shape (B, *{shape}), got {obs.shape}")
-        with torch.inference_mode():
-            outputs = self.actor(self.encode(torch.as_tensor(obs, device=self.device)))  # [B, P]
-        numbers = outputs.numpy(force=True)
-        action = (
-            self.distribution.best(numbers)
-            if greedy
-            else self.distribution.draw(numbers, self.generators["exploration"])
-        )
-        return self.distribution.to_env(action)
+    def policy_outputs(self, obs: Tensor) -> Tensor:
+        """Return what the actor says of observations [B, ...], shape [B, P]."""
+        outputs: Tensor = self.actor(self.encode(obs))
+        return outputs
 
     def choose(self, obs: NDArray[Any]) -> NDArray[Any]:
         """Draw an action for each lane, and record what it was drawn from."""

@@ -1,4 +1,4 @@
-"""Films an episode, with the action values, the choice and the agent's view drawn beside it."""
+"""Films an episode: beside it what the agent thinks of its actions, its choice, and its view."""
 
 from __future__ import annotations
 
@@ -46,6 +46,11 @@ class _RatesActions(Protocol):
     def action_values(self, obs: Any) -> NDArray[Any]: ...
 
 
+@runtime_checkable
+class _WeighsActions(Protocol):
+    def action_probabilities(self, obs: Any) -> NDArray[Any]: ...
+
+
 @dataclass(frozen=True)
 class Recording:
     """What was filmed."""
@@ -61,8 +66,8 @@ class Recording:
 class _Moment:
     """What the panel shows during one environment step."""
 
-    values: NDArray[Any] | None  # [A]
-    axis: tuple[float, float]  # lowest and highest value of the episode so far, 0 included
+    values: NDArray[Any] | None  # [A], or probabilities
+    axis: tuple[float, float]  # the ends of the bars' scale
     action: Any
     is_random: bool
     obs: NDArray[Any]
@@ -98,7 +103,7 @@ def record_episode(
     """Play one episode as `evaluate` plays it and film every frame.
 
     Args:
-        agent: who acts; its action values are drawn if it has any.
+        agent: who acts; its action values or probabilities are drawn if it has any.
         env: made with `render_mode="rgb_array_list"`.
         path: an .mp4 (every frame of the game) or a .gif (smaller, about 20 frames a second).
         epsilon: the probability of a random action.
@@ -149,6 +154,7 @@ class _Film:
         self._seed = seed
         self._max_frames = max_frames
         self._names = _action_names(env)
+        self._is_weighing = isinstance(agent, _WeighsActions)  # probabilities, rather than values
         self._title = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
         self.episodic_return = 0.0
         self.length = 0
@@ -160,7 +166,8 @@ class _Film:
         obs, self.info = env.reset(seed=self._seed)
         waiting = _rendered(env)  # of the reset: shown with the first decision
         last: list[Frame] = []
-        num_frames, axis, ended = 0, (0.0, 1e-9), False
+        num_frames, ended = 0, False
+        axis = (0.0, 1.0) if self._is_weighing else (0.0, 1e-9)  # grows with values: one scale
         while not ended and num_frames < self._max_frames:
             values = self._values(obs)
             if values is not None:
@@ -199,8 +206,14 @@ class _Film:
             yield from itertools.repeat(frame, hold)
 
     def _values(self, obs: Any) -> NDArray[Any] | None:
+        """Return a number for each action; None where actions are continuous, or it has none."""
+        if not isinstance(self._env.action_space, gym.spaces.Discrete):
+            return None
+        batch = np.asarray(obs)[None]
+        if isinstance(self._agent, _WeighsActions):
+            return np.asarray(self._agent.action_probabilities(batch)[0])
         if isinstance(self._agent, _RatesActions):
-            return np.asarray(self._agent.action_values(np.asarray(obs)[None])[0])
+            return np.asarray(self._agent.action_values(batch)[0])
         return None
 
     def _panel(self, moment: _Moment) -> Frame:
@@ -240,7 +253,7 @@ class _Film:
     def _draw_actions(
         self, draw: ImageDraw.ImageDraw, moment: _Moment, *, top: int, bottom: int
     ) -> None:
-        """Draw a bar for each action's value, the chosen action highlighted."""
+        """Draw a bar for each action's value or probability, the chosen action highlighted."""
         if not isinstance(self._env.action_space, gym.spaces.Discrete):
             text = np.array2string(np.asarray(moment.action), precision=2)
             draw.text((_MARGIN, top), f"action {text}", font=_font(14), fill=_CHOSEN)
@@ -248,7 +261,8 @@ class _Film:
         chosen = int(moment.action - self._env.action_space.start)
         colour = _RANDOM if moment.is_random else _CHOSEN
         shown = _shown_actions(moment.values, chosen, len(self._names))
-        heading = "action" if moment.values is None else "action values"
+        heading = "action probabilities" if self._is_weighing else "action values"
+        heading = "action" if moment.values is None else heading
         if len(shown) < len(self._names):
             heading += f" ({len(shown)} of {len(self._names)})"
         draw.text((_MARGIN, top), heading, font=_font(12), fill=_FAINT)
@@ -277,9 +291,8 @@ class _Film:
             bar = (min(zero, end), y + 4, max(zero, end), y + height - 4)
             draw.rectangle(bar, fill=colour if is_chosen else _BAR)
             place = (_PANEL_WIDTH - _MARGIN, middle)
-            draw.text(
-                place, f"{value:,.2f}", font=_font(13, bold=is_chosen), fill=fill, anchor="rm"
-            )
+            text = f"{value:.1%}" if self._is_weighing else f"{value:,.2f}"
+            draw.text(place, text, font=_font(13, bold=is_chosen), fill=fill, anchor="rm")
 
 
 def _rendered(env: gym.Env[Any, Any]) -> list[Frame]:

@@ -1,5 +1,6 @@
 """Films: the right frames, in a file that can be read back."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ import cv2
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from mario_rl_agents.common.evaluate import evaluate
 from mario_rl_agents.dqn import DQN
+from mario_rl_agents.ppo import PPO
 from mario_rl_agents.video import record_episode
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence
@@ -54,6 +57,30 @@ def film(path: Path, env_id: str = "FlagWalk-v0", **keywords: Any) -> Any:
         env.close()
 
 
+def film_policy(path: Path, logit: float) -> list[Frame]:
+    """Film a policy that prefers the first action, by so much, whatever it sees."""
+    env = gym.make("FlagWalk-v0", render_mode="rgb_array_list")
+    agent = PPO.create(env, seed=0, device="cpu")
+    with torch.no_grad():
+        for parameter in agent.actor.parameters():
+            parameter.zero_()
+        *_, bias = agent.actor.parameters()
+        bias[0] = logit
+    record_episode(agent, env, path)
+    env.close()
+    frames, _ = read_mp4(path)
+    return frames
+
+
+def yellow_share(frame: Frame) -> float:
+    """Return how much of its track the chosen action's bar takes."""
+    left, right = -PANEL_WIDTH + 148, -82
+    track = frame[122:, left:right]
+    distance = np.abs(track.astype(int) - YELLOW).max(axis=2)  # [H, W]
+    columns = np.flatnonzero((distance < 40).sum(axis=0) >= 8)  # a bar is as high
+    return float(columns.max() + 1) / float(track.shape[1])
+
+
 def test_mp4_has_every_frame_of_the_game_and_a_second_more(tmp_path: Path) -> None:
     recording = film(tmp_path / "new" / "walk.mp4")
     frames, fps = read_mp4(recording.path)
@@ -74,6 +101,13 @@ def test_the_chosen_action_is_yellow_and_a_random_one_red(tmp_path: Path) -> Non
     assert not has_colour(panel, RED)
     noisy, _ = read_mp4(film(tmp_path / "random.mp4", epsilon=1.0).path)
     assert has_colour(noisy[1][:, -PANEL_WIDTH:], RED)
+
+
+def test_bars_of_a_policy_are_its_probabilities(tmp_path: Path) -> None:
+    # Of three actions with the weights e^logit, 1 and 1.
+    for logit, probability in ((0.0, 1 / 3), (math.log(2), 1 / 2), (math.log(6), 3 / 4), (20, 1)):
+        frames = film_policy(tmp_path / "policy.mp4", logit)
+        assert yellow_share(frames[1]) == pytest.approx(probability, abs=0.02)
 
 
 def test_the_frames_that_the_agent_sees_are_drawn(tmp_path: Path) -> None:

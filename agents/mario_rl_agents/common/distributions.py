@@ -44,6 +44,12 @@ class Categorical(nn.Module):
         actions: NDArray[Any] = outputs.argmax(axis=1)
         return actions
 
+    def probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return pi(a|s) of every action, shape [B, A]."""
+        weights = np.exp(outputs - outputs.max(axis=1, keepdims=True))  # at most 1: no overflow
+        probabilities: NDArray[np.float32] = weights / weights.sum(axis=1, keepdims=True)
+        return probabilities
+
     def log_prob(self, outputs: Tensor, action: Tensor) -> Tensor:
         """Return log pi(a|s), shape [B]."""
         return outputs.log_softmax(dim=1).gather(1, action.unsqueeze(1)).squeeze(1)

@@ -2,24 +2,28 @@
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from mario_rl_agents.common.agent import Agent
+
+class Learner(Protocol):
+    """Who has losses: an agent, or a worker of one."""
+
+    num_steps: int  # environment steps taken
+    num_updates: int  # gradient steps taken
 
 
-def read_losses(agent: "Agent", losses: Mapping[str, Tensor]) -> dict[str, float]:
+def read_losses(learner: Learner, losses: Mapping[str, Tensor]) -> dict[str, float]:
     """Return scalars as floats, in one transfer so that the device is waited for once.
 
     Call it before the optimiser steps: the weights are then still good.
 
     Args:
-        agent: Whose losses they are; its counters go into the message.
+        learner: Whose losses they are; its counters go into the message.
         losses: Scalars under their log keys, such as `losses/td`.
 
     Raises:
@@ -30,8 +34,8 @@ def read_losses(agent: "Agent", losses: Mapping[str, Tensor]) -> dict[str, float
     for name, value in named.items():
         if not math.isfinite(value):
             raise FloatingPointError(
-                f"{name} is {value} at gradient step {agent.num_updates}, environment step "
-                f"{agent.num_steps}: lower learning_rate, or scale the rewards down; the weights "
+                f"{name} is {value} at gradient step {learner.num_updates}, environment step "
+                f"{learner.num_steps}: lower learning_rate, or scale the rewards down; the weights "
                 "are those of the step before"
             )
     return named

@@ -11,11 +11,12 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from mario_rl_agents.common.agent import Agent, Callback, Episode
+from mario_rl_agents.common.agent import Callback, Episode
 from mario_rl_agents.common.finite import check_obs, check_reward
 from mario_rl_agents.common.interrupt import DeferredInterrupt
 from mario_rl_agents.common.journal import Journal, digest
 from mario_rl_agents.common.lanes import Lanes, LaneStep, make_lanes
+from mario_rl_agents.common.policy import PolicyAgent
 from mario_rl_agents.common.rollout import Rollout
 from mario_rl_agents.common.seeding import generator_state, set_generator_state
 
@@ -30,7 +31,7 @@ class Transition(NamedTuple):
     final_obs: dict[int, NDArray[Any]]  # by lane: the true last observation, where truncated
 
 
-class OnPolicyAgent(Agent):
+class OnPolicyAgent(PolicyAgent):
     """An agent that learns from its own latest actions alone.
 
     Attributes:
