@@ -17,8 +17,8 @@ from mario_rl_agents.common.agent import Agent, Callback
 from mario_rl_agents.common.compiling import compile_loss
 from mario_rl_agents.common.duelling import make_duelling_network
 from mario_rl_agents.common.finite import read_losses
-from mario_rl_agents.common.networks import is_image, make_network
-from mario_rl_agents.common.off_policy import OffPolicyLoop
+from mario_rl_agents.common.networks import make_network
+from mario_rl_agents.common.off_policy import OffPolicyLoop, replay_settings
 from mario_rl_agents.common.prioritised import PrioritisedReplay
 from mario_rl_agents.common.replay import Batch, ReplayBuffer
 from mario_rl_agents.common.schedules import Constant, Exponential, Linear, Schedule
@@ -277,18 +277,12 @@ class DQN(Agent):
         return metrics
 
     def _make_replay(self) -> ReplayBuffer:
-        config, space = self.config, self.env.observation_space
-        assert isinstance(space, gym.spaces.Box)  # make_network accepts nothing else
-        settings: dict[str, Any] = {
-            "stack": space.shape[0] if is_image(space) and config.frame_stack else 1,
-            "directory": config.replay_dir,
-            "num_return_steps": config.num_return_steps,
-            "gamma": config.gamma,
-        }
-        sizes = (config.replay_capacity, space.shape, space.dtype)
+        config = self.config
+        settings = replay_settings(config, self.env.observation_space)
+        settings |= {"num_return_steps": config.num_return_steps, "gamma": config.gamma}
         if config.prioritised:
-            return PrioritisedReplay(*sizes, alpha=config.priority_alpha, **settings)
-        return ReplayBuffer(*sizes, **settings)
+            return PrioritisedReplay(**settings, alpha=config.priority_alpha)
+        return ReplayBuffer(**settings)
 
     def _greedy(self, obs: NDArray[Any]) -> NDArray[np.int64]:
         actions: NDArray[np.int64] = self.action_values(obs).argmax(axis=1)

@@ -21,9 +21,9 @@ from mario_rl_agents.common.agent import Agent, Callback
 from mario_rl_agents.common.compiling import compile_loss
 from mario_rl_agents.common.continuous import ActionScale, Critics, soft_update
 from mario_rl_agents.common.finite import read_losses
-from mario_rl_agents.common.networks import is_image, make_network
+from mario_rl_agents.common.networks import make_network
 from mario_rl_agents.common.noise import gaussian, standard_normal
-from mario_rl_agents.common.off_policy import OffPolicyLoop
+from mario_rl_agents.common.off_policy import OffPolicyLoop, replay_settings
 from mario_rl_agents.common.replay import Batch, ReplayBuffer
 from mario_rl_agents.common.seeding import torch_seed
 from mario_rl_agents.common.spaces import box_actions
@@ -133,13 +133,8 @@ class TD3(Agent):
         self._actor_parameters = list(self.actor.parameters())
         self._sources = [*self._actor_parameters, *self.critics.parameters()]
         self._targets = [*self.actor_target.parameters(), *self.critics_target.parameters()]
-        assert isinstance(space, gym.spaces.Box)  # make_network accepts nothing else
         self.replay = ReplayBuffer(
-            config.replay_capacity,
-            space.shape,
-            space.dtype,
-            stack=space.shape[0] if is_image(space) and config.frame_stack else 1,
-            directory=config.replay_dir,
+            **replay_settings(config, space),
             action_shape=actions.shape,
             action_dtype=np.float32,
             num_return_steps=config.num_return_steps,

@@ -15,6 +15,7 @@ from mario_rl_agents.common.agent import Agent, Callback, Episode
 from mario_rl_agents.common.finite import check_obs, check_reward
 from mario_rl_agents.common.interrupt import DeferredInterrupt
 from mario_rl_agents.common.journal import Journal, digest
+from mario_rl_agents.common.networks import is_image
 from mario_rl_agents.common.replay import Batch, ReplayBuffer
 from mario_rl_agents.common.seeding import generator_state, set_generator_state
 
@@ -39,6 +40,34 @@ class OffPolicyConfig(Protocol):
     @property
     def overlap(self) -> bool:
         """Whether the environment steps in a second thread during a gradient step."""
+
+
+class ReplayConfig(Protocol):
+    """What a replay memory is made by."""
+
+    @property
+    def replay_capacity(self) -> int:
+        """Transitions."""
+
+    @property
+    def replay_dir(self) -> str | None:
+        """Where frames are mapped to a file; None keeps them in RAM."""
+
+    @property
+    def frame_stack(self) -> bool:
+        """Whether an image's first axis is a stack of frames, each to be stored once."""
+
+
+def replay_settings(config: ReplayConfig, space: gym.Space[Any]) -> dict[str, Any]:
+    """Return the arguments of a `ReplayBuffer` for observations of `space`."""
+    assert isinstance(space, gym.spaces.Box)  # no network accepts anything else
+    return {
+        "capacity": config.replay_capacity,
+        "obs_shape": space.shape,
+        "obs_dtype": space.dtype,
+        "stack": space.shape[0] if is_image(space) and config.frame_stack else 1,
+        "directory": config.replay_dir,
+    }
 
 
 class OffPolicyLoop:
