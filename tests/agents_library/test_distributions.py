@@ -34,6 +34,8 @@ def test_categorical_numbers_are_those_of_torch() -> None:
     distribution = Categorical(3)
     torch.testing.assert_close(distribution.log_prob(logits, action), expected.log_prob(action))
     torch.testing.assert_close(distribution.entropy(logits), expected.entropy())
+    large = logits + 1000  # the same probabilities
+    np.testing.assert_allclose(distribution.probabilities(large.numpy()), expected.probs, rtol=1e-9)
 
 
 def test_gaussian_draws_have_its_moments() -> None:

@@ -15,6 +15,7 @@ from mario_rl_agents.actor_critic import ActorCriticConfig
 from mario_rl_agents.common import spaces
 from mario_rl_agents.common.agent import Agent, Callback, Episode
 from mario_rl_agents.common.checkpoint import CheckpointError
+from mario_rl_agents.common.policy import PolicyAgent
 from mario_rl_agents.common.seeding import generator_state
 from mario_rl_agents.ddpg import DDPGConfig
 from mario_rl_agents.dqn import DQNConfig
@@ -240,6 +241,29 @@ def test_act_takes_and_returns_batches(algorithm: str, obs: str, actions: str) -
     if algorithm != "random":
         agent.act(many)
         assert before[1] == {n: generator_state(g) for n, g in agent.generators.items()}
+
+
+@each_kind
+def test_what_is_drawn_has_the_probabilities_of_the_policy(
+    algorithm: str, obs: str, actions: str
+) -> None:
+    agent = make(algorithm, toy(obs, actions))
+    if not isinstance(agent, PolicyAgent):
+        assert not hasattr(agent, "action_probabilities")  # films draw them
+        return
+    agent.learn(14)
+    if actions == "continuous":
+        with pytest.raises(TypeError, match="continuous actions have no probabilities"):
+            agent.action_probabilities(batch_of(obs, 1))
+        return
+    one = batch_of(obs, 1)
+    [probabilities] = agent.action_probabilities(one)
+    assert probabilities.sum() == pytest.approx(1.0)
+    assert probabilities.argmax() == agent.act(one)[0]
+    drawn = agent.act(one.repeat(2_000, axis=0), greedy=False)
+    shares = np.bincount(drawn, minlength=3) / 2_000
+    # Four standard deviations of a count, which are largest for a share of a half.
+    np.testing.assert_allclose(shares, probabilities, atol=4 * 0.5 / 2_000**0.5)
 
 
 @each_kind
