@@ -151,11 +151,11 @@ def draw(results: list[dict[str, Any]], rungs: list[str], path: Path) -> None:
         panel.set_title(title, fontsize=11, fontweight="bold", color=colour)
         finals = [result["final_score"] for result in seeds]
         panel.text(
-            0.5, -0.21, f"{np.mean(finals):.0f}", transform=panel.transAxes, ha="center",
+            0.5, -0.26, f"{np.mean(finals):.0f}", transform=panel.transAxes, ha="center",
             va="top", fontsize=22, fontweight="bold", color=colour,
         )  # fmt: skip
         panel.text(
-            0.5, -0.36, f"{min(finals):.0f} to {max(finals):.0f}\n\n{meaning}",
+            0.5, -0.43, f"{min(finals):.0f} to {max(finals):.0f}\n\n{meaning}",
             transform=panel.transAxes, ha="center", va="top", fontsize=8.5,
         )  # fmt: skip
         panel.set_ylim(0, MAX_SCORE * 1.04)
