@@ -134,10 +134,10 @@ _VALUE_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
             ),
             total_steps=50_000,
         ),
-        # A gradient step each second environment step. Returns of three steps are what it learns fast
-        # by; targets that stand still for 1,000 steps, a memory that forgets nothing and a learning
-        # rate that falls let it keep what it learnt. At a tenth of the rewards errors of 10 points
-        # still count as squares; gamma = 0.995 makes landing worth more than hovering.
+        # A gradient step each second environment step. Returns of three steps make it learn fast;
+        # targets that stand still for 1,000 steps, a memory that forgets nothing and a falling
+        # learning rate let it keep that. At a tenth of the rewards errors of 10 points still
+        # count as squares; gamma = 0.995 makes landing worth more than hovering.
         ("double_dqn", "LunarLander-v3", "default"): Recipe(
             DQNConfig(
                 learning_rate=6e-4,
