@@ -148,7 +148,7 @@ ROWS: Final[tuple[Row, ...]] = (
         algorithm="actor_critic",
         env_id="CartPole-v1",
         recipe="default",
-        measure="kept",
+        measure="best_100",
         target=475.0,
         steps=800_000,
     ),
