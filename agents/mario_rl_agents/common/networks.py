@@ -30,25 +30,27 @@ class NatureCNN(nn.Module):
         super().__init__()
         self.convolutions = nn.Sequential(
             nn.Conv2d(shape[0], 32, kernel_size=8, stride=4),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(32, 64, kernel_size=4, stride=2),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(64, 64, kernel_size=3, stride=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Flatten(),
         )
         with torch.inference_mode():
             num_features = self.convolutions(torch.zeros(1, *shape)).shape[1]
         output = [] if num_outputs is None else [nn.Linear(_CNN_FEATURES, num_outputs)]
-        self.head = nn.Sequential(nn.Linear(num_features, _CNN_FEATURES), nn.ReLU(), *output)
+        self.head = nn.Sequential(
+            nn.Linear(num_features, _CNN_FEATURES), nn.ReLU(inplace=True), *output
+        )
         # On a CPU core, two measurements put it within 10 % of the usual layout, one either way.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, obs: Tensor) -> Tensor:
         """Return shape [B, num_outputs or 512] for uint8 images of shape [B, C, H, W]."""
         # The weights' layout, while a pixel is a byte: else each pass would copy floats into it.
-        obs = obs.contiguous(memory_format=torch.channels_last).to(_dtype(self.head)) / 255.0
-        outputs: Tensor = self.head(self.convolutions(obs))
+        pixels = obs.contiguous(memory_format=torch.channels_last).to(_dtype(self.head)).div_(255.0)
+        outputs: Tensor = self.head(self.convolutions(pixels))
         return outputs
 
 
