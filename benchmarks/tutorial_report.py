@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,7 @@ CURVES: Final = ROOT / "benchmarks" / "curves"
 MARK: Final = "tutorials"
 NUM_RANDOM_GAMES: Final = 100
 _GRID_POINTS: Final = 300
+_TITLE_WIDTH: Final = 76  # characters of a line
 _COLOUR, _TEST_COLOUR, _RANDOM_COLOUR, _TARGET_COLOUR = "#2f6fde", "#e4572e", "#888888", "#2a9d5c"
 
 
@@ -309,7 +311,7 @@ def draw(
     axis.grid(color="#dddddd", lw=0.6)
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
-    title = f"{row.id}: {row.title}, {row.env_id}"
+    title = textwrap.fill(f"{row.id}: {row.title}, {row.env_id}", _TITLE_WIDTH)
     figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=90)
