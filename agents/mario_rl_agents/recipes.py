@@ -137,7 +137,7 @@ _VALUE_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyType(
         # A gradient step each second environment step. Returns of three steps make it learn fast;
         # targets that stand still for 1,000 steps, a memory that forgets nothing and a falling
         # learning rate let it keep that. At a tenth of the rewards errors of 10 points still
-        # count as squares; gamma = 0.995 makes landing worth more than hovering.
+        # count as squares. docs/dqn.md tells what was seen without these.
         ("double_dqn", "LunarLander-v3", "default"): Recipe(
             DQNConfig(
                 learning_rate=6e-4,
