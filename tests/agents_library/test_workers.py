@@ -148,33 +148,45 @@ def processes() -> list[int]:
 
 
 class Killer(Callback):
-    """Kills a worker each so many steps."""
+    """Kills a worker each so many steps, none of them twice."""
 
-    def __init__(self, every: int) -> None:
-        self.every, self.killed = every, 0
+    def __init__(self, every: int, num_kills: int) -> None:
+        self._every, self._num_kills = every, num_kills
+        self.killed: set[int] = set()
 
     def on_step(self, agent: Agent) -> None:
-        if agent.num_steps % self.every == 0:
-            pids = processes()
-            if pids:
-                os.kill(pids[self.killed % len(pids)], signal.SIGKILL)
-                self.killed += 1
+        if agent.num_steps % self._every == 0 and len(self.killed) < self._num_kills:
+            living = [pid for pid in processes() if pid not in self.killed]
+            if living:
+                os.kill(living[0], signal.SIGKILL)
+                self.killed.add(living[0])
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_killed_workers_are_reported_and_replaced(num_workers: int) -> None:
     agent = make(corridor, A3CConfig(num_workers=num_workers, learning_rate=1e-3))
-    killer = Killer(300)
+    # Several workers go on while nobody listens: they need steps left when the last is killed.
+    killer, num_steps = Killer(300, num_kills=5), 2_000 if num_workers == 1 else 10_000
     with pytest.warns(RuntimeWarning, match=r"worker \d \(process \d+\) was killed by SIGKILL"):
-        agent.learn(1500, [killer])
-    assert killer.killed >= 4
-    assert agent.num_steps == 1500
-    assert agent.metrics() == {
-        "charts/workers": 0.0,
-        "charts/worker_restarts": pytest.approx(killer.killed, abs=1),  # the last may have ended
-    }
+        agent.learn(num_steps, [killer])
+    assert len(killer.killed) == 5
+    assert agent.num_steps == num_steps
+    assert agent.metrics() == {"charts/workers": 0.0, "charts/worker_restarts": 5.0}
     assert float(agent.optimizer.state_dict()["state"][0]["step"]) == agent.num_updates
     assert all(x.isfinite().all() for x in agent.tensors().values())
+    assert not processes()
+
+
+def test_workers_that_die_before_their_work_are_replaced_while_others_work(tmp_path: Path) -> None:
+    class Stop(Callback):
+        def on_step(self, agent: Agent) -> bool:
+            return agent.metrics()["charts/worker_restarts"] < 4
+
+    factory = worker_toys.HardToStart(tmp_path, num_deaths=4)
+    agent = A3C.create(corridor(), CONFIG, env_factory=factory)
+    with pytest.warns(RuntimeWarning, match="was killed by SIGKILL"):
+        agent.learn(1_000_000_000, [Stop()])
+    assert agent.metrics()["charts/worker_restarts"] == 4
     assert not processes()
 
 
@@ -190,7 +202,7 @@ def test_a_replacement_has_a_new_seed() -> None:
     # A single one, so that none can take all the steps before another has begun.
     agent = make(worker_toys.Seeded, A3CConfig(num_workers=1))
     with pytest.warns(RuntimeWarning, match="a new worker with a new seed takes its place"):
-        agent.learn(1200, [seeds, Killer(400)])
+        agent.learn(1200, [seeds, Killer(400, num_kills=2)])
     agent.learn(200, [seeds])  # another new one
     assert len(seeds.seeds) >= 3
     assert len(set(seeds.seeds.values())) == len(seeds.seeds)

@@ -1,14 +1,16 @@
 """What workers do in their own processes, which import this module."""
 
+import contextlib
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
-from agents_library.agent_toys import Corridor
+from agents_library.agent_toys import Corridor, corridor
 from mario_rl_agents.common.shared_adam import FileLock, SharedAdam
 
 
@@ -78,6 +80,30 @@ def loss() -> gym.Env[Any, Any]:
 
 def info() -> gym.Env[Any, Any]:
     return Wrong("info", 1)
+
+
+class HardToStart:
+    """Makes corridors. Of the processes that it comes to, those after the first die at once."""
+
+    def __init__(self, folder: Path, num_deaths: int) -> None:
+        self._folder, self._num_deaths = folder, num_deaths
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ = state
+        number = 0
+        while True:  # the first number that no process has taken
+            with contextlib.suppress(FileExistsError):
+                (self._folder / str(number)).touch(exist_ok=False)
+                break
+            number += 1
+        if 1 <= number <= self._num_deaths:
+            while not (self._folder / "begun").exists():
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def __call__(self) -> gym.Env[Any, Any]:
+        (self._folder / "begun").touch()
+        return corridor()
 
 
 class Seeded(gym.Env[Any, Any]):

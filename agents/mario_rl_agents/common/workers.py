@@ -34,7 +34,7 @@ START_METHOD: Final = "forkserver" if sys.platform == "linux" else "spawn"
 _POLL_SECONDS: Final = 0.1  # at most until `receive` returns with nothing
 _STOP_SECONDS: Final = 10.0  # for a worker to end when it should, before it is killed
 _SEND_SECONDS: Final = 0.02  # reports are collected for so long: a pipe costs more than a report
-_STARTS: Final = 3  # attempts to start a process that never comes to its work
+_STARTS: Final = 3  # attempts in one place as long as no worker at all has come to its work
 
 
 class WorkerError(RuntimeError):
@@ -175,6 +175,7 @@ class WorkerPool:
         self._max_restarts = max_restarts
         self._places: list[_Place] = []
         self._deadline: float | None = None  # for the processes to end, once they should
+        self._have_any_begun = False
         self.num_restarts = 0
 
     def __enter__(self) -> "WorkerPool":
@@ -224,7 +225,7 @@ class WorkerPool:
                 continue
             match message:
                 case _Began():
-                    self._places[slot].has_begun = True
+                    self._places[slot].has_begun = self._have_any_begun = True
                 case _Ended():
                     self._places[slot].has_ended = True
                 case _Failed():
@@ -283,8 +284,8 @@ class WorkerPool:
         if self._deadline is not None:
             return
         num_deaths = place.num_deaths + 1
-        if num_deaths > (self._max_restarts if place.has_begun else _STARTS - 1):
-            raise WorkerError(_give_up(who, num_deaths, reason, place))
+        if num_deaths > (self._max_restarts if self._have_any_begun else _STARTS - 1):
+            raise WorkerError(self._give_up(who, num_deaths, reason, place.failure))
         warnings.warn(
             f"{who} {reason}. What it had not handed in is lost, nothing else; a new worker with a "
             "new seed takes its place",
@@ -296,6 +297,17 @@ class WorkerPool:
         _close(place)
         self._places[slot] = successor
         self.num_restarts += 1
+
+    def _give_up(self, who: str, num_deaths: int, reason: str, failure: _Failed | None) -> str:
+        text = (
+            f"{who} {reason}; it was the {num_deaths}. worker in its place to die without progress"
+        )
+        if not self._have_any_begun:
+            return (
+                f"{text}, and no worker came to its work: if a script calls learn, it must do so "
+                'under `if __name__ == "__main__":`, since processes import it'
+            )
+        return text if failure is None else f"{text}:\n\n{failure.text}"
 
     def _end(self) -> None:
         """Wait for the processes to end, kill those that do not, and free what they had."""
@@ -333,16 +345,6 @@ def _reason(place: _Place) -> str:
         with contextlib.suppress(ValueError):
             return f"was killed by {signal.Signals(-code).name}"
     return f"ended with exit code {code}"
-
-
-def _give_up(who: str, num_deaths: int, reason: str, place: _Place) -> str:
-    text = f"{who} {reason}; it was the {num_deaths}. worker in its place to die without progress"
-    if not place.has_begun:
-        return (
-            f"{text}, and none came to its work: if a script calls learn, it must do so under `if "
-            '__name__ == "__main__":`, since processes import it'
-        )
-    return text if place.failure is None else f"{text}:\n\n{place.failure.text}"
 
 
 def _run(
