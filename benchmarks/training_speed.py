@@ -89,11 +89,7 @@ def main() -> None:
     lines = [header(sides)]
     print(lines[0], flush=True)
     for name in options.tasks:
-        rounds = [
-            each
-            for _ in range(options.starts)
-            for each in measure(TASKS[name], sides, options.rounds, options.threads)
-        ]
+        rounds = measure(TASKS[name], sides, options.starts, options.rounds, options.threads)
         lines.append(describe(TASKS[name], sides, rounds))
         print(lines[-1], flush=True)
     text = "\n".join(lines) + "\n\n" + setup(options.starts, options.rounds, options.threads)
@@ -136,20 +132,29 @@ class Side:
 
 
 def measure(
-    task: Task, names: Sequence[str], rounds: int, threads: int
+    task: Task, names: Sequence[str], starts: int, rounds: int, threads: int
 ) -> list[dict[str, dict[str, float]]]:
-    """Return for each round and side the environment steps per second, by wall and CPU time."""
-    sides = {name: Side(task, name, threads) for name in names}
-    try:
-        for side in sides.values():
-            side.train(task.warm_up)
-        return [
-            {name: side.train(task.num_steps) for name, side in sides.items()}
-            for _ in range(rounds)
-        ]
-    finally:
-        for side in sides.values():
-            side.close()
+    """Return for each round and side the environment steps per second, by wall and CPU time.
+
+    Args:
+        task: What to train.
+        names: Of the sides.
+        starts: How often the processes of all sides are started.
+        rounds: After each start.
+        threads: Of torch, a side.
+    """
+    measured = []
+    for _ in range(starts):
+        sides = {name: Side(task, name, threads) for name in names}
+        try:
+            for side in sides.values():
+                side.train(task.warm_up)
+            for _ in range(rounds):
+                measured.append({name: side.train(task.num_steps) for name, side in sides.items()})
+        finally:
+            for side in sides.values():
+                side.close()
+    return measured
 
 
 def be_side(task: Task, name: str, threads: int) -> None:

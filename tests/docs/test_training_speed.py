@@ -60,10 +60,10 @@ def test_both_take_as_many_gradient_steps(name, num_steps, num_updates):
     assert abs(their_updates - num_updates) <= 1
 
 
-def test_a_task_is_measured_in_rounds():
+def test_a_task_is_measured_in_rounds_after_each_start():
     task = dataclasses.replace(TASKS["dqn-cartpole"], warm_up=20, num_steps=20)
-    rounds = measure(task, SIDES, rounds=2, threads=1)
-    assert len(rounds) == 2
+    rounds = measure(task, SIDES, starts=2, rounds=2, threads=1)
+    assert len(rounds) == 4
     assert all(each[side][clock] > 0 for each in rounds for side in SIDES for clock in each[side])
 
 
@@ -89,6 +89,6 @@ def test_a_line_says_median_range_and_whether_it_is_enough():
 
 
 def test_the_setup_names_versions_and_threads():
-    text = training_speed.setup(5, 2)
-    assert "of 5 rounds. 2 torch threads a side" in text
+    text = training_speed.setup(2, 5, threads=2)
+    assert "of 10 rounds, 5 after each of 2 starts of both processes. 2 torch threads a" in text
     assert "stable-baselines3 2." in text
