@@ -83,7 +83,10 @@ def info() -> gym.Env[Any, Any]:
 
 
 class HardToStart:
-    """Makes corridors. Of the processes that it comes to, those after the first die at once."""
+    """Makes corridors. The first process that it comes to works; the next `num_deaths` die on the way.
+
+    They wait until the first one makes its environment, so that another worker is at work then.
+    """
 
     def __init__(self, folder: Path, num_deaths: int) -> None:
         self._folder, self._num_deaths = folder, num_deaths
