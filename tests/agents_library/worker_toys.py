@@ -83,7 +83,7 @@ def info() -> gym.Env[Any, Any]:
 
 
 class HardToStart:
-    """Makes corridors. The first process that it comes to works; the next `num_deaths` die on the way.
+    """Makes corridors. The first process it comes to works; the next `num_deaths` die on the way.
 
     They wait until the first one makes its environment, so that another worker is at work then.
     """
