@@ -56,7 +56,7 @@ BASELINES = {
     "pictures": {"nes-py-pictures": "x nes-py", "stable-retro-pictures": "x stable-retro"},
 }
 TITLES = {
-    "steps": "One step is four frames, the last of which comes out as 84 x 84 greys, four of them "
+    "steps": "One step is four frames, the last of which comes out as 84 x 84 grays, four of them "
     "stacked.",
     "frames": "Frames of the bare console, nobody looking at the picture:",
     "pictures": "Frames of the bare console, each of them drawn:",

@@ -5,7 +5,7 @@
     python benchmarks/training_speed.py --page                   # writes benchmarks/results.md
     python benchmarks/training_speed.py --compile                # what compile=True is worth
 
-Both sides have the same environment, network, batch, gradient steps per environment step, optimiser
+Both sides have the same environment, network, batch, gradient steps per environment step, optimizer
 (Adam) and number of torch threads; where not said otherwise the settings are the defaults of
 Stable-Baselines3. Each side is a process of its own, warmed up until it learns. Rounds go through
 both, one after the other, so that a slow moment of the machine hits both alike; a ratio is taken
@@ -299,7 +299,7 @@ _TASKS: Final = (
             batch_size=64,
             hidden_sizes=(64, 64),
             max_grad_norm=0.5,
-            normalise_advantages=True,
+            normalize_advantages=True,
         ),
         theirs=lambda: _theirs("PPO", "CartPole-v1", "MlpPolicy", policy_kwargs=_with_relu()),
     ),
@@ -410,7 +410,7 @@ _TASKS: Final = (
             clip_range=0.1,
             entropy_coefficient=0.01,
             max_grad_norm=0.5,
-            normalise_advantages=True,
+            normalize_advantages=True,
         ),
         theirs=lambda: _theirs(
             "PPO",

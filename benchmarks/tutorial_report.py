@@ -34,7 +34,7 @@ MARK: Final = "tutorials"
 NUM_RANDOM_GAMES: Final = 100
 _GRID_POINTS: Final = 300
 _TITLE_WIDTH: Final = 76  # characters of a line
-_COLOUR, _TEST_COLOUR, _RANDOM_COLOUR, _TARGET_COLOUR = "#2f6fde", "#e4572e", "#888888", "#2a9d5c"
+_COLOR, _TEST_COLOR, _RANDOM_COLOR, _TARGET_COLOR = "#2f6fde", "#e4572e", "#888888", "#2a9d5c"
 
 
 def write_report(
@@ -288,21 +288,21 @@ def draw(
         averages = running_average([game.episodic_return for game in games])
         at = [game.episode + 1 if by_game else game.step for game in games]
         curves.append((np.asarray(at, dtype=np.float64), averages))
-        axis.plot(*curves[-1], color=_COLOUR, lw=0.7, alpha=0.4)
+        axis.plot(*curves[-1], color=_COLOR, lw=0.7, alpha=0.4)
     grid, mean, deviation = mean_curve(curves)
     label = f"mean of {len(curves)} seeds ± 1 s.d." if len(curves) > 1 else "one seed"
-    axis.plot(grid, mean, color=_COLOUR, lw=1.8, label=label)
-    axis.fill_between(grid, mean - deviation, mean + deviation, color=_COLOUR, alpha=0.18, lw=0)
+    axis.plot(grid, mean, color=_COLOR, lw=1.8, label=label)
+    axis.fill_between(grid, mean - deviation, mean + deviation, color=_COLOR, alpha=0.18, lw=0)
     if any(tests):
         steps = [test["step"] for each in tests for test in each]
         means = [test["mean"] for each in tests for test in each]
         label = f"{NUM_STOP_GAMES} greedy games"
-        axis.plot(steps, means, "o", ms=4, mew=0, color=_TEST_COLOUR, alpha=0.7, label=label)
+        axis.plot(steps, means, "o", ms=4, mew=0, color=_TEST_COLOR, alpha=0.7, label=label)
     label = f"random play: {random[0]:,.0f} ± {random[1]:,.0f}"
-    axis.axhline(random[0], color=_RANDOM_COLOUR, ls=":", label=label)
+    axis.axhline(random[0], color=_RANDOM_COLOR, ls=":", label=label)
     if row.measure != "cleared":
         label = f"target: {row.target:,g}"
-        axis.axhline(row.target, color=_TARGET_COLOUR, ls="--", lw=1, label=label)
+        axis.axhline(row.target, color=_TARGET_COLOR, ls="--", lw=1, label=label)
     axis.set_xlabel("training games" if by_game else "environment steps")
     axis.set_ylabel("return, running average of 100", fontsize=8)
     axis.locator_params(axis="x", nbins=6)

@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run_jobs(jobs, options)
         except KeyboardInterrupt:
             code = 130
-        failed = [summarise(job, options.out) for job in jobs]
+        failed = [summarize(job, options.out) for job in jobs]
         code = code or int(any(failed))
     if not options.no_report:
         write_report(ROWS, options.out)
@@ -219,7 +219,7 @@ def describe(job: Job, out: Path) -> str:
     return f"{job.name}: {progress['steps']:,} steps, {progress['games']:,} games"
 
 
-def summarise(job: Job, out: Path) -> bool:
+def summarize(job: Job, out: Path) -> bool:
     """Say how a job ended; return whether it failed."""
     result = read_result(out, job.row, job.seed)
     if job.state == "finished" and result is not None:

@@ -45,7 +45,7 @@ NUM_TESTS = 25  # along a training
 
 # The tutorial's learning rate and loss with a network of 64-64 instead of its 1024-512: a gradient
 # step takes a fourth of the time. `--hidden 1024 512` has the tutorial's. The learning rate falls
-# in every rung, so that what is learnt is kept at the end.
+# in every rung, so that what is learned is kept at the end.
 CONFIG = NaiveQConfig(
     learning_rate_schedule="linear",
     hidden_sizes=(64, 64),
@@ -135,24 +135,24 @@ def train_all(
 
 def draw(results: list[dict[str, Any]], rungs: list[str], path: Path) -> None:
     """Draw a panel a rung: each seed's test scores, and the mean of their last tests."""
-    colours = plt.get_cmap("viridis")(np.linspace(0.0, 0.8, len(rungs)))
+    colors = plt.get_cmap("viridis")(np.linspace(0.0, 0.8, len(rungs)))
     figure, panels = plt.subplots(
         1, len(rungs), figsize=(2.1 * len(rungs), 4.2), sharey=True, squeeze=False
     )
-    for panel, rung, colour in zip(panels[0], rungs, colours, strict=True):
+    for panel, rung, color in zip(panels[0], rungs, colors, strict=True):
         seeds = [result for result in results if result["rung"] == rung]
         steps = np.array(seeds[0]["test_steps"]) / 1000
         scores = np.array([result["test_scores"] for result in seeds])  # [seeds, tests]
-        panel.fill_between(steps, scores.min(axis=0), scores.max(axis=0), color=colour, alpha=0.2)
-        panel.plot(steps, scores.T, color=colour, alpha=0.4, linewidth=0.8)
-        panel.plot(steps, scores.mean(axis=0), color=colour, linewidth=2.5)
+        panel.fill_between(steps, scores.min(axis=0), scores.max(axis=0), color=color, alpha=0.2)
+        panel.plot(steps, scores.T, color=color, alpha=0.4, linewidth=0.8)
+        panel.plot(steps, scores.mean(axis=0), color=color, linewidth=2.5)
         panel.axhline(SOLVED, color="black", linestyle=":", linewidth=1)
         title, meaning = RUNGS[rung]
-        panel.set_title(title, fontsize=11, fontweight="bold", color=colour)
+        panel.set_title(title, fontsize=11, fontweight="bold", color=color)
         finals = [result["final_score"] for result in seeds]
         panel.text(
             0.5, -0.26, f"{np.mean(finals):.0f}", transform=panel.transAxes, ha="center",
-            va="top", fontsize=22, fontweight="bold", color=colour,
+            va="top", fontsize=22, fontweight="bold", color=color,
         )  # fmt: skip
         panel.text(
             0.5, -0.43, f"{min(finals):.0f} to {max(finals):.0f}\n\n{meaning}",

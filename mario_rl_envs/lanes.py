@@ -110,7 +110,7 @@ class Lanes:
         self._is_filmed = settings["render_mode"] == "rgb_array_list"
         view, size, stack = settings["observation"], None, None
         if view == "pixels":
-            view = "grey" if settings["grayscale"] else "rgb"
+            view = "gray" if settings["grayscale"] else "rgb"
             size, stack = settings["size"], settings["stack"]
         self._native = _core.Vector(
             [emulator.game for emulator in self._emulators],

@@ -57,7 +57,7 @@ def make_mario(
             "continuous" (three numbers in [-1, 1]: left or right, A, B), or a list of lists of
             buttons.
         skip: Frames each action is repeated for.
-        grayscale: Whether pixels are grey.
+        grayscale: Whether pixels are gray.
         size: Side of the square that pixels are resized to; None keeps 240 x 256.
         stack: Number of last frames in an observation of pixels; None returns one frame without the
             stack's axis.

@@ -351,7 +351,7 @@ class A3C(PolicyAgent):
 
     def policy_outputs(self, obs: Tensor) -> Tensor:
         """Return what the network says of observations [B, ...] as it is now, shape [B, P]."""
-        with torch.inference_mode(mode=False):  # the optimiser goes on with what is fetched
+        with torch.inference_mode(mode=False):  # the optimizer goes on with what is fetched
             self.loop.fetch()
         return self.network.outputs(obs)
 

@@ -140,7 +140,7 @@ class ActorCritic(OnPolicyAgent):
     def loss(
         self, heads: Tensor, action: Tensor, td_target: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return what is minimised, and its parts: E[- log pi(a|s) delta] and E[delta^2].
+        """Return what is minimized, and its parts: E[- log pi(a|s) delta] and E[delta^2].
 
         delta = target - V(s) is a number to the actor: its gradient is left to the critic.
 

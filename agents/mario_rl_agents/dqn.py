@@ -15,11 +15,11 @@ from torch.nn import functional as F
 from mario_rl_agents.common.adam import Adam
 from mario_rl_agents.common.agent import Agent, Callback
 from mario_rl_agents.common.compiling import compile_loss
-from mario_rl_agents.common.duelling import make_duelling_network
+from mario_rl_agents.common.dueling import make_dueling_network
 from mario_rl_agents.common.finite import read_losses
 from mario_rl_agents.common.networks import make_network
 from mario_rl_agents.common.off_policy import OffPolicyLoop, replay_settings
-from mario_rl_agents.common.prioritised import PrioritisedReplay
+from mario_rl_agents.common.prioritized import PrioritizedReplay
 from mario_rl_agents.common.replay import Batch, ReplayBuffer
 from mario_rl_agents.common.schedules import Constant, Exponential, Linear, Schedule
 from mario_rl_agents.common.seeding import torch_seed
@@ -62,8 +62,8 @@ class DQNConfig:
     max_grad_norm: float | None = None  # L2 norm of all gradients; None: no clipping
     hidden_sizes: tuple[int, ...] = (64, 64)  # units, for vectors (Stable-Baselines3)
     num_return_steps: int = 1  # rewards in a return; more than 1: n-step returns
-    duelling: bool = False  # separate streams for a state's value and for advantages
-    prioritised: bool = False  # sample by TD error; the numbers are those of Schaul et al. 2016
+    dueling: bool = False  # separate streams for a state's value and for advantages
+    prioritized: bool = False  # sample by TD error; the numbers are those of Schaul et al. 2016
     priority_alpha: float = 0.6  # exponent of the errors; 0 is uniform
     priority_beta_start: float = 0.4  # exponent of the importance weights, which rises to 1
     priority_beta_steps: int = 1_000_000  # environment steps until then
@@ -95,8 +95,8 @@ class DQNConfig:
         check("max_grad_norm", norm, norm is None or norm > 0, "a number > 0 or None")
         sizes = self.hidden_sizes
         check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
-        limit = "at least one layer where duelling is true"
-        check("hidden_sizes", sizes, bool(sizes) or not self.duelling, limit)
+        limit = "at least one layer where dueling is true"
+        check("hidden_sizes", sizes, bool(sizes) or not self.dueling, limit)
 
     def make_learning_rate(self) -> Schedule:
         """Return the schedule of Adam's learning rate."""
@@ -147,7 +147,7 @@ class DQN(Agent):
         super().__init__(env, config, seed=seed, device=device, generators=generators)
         space = env.observation_space
         self.num_actions = num_discrete_actions(self.algorithm, env)
-        make = make_duelling_network if config.duelling else make_network
+        make = make_dueling_network if config.dueling else make_network
         with torch_seed(seed):
             self.q: nn.Module = make(space, self.num_actions, config.hidden_sizes)
         self.q.to(device)
@@ -177,7 +177,7 @@ class DQN(Agent):
 
     @property
     def beta(self) -> float:
-        """The exponent of the importance weights of prioritised replay."""
+        """The exponent of the importance weights of prioritized replay."""
         return self._beta(self.num_steps)
 
     def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
@@ -227,7 +227,7 @@ class DQN(Agent):
     def loss(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss of the TD errors, a scalar, and Q(s, a) and its target, shape [B].
 
-        With prioritised replay each transition has the weight w = (1 / (N P(i)))^beta / max w.
+        With prioritized replay each transition has the weight w = (1 / (N P(i)))^beta / max w.
         """
         with torch.no_grad():
             target = self.td_target(batch)  # [B]
@@ -260,7 +260,7 @@ class DQN(Agent):
         if self.num_updates % self.config.target_update_period == 0:
             with torch.no_grad():
                 torch._foreach_lerp_(self._target_weights, self._weights, self.config.tau)
-        if batch.number is not None and isinstance(self.replay, PrioritisedReplay):
+        if batch.number is not None and isinstance(self.replay, PrioritizedReplay):
             td_error = (target - q.detach()).numpy(force=True)  # [B]
             self.replay.set_priorities(batch.number.numpy(), td_error)
         return losses
@@ -272,7 +272,7 @@ class DQN(Agent):
             metrics["charts/learning_rate"] = self.learning_rate
         if self.config.exploration == "epsilon_greedy":
             metrics["charts/epsilon"] = self.epsilon
-        if self.config.prioritised:
+        if self.config.prioritized:
             metrics["charts/beta"] = self.beta
         return metrics
 
@@ -280,8 +280,8 @@ class DQN(Agent):
         config = self.config
         settings = replay_settings(config, self.env.observation_space)
         settings |= {"num_return_steps": config.num_return_steps, "gamma": config.gamma}
-        if config.prioritised:
-            return PrioritisedReplay(**settings, alpha=config.priority_alpha)
+        if config.prioritized:
+            return PrioritizedReplay(**settings, alpha=config.priority_alpha)
         return ReplayBuffer(**settings)
 
     def _greedy(self, obs: NDArray[Any]) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ mends one reason why, and `ladder` turns them on in this order:
     naive            fit max_a Q(s, a) to r: the number says nothing about the action taken
     taken            fit Q(s, a) of the action taken: but every step of CartPole pays 1
     bootstrap        fit it to r + gamma max_a' Q(s', a'): now the future counts
-    explore          act epsilon-greedily: or what is never tried is never learnt
+    explore          act epsilon-greedily: or what is never tried is never learned
     replay           fit random batches of the past: or successive steps overwrite each other
     target_network   bootstrap from a copy that stands still: or the target runs away
     double           let one network pick and the other rate: or the maximum is too high

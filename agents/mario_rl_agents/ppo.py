@@ -18,9 +18,9 @@ from mario_rl_agents.common.compiling import compile_loss
 from mario_rl_agents.common.distributions import make_distribution
 from mario_rl_agents.common.finite import read_losses
 from mario_rl_agents.common.networks import MLP, is_image, make_encoder
-from mario_rl_agents.common.normalisation import ObservationNormaliser, RewardNormaliser
+from mario_rl_agents.common.normalization import ObservationNormalizer, RewardNormalizer
 from mario_rl_agents.common.on_policy import OnPolicyAgent, OnPolicyLoop, Transition
-from mario_rl_agents.common.rollout import Rollout, generalised_advantages
+from mario_rl_agents.common.rollout import Rollout, generalized_advantages
 from mario_rl_agents.common.schedules import Constant, Linear, Schedule
 from mario_rl_agents.common.seeding import torch_seed
 from mario_rl_agents.common.validate import check
@@ -39,7 +39,7 @@ class PPOConfig:
 
     num_envs: int = 1  # lanes that are stepped side by side
     rollout_steps: int = 20  # environment steps of each lane between updates
-    num_epochs: int = 4  # times that each rollout is learnt from
+    num_epochs: int = 4  # times that each rollout is learned from
     batch_size: int = 5  # transitions in a gradient step
     learning_rate: float = 3e-4  # of Adam
     gamma: float = 0.99  # discount per environment step
@@ -49,9 +49,9 @@ class PPOConfig:
     hidden_sizes: tuple[int, ...] = (256, 256)  # units, of the actor and of the critic; for vectors
     entropy_coefficient: float = 0.0  # weight of the entropy bonus
     max_grad_norm: float | None = None  # L2 norm of all gradients; None: no clipping
-    normalise_advantages: bool = False  # to mean 0 and deviation 1 in each batch
-    normalise_observations: bool = False  # by running mean and variance; not for images
-    normalise_rewards: bool = False  # by the running deviation of discounted returns
+    normalize_advantages: bool = False  # to mean 0 and deviation 1 in each batch
+    normalize_observations: bool = False  # by running mean and variance; not for images
+    normalize_rewards: bool = False  # by the running deviation of discounted returns
     learning_rate_schedule: str = "constant"  # or "linear", to 0
     clip_schedule: str = "constant"  # or "linear", to 0
     schedule_steps: int = 100_000  # environment steps, for "linear"
@@ -82,8 +82,8 @@ class PPOConfig:
         size, limit = self.batch_size, self.num_envs * self.rollout_steps
         what = f"a divisor of num_envs * rollout_steps = {limit}"
         check("batch_size", size, limit % size == 0, what)
-        if self.normalise_advantages:
-            check("batch_size", size, size >= 2, ">= 2 to normalise advantages")
+        if self.normalize_advantages:
+            check("batch_size", size, size >= 2, ">= 2 to normalize advantages")
 
     def make_schedule(self, kind: str, start: float) -> Schedule:
         """Return a schedule over environment steps: `start` for ever, or on a line to 0."""
@@ -102,7 +102,7 @@ class PPOBatch(NamedTuple):
 
 
 class PPO(OnPolicyAgent):
-    """Proximal policy optimisation with a clipped ratio, for discrete and continuous actions.
+    """Proximal policy optimization with a clipped ratio, for discrete and continuous actions.
 
     Vectors go to separate networks, an actor and a critic. Images go to a shared convolutional
     encoder, whose features an actor and a critic of one layer read: it is most of the work, and
@@ -120,9 +120,9 @@ class PPO(OnPolicyAgent):
         generators = ("exploration", "batches")
         super().__init__(env, config, seed=seed, device=device, generators=generators)
         space = env.observation_space
-        if config.normalise_observations and is_image(space):
+        if config.normalize_observations and is_image(space):
             raise ValueError(
-                "normalise_observations is for vectors, the environment has images: they are "
+                "normalize_observations is for vectors, the environment has images: they are "
                 "divided by 255; leave it False"
             )
         self.distribution = make_distribution(self.algorithm, env)
@@ -139,9 +139,9 @@ class PPO(OnPolicyAgent):
         }
         parameters = [x for network in self.networks.values() for x in network.parameters()]
         assert isinstance(space, gym.spaces.Box)  # make_encoder accepts nothing else
-        self.normaliser = ObservationNormaliser(space.shape)
-        if config.normalise_observations:
-            self.networks["normaliser"] = self.normaliser
+        self.normalizer = ObservationNormalizer(space.shape)
+        if config.normalize_observations:
+            self.networks["normalizer"] = self.normalizer
         for network in self.networks.values():
             network.to(device)
         self.optimizer = Adam(parameters, config.learning_rate)
@@ -150,9 +150,9 @@ class PPO(OnPolicyAgent):
             config.learning_rate_schedule, config.learning_rate
         )
         self._clip_range = config.make_schedule(config.clip_schedule, config.clip_range)
-        self.reward_normaliser = RewardNormaliser(config.num_envs, config.gamma)
-        if config.normalise_rewards:
-            self.networks["reward_normaliser"] = self.reward_normaliser
+        self.reward_normalizer = RewardNormalizer(config.num_envs, config.gamma)
+        if config.normalize_rewards:
+            self.networks["reward_normalizer"] = self.reward_normalizer
         self.rollout = Rollout(
             config.rollout_steps,
             config.num_envs,
@@ -188,8 +188,8 @@ class PPO(OnPolicyAgent):
         self.rollout.end_step(reward, terminated, truncated, final_obs)
         if self.rollout.is_full:
             yield from self._improve(self.assess(obs))
-            if self.config.normalise_observations:
-                self.normaliser.update(torch.from_numpy(self.rollout.obs).flatten(0, 1))
+            if self.config.normalize_observations:
+                self.normalizer.update(torch.from_numpy(self.rollout.obs).flatten(0, 1))
             self.rollout.clear()
 
     def forget(self) -> None:
@@ -198,8 +198,8 @@ class PPO(OnPolicyAgent):
 
     def encode(self, obs: Tensor) -> Tensor:
         """Return what actor and critic read, shape [B, F]."""
-        if self.config.normalise_observations:
-            obs = self.normaliser(obs)
+        if self.config.normalize_observations:
+            obs = self.normalizer(obs)
         features: Tensor = self.encoder(obs)
         return features
 
@@ -229,9 +229,9 @@ class PPO(OnPolicyAgent):
             places = tuple(np.array(list(rollout.final_obs)).T)
             next_value[places] = self.value(np.stack(list(rollout.final_obs.values())))
         reward = rollout.reward
-        if config.normalise_rewards:
-            reward = self.reward_normaliser(reward, rollout.terminated | rollout.truncated)
-        advantage = generalised_advantages(
+        if config.normalize_rewards:
+            reward = self.reward_normalizer(reward, rollout.terminated | rollout.truncated)
+        advantage = generalized_advantages(
             reward,
             value,
             next_value,
@@ -248,7 +248,7 @@ class PPO(OnPolicyAgent):
     def policy_loss(self, log_prob: Tensor, batch: PPOBatch) -> Tensor:
         """Return - E min(r A, clip(r, 1 - c, 1 + c) A), r = pi(a|s) / pi_old(a|s) (eq. 7)."""
         advantage = batch.advantage  # [B]
-        if self.config.normalise_advantages:
+        if self.config.normalize_advantages:
             advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         ratio = (log_prob - batch.log_prob).exp()  # [B]
         clipped = ratio.clamp(1 - self.clip_range, 1 + self.clip_range)  # [B]
@@ -264,7 +264,7 @@ class PPO(OnPolicyAgent):
         return error.mean()
 
     def loss(self, batch: PPOBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return what is minimised (eq. 9), and the parts of it that are logged."""
+        """Return what is minimized (eq. 9), and the parts of it that are logged."""
         config = self.config
         features = self.encode(batch.obs)  # [B, F]
         outputs = self.actor(features)  # [B, P]

@@ -234,7 +234,7 @@ _CONTINUOUS_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxy
         # The fall's -100 in a task whose steps pay 0.3 teaches TD3 to stand still for very long:
         # clipped, it walks first and learns not to fall. The rest saves time: small networks and
         # large batches cost less, and targets that follow faster over longer returns learn sooner,
-        # which normalised critics bear.
+        # which normalized critics bear.
         ("td3", "BipedalWalker-v3", "default"): Recipe(
             TD3Config(
                 gamma=0.98,
@@ -359,7 +359,7 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
                 batch_size=256,
                 learning_rate=1e-3,
                 max_grad_norm=0.5,
-                normalise_advantages=True,
+                normalize_advantages=True,
                 hidden_sizes=(64, 64),
                 learning_rate_schedule="linear",
             ),
@@ -372,7 +372,7 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
                 num_epochs=10,
                 batch_size=256,
                 max_grad_norm=0.5,
-                normalise_advantages=True,
+                normalize_advantages=True,
                 hidden_sizes=(64, 64),
             ),
             total_steps=200_000,
@@ -388,7 +388,7 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
                 gae_lambda=0.98,
                 entropy_coefficient=0.01,
                 max_grad_norm=0.5,
-                normalise_advantages=True,
+                normalize_advantages=True,
                 hidden_sizes=(64, 64),
             ),
             total_steps=700_000,
@@ -406,8 +406,8 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
                 value_coefficient=1.0,
                 entropy_coefficient=0.01,
                 max_grad_norm=0.5,
-                normalise_advantages=True,
-                normalise_rewards=True,
+                normalize_advantages=True,
+                normalize_rewards=True,
                 learning_rate_schedule="linear",
                 clip_schedule="linear",
                 schedule_steps=10_000_000,
@@ -429,8 +429,8 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
                 hidden_sizes=(64, 64),
                 entropy_coefficient=0.01,
                 max_grad_norm=0.5,
-                normalise_advantages=True,
-                normalise_rewards=True,
+                normalize_advantages=True,
+                normalize_rewards=True,
             ),
             total_steps=1_000_000,
             env_kwargs={"observation": "tiles"},

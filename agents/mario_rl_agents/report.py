@@ -19,7 +19,7 @@ from mario_rl_agents.common.logger import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLOURS = ("#2f6fde", "#e4572e", "#2a9d5c", "#8e5bd0", "#c79a00", "#1aa6b7")
+_COLORS = ("#2f6fde", "#e4572e", "#2a9d5c", "#8e5bd0", "#c79a00", "#1aa6b7")
 _GRID_POINTS = 400  # common steps at which runs are averaged
 
 
@@ -37,7 +37,7 @@ class Curve:
 
 
 def load_curve(folder: Path) -> Curve:
-    """Return the curve of the run in a folder, labelled with algorithm and environment.
+    """Return the curve of the run in a folder, labeled with algorithm and environment.
 
     Raises:
         FileNotFoundError: there is no run.
@@ -99,19 +99,19 @@ def plot_learning_curves(folders: list[Path], path: Path) -> None:
 def _draw_panel(axis: Axes, curves: list[Curve], field: str) -> None:
     labels = list(dict.fromkeys(curve.label for curve in curves))
     for index, label in enumerate(labels):
-        colour = _COLOURS[index % len(_COLOURS)]
+        color = _COLORS[index % len(_COLORS)]
         group = [curve for curve in curves if curve.label == label]
         if len(group) > 1:
-            _draw_group(axis, group, field, colour, label)
+            _draw_group(axis, group, field, color, label)
             continue
         [curve] = group
         values = _values(curve, field)
         name = label if len(labels) > 1 else f"mean of the last {RUNNING_EPISODES} episodes"
         if len(curves) == 1 and field != "cleared":
             axis.plot(
-                curve.steps, values, "o", ms=4, color=colour, alpha=0.35, mew=0, label="one episode"
+                curve.steps, values, "o", ms=4, color=color, alpha=0.35, mew=0, label="one episode"
             )
-        axis.plot(curve.steps, running_average(values), color=colour, lw=2, label=name)
+        axis.plot(curve.steps, running_average(values), color=color, lw=2, label=name)
     if field == "cleared":
         axis.set_ylim(-3, 103)
     axis.margins(x=0.01)
@@ -120,14 +120,14 @@ def _draw_panel(axis: Axes, curves: list[Curve], field: str) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_group(axis: Axes, group: list[Curve], field: str, colour: str, label: str) -> None:
+def _draw_group(axis: Axes, group: list[Curve], field: str, color: str, label: str) -> None:
     """Draw runs of one label: each faintly, their mean, and a band of a standard deviation."""
     averages = [running_average(_values(curve, field)) for curve in group]
     first = max(curve.steps[0] for curve in group)
     last = min(curve.steps[-1] for curve in group)
     for index, (curve, average) in enumerate(zip(group, averages, strict=True)):
         name = f"{label}, {len(group)} runs" if first > last and index == 0 else None
-        axis.plot(curve.steps, average, color=colour, lw=0.8, alpha=0.35, label=name)
+        axis.plot(curve.steps, average, color=color, lw=0.8, alpha=0.35, label=name)
     if first > last:
         return  # there is no step that all of them reached, so no mean
     grid = np.linspace(first, last, _GRID_POINTS)
@@ -135,8 +135,8 @@ def _draw_group(axis: Axes, group: list[Curve], field: str, colour: str, label: 
         [np.interp(grid, c.steps, a) for c, a in zip(group, averages, strict=True)]
     )  # [runs, grid]
     mean, std = stacked.mean(axis=0), stacked.std(axis=0, ddof=1)
-    axis.plot(grid, mean, color=colour, lw=2, label=f"{label}, mean of {len(group)} runs ± 1 s.d.")
-    axis.fill_between(grid, mean - std, mean + std, color=colour, alpha=0.18, lw=0)
+    axis.plot(grid, mean, color=color, lw=2, label=f"{label}, mean of {len(group)} runs ± 1 s.d.")
+    axis.fill_between(grid, mean - std, mean + std, color=color, alpha=0.18, lw=0)
 
 
 def _values(curve: Curve, field: str) -> list[float]:

@@ -1,6 +1,6 @@
 """SAC: soft actor-critic (Haarnoja et al. 2018a), and its later form (Haarnoja et al. 2018b).
 
-The actor is rewarded for being unpredictable: it maximises the return plus a temperature times the
+The actor is rewarded for being unpredictable: it maximizes the return plus a temperature times the
 entropy of its actions. So it goes on exploring by itself, and prefers good actions that leave room
 for error. The first form learns V(s) beside Q(s, a) and weighs rewards against entropy by their
 scale; the later one does without V and learns the temperature.
@@ -190,7 +190,7 @@ class SAC(Agent):
         """Return actions a = tanh(u), u = mean + std * noise, [B, A], and log pi(a | s), [B].
 
         The noise comes from outside, so that gradients pass through the action into the actor
-        (re-parameterisation). As a = tanh(u), log pi(a) = log N(u) - log(1 - a^2) (2018a, appendix
+        (re-parameterization). As a = tanh(u), log pi(a) = log N(u) - log(1 - a^2) (2018a, appendix
         C), where 1 - tanh(u)^2 = 4 / (e^u + e^-u)^2 is taken in a form that is exact where tanh
         rounds to 1.
 

@@ -57,7 +57,7 @@ class TD3Config:
     target_noise: float = 0.2  # standard deviation
     target_noise_clip: float = 0.5  # the largest noise on a target's action
     hidden_sizes: tuple[int, ...] = (400, 300)  # units, of the actor and of each critic
-    layer_norm: bool = False  # normalise the critics' hidden layers (Ball et al. 2023)
+    layer_norm: bool = False  # normalize the critics' hidden layers (Ball et al. 2023)
     num_return_steps: int = 1  # rewards in a return; more than 1: n-step returns
     reward_clip: float | None = None  # the largest size of r in the target; None: as it is
     overlap: bool = False  # step the environment while the gradient step runs; same results

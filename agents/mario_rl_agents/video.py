@@ -259,7 +259,7 @@ class _Film:
             draw.text((_MARGIN, top), f"action {text}", font=_font(14), fill=_CHOSEN)
             return
         chosen = int(moment.action - self._env.action_space.start)
-        colour = _RANDOM if moment.is_random else _CHOSEN
+        color = _RANDOM if moment.is_random else _CHOSEN
         shown = _shown_actions(moment.values, chosen, len(self._names))
         heading = "action probabilities" if self._is_weighing else "action values"
         heading = "action" if moment.values is None else heading
@@ -278,7 +278,7 @@ class _Film:
             y = top + row * height
             middle = y + height / 2
             is_chosen = action == chosen
-            fill = colour if is_chosen else _TEXT
+            fill = color if is_chosen else _TEXT
             name = self._names[action]
             draw.text(
                 (_MARGIN, middle), name, font=_font(14, bold=is_chosen), fill=fill, anchor="lm"
@@ -289,7 +289,7 @@ class _Film:
             value = float(moment.values[action])
             end = zero + (right - left) * value / (high - low)
             bar = (min(zero, end), y + 4, max(zero, end), y + height - 4)
-            draw.rectangle(bar, fill=colour if is_chosen else _BAR)
+            draw.rectangle(bar, fill=color if is_chosen else _BAR)
             place = (_PANEL_WIDTH - _MARGIN, middle)
             text = f"{value:.1%}" if self._is_weighing else f"{value:,.2f}"
             draw.text(place, text, font=_font(13, bold=is_chosen), fill=fill, anchor="rm")

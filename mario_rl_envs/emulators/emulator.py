@@ -73,10 +73,10 @@ class Viewer(Protocol):
     max_size: ClassVar[int]  # side of a resized picture, pixels
 
     def rgb(self, size: int | None = None) -> NDArray[np.uint8]:
-        """Return the screen in colours, [240, 256, 3], or resized to [size, size, 3]."""
+        """Return the screen in colors, [240, 256, 3], or resized to [size, size, 3]."""
 
-    def grey(self, size: int | None = None) -> NDArray[np.uint8]:
-        """Return the screen in grey, [240, 256], or resized to [size, size]."""
+    def gray(self, size: int | None = None) -> NDArray[np.uint8]:
+        """Return the screen in gray, [240, 256], or resized to [size, size]."""
 
     def tiles(self) -> NDArray[np.uint8]:
         """Return the visible level as a grid of blocks, as `TileObservation`, [13, 16]."""

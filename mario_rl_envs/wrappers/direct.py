@@ -1,9 +1,9 @@
 """The short way from a wrapper to the raw environment.
 
 Most of what the raw environment could show is never seen: `SkipFrame` drops three screens of four,
-and the fourth is made grey and small. So where only wrappers of ours lie between, a wrapper tells
+and the fourth is made gray and small. So where only wrappers of ours lie between, a wrapper tells
 the raw environment what becomes of its observation (`SuperMarioBrosEnv.look`), and asks it for the
-grey or small picture itself. Where another wrapper lies between, or another environment at the
+gray or small picture itself. Where another wrapper lies between, or another environment at the
 bottom, there is no short way, and wrappers do what they say in the ordinary way. The results are
 the same.
 """
@@ -38,10 +38,10 @@ class View(Protocol):
 
 
 class PixelView(NamedTuple):
-    """The screen, perhaps grey and small."""
+    """The screen, perhaps gray and small."""
 
     raw: SuperMarioBrosEnv
-    is_grey: bool = False
+    is_gray: bool = False
     size: int | None = None  # side of the square that it is resized to, pixels
 
     @property
@@ -50,11 +50,11 @@ class PixelView(NamedTuple):
         return Look.ASK
 
     def observe(self) -> NDArray[np.uint8]:
-        """Return the screen as it is now; only a viewer makes it grey or small."""
+        """Return the screen as it is now; only a viewer makes it gray or small."""
         viewer = self.raw.viewer
         if viewer is None:
             return self.raw.screen()
-        return viewer.grey(self.size) if self.is_grey else viewer.rgb(self.size)
+        return viewer.gray(self.size) if self.is_gray else viewer.rgb(self.size)
 
 
 class HasView(gym.ObservationWrapper[Any, Any, Any]):

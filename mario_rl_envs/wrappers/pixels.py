@@ -38,7 +38,7 @@ class GrayscaleObservation(HasView, wrappers.GrayscaleObservation[Any, Any, Any]
         if type(self) is not GrayscaleObservation or not isinstance(view, PixelView) or keep_dim:
             return
         if view.size is None and view.raw.viewer is not None:
-            self.view = view._replace(is_grey=True)
+            self.view = view._replace(is_gray=True)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what makes the wrapper again."""

@@ -67,7 +67,7 @@ class Side(gym.Env[NDArray[np.uint8], np.int64]):
 
 
 class NoisyChoice(gym.Env[NDArray[np.float32], np.int64]):
-    """The maximisation-bias example (Sutton and Barto 2018, example 6.7), with ten actions.
+    """The maximization-bias example (Sutton and Barto 2018, example 6.7), with ten actions.
 
     In state A action 0 ends the episode and any other leads to B, both without reward. In B every
     action ends the episode with a reward drawn from N(-0.1, 1).
@@ -130,7 +130,7 @@ SIDE_CONFIG = DQNConfig(
 
 
 def weights(agent: Agent) -> dict[str, torch.Tensor]:
-    """Return copies of all that a checkpoint holds in tensors: networks and optimiser."""
+    """Return copies of all that a checkpoint holds in tensors: networks and optimizer."""
     return {name: x.clone() for name, x in agent.tensors().items()}
 
 

@@ -76,19 +76,19 @@ def best(values: Tensor) -> int:
     return index
 
 
-def dense(layers: Sequence[tuple[Tensor, Tensor]], x: Tensor, *, normalise: bool = False) -> Tensor:
+def dense(layers: Sequence[tuple[Tensor, Tensor]], x: Tensor, *, normalize: bool = False) -> Tensor:
     """Return the outputs of weights [inputs, outputs] and biases, with ReLU between layers.
 
     Args:
         layers: First to last.
         x: The inputs.
-        normalise: Whether each hidden layer has its mean taken away and is divided by its standard
+        normalize: Whether each hidden layer has its mean taken away and is divided by its standard
             deviation before the ReLU (Ba et al. 2016, "Layer normalization", equation 3).
     """
     for number, (weights, biases) in enumerate(layers):
-        if number > 0 and normalise:
-            centred = x - mean(list(x))
-            x = centred / torch.sqrt(mean(list(centred * centred)) + 1e-5)
+        if number > 0 and normalize:
+            centered = x - mean(list(x))
+            x = centered / torch.sqrt(mean(list(centered * centered)) + 1e-5)
         if number > 0:
             x = torch.where(x > 0, x, torch.zeros_like(x))
         x = total([x[i] * weights[i] for i in range(len(x))]) + biases
@@ -159,7 +159,7 @@ def importance_weights(
     return [weight / max(weights) for weight in weights]
 
 
-def duelling(value: Tensor, advantages: Tensor) -> list[Tensor]:
+def dueling(value: Tensor, advantages: Tensor) -> list[Tensor]:
     """Return Q(s, a) = V(s) + A(s, a) - the mean of A(s, .) (Wang et al. 2016, equation 9)."""
     average = mean(list(advantages))
     return [value + advantage - average for advantage in advantages]
@@ -303,7 +303,7 @@ def clipped_value_loss(value: Tensor, old_value: float, target: float, epsilon: 
     return larger(squared(value - target), squared(clipped - target))
 
 
-def normalised(advantages: Sequence[float]) -> list[float]:
+def normalized(advantages: Sequence[float]) -> list[float]:
     """Return (A - mean) / the standard deviation of the sample (with N - 1)."""
     average = sum(advantages) / len(advantages)
     variance = sum((a - average) ** 2 for a in advantages) / (len(advantages) - 1)

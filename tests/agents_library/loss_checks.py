@@ -121,7 +121,7 @@ def network(module: nn.Module) -> Callable[[Tensor], Tensor]:
     return lambda obs: literal.dense(linear_layers(module), obs)
 
 
-def duelling_network(module: nn.Module) -> Callable[[Tensor], Tensor]:
+def dueling_network(module: nn.Module) -> Callable[[Tensor], Tensor]:
     """Return a network with two streams, side by side in its last hidden layer."""
 
     def values(obs: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ def duelling_network(module: nn.Module) -> Callable[[Tensor], Tensor]:
         streams = torch.where(streams > 0, streams, torch.zeros_like(streams))
         half = len(streams) // 2
         v = literal.dense([value], streams[:half])[0]
-        return torch.stack(literal.duelling(v, literal.dense([advantage], streams[half:])))
+        return torch.stack(literal.dueling(v, literal.dense([advantage], streams[half:])))
 
     return values
 
@@ -145,7 +145,7 @@ def critic(critics: Any, i: int, *, layer_norm: bool = False) -> literal.ActionV
 
     def value(obs: Tensor, action: Tensor) -> Tensor:
         layers = [(layer.weight[i], layer.bias[i, 0]) for layer in critics.layers]
-        return literal.dense(layers, torch.cat([obs, action]), normalise=layer_norm)[0]
+        return literal.dense(layers, torch.cat([obs, action]), normalize=layer_norm)[0]
 
     return value
 

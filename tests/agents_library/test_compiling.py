@@ -22,7 +22,7 @@ PPO_CONFIG = PPOConfig(
     learning_rate=1e-2,
     clip_schedule="linear",
     schedule_steps=200,
-    normalise_advantages=True,
+    normalize_advantages=True,
     max_grad_norm=0.5,
 )
 DQN_CONFIG = DQNConfig(

@@ -245,15 +245,15 @@ def test_td3_target_with_clipped_n_step_returns() -> None:
         torch.testing.assert_close(agent.td_target(batch, noise), expected)
 
 
-def test_normalised_critics_stay_small_far_from_the_data() -> None:
+def test_normalized_critics_stay_small_far_from_the_data() -> None:
     space = gym.spaces.Box(-1, 1, (3,), np.float32)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        plain, normalised = (Critics(space, 2, (64,), 2, layer_norm=x) for x in (False, True))
-    normalised.load_state_dict(plain.state_dict())
+        plain, normalized = (Critics(space, 2, (64,), 2, layer_norm=x) for x in (False, True))
+    normalized.load_state_dict(plain.state_dict())
     obs, action = 1e4 * torch.ones(1, 3), torch.ones(1, 2)
     # Hidden units of mean square 1 or less, times output weights of at most 1 / 8 each.
-    assert normalised(obs, action).abs().max() < 8.2
+    assert normalized(obs, action).abs().max() < 8.2
     assert plain(obs, action).abs().max() > 100
 
 

@@ -26,8 +26,8 @@ from torch import Tensor
 
 ALL_PARTS: dict[str, Any] = {
     "num_return_steps": 3,
-    "duelling": True,
-    "prioritised": True,
+    "dueling": True,
+    "prioritized": True,
     "priority_beta_steps": 300,
     "exploration": "boltzmann",
     "temperature": 0.5,
@@ -124,7 +124,7 @@ def test_loss_and_gradient_equal_a_literal_version(
     agent_class: type[DQN], loss: str, parts: bool
 ) -> None:
     config = DQNConfig(
-        loss=loss, reward_scale=0.7, hidden_sizes=(8, 8), duelling=parts, prioritised=parts
+        loss=loss, reward_scale=0.7, hidden_sizes=(8, 8), dueling=parts, prioritized=parts
     )
     agent = agent_class.create(cartpole(), config, seed=3, device="cpu")
     other = agent_class.create(cartpole(), config, seed=4, device="cpu")

@@ -21,7 +21,7 @@ from agents_library.loss_checks import (
     check_loss,
     critic,
     descend,
-    duelling_network,
+    dueling_network,
     gradients,
     make,
     make_batch,
@@ -45,7 +45,7 @@ from torch import Tensor, nn
 def dqn_literal(agent: DQN, batch: Batch, discount: Sequence[float] | None = None) -> Tensor:
     """Return the loss of `agent` as the papers have it."""
     config = agent.config
-    make_q = duelling_network if config.duelling else network
+    make_q = dueling_network if config.dueling else network
     q, q_target = make_q(agent.q), make_q(agent.q_target)
     steps = transitions(batch, config.reward_scale)
     discounts = discount or [config.gamma] * len(steps)
@@ -71,10 +71,10 @@ def dqn_literal(agent: DQN, batch: Batch, discount: Sequence[float] | None = Non
 
 @pytest.mark.parametrize("agent_class", [DQN, DoubleDQN])
 @pytest.mark.parametrize("loss", ["huber", "mse"])
-@pytest.mark.parametrize("duelling", [False, True])
-def test_value_learning(agent_class, loss, duelling):
+@pytest.mark.parametrize("dueling", [False, True])
+def test_value_learning(agent_class, loss, dueling):
     config = DQNConfig(
-        gamma=GAMMA, loss=loss, duelling=duelling, hidden_sizes=(6, 4), reward_scale=0.7
+        gamma=GAMMA, loss=loss, dueling=dueling, hidden_sizes=(6, 4), reward_scale=0.7
     )
     agent = make(agent_class, config, DISCRETE)
     batch = make_batch(1, DISCRETE)
@@ -88,10 +88,10 @@ def test_value_learning(agent_class, loss, duelling):
 
 
 @pytest.mark.parametrize("agent_class", [DQN, DoubleDQN])
-def test_n_step_and_prioritised(agent_class):
+def test_n_step_and_prioritized(agent_class):
     """Each transition has a discount and an importance weight of its own."""
     config = DQNConfig(
-        gamma=GAMMA, prioritised=True, num_return_steps=3, hidden_sizes=(6,), loss="mse"
+        gamma=GAMMA, prioritized=True, num_return_steps=3, hidden_sizes=(6,), loss="mse"
     )
     agent = make(agent_class, config, DISCRETE)
     rng = np.random.default_rng(8)

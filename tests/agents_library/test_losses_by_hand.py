@@ -11,9 +11,9 @@ from agents_library.loss_checks import CONTINUOUS, DISCRETE, Spaces
 from mario_rl_agents.a3c import n_step_returns
 from mario_rl_agents.common.continuous import soft_update
 from mario_rl_agents.common.distributions import Categorical, Gaussian
-from mario_rl_agents.common.prioritised import PrioritisedReplay
+from mario_rl_agents.common.prioritized import PrioritizedReplay
 from mario_rl_agents.common.replay import Batch, ReplayBuffer
-from mario_rl_agents.common.rollout import generalised_advantages
+from mario_rl_agents.common.rollout import generalized_advantages
 from mario_rl_agents.dqn import DQN, DQNConfig
 from mario_rl_agents.ppo import PPO, PPOBatch, PPOConfig
 from mario_rl_agents.sac import SAC, SACConfig
@@ -42,10 +42,10 @@ def column(*numbers: float) -> Any:
     ],
     ids=["goes on", "truncated", "terminated", "both"],
 )
-def test_generalised_advantages(terminated, truncated, next_value, expected):
+def test_generalized_advantages(terminated, truncated, next_value, expected):
     ends = column(0, terminated, 0) > 0, column(0, truncated, 0) > 0
     rewards, values, next_values = (1, 2, 3), (4, 2, 6), (2, next_value, 8)
-    advantages = generalised_advantages(
+    advantages = generalized_advantages(
         column(*rewards), column(*values), column(*next_values), *ends, gamma=0.5, gae_lambda=0.5
     )
     assert advantages[:, 0].tolist() == list(expected)
@@ -53,12 +53,12 @@ def test_generalised_advantages(terminated, truncated, next_value, expected):
     assert literal.gae(rewards, values, next_values, *flags, 0.5, 0.5) == list(expected)
 
 
-def test_generalised_advantages_of_many_lanes():
+def test_generalized_advantages_of_many_lanes():
     rng = np.random.default_rng(0)
     reward, value, next_value = rng.normal(size=(3, 40, 6))
     kind = rng.integers(8, size=(40, 6))
     terminated, truncated = kind == 0, kind == 1
-    advantages = generalised_advantages(
+    advantages = generalized_advantages(
         reward, value, next_value, terminated, truncated, gamma=0.97, gae_lambda=0.9
     )
     rollout = (reward, value, next_value, terminated, truncated)
@@ -289,7 +289,7 @@ def test_soft_update():
 
 def test_importance_weights():
     """Two transitions, whose errors are 1 and 3."""
-    replay = PrioritisedReplay(4, (4,), np.float32, alpha=1.0, epsilon=0.0)
+    replay = PrioritizedReplay(4, (4,), np.float32, alpha=1.0, epsilon=0.0)
     replay.begin_episode(np.zeros(4, np.float32))
     replay.add(0, 1.0, False, False, np.ones(4, np.float32))
     replay.add(1, 3.0, True, False, np.full(4, 2, np.float32))
@@ -304,7 +304,7 @@ def test_importance_weights():
     assert literal.importance_weights([1, 3], [0, 1], 1.0) == pytest.approx([1, 1 / 3])
 
     config = DQNConfig(
-        prioritised=True, priority_beta_start=0.5, hidden_sizes=(), loss="mse", gamma=0.5
+        prioritized=True, priority_beta_start=0.5, hidden_sizes=(), loss="mse", gamma=0.5
     )
     agent = DQN.create(Spaces(DISCRETE), config, device="cpu")
     for x in (*agent.q.parameters(), *agent.q_target.parameters()):
@@ -315,7 +315,7 @@ def test_importance_weights():
     assert loss.item() == pytest.approx((1 + math.sqrt(1 / 3) * 9) / 2, rel=1e-6)
 
 
-def test_duelling_by_hand():
+def test_dueling_by_hand():
     # 5 + (1, 2, 6) - 3
     value, advantages = torch.tensor(5.0), torch.tensor([1.0, 2.0, 6.0])
-    assert [float(x) for x in literal.duelling(value, advantages)] == [3.0, 4.0, 8.0]
+    assert [float(x) for x in literal.dueling(value, advantages)] == [3.0, 4.0, 8.0]

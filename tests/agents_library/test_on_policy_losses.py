@@ -67,8 +67,8 @@ def ppo_literal(agent: PPO, nets: dict[str, Any], batch: PPOBatch) -> dict[str, 
     log_prob, entropy = policy(nets["distribution"], network(nets["actor"]))
     value = scalar(nets["critic"])
     advantages = batch.advantage.tolist()
-    if config.normalise_advantages:
-        advantages = literal.normalised(advantages)
+    if config.normalize_advantages:
+        advantages = literal.normalized(advantages)
     surrogates, errors, entropies = [], [], []
     for i, obs in enumerate(batch.obs):
         old, target = float(batch.log_prob[i]), float(batch.value_target[i])
@@ -94,9 +94,9 @@ PPO_CONFIG = PPOConfig(
 
 @pytest.mark.parametrize("actions", [DISCRETE, CONTINUOUS], ids=["discrete", "gaussian"])
 @pytest.mark.parametrize("value_clip", [None, 0.2])
-@pytest.mark.parametrize("normalise", [False, True])
-def test_ppo(actions, value_clip, normalise):
-    config = dataclasses.replace(PPO_CONFIG, value_clip=value_clip, normalise_advantages=normalise)
+@pytest.mark.parametrize("normalize", [False, True])
+def test_ppo(actions, value_clip, normalize):
+    config = dataclasses.replace(PPO_CONFIG, value_clip=value_clip, normalize_advantages=normalize)
     agent = make(PPO, config, actions)
     batch = ppo_batch(agent, 7, actions)
     log_prob, _ = policy(agent.distribution, network(agent.actor))

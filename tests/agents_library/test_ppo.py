@@ -61,7 +61,7 @@ FOLLOW = PPOConfig(
     learning_rate=3e-3,
     gamma=0.0,
     hidden_sizes=(32,),
-    normalise_advantages=True,
+    normalize_advantages=True,
 )
 
 
@@ -121,8 +121,8 @@ def test_a_clipped_ratio_has_no_gradient() -> None:
     assert gradient.tolist() == pytest.approx(pulls)
 
 
-def test_normalised_advantages_have_mean_0_and_deviation_1() -> None:
-    agent = agent_of(replace(CORRIDOR, normalise_advantages=True))
+def test_normalized_advantages_have_mean_0_and_deviation_1() -> None:
+    agent = agent_of(replace(CORRIDOR, normalize_advantages=True))
     advantage = torch.tensor([1.0, 2.0, 6.0])
     batch = random_batch(agent, 3)._replace(advantage=advantage, log_prob=torch.zeros(3))
     log_prob = torch.zeros(3, requires_grad=True)
@@ -228,8 +228,8 @@ def test_the_entropy_bonus_keeps_the_policy_open() -> None:
     assert entropy(1.0) > 0.65 > entropy(0.0)
 
 
-def test_observations_are_normalised_by_the_rollouts_before() -> None:
-    config = replace(CORRIDOR, normalise_observations=True)
+def test_observations_are_normalized_by_the_rollouts_before() -> None:
+    config = replace(CORRIDOR, normalize_observations=True)
     agent = PPO.create(corridor(), config, seed=0, device="cpu")
     obs = torch.eye(5)
     assert torch.equal(agent.encode(obs), obs)
@@ -243,15 +243,15 @@ def test_observations_are_normalised_by_the_rollouts_before() -> None:
     torch.testing.assert_close(agent.encode(obs), expected)
 
 
-def test_images_are_not_normalised() -> None:
-    with pytest.raises(ValueError, match="normalise_observations is for vectors"):
-        PPO.create(side(), PPOConfig(normalise_observations=True), device="cpu")
+def test_images_are_not_normalized() -> None:
+    with pytest.raises(ValueError, match="normalize_observations is for vectors"):
+        PPO.create(side(), PPOConfig(normalize_observations=True), device="cpu")
 
 
-def test_normalised_rewards_reach_the_advantages() -> None:
+def test_normalized_rewards_reach_the_advantages() -> None:
     """With a critic that says 0 and lambda 0, an advantage is a reward."""
     config = PPOConfig(
-        normalise_rewards=True, gamma=0.9, gae_lambda=0.0, rollout_steps=4, batch_size=4
+        normalize_rewards=True, gamma=0.9, gae_lambda=0.0, rollout_steps=4, batch_size=4
     )
     agent = PPO.create(corridor(), config, device="cpu")
     for parameter in agent.critic.parameters():
@@ -375,9 +375,9 @@ LANES = PPOConfig(
     rollout_steps=16,
     batch_size=12,
     hidden_sizes=(16,),
-    normalise_advantages=True,
-    normalise_observations=True,
-    normalise_rewards=True,
+    normalize_advantages=True,
+    normalize_observations=True,
+    normalize_rewards=True,
     learning_rate_schedule="linear",
 )
 
@@ -398,7 +398,7 @@ RUNS = pytest.mark.parametrize(
         (cartpole, CORRIDOR),
         (cartpole, LANES),
         (continuous, LANES),
-        (mario, replace(LANES, normalise_observations=False)),
+        (mario, replace(LANES, normalize_observations=False)),
     ],
     ids=["one lane", "three lanes", "continuous", "native lanes"],
 )
@@ -529,8 +529,8 @@ def test_wrong_actions_and_settings_are_refused() -> None:
         PPOConfig(batch_size=6)
     with pytest.raises(ValueError, match="clip_schedule must be one of"):
         PPOConfig(clip_schedule="cosine")
-    with pytest.raises(ValueError, match="batch_size must be >= 2 to normalise advantages"):
-        PPOConfig(batch_size=1, normalise_advantages=True)
+    with pytest.raises(ValueError, match="batch_size must be >= 2 to normalize advantages"):
+        PPOConfig(batch_size=1, normalize_advantages=True)
     with pytest.raises(ValueError, match="num_envs = 2 needs an environment made by"):
         PPO.create(Corridor(), PPOConfig(num_envs=2), device="cpu")
     with pytest.raises(ValueError, match=r"obs must be a batch of shape \(B, \*\(5,\)\)"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from agents_library.agent_toys import Corridor, corridor
 from mario_rl_agents.common.lanes import SingleLanes, VectorLanes, make_lanes
-from mario_rl_agents.common.rollout import Rollout, generalised_advantages
+from mario_rl_agents.common.rollout import Rollout, generalized_advantages
 from numpy.typing import NDArray
 
 import mario_rl_envs  # noqa: F401  registers the environments of Mario
@@ -24,7 +24,7 @@ def test_advantages_by_hand() -> None:
     reward, value, next_value = column(1, 2, 3), column(10, 20, 30), column(20, 30, 40)
     never = column(False, False, False)
     # delta = 1 + 10 - 10, 2 + 15 - 20, 3 + 20 - 30 = 1, -3, -7; A = delta + 0.25 A'.
-    advantage = generalised_advantages(
+    advantage = generalized_advantages(
         reward, value, next_value, never, never, gamma=0.5, gae_lambda=0.5
     )
     assert advantage.dtype == np.float32
@@ -35,12 +35,12 @@ def test_nothing_follows_a_termination_and_a_truncation_bootstraps() -> None:
     reward, value, next_value = column(1, 2, 3), column(10, 20, 30), column(20, 30, 40)
     never, middle = column(False, False, False), column(False, True, False)
     # The second delta is 2 - 20 = -18, and the third is not seen from it.
-    terminated = generalised_advantages(
+    terminated = generalized_advantages(
         reward, value, next_value, middle, never, gamma=0.5, gae_lambda=0.5
     )
     assert terminated[:, 0].tolist() == [1 - 0.25 * 18, -18.0, -7.0]
     # Here it is 2 + 15 - 20 = -3, from the value of the true final observation, 30.
-    truncated = generalised_advantages(
+    truncated = generalized_advantages(
         reward, value, next_value, never, middle, gamma=0.5, gae_lambda=0.5
     )
     assert truncated[:, 0].tolist() == [1 - 0.25 * 3, -3.0, -7.0]
@@ -52,7 +52,7 @@ def test_advantages_are_the_weighted_sum_of_n_step_ones(gae_lambda: float) -> No
     rng = np.random.default_rng(0)
     reward, value, next_value = rng.normal(size=(3, 9, 4))
     terminated, truncated = rng.random((2, 9, 4)) < 0.15
-    advantage = generalised_advantages(
+    advantage = generalized_advantages(
         reward, value, next_value, terminated, truncated, gamma=0.9, gae_lambda=gae_lambda
     )
     for lane in range(4):

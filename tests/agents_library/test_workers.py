@@ -280,7 +280,7 @@ def test_an_error_in_a_callback_ends_the_workers() -> None:
     with pytest.raises(KeyError, match="mine"):
         agent.learn(100_000, [Wrong()])
     assert not processes()
-    # Nothing that was learnt is lost, reported or not.
+    # Nothing that was learned is lost, reported or not.
     assert float(agent.optimizer.state_dict()["state"][0]["step"]) == agent.num_updates >= 40
     agent.learn(50)
     assert agent.num_updates >= 50

@@ -26,38 +26,38 @@ def blocks(rng, side):
     return small.repeat(side, axis=0).repeat(side, axis=1)
 
 
-# Means exactly half way between two greys are where OpenCV's floats decide. They are frequent where
-# there are few greys, and in blocks as the game's; noise has hardly any.
+# Means exactly half way between two grays are where OpenCV's floats decide. They are frequent where
+# there are few grays, and in blocks as the game's; noise has hardly any.
 PICTURES = {
     "noise": lambda rng: levels(rng, range(256)),
     "darkest": lambda rng: levels(rng, [0, 1]),
     "lightest": lambda rng: levels(rng, [254, 255]),
     "black and white": lambda rng: levels(rng, [0, 255]),
-    "the console's greys": lambda rng: levels(rng, list(_core.LUMA)),
+    "the console's grays": lambda rng: levels(rng, list(_core.LUMA)),
     "tiles": lambda rng: blocks(rng, 8),
     "large pixels": lambda rng: blocks(rng, 4),
     "columns": lambda rng: np.tile(rng.integers(0, 256, (1, WIDTH), np.uint8), (HEIGHT, 1)),
     "rows": lambda rng: np.tile(rng.integers(0, 256, (HEIGHT, 1), np.uint8), (1, WIDTH)),
     "chequers": lambda rng: (np.indices((HEIGHT, WIDTH)).sum(0) % 2 * 255).astype(np.uint8),
-    "one grey": lambda rng: np.full((HEIGHT, WIDTH), rng.integers(256), np.uint8),
+    "one gray": lambda rng: np.full((HEIGHT, WIDTH), rng.integers(256), np.uint8),
 }
 
 
 def resize(picture, size, plain=False):
     out = np.empty((size, size), np.uint8)
-    _core.Resizer(size, plain).grey(picture, out)
+    _core.Resizer(size, plain).gray(picture, out)
     return out
 
 
-def resize_rgb(colours, size, plain=False):
+def resize_rgb(colors, size, plain=False):
     out = np.empty((size, size, 3), np.uint8)
-    _core.Resizer(size, plain).rgb(colours, out)
+    _core.Resizer(size, plain).rgb(colors, out)
     return out
 
 
-def expand(colours, plain=False):
+def expand(colors, plain=False):
     out = np.empty((HEIGHT, WIDTH, 3), np.uint8)
-    (_core.rgb_plain if plain else _core.rgb)(colours, out)
+    (_core.rgb_plain if plain else _core.rgb)(colors, out)
     return out
 
 
@@ -128,9 +128,9 @@ class Still(gym.Env):
 
 
 def palette():
-    colours = np.zeros((HEIGHT, WIDTH), np.uint8)
-    colours[0, :64] = range(64)
-    return expand(colours, plain=True)[0, :64]
+    colors = np.zeros((HEIGHT, WIDTH), np.uint8)
+    colors[0, :64] = range(64)
+    return expand(colors, plain=True)[0, :64]
 
 
 # Pictures resized
@@ -161,32 +161,32 @@ def test_many_pictures_equal_opencv(size):
 @pytest.mark.parametrize("plain", [False, True], ids=["fast", "plain"])
 def test_screens_of_the_game_equal_opencv(screens, plain):
     for screen in screens[:: 1 + 5 * plain]:
-        grey = GrayscaleObservation(Still(screen)).reset()[0]
-        assert differing_sizes(grey, plain, [*range(32, 241, 16), 42, 60, 84, 100, 210]) == []
+        gray = GrayscaleObservation(Still(screen)).reset()[0]
+        assert differing_sizes(gray, plain, [*range(32, 241, 16), 42, 60, 84, 100, 210]) == []
 
 
-def test_grey_pipeline_of_gymnasium(screens):
+def test_gray_pipeline_of_gymnasium(screens):
     for screen in screens:
         env = ResizeObservation(GrayscaleObservation(Still(screen)), (84, 84))
-        grey = GrayscaleObservation(Still(screen)).reset()[0]
-        assert np.array_equal(resize(grey, 84), env.reset()[0])
+        gray = GrayscaleObservation(Still(screen)).reset()[0]
+        assert np.array_equal(resize(gray, 84), env.reset()[0])
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["fast", "plain"])
-def test_all_sizes_of_colours_equal_opencv(plain):
-    colours = np.random.default_rng(2).integers(0, 64, (HEIGHT, WIDTH), np.uint8)
-    rgb = palette()[colours]
+def test_all_sizes_of_colors_equal_opencv(plain):
+    colors = np.random.default_rng(2).integers(0, 64, (HEIGHT, WIDTH), np.uint8)
+    rgb = palette()[colors]
     for size in SIZES:
-        assert np.array_equal(resize_rgb(colours, size, plain), opencv(rgb, size)), size
+        assert np.array_equal(resize_rgb(colors, size, plain), opencv(rgb, size)), size
 
 
 @pytest.mark.parametrize("size", [60, 84, 128])
-def test_colour_pipeline_of_gymnasium(screens, size):
+def test_color_pipeline_of_gymnasium(screens, size):
     numbers = {tuple(rgb): number for number, rgb in enumerate(palette().tolist())}
     for screen in screens[::3]:
-        colours = np.array([[numbers[tuple(rgb)] for rgb in line] for line in screen.tolist()])
+        colors = np.array([[numbers[tuple(rgb)] for rgb in line] for line in screen.tolist()])
         env = ResizeObservation(Still(screen), (size, size))
-        assert np.array_equal(resize_rgb(colours.astype(np.uint8), size), env.reset()[0])
+        assert np.array_equal(resize_rgb(colors.astype(np.uint8), size), env.reset()[0])
 
 
 def test_a_picture_is_not_changed():
@@ -202,25 +202,25 @@ def test_a_picture_is_not_changed():
 def test_only_the_array_is_written(size, plain):
     """Rows are made eight at a time, and pixels in fours: what is too much must not spill over."""
     picture = PICTURES["noise"](np.random.default_rng(4))
-    for write, length in (("grey", size * size), ("rgb", size * size * 3)):
+    for write, length in (("gray", size * size), ("rgb", size * size * 3)):
         memory = np.full(length + 200, 99, np.uint8)
         getattr(_core.Resizer(size, plain), write)(picture % 64, memory[100 : 100 + length])
         assert (memory[:100] == 99).all()
         assert (memory[-100:] == 99).all()
 
 
-# Greys and colours
+# Grays and colors
 
 
-def test_luma_is_gymnasiums_grey():
+def test_luma_is_gymnasiums_gray():
     env = GrayscaleObservation(Still(palette()[None]))  # [1, 64, 3]
     assert env.reset()[0][0].tolist() == list(_core.LUMA)
 
 
-def test_colours_expand_alike():
-    colours = np.random.default_rng(6).integers(0, 64, (HEIGHT, WIDTH), np.uint8)
-    assert np.array_equal(expand(colours), palette()[colours])
-    assert np.array_equal(expand(colours, plain=True), palette()[colours])
+def test_colors_expand_alike():
+    colors = np.random.default_rng(6).integers(0, 64, (HEIGHT, WIDTH), np.uint8)
+    assert np.array_equal(expand(colors), palette()[colors])
+    assert np.array_equal(expand(colors, plain=True), palette()[colors])
 
 
 # Tiles
@@ -294,7 +294,7 @@ def test_resizer_refuses_sizes(size):
 )
 def test_resizer_refuses_arrays(picture, out, message):
     with pytest.raises(ValueError, match=message):
-        _core.Resizer(84).grey(picture, out)
+        _core.Resizer(84).gray(picture, out)
     assert not out.any()
 
 
@@ -302,5 +302,5 @@ def test_resizer_refuses_to_write_what_is_only_to_be_read():
     out = np.zeros((84, 84), np.uint8)
     out.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
-        _core.Resizer(84).grey(np.full((HEIGHT, WIDTH), 9, np.uint8), out)
+        _core.Resizer(84).gray(np.full((HEIGHT, WIDTH), 9, np.uint8), out)
     assert not out.any()

@@ -158,7 +158,7 @@ def test_every_keyword(keywords):
 
 
 def test_equals_single_environments_on_the_reference():
-    """nes-py's pixels, made grey and small by NumPy and OpenCV, and the rules in Python."""
+    """nes-py's pixels, made gray and small by NumPy and OpenCV, and the rules in Python."""
     ours = gym.make_vec(ENV_ID, num_envs=2, noop_max=8, sticky=0.25)
     theirs = make_singles(ENV_ID, 2, noop_max=8, sticky=0.25, emulator="nes-py")
     assert_same(ours.reset(seed=SEED), theirs.reset(seed=SEED))
@@ -937,7 +937,7 @@ def native_games(count=2):
         ({"games": ["game"]}, ValueError, "a list of Game objects"),
         ({"games": 5}, TypeError, "not iterable"),
         ({"resizer": 84}, TypeError, "made by a Resizer or None; got 84"),
-        ({"view": "gray"}, ValueError, "unknown view 'gray'; accepted are 'grey', 'rgb'"),
+        ({"view": "green"}, ValueError, "unknown view 'green'; accepted are 'gray', 'rgb'"),
         ({"skip": 0}, ValueError, "skip is 0; accepted is an integer, 1 to"),
         ({"stack": 2**40}, ValueError, "stack is 1099511627776"),
         ({"num_threads": 0}, ValueError, "num_threads is 0"),

@@ -440,7 +440,7 @@ PIPELINES = {
         lambda env: ours(TruncateOnStall(SkipFrame(TruncateOnStall(env, 9)), 20)),
         lambda env: gymnasiums(TruncateOnStall(plain_skip(TruncateOnStall(env, 9), 4), 20)),
     ),
-    "colours": (
+    "colors": (
         lambda env: ResizeObservation(SkipFrame(env, 2), (61, 61)),
         lambda env: gym.wrappers.ResizeObservation(plain_skip(env, 2), (61, 61)),
     ),
@@ -548,7 +548,7 @@ def count_drawn(env, monkeypatch):
     """Return a list that every call for a picture is noted in."""
     calls = []
     emulator = env.unwrapped._emulator
-    for name in ("screen", "rgb", "grey"):
+    for name in ("screen", "rgb", "gray"):
         method = getattr(emulator, name)
         monkeypatch.setattr(
             emulator, name, lambda *args, n=name, m=method: calls.append((n, *args)) or m(*args)
@@ -562,7 +562,7 @@ def test_nobody_makes_a_picture_that_nobody_sees(monkeypatch):
     calls = count_drawn(env, monkeypatch)
     for _ in range(5):
         env.step(1)
-    assert calls == [("grey", 84)] * 5
+    assert calls == [("gray", 84)] * 5
     calls.clear()
     memory = RamObservation(SkipFrame(env.unwrapped))
     memory.reset()

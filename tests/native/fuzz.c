@@ -76,9 +76,9 @@ static void check_picture(Console *console) {
     const Picture *picture = console_picture(console);
     for (int y = 0; y < SCREEN_HEIGHT; y++) {
         for (int x = 0; x < SCREEN_WIDTH; x++) {
-            uint8_t colour = picture->colours[y][x];
-            check(colour < NUM_COLOURS, "a colour that there is not");
-            check(picture->luma[y][x] == LUMA[colour], "a grey that is not its colour's");
+            uint8_t color = picture->colors[y][x];
+            check(color < NUM_COLORS, "a color that there is not");
+            check(picture->luma[y][x] == LUMA[color], "a gray that is not its color's");
         }
     }
 }
@@ -256,12 +256,12 @@ static void observe(Game *game, Input *input) {
     }
     size_t num_pixels = (size_t)size * (size_t)size;
     uint8_t *pixels = malloc(3 * num_pixels); /* exactly, so that writing past the end is seen */
-    uint8_t *grey = malloc(num_pixels);
-    check(pixels != NULL && grey != NULL, "no memory for an observation");
+    uint8_t *gray = malloc(num_pixels);
+    check(pixels != NULL && gray != NULL, "no memory for an observation");
     const Picture *picture = console_picture(&game->console);
-    resizer_grey(resizer, picture->luma, grey);
-    resizer_rgb(resizer, picture->colours, pixels);
-    free(grey);
+    resizer_gray(resizer, picture->luma, gray);
+    resizer_rgb(resizer, picture->colors, pixels);
+    free(gray);
     free(pixels);
     resizer_destroy(resizer);
 }

@@ -140,7 +140,7 @@ int main(int argc, char **argv) {
     static Cartridge cartridge;
     insert_rom(&cartridge, argc > 1 ? argv[1] : "");
     Resizer *resizer = resizer_create(SIZE);
-    compare(&cartridge, resizer, OBSERVE_GREY);
+    compare(&cartridge, resizer, OBSERVE_GRAY);
     compare(&cartridge, resizer, OBSERVE_RGB);
     compare(&cartridge, NULL, OBSERVE_RGB);
     compare(&cartridge, NULL, OBSERVE_TILES);

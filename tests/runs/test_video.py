@@ -43,9 +43,9 @@ def read_gif(path: Path) -> list[Frame]:
         return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
 
 
-def has_colour(frame: Frame, colour: tuple[int, int, int]) -> bool:
-    """Return whether a colour is there, as near as compression leaves it."""
-    distance = np.abs(frame.astype(int) - colour).max(axis=2)
+def has_color(frame: Frame, color: tuple[int, int, int]) -> bool:
+    """Return whether a color is there, as near as compression leaves it."""
+    distance = np.abs(frame.astype(int) - color).max(axis=2)
     return bool((distance < 25).sum() > 100)
 
 
@@ -97,10 +97,10 @@ def test_mp4_has_every_frame_of_the_game_and_a_second_more(tmp_path: Path) -> No
 def test_the_chosen_action_is_yellow_and_a_random_one_red(tmp_path: Path) -> None:
     greedy, _ = read_mp4(film(tmp_path / "greedy.mp4").path)
     panel = greedy[1][:, -PANEL_WIDTH:]
-    assert has_colour(panel, YELLOW)
-    assert not has_colour(panel, RED)
+    assert has_color(panel, YELLOW)
+    assert not has_color(panel, RED)
     noisy, _ = read_mp4(film(tmp_path / "random.mp4", epsilon=1.0).path)
-    assert has_colour(noisy[1][:, -PANEL_WIDTH:], RED)
+    assert has_color(noisy[1][:, -PANEL_WIDTH:], RED)
 
 
 def test_bars_of_a_policy_are_its_probabilities(tmp_path: Path) -> None:
@@ -113,8 +113,8 @@ def test_bars_of_a_policy_are_its_probabilities(tmp_path: Path) -> None:
 def test_the_frames_that_the_agent_sees_are_drawn(tmp_path: Path) -> None:
     frames, _ = read_mp4(film(tmp_path / "walk.mp4").path)
     for step, frame in enumerate(frames[1:6]):  # the frame shown while the step is taken
-        centres = -PANEL_WIDTH + 20 + 42 + 92 * np.arange(4)
-        seen = frame[480 - 112 + 42, centres, 0].tolist()
+        centers = -PANEL_WIDTH + 20 + 42 + 92 * np.arange(4)
+        seen = frame[480 - 112 + 42, centers, 0].tolist()
         assert seen == pytest.approx([20 * max(step - age, 0) for age in (3, 2, 1, 0)], abs=8)
 
 

@@ -83,7 +83,7 @@ class Agent(ABC):
         num_episodes: Episodes finished over the whole life of the agent.
         generators: Everything random comes from these.
         networks: Modules under the names that a checkpoint gives them.
-        optimizers: Optimisers under the names that a checkpoint gives them.
+        optimizers: Optimizers under the names that a checkpoint gives them.
         replay: The replay memory, if the algorithm has one.
     """
 
@@ -202,7 +202,7 @@ class Agent(ABC):
         return agent
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return what a checkpoint holds: the networks, and the optimisers once they have state."""
+        """Return what a checkpoint holds: the networks, and the optimizers once they have state."""
         tensors = {
             f"{name}/{key}": x
             for name, network in self.networks.items()

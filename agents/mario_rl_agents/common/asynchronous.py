@@ -36,7 +36,7 @@ class FinishedEpisode(NamedTuple):
 class Report(NamedTuple):
     """What a worker says of one gradient step, once it has taken it."""
 
-    num_steps: int  # environment steps that it learnt from
+    num_steps: int  # environment steps that it learned from
     losses: dict[str, float]
     episode: FinishedEpisode | None  # that the last of them ended
 
@@ -150,7 +150,7 @@ class AsynchronousLoop:
                     self._pool.go_on(slot)
 
     def fetch(self) -> None:
-        """Give the optimiser weights and moments as they are now, if workers are changing them."""
+        """Give the optimizer weights and moments as they are now, if workers are changing them."""
         if self._shared is not None:
             with self._shared.adam.lock:
                 self._shared.adam.copy_to(self._optimizer)
@@ -185,7 +185,7 @@ class AsynchronousLoop:
         )
 
     def _unshare(self, agent: Agent) -> None:
-        """Take back what the workers have learnt, once they have ended."""
+        """Take back what the workers have learned, once they have ended."""
         if self._shared is None:
             return
         for slot in range(self._num_workers):

@@ -90,7 +90,7 @@ def save(
     Args:
         path: The file to write or replace.
         header: What goes beside the tensors; its `replay` field is filled in here.
-        tensors: Weights and optimiser state.
+        tensors: Weights and optimizer state.
         replay: The replay memory, if it is to be saved.
 
     Raises:

@@ -103,7 +103,7 @@ def evaluate(
         _play(agent, env, epsilon=epsilon, sample=sample, seed=seed + index)
         for index in range(num_episodes)
     ]
-    return _summarise(episodes, epsilon=epsilon, sampled=sample, seed=seed)
+    return _summarize(episodes, epsilon=epsilon, sampled=sample, seed=seed)
 
 
 class EvaluationPolicy:
@@ -182,12 +182,12 @@ def wilson_interval(
         raise ValueError(f"confidence must be between 0 and 1, received {confidence}")
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     p = successes / trials
-    centre = p + z * z / (2 * trials)
+    center = p + z * z / (2 * trials)
     half = z * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
     # The bounds are exact at the ends; rounding would leave 1e-17.
-    low = 0.0 if successes == 0 else (centre - half) / scale
-    high = 1.0 if successes == trials else (centre + half) / scale
+    low = 0.0 if successes == 0 else (center - half) / scale
+    high = 1.0 if successes == trials else (center + half) / scale
     return low, high
 
 
@@ -261,7 +261,7 @@ def _play(
     )
 
 
-def _summarise(
+def _summarize(
     episodes: list[EvaluatedEpisode], *, epsilon: float, sampled: bool, seed: int
 ) -> Evaluation:
     return_mean, return_std = _mean_and_std([e.episodic_return for e in episodes])

@@ -20,7 +20,7 @@ class Learner(Protocol):
 def read_losses(learner: Learner, losses: Mapping[str, Tensor]) -> dict[str, float]:
     """Return scalars as floats, in one transfer so that the device is waited for once.
 
-    Call it before the optimiser steps: the weights are then still good.
+    Call it before the optimizer steps: the weights are then still good.
 
     Args:
         learner: Whose losses they are; its counters go into the message.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 _SMALLEST_IMAGE = 36  # pixels: the three convolutions leave nothing of a smaller one
-_MOST_KINDS = 16  # in a grid; more are shades of grey rather than kinds
+_MOST_KINDS = 16  # in a grid; more are shades of gray rather than kinds
 _CNN_FEATURES = 512  # units (Mnih et al. 2015)
 
 

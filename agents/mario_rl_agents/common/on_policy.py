@@ -55,7 +55,7 @@ class OnPolicyAgent(PolicyAgent):
 
     @abstractmethod
     def forget(self) -> None:
-        """Drop what was recorded and not learnt from: no observation follows on it."""
+        """Drop what was recorded and not learned from: no observation follows on it."""
 
     def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
         """Take `total_steps` more environment steps, rounded up to all lanes, and learn."""

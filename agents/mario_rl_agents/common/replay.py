@@ -43,7 +43,7 @@ class Batch(NamedTuple):
     truncated: Tensor  # [B], bool
     # Of n-step returns alone: gamma^k, where the reward sums k steps and next_obs is k steps on.
     discount: Tensor | None = None  # [B], float32
-    # Of prioritised replay alone: which transition it is, and 1 / (N P(i)).
+    # Of prioritized replay alone: which transition it is, and 1 / (N P(i)).
     number: Tensor | None = None  # [B], int64
     ratio: Tensor | None = None  # [B], float32
 

@@ -10,7 +10,7 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 
-def generalised_advantages(
+def generalized_advantages(
     reward: Floats,
     value: Floats,
     next_value: Floats,
@@ -25,7 +25,7 @@ def generalised_advantages(
         delta_t = r_t + gamma (1 - terminated_t) V(s_{t+1}) - V(s_t)
         A_t = delta_t + gamma lambda (1 - terminated_t) (1 - truncated_t) A_{t+1}
 
-    Generalised advantage estimation (Schulman et al. 2016, eq. 16). Nothing follows a termination.
+    Generalized advantage estimation (Schulman et al. 2016, eq. 16). Nothing follows a termination.
     A truncation only ends the sum: its delta still bootstraps from the observation after it.
 
     Args:

@@ -120,7 +120,7 @@ class SharedAdam:
 
     @property
     def num_steps(self) -> int:
-        """Steps taken over the life of the optimiser; an even number means the first copy."""
+        """Steps taken over the life of the optimizer; an even number means the first copy."""
         return int(self._number[0])
 
     @property
@@ -160,7 +160,7 @@ class SharedAdam:
         self._number[0] = t  # the transaction is complete
 
     def copy_to(self, optimizer: torch.optim.Adam) -> None:
-        """Give weights and moments to the optimiser that they came from."""
+        """Give weights and moments to the optimizer that they came from."""
         ((weights,),) = (group["params"] for group in optimizer.param_groups)
         number = self.num_steps
         current, mean, square = self._copies[number % 2]

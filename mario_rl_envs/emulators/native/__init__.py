@@ -61,7 +61,7 @@ class NativeEmulator:
         return self.rgb()
 
     def rgb(self, size: int | None = None) -> NDArray[np.uint8]:
-        """Return the screen in colours, [240, 256, 3], or resized to [size, size, 3].
+        """Return the screen in colors, [240, 256, 3], or resized to [size, size, 3].
 
         Args:
             size: None, or pixels, 1 to `max_size`.
@@ -74,18 +74,18 @@ class NativeEmulator:
             self.game.rgb(out, _resizer(size))
         return out
 
-    def grey(self, size: int | None = None) -> NDArray[np.uint8]:
-        """Return the screen in grey, [240, 256], or resized to [size, size].
+    def gray(self, size: int | None = None) -> NDArray[np.uint8]:
+        """Return the screen in gray, [240, 256], or resized to [size, size].
 
         Args:
             size: None, or pixels, 1 to `max_size`.
         """
         if size is None:
             out = np.empty((SCREEN_HEIGHT, SCREEN_WIDTH), np.uint8)
-            self.game.grey(out)
+            self.game.gray(out)
         else:
             out = np.empty((size, size), np.uint8)
-            self.game.grey(out, _resizer(size))
+            self.game.gray(out, _resizer(size))
         return out
 
     def tiles(self) -> NDArray[np.uint8]:

@@ -16,12 +16,12 @@ _Bytes = bytes | bytearray | memoryview
 _Array = NDArray[Any]  # uint8, C-contiguous, writable
 
 MAX_SIZE: Final[int]  # of a Resizer, pixels
-LUMA: Final[bytes]  # how light each of the 64 colours is
+LUMA: Final[bytes]  # how light each of the 64 colors is
 
-def rgb(colours: _Array, out: _Array, /) -> None:
-    """Write the RGB, [240, 256, 3], of a picture of colour numbers, [240, 256]."""
+def rgb(colors: _Array, out: _Array, /) -> None:
+    """Write the RGB, [240, 256, 3], of a picture of color numbers, [240, 256]."""
 
-def rgb_plain(colours: _Array, out: _Array, /) -> None:
+def rgb_plain(colors: _Array, out: _Array, /) -> None:
     """Do as `rgb`, but in plain C even where the processor has AVX2; for tests."""
 
 def tiles(ram: _Bytes | _Array, out: _Array, /) -> None:
@@ -53,11 +53,11 @@ class Resizer:
             ValueError: `size` is not from 1 to `MAX_SIZE`.
         """
 
-    def grey(self, picture: _Array, out: _Array, /) -> None:
-        """Resize greys, [240, 256] to [size, size], as OpenCV's INTER_AREA."""
+    def gray(self, picture: _Array, out: _Array, /) -> None:
+        """Resize grays, [240, 256] to [size, size], as OpenCV's INTER_AREA."""
 
-    def rgb(self, colours: _Array, out: _Array, /) -> None:
-        """Resize the RGB of colour numbers, [240, 256] to [size, size, 3]."""
+    def rgb(self, colors: _Array, out: _Array, /) -> None:
+        """Resize the RGB of color numbers, [240, 256] to [size, size, 3]."""
 
 @final
 class Game:
@@ -118,7 +118,7 @@ class Game:
     def rgb(self, out: _Array, resizer: Resizer | None = None, /) -> None:
         """Write the picture after the last frame, [240, 256, 3], or [size, size, 3]."""
 
-    def grey(self, out: _Array, resizer: Resizer | None = None, /) -> None:
+    def gray(self, out: _Array, resizer: Resizer | None = None, /) -> None:
         """Write how light the picture after the last frame is, [240, 256], or [size, size]."""
 
     def tiles(self, out: _Array, /) -> None:
@@ -158,7 +158,7 @@ class Vector:
         cls,
         games: Sequence[Game],
         resizer: Resizer | None,
-        view: Literal["grey", "rgb", "ram", "tiles"],
+        view: Literal["gray", "rgb", "ram", "tiles"],
         skip: int,
         stack: int,
         num_threads: int,

@@ -107,7 +107,7 @@ static PyType_Spec cartridge_spec = {
 };
 
 enum {
-    PICTURE_SIZE = SCREEN_HEIGHT * SCREEN_WIDTH, /* bytes of a picture of greys or colour numbers */
+    PICTURE_SIZE = SCREEN_HEIGHT * SCREEN_WIDTH, /* bytes of a picture of grays or color numbers */
     TILES_SIZE = TILES_HEIGHT * TILES_WIDTH,
 };
 
@@ -155,13 +155,13 @@ static PyObject *release_both(Py_buffer *from, Py_buffer *to) {
     return Py_NewRef(Py_None);
 }
 
-static PyObject *resizer_resize_grey(PyObject *object, PyObject *args) {
+static PyObject *resizer_resize_gray(PyObject *object, PyObject *args) {
     const ResizerObject *self = (ResizerObject *)object;
     Py_buffer from, to;
-    if (!get_from_and_to(args, "grey", PICTURE_SIZE, self->size * self->size, &from, &to)) {
+    if (!get_from_and_to(args, "gray", PICTURE_SIZE, self->size * self->size, &from, &to)) {
         return NULL;
     }
-    resizer_grey(self->resizer, from.buf, to.buf);
+    resizer_gray(self->resizer, from.buf, to.buf);
     return release_both(&from, &to);
 }
 
@@ -176,7 +176,7 @@ static PyObject *resizer_resize_rgb(PyObject *object, PyObject *args) {
 }
 
 static PyMethodDef resizer_methods[] = {
-    {"grey", resizer_resize_grey, METH_VARARGS, NULL},
+    {"gray", resizer_resize_gray, METH_VARARGS, NULL},
     {"rgb", resizer_resize_rgb, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

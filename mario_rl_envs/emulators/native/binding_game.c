@@ -5,7 +5,7 @@
 
 enum {
     RGB_SIZE = SCREEN_HEIGHT * SCREEN_WIDTH * 3,
-    GREY_SIZE = SCREEN_HEIGHT * SCREEN_WIDTH,
+    GRAY_SIZE = SCREEN_HEIGHT * SCREEN_WIDTH,
     TILES_SIZE = TILES_HEIGHT * TILES_WIDTH,
     MAX_BYTE = 0xFF,
     /* So many run without the interpreter's lock, and nothing can interrupt them. */
@@ -195,7 +195,7 @@ static PyObject *py_info(PyObject *object, PyObject *Py_UNUSED(unused)) {
     return info_dict(state_of(object), &self->game.rules, &info, NULL);
 }
 
-/* Read the last argument of `rgb` and `grey`: a Resizer or None. */
+/* Read the last argument of `rgb` and `gray`: a Resizer or None. */
 static bool get_resizer(const GameObject *self, PyObject *object, const ResizerObject **resizer) {
     *resizer = NULL;
     if (object == Py_None) {
@@ -210,35 +210,35 @@ static bool get_resizer(const GameObject *self, PyObject *object, const ResizerO
     return true;
 }
 
-static void make_picture(const Picture *picture, bool is_grey, const ResizerObject *resizer,
+static void make_picture(const Picture *picture, bool is_gray, const ResizerObject *resizer,
                          uint8_t *out) {
-    if (is_grey && resizer != NULL) {
-        resizer_grey(resizer->resizer, picture->luma, out);
-    } else if (is_grey) {
-        memcpy(out, picture->luma, GREY_SIZE);
+    if (is_gray && resizer != NULL) {
+        resizer_gray(resizer->resizer, picture->luma, out);
+    } else if (is_gray) {
+        memcpy(out, picture->luma, GRAY_SIZE);
     } else if (resizer != NULL) {
-        resizer_rgb(resizer->resizer, picture->colours, out);
+        resizer_rgb(resizer->resizer, picture->colors, out);
     } else {
-        expand_rgb(picture->colours, out);
+        expand_rgb(picture->colors, out);
     }
 }
 
 static PyObject *write_picture(GameObject *self, PyObject *const *args, Py_ssize_t count,
-                               bool is_grey) {
+                               bool is_gray) {
     const ResizerObject *resizer = NULL;
     Py_buffer out;
-    if (!check_count(is_grey ? "grey" : "rgb", count, 1, 2) ||
+    if (!check_count(is_gray ? "gray" : "rgb", count, 1, 2) ||
         (count > 1 && !get_resizer(self, args[1], &resizer))) {
         return NULL;
     }
-    Py_ssize_t num_pixels = resizer ? resizer->size * resizer->size : GREY_SIZE;
-    if (!get_bytes(args[0], is_grey ? num_pixels : 3 * num_pixels, true,
+    Py_ssize_t num_pixels = resizer ? resizer->size * resizer->size : GRAY_SIZE;
+    if (!get_bytes(args[0], is_gray ? num_pixels : 3 * num_pixels, true,
                    "the array for the picture", &out)) {
         return NULL;
     }
     bool is_free = check_free(self);
     if (is_free) {
-        make_picture(console_picture(&self->game.console), is_grey, resizer, out.buf);
+        make_picture(console_picture(&self->game.console), is_gray, resizer, out.buf);
     }
     PyBuffer_Release(&out);
     return is_free ? Py_NewRef(Py_None) : NULL;
@@ -248,7 +248,7 @@ static PyObject *py_rgb(PyObject *object, PyObject *const *args, Py_ssize_t coun
     return write_picture((GameObject *)object, args, count, false);
 }
 
-static PyObject *py_grey(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+static PyObject *py_gray(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     return write_picture((GameObject *)object, args, count, true);
 }
 
@@ -380,7 +380,7 @@ static PyMethodDef game_methods[] = {
     METHOD("steps", py_steps, METH_FASTCALL),
     METHOD("info", py_info, METH_NOARGS),
     METHOD("rgb", py_rgb, METH_FASTCALL),
-    METHOD("grey", py_grey, METH_FASTCALL),
+    METHOD("gray", py_gray, METH_FASTCALL),
     METHOD("tiles", py_tiles, METH_O),
     METHOD("save", py_save, METH_NOARGS),
     METHOD("load", py_load, METH_FASTCALL),

@@ -15,7 +15,7 @@ typedef struct {
     Vector *vector;
 } VectorObject;
 
-static const char *const VIEW_NAMES[NUM_VIEWS] = {"grey", "rgb", "ram", "tiles"};
+static const char *const VIEW_NAMES[NUM_VIEWS] = {"gray", "rgb", "ram", "tiles"};
 
 /* The arrays of `play`, in the order of its arguments. */
 enum {
@@ -44,7 +44,7 @@ static bool get_view(PyObject *name, View *view) {
             return true;
         }
     }
-    PyErr_Format(PyExc_ValueError, "unknown view %R; accepted are 'grey', 'rgb', 'ram' and 'tiles'",
+    PyErr_Format(PyExc_ValueError, "unknown view %R; accepted are 'gray', 'rgb', 'ram' and 'tiles'",
                  name);
     return false;
 }

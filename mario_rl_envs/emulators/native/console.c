@@ -27,7 +27,7 @@ static void switch_on(Machine *machine, const Cartridge *cartridge) {
 }
 
 static void paint_black(Picture *picture) {
-    memset(picture->colours, BLACK, sizeof picture->colours);
+    memset(picture->colors, BLACK, sizeof picture->colors);
     memset(picture->luma, LUMA[BLACK], sizeof picture->luma);
 }
 

@@ -2,7 +2,7 @@
  *
  * It runs one game, Super Mario Bros, on the plainest cartridge there is (NROM: 32 KiB of program,
  * 8 KiB of pictures, no chips of its own), and it reproduces nes-py 9.0.1 to the bit: the same RAM
- * after every frame, the same colour in every pixel. What nes-py does differently from a real NES
+ * after every frame, the same color in every pixel. What nes-py does differently from a real NES
  * is therefore kept; each such place says so.
  */
 #ifndef MARIO_RL_CONSOLE_H

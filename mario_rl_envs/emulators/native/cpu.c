@@ -1,6 +1,6 @@
 /* The processor: a 6502 without decimal mode, as an interpreter of instructions decoded beforehand.
  *
- * Two loops in which the program waits are recognised, and their turns skipped by arithmetic: a jump
+ * Two loops in which the program waits are recognized, and their turns skipped by arithmetic: a jump
  * to itself (the whole game runs in the interrupt, then waits for the next), and the one that waits
  * for the PPU to draw sprite 0 (below the score, where the scrolling begins).
  *

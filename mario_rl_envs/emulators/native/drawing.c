@@ -1,7 +1,7 @@
 /* Drawing: which pixels are where. The other half of the PPU, ppu.c, says when.
  *
  * A line is made of entries of the palette first, a byte each: the background tile by tile, 8 pixels
- * at once, then the few sprites over it. Only then entries become colours, and greys beside them.
+ * at once, then the few sprites over it. Only then entries become colors, and grays beside them.
  */
 #include "drawing.h"
 
@@ -26,7 +26,7 @@ enum {
     TAKEN = 0x20,   /* by a sprite: set in an entry of the palette */
 };
 
-const uint8_t PALETTE[NUM_COLOURS][3] = {
+const uint8_t PALETTE[NUM_COLORS][3] = {
     {124, 124, 124}, {0, 0, 252},     {0, 0, 188},     {68, 40, 188},   {148, 0, 132},
     {168, 0, 32},    {168, 16, 0},    {136, 20, 0},    {80, 48, 0},     {0, 120, 0},
     {0, 104, 0},     {0, 88, 0},      {0, 64, 88},     {0, 0, 0},       {0, 0, 0},
@@ -42,7 +42,7 @@ const uint8_t PALETTE[NUM_COLOURS][3] = {
     {0, 252, 252},   {248, 216, 248}, {0, 0, 0},       {0, 0, 0},
 };
 
-const uint8_t LUMA[NUM_COLOURS] = {
+const uint8_t LUMA[NUM_COLORS] = {
     124, 18,  13,  56,  40,  38,  47,  43,  51,  85,  74,  62,  52,  0,   0, 0,
     188, 103, 80,  88,  60,  54,  92,  115, 125, 131, 120, 125, 107, 0,   0, 0,
     248, 165, 137, 136, 156, 126, 144, 172, 184, 218, 179, 207, 181, 120, 0, 0,
@@ -146,7 +146,7 @@ static inline uint8_t *put_tile(uint8_t *out, const uint64_t *rows, size_t tile,
 }
 
 /* Write the pixels of so many tiles, from the PPU's address to the right, 0 to 15 each: palette and
- * colour in it. */
+ * color in it. */
 static void draw_background(Canvas *canvas, const Ppu *ppu, const Cartridge *cartridge,
                             int num_tiles, uint8_t *out) {
     uint16_t address = ppu->address;
@@ -204,9 +204,9 @@ static void prepare(Canvas *canvas, const Ppu *ppu) {
     canvas->is_prepared = true;
     canvas->palette_rows[0] = canvas->palette_rows[1] = -1;
     for (int i = 0; i < 32; i++) {
-        uint8_t colour = ppu->palette[i & 3 ? i : 0] % NUM_COLOURS;
-        canvas->paint.colours[i] = colour;
-        canvas->paint.luma[i] = LUMA[colour];
+        uint8_t color = ppu->palette[i & 3 ? i : 0] % NUM_COLORS;
+        canvas->paint.colors[i] = color;
+        canvas->paint.luma[i] = LUMA[color];
     }
     memset(canvas->num_sprites, 0, sizeof canvas->num_sprites);
     for (int i = ppu->oam_address / 4; i < NUM_SPRITES; i++) {
@@ -219,10 +219,10 @@ static void prepare(Canvas *canvas, const Ppu *ppu) {
     }
 }
 
-static void paint_plain(const Paint *paint, const uint8_t *entries, uint8_t *colours, uint8_t *luma,
+static void paint_plain(const Paint *paint, const uint8_t *entries, uint8_t *colors, uint8_t *luma,
                         int width) {
     for (int x = 0; x < width; x++) {
-        colours[x] = paint->colours[entries[x] % 32];
+        colors[x] = paint->colors[entries[x] % 32];
         luma[x] = paint->luma[entries[x] % 32];
     }
 }
@@ -231,7 +231,7 @@ static void paint_plain(const Paint *paint, const uint8_t *entries, uint8_t *col
 /* The same for a whole line, 32 pixels at once. An entry's bit 4, which tells sprites from the
  * background, is moved to bit 7 to choose between two tables of 16. */
 __attribute__((target("avx2"))) static void
-paint_line_avx2(const Paint *paint, const uint8_t *entries, uint8_t *colours, uint8_t *luma) {
+paint_line_avx2(const Paint *paint, const uint8_t *entries, uint8_t *colors, uint8_t *luma) {
     const __m128i *tables = (const __m128i *)paint;
     __m256i table[4];
     for (int i = 0; i < 4; i++)
@@ -240,11 +240,11 @@ paint_line_avx2(const Paint *paint, const uint8_t *entries, uint8_t *colours, ui
         __m256i entry = _mm256_loadu_si256((const __m256i *)(entries + x));
         __m256i is_sprite = _mm256_slli_epi16(entry, 3);
         __m256i low = _mm256_and_si256(entry, _mm256_set1_epi8(15));
-        __m256i colour = _mm256_blendv_epi8(_mm256_shuffle_epi8(table[0], low),
+        __m256i color = _mm256_blendv_epi8(_mm256_shuffle_epi8(table[0], low),
                                             _mm256_shuffle_epi8(table[1], low), is_sprite);
         __m256i light = _mm256_blendv_epi8(_mm256_shuffle_epi8(table[2], low),
                                            _mm256_shuffle_epi8(table[3], low), is_sprite);
-        _mm256_storeu_si256((__m256i *)(colours + x), colour);
+        _mm256_storeu_si256((__m256i *)(colors + x), color);
         _mm256_storeu_si256((__m256i *)(luma + x), light);
     }
 }
@@ -254,15 +254,15 @@ static bool has_avx2(void) {
 }
 #endif
 
-static void paint_pixels(const Paint *paint, const uint8_t *entries, uint8_t *colours,
+static void paint_pixels(const Paint *paint, const uint8_t *entries, uint8_t *colors,
                          uint8_t *luma, int width) {
 #if HAS_AVX2_PATH
     if (width == SCREEN_WIDTH && has_avx2()) {
-        paint_line_avx2(paint, entries, colours, luma);
+        paint_line_avx2(paint, entries, colors, luma);
         return;
     }
 #endif
-    paint_plain(paint, entries, colours, luma, width);
+    paint_plain(paint, entries, colors, luma, width);
 }
 
 /* Put the sprites of the line over the background, within the columns from x0 to before x1. Among
@@ -306,6 +306,6 @@ void draw_pixels(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int x0, i
         }
         draw_sprites(ppu, cartridge, entries, x0, x1);
     }
-    paint_pixels(&canvas->paint, entries + x0, &canvas->picture->colours[ppu->line][x0],
+    paint_pixels(&canvas->paint, entries + x0, &canvas->picture->colors[ppu->line][x0],
                  &canvas->picture->luma[ppu->line][x0], x1 - x0);
 }

@@ -16,7 +16,7 @@ bool film_add(Film *film, const Picture *picture) {
         film->frames = frames;
         film->capacity = capacity;
     }
-    memcpy(film->frames[film->num_frames], picture->colours, sizeof *film->frames);
+    memcpy(film->frames[film->num_frames], picture->colors, sizeof *film->frames);
     film->num_frames++;
     return true;
 }

@@ -1,4 +1,4 @@
-/* A film: the pictures of consecutive frames as colour numbers, a third of the size of RGB. */
+/* A film: the pictures of consecutive frames as color numbers, a third of the size of RGB. */
 #ifndef MARIO_RL_FILM_H
 #define MARIO_RL_FILM_H
 
@@ -8,7 +8,7 @@
 #include "ppu.h"
 
 typedef struct {
-    uint8_t (*frames)[SCREEN_HEIGHT][SCREEN_WIDTH]; /* colours, see PALETTE */
+    uint8_t (*frames)[SCREEN_HEIGHT][SCREEN_WIDTH]; /* colors, see PALETTE */
     size_t num_frames;
     size_t capacity;
 } Film;

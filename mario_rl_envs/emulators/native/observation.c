@@ -8,7 +8,7 @@
  *     new pixel = sum over the columns x that are covered of  weight[x] * sums[x],  over the area
  *
  * OpenCV computes the same in floats. Rounded, both agree, but where the mean is so close to half
- * way between two greys that the floats' own error decides. Those few pixels are computed again as
+ * way between two grays that the floats' own error decides. Those few pixels are computed again as
  * OpenCV does it, in floats and in its order. The error is bounded (see `margin`), so none is missed.
  *
  * Beside the plain C stands the same with AVX2, 32 bytes an instruction, taken if the processor has
@@ -54,7 +54,7 @@
 enum {
     BLOCK_ROWS = 8, /* new rows that are made together: a vector of 32-bit numbers, one a row */
     NUM_PAIRS = SCREEN_WIDTH / 2,
-    MAX_PARTS = SCREEN_WIDTH + MAX_RESIZER_SIZE, /* two neighbours share a pixel at most */
+    MAX_PARTS = SCREEN_WIDTH + MAX_RESIZER_SIZE, /* two neighbors share a pixel at most */
 };
 
 typedef uint8_t Plane[SCREEN_HEIGHT][SCREEN_WIDTH];
@@ -190,7 +190,7 @@ static Resizer *create(int size, bool is_plain) {
     axis_init(&resizer->rows, SCREEN_HEIGHT, size);
     axis_init(&resizer->columns, SCREEN_WIDTH, size);
     resizer->scale = 1.0f / (float)(resizer->rows.total_weight * resizer->columns.total_weight);
-    /* Each rounding is off by half an epsilon of at most 256 greys: one a part for the addition, and
+    /* Each rounding is off by half an epsilon of at most 256 grays: one a part for the addition, and
      * a few for the weights, their products and `scale`. */
     int num_roundings = resizer->rows.max_parts + resizer->columns.max_parts + 8;
     resizer->margin = (float)num_roundings * (FLT_EPSILON / 2) * 256.0f;
@@ -270,16 +270,16 @@ static void plain_block(const Resizer *resizer, const Plane picture, int first_r
     }
 }
 
-static void plain_lookup(const uint8_t *colours, int num_pixels, int channel, uint8_t *out) {
+static void plain_lookup(const uint8_t *colors, int num_pixels, int channel, uint8_t *out) {
     for (int i = 0; i < num_pixels; i++) {
-        out[i] = PALETTE[colours[i] % NUM_COLOURS][channel];
+        out[i] = PALETTE[colors[i] % NUM_COLORS][channel];
     }
 }
 
-void expand_rgb_plain(const Plane colours, uint8_t *out) {
-    const uint8_t *colour = &colours[0][0];
+void expand_rgb_plain(const Plane colors, uint8_t *out) {
+    const uint8_t *color = &colors[0][0];
     for (int i = 0; i < SCREEN_HEIGHT * SCREEN_WIDTH; i++) {
-        const uint8_t *rgb = PALETTE[colour[i] % NUM_COLOURS];
+        const uint8_t *rgb = PALETTE[color[i] % NUM_COLORS];
         out[3 * i] = rgb[0];
         out[3 * i + 1] = rgb[1];
         out[3 * i + 2] = rgb[2];
@@ -431,7 +431,7 @@ AVX2_FUNCTION static void avx2_block(const Resizer *resizer, const Plane picture
     }
 }
 
-/* One channel of the palette as four tables of 16 colours, each but the first as the bits in which
+/* One channel of the palette as four tables of 16 colors, each but the first as the bits in which
  * it differs from the one before: looking up 16 to 31 in both gives the second, and so on. */
 typedef struct {
     __m256i tables[4];
@@ -439,7 +439,7 @@ typedef struct {
 
 AVX2_FUNCTION static inline ChannelTables make_channel_tables(int channel) {
     uint8_t bytes[4][16];
-    for (int i = 0; i < NUM_COLOURS; i++) {
+    for (int i = 0; i < NUM_COLORS; i++) {
         uint8_t before = i < 16 ? 0 : PALETTE[i - 16][channel];
         bytes[i / 16][i % 16] = PALETTE[i][channel] ^ before;
     }
@@ -451,31 +451,31 @@ AVX2_FUNCTION static inline ChannelTables make_channel_tables(int channel) {
 }
 
 /* The shuffle takes the low four bits of an index, and gives 0 for a negative one. */
-AVX2_FUNCTION static inline __m256i look_up(const ChannelTables *channel, __m256i colours) {
+AVX2_FUNCTION static inline __m256i look_up(const ChannelTables *channel, __m256i colors) {
     __m256i found = _mm256_setzero_si256();
     UNROLLED
     for (int i = 0; i < 4; i++) {
-        __m256i index = _mm256_sub_epi8(colours, _mm256_set1_epi8((char)(16 * i)));
+        __m256i index = _mm256_sub_epi8(colors, _mm256_set1_epi8((char)(16 * i)));
         found = _mm256_xor_si256(found, _mm256_shuffle_epi8(channel->tables[i], index));
     }
     return found;
 }
 
-AVX2_FUNCTION static inline __m256i load_colours(const uint8_t *colours) {
-    __m256i loaded = _mm256_loadu_si256((const __m256i *)colours);
-    return _mm256_and_si256(loaded, _mm256_set1_epi8(NUM_COLOURS - 1));
+AVX2_FUNCTION static inline __m256i load_colors(const uint8_t *colors) {
+    __m256i loaded = _mm256_loadu_si256((const __m256i *)colors);
+    return _mm256_and_si256(loaded, _mm256_set1_epi8(NUM_COLORS - 1));
 }
 
-AVX2_FUNCTION static void avx2_lookup(const uint8_t *colours, int num_pixels, int channel,
+AVX2_FUNCTION static void avx2_lookup(const uint8_t *colors, int num_pixels, int channel,
                                       uint8_t *out) {
     ChannelTables tables = make_channel_tables(channel);
     for (int i = 0; i < num_pixels; i += 32) {
-        __m256i found = look_up(&tables, load_colours(colours + i));
+        __m256i found = look_up(&tables, load_colors(colors + i));
         _mm256_storeu_si256((__m256i *)(out + i), found);
     }
 }
 
-AVX2_FUNCTION static void avx2_expand_rgb(const Plane colours, uint8_t *out) {
+AVX2_FUNCTION static void avx2_expand_rgb(const Plane colors, uint8_t *out) {
     /* Where the bytes of one channel go, in the first, second and third 16 bytes of 16 pixels; -1
      * leaves a 0. */
     uint8_t places[3][3][16];
@@ -491,9 +491,9 @@ AVX2_FUNCTION static void avx2_expand_rgb(const Plane colours, uint8_t *out) {
             spread[channel][third] = _mm256_broadcastsi128_si256(_mm_loadu_si128(place));
         }
     }
-    const uint8_t *colour = &colours[0][0];
+    const uint8_t *color = &colors[0][0];
     for (int i = 0; i < SCREEN_HEIGHT * SCREEN_WIDTH; i += 32) {
-        __m256i loaded = load_colours(colour + i);
+        __m256i loaded = load_colors(color + i);
         __m256i thirds[3]; /* of the first 16 pixels in the low half, of the others in the high */
         for (int third = 0; third < 3; third++) {
             thirds[third] = _mm256_setzero_si256();
@@ -525,17 +525,17 @@ static void make_block(const Resizer *resizer, const Plane picture, int first_ro
     plain_block(resizer, picture, first_row, num_rows, out);
 }
 
-static void look_up_channel(const Resizer *resizer, const uint8_t *colours, int num_pixels,
+static void look_up_channel(const Resizer *resizer, const uint8_t *colors, int num_pixels,
                             int channel, uint8_t *out) {
 #if IS_X86_64
     if (!resizer->is_plain) {
-        avx2_lookup(colours, num_pixels, channel, out);
+        avx2_lookup(colors, num_pixels, channel, out);
         return;
     }
 #else
     (void)resizer; /* all are plain */
 #endif
-    plain_lookup(colours, num_pixels, channel, out);
+    plain_lookup(colors, num_pixels, channel, out);
 }
 
 /* Where the block of `row` begins: the last one ends with the picture, and may overlap. */
@@ -543,7 +543,7 @@ static int block_start(const Resizer *resizer, int row) {
     return max_int(0, min_int(row, resizer->size - BLOCK_ROWS));
 }
 
-void resizer_grey(const Resizer *resizer, const Plane luma, uint8_t *out) {
+void resizer_gray(const Resizer *resizer, const Plane luma, uint8_t *out) {
     uint8_t block[BLOCK_ROWS][SCREEN_WIDTH];
     int size = resizer->size, num_rows = min_int(size, BLOCK_ROWS);
     for (int row = 0; row < size; row += BLOCK_ROWS) {
@@ -555,7 +555,7 @@ void resizer_grey(const Resizer *resizer, const Plane luma, uint8_t *out) {
     }
 }
 
-void resizer_rgb(const Resizer *resizer, const Plane colours, uint8_t *out) {
+void resizer_rgb(const Resizer *resizer, const Plane colors, uint8_t *out) {
     Plane lines; /* one channel of the lines that a block covers, at their place in the picture */
     uint8_t block[BLOCK_ROWS][SCREEN_WIDTH];
     const Axis *rows = &resizer->rows;
@@ -566,7 +566,7 @@ void resizer_rgb(const Resizer *resizer, const Plane colours, uint8_t *out) {
         int last_line = rows->parts[rows->first_part[first_row + num_rows] - 1].source;
         int num_pixels = (last_line - first_line + 1) * SCREEN_WIDTH;
         for (int channel = 0; channel < 3; channel++) {
-            look_up_channel(resizer, colours[first_line], num_pixels, channel, lines[first_line]);
+            look_up_channel(resizer, colors[first_line], num_pixels, channel, lines[first_line]);
             make_block(resizer, (const uint8_t (*)[SCREEN_WIDTH])lines, first_row, num_rows, block);
             for (int i = 0; i < num_rows; i++) {
                 uint8_t *to = out + (first_row + i) * size * 3 + channel;
@@ -578,14 +578,14 @@ void resizer_rgb(const Resizer *resizer, const Plane colours, uint8_t *out) {
     }
 }
 
-void expand_rgb(const Plane colours, uint8_t *out) {
+void expand_rgb(const Plane colors, uint8_t *out) {
 #if IS_X86_64
     if (has_avx2()) {
-        avx2_expand_rgb(colours, out);
+        avx2_expand_rgb(colors, out);
         return;
     }
 #endif
-    expand_rgb_plain(colours, out);
+    expand_rgb_plain(colors, out);
 }
 
 enum { NUM_OBJECTS = 6 }; /* slots for what moves */

@@ -4,7 +4,7 @@
  * see LUMA), then ResizeObservation, which is OpenCV's resize with INTER_AREA: each new pixel is the
  * mean of the area that it covers. Compared were OpenCV 4.10, 4.12 and 5.0, all for x86-64. A build
  * for another processor may fuse multiplications with additions; then pixels whose mean is half way
- * between two greys may differ by one.
+ * between two grays may differ by one.
  *
  * Natively done are all squares that are no larger than the picture, sizes 1 to 240. Beyond,
  * INTER_AREA is no longer a mean of areas, and the caller falls back to OpenCV.
@@ -37,16 +37,16 @@ Resizer *resizer_create(int size);
 /* NULL is allowed. */
 void resizer_destroy(Resizer *resizer);
 
-/* The mean greys of a picture, [240][256], into uint8 [size][size]. */
-void resizer_grey(const Resizer *resizer, const uint8_t luma[SCREEN_HEIGHT][SCREEN_WIDTH],
+/* The mean grays of a picture, [240][256], into uint8 [size][size]. */
+void resizer_gray(const Resizer *resizer, const uint8_t luma[SCREEN_HEIGHT][SCREEN_WIDTH],
                   uint8_t *out);
 
-/* The mean colours of a picture of colour numbers, [240][256], into uint8 [size][size][3]. */
-void resizer_rgb(const Resizer *resizer, const uint8_t colours[SCREEN_HEIGHT][SCREEN_WIDTH],
+/* The mean colors of a picture of color numbers, [240][256], into uint8 [size][size][3]. */
+void resizer_rgb(const Resizer *resizer, const uint8_t colors[SCREEN_HEIGHT][SCREEN_WIDTH],
                  uint8_t *out);
 
-/* The RGB of a picture of colour numbers, full size, into uint8 [240][256][3]. */
-void expand_rgb(const uint8_t colours[SCREEN_HEIGHT][SCREEN_WIDTH], uint8_t *out);
+/* The RGB of a picture of color numbers, full size, into uint8 [240][256][3]. */
+void expand_rgb(const uint8_t colors[SCREEN_HEIGHT][SCREEN_WIDTH], uint8_t *out);
 
 /* The visible level as a grid of blocks, into uint8 [13][16], from the RAM, [2048]; what the
  * numbers mean is told in wrappers/ram.py. */
@@ -55,6 +55,6 @@ void decode_tiles(const uint8_t *ram, uint8_t *out);
 /* The same in plain C, where the above use AVX2 if the processor has it; for tests. A plain resizer
  * is used, shared and destroyed as any other. */
 Resizer *resizer_create_plain(int size);
-void expand_rgb_plain(const uint8_t colours[SCREEN_HEIGHT][SCREEN_WIDTH], uint8_t *out);
+void expand_rgb_plain(const uint8_t colors[SCREEN_HEIGHT][SCREEN_WIDTH], uint8_t *out);
 
 #endif

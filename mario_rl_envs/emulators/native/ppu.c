@@ -8,8 +8,8 @@
  * What the PPU does when: https://www.nesdev.org/wiki/PPU_rendering. Differences to the chip, as in
  * nes-py: sprites are looked for at a line's end, from OAMADDR on, and line 0 shows those found on
  * line 239, as they are by then; the vertical scroll is copied if the dot is run with both layers
- * on; a sprite 0 hit is possible at x = 255; there is neither a sprite overflow flag, nor greyscale,
- * nor colour emphasis.
+ * on; a sprite 0 hit is possible at x = 255; there is neither a sprite overflow flag, nor grayscale,
+ * nor color emphasis.
  */
 #include "drawing.h"
 
@@ -41,7 +41,7 @@ void ppu_power_on(Ppu *ppu) {
 /* ---- What is where ---- */
 
 static int palette_offset(uint16_t address) {
-    /* The transparent colours of sprites are those of the background. */
+    /* The transparent colors of sprites are those of the background. */
     int offset = address & 0x1F;
     return offset & 3 ? offset : offset & 0x0F;
 }

@@ -13,27 +13,27 @@ enum {
     PPU_LAST_DOT = 341,
     SCREEN_WIDTH = 256,
     SCREEN_HEIGHT = 240,
-    NUM_COLOURS = 64,
+    NUM_COLORS = 64,
     MAX_LINE_SPRITES = 8,
     BLOCKS_PER_ROW = 16, /* of 2 x 2 tiles */
 };
 
-/* A picture, twice: the console's colour numbers, and how light they are. */
+/* A picture, twice: the console's color numbers, and how light they are. */
 typedef struct {
-    uint8_t colours[SCREEN_HEIGHT][SCREEN_WIDTH]; /* 0 to 63, see PALETTE */
+    uint8_t colors[SCREEN_HEIGHT][SCREEN_WIDTH]; /* 0 to 63, see PALETTE */
     uint8_t luma[SCREEN_HEIGHT][SCREEN_WIDTH];    /* 0 to 255, see LUMA */
 } Picture;
 
-/* nes-py's RGB of each colour. */
-extern const uint8_t PALETTE[NUM_COLOURS][3];
+/* nes-py's RGB of each color. */
+extern const uint8_t PALETTE[NUM_COLORS][3];
 
-/* The grey of each colour as Gymnasium's GrayscaleObservation makes it: 0.2125 R + 0.7154 G +
+/* The gray of each color as Gymnasium's GrayscaleObservation makes it: 0.2125 R + 0.7154 G +
  * 0.0721 B, rounded down. */
-extern const uint8_t LUMA[NUM_COLOURS];
+extern const uint8_t LUMA[NUM_COLORS];
 
 typedef struct {
     uint8_t name_tables[0x800]; /* which tile is where, and its palette */
-    uint8_t palette[0x20];      /* 4 background and 4 sprite palettes of 4 colours */
+    uint8_t palette[0x20];      /* 4 background and 4 sprite palettes of 4 colors */
     uint8_t oam[0x100];         /* 64 sprites: y, tile, attributes, x */
     int16_t line; /* -1 before the picture, 0 to 239 the picture, up to 260 after it */
     int16_t dot;  /* the next dot of the line, 1 to 341 (0 after reset) */
@@ -58,7 +58,7 @@ typedef struct {
 
 /* What becomes of the 32 entries of the palette. */
 typedef struct {
-    uint8_t colours[32];
+    uint8_t colors[32];
     uint8_t luma[32];
 } Paint;
 

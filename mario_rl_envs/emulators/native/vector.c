@@ -35,7 +35,7 @@ static size_t size_of_view(const VectorOptions *options) {
     size_t num_pixels = options->resizer != NULL ? (size_t)options->size * (size_t)options->size
                                                  : (size_t)SCREEN_HEIGHT * SCREEN_WIDTH;
     switch (options->view) {
-    case OBSERVE_GREY: return num_pixels;
+    case OBSERVE_GRAY: return num_pixels;
     case OBSERVE_RGB: return 3 * num_pixels;
     case OBSERVE_RAM: return RAM_SIZE;
     default: return (size_t)TILES_HEIGHT * TILES_WIDTH;
@@ -96,18 +96,18 @@ void vector_restore(Vector *vector, int lane, uint8_t last_buttons, const uint8_
 static void observe(const Vector *vector, Lane *lane, uint8_t *out) {
     Console *console = &lane->game->console;
     switch (vector->options.view) {
-    case OBSERVE_GREY:
+    case OBSERVE_GRAY:
         if (vector->options.resizer != NULL) {
-            resizer_grey(vector->options.resizer, console_picture(console)->luma, out);
+            resizer_gray(vector->options.resizer, console_picture(console)->luma, out);
         } else {
             memcpy(out, console_picture(console)->luma, vector->view_size);
         }
         break;
     case OBSERVE_RGB:
         if (vector->options.resizer != NULL) {
-            resizer_rgb(vector->options.resizer, console_picture(console)->colours, out);
+            resizer_rgb(vector->options.resizer, console_picture(console)->colors, out);
         } else {
-            expand_rgb(console_picture(console)->colours, out);
+            expand_rgb(console_picture(console)->colors, out);
         }
         break;
     case OBSERVE_RAM: memcpy(out, console->now.ram, RAM_SIZE); break;
@@ -143,7 +143,7 @@ static const char *take_step(const Vector *vector, int index, Step *total, int *
     Lane *lane = &vector->lanes[index];
     const VectorOptions *options = &vector->options;
     const uint8_t *sticky = vector->orders->sticky;
-    bool shows_picture = options->view == OBSERVE_GREY || options->view == OBSERVE_RGB;
+    bool shows_picture = options->view == OBSERVE_GRAY || options->view == OBSERVE_RGB;
     *total = (Step){0};
     for (int frame = 0; frame < options->skip && !total->terminated; frame++) {
         if (sticky == NULL || !sticky[(size_t)index * (size_t)options->skip + (size_t)frame]) {

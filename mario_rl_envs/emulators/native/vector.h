@@ -9,7 +9,7 @@
 #include "game.h"
 #include "observation.h"
 
-typedef enum { OBSERVE_GREY, OBSERVE_RGB, OBSERVE_RAM, OBSERVE_TILES, NUM_VIEWS } View;
+typedef enum { OBSERVE_GRAY, OBSERVE_RGB, OBSERVE_RAM, OBSERVE_TILES, NUM_VIEWS } View;
 
 /* What the games have in common. */
 typedef struct {

@@ -1,4 +1,4 @@
-"""Prioritised replay: the tree, the probabilities, the weights, and what DQN makes of them."""
+"""Prioritized replay: the tree, the probabilities, the weights, and what DQN makes of them."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from agents_library.agent_toys import CORRIDOR_CONFIG, corridor
 from agents_library.replay_toys import Recorder, make_replay
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mario_rl_agents.common.prioritised import PrioritisedReplay, SumTree
+from mario_rl_agents.common.prioritized import PrioritizedReplay, SumTree
 from mario_rl_agents.double_dqn import DoubleDQN
 from mario_rl_agents.dqn import DQN, DQNConfig
 
@@ -56,9 +56,9 @@ def test_a_mass_of_all_finds_a_leaf_that_is_not_zero() -> None:
     assert tree.find(np.array([0.0, 0.1, tree.total, 2 * tree.total])).tolist() == [1, 3, 3, 3]
 
 
-def make(capacity: int, stack: int = 1, **settings: Any) -> PrioritisedReplay:
-    replay = make_replay(capacity, stack, kind=PrioritisedReplay, **settings)
-    assert isinstance(replay, PrioritisedReplay)
+def make(capacity: int, stack: int = 1, **settings: Any) -> PrioritizedReplay:
+    replay = make_replay(capacity, stack, kind=PrioritizedReplay, **settings)
+    assert isinstance(replay, PrioritizedReplay)
     return replay
 
 
@@ -106,7 +106,7 @@ def test_holds_what_the_memory_holds_also_after_loading(
     generator = np.random.default_rng(0)
     for index, length in enumerate(lengths):
         replay = recorder.replay
-        assert isinstance(replay, PrioritisedReplay)
+        assert isinstance(replay, PrioritizedReplay)
         if len(replay):
             batch = replay.sample(4, generator)
             assert batch.number is not None
@@ -140,7 +140,7 @@ def test_priorities_of_what_is_gone_are_dropped() -> None:
 
 
 def test_weighted_loss_equals_the_formula() -> None:
-    config = DQNConfig(prioritised=True, learning_starts=10, replay_capacity=50, overlap=False)
+    config = DQNConfig(prioritized=True, learning_starts=10, replay_capacity=50, overlap=False)
     agent = DoubleDQN.create(corridor(), config, seed=0, device="cpu")
     agent.learn(60)
     batch = agent.replay.sample(8, np.random.default_rng(0))
@@ -157,10 +157,10 @@ def test_weighted_loss_equals_the_formula() -> None:
 
 
 def test_an_update_hands_back_the_td_errors() -> None:
-    config = DQNConfig(prioritised=True, learning_starts=10, replay_capacity=50, overlap=False)
+    config = DQNConfig(prioritized=True, learning_starts=10, replay_capacity=50, overlap=False)
     agent = DQN.create(corridor(), config, seed=0, device="cpu")
     agent.learn(30)
-    assert isinstance(agent.replay, PrioritisedReplay)
+    assert isinstance(agent.replay, PrioritizedReplay)
     batch = agent.replay.sample(6, np.random.default_rng(0))
     assert batch.number is not None
     number = batch.number.numpy().copy()
@@ -171,7 +171,7 @@ def test_an_update_hands_back_the_td_errors() -> None:
 
 
 def test_draws_a_surprise_more_often_and_still_learns() -> None:
-    changes: dict[str, Any] = {"prioritised": True, "priority_beta_steps": 1200, "overlap": False}
+    changes: dict[str, Any] = {"prioritized": True, "priority_beta_steps": 1200, "overlap": False}
     config = DQNConfig(**{**vars(CORRIDOR_CONFIG), **changes})
     agent = DoubleDQN.create(corridor(), config, seed=1, device="cpu")
     agent.learn(110)

@@ -1,4 +1,4 @@
-"""Duelling networks: the value of a state apart from what each action adds (Wang et al. 2016)."""
+"""Dueling networks: the value of a state apart from what each action adds (Wang et al. 2016)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mario_rl_agents.common.networks import NatureCNN, make_network
 
 
-class DuellingOutput(nn.Module):
+class DuelingOutput(nn.Module):
     """Turns the features of two streams into action values (equation 9 of the paper).
 
         Q(s, a) = V(s) + A(s, a) - mean_b A(s, b)
@@ -31,7 +31,7 @@ class DuellingOutput(nn.Module):
         return q
 
 
-class DuellingMLP(nn.Module):
+class DuelingMLP(nn.Module):
     """Fully connected network with ReLU between its layers and two streams at its end."""
 
     def __init__(self, num_inputs: int, hidden_sizes: Sequence[int], num_actions: int) -> None:
@@ -42,7 +42,7 @@ class DuellingMLP(nn.Module):
         for size in (*shared, 2 * last):
             layers += [nn.Linear(num_inputs, size), nn.ReLU()]
             num_inputs = size
-        self.layers = nn.Sequential(*layers, DuellingOutput(last, num_actions))
+        self.layers = nn.Sequential(*layers, DuelingOutput(last, num_actions))
 
     def forward(self, obs: Tensor) -> Tensor:
         """Return shape [B, A] for vectors of shape [B, D]."""
@@ -50,9 +50,9 @@ class DuellingMLP(nn.Module):
         return q
 
 
-def make_duelling_network(
+def make_dueling_network(
     space: gym.Space[Any], num_actions: int, hidden_sizes: Sequence[int]
-) -> NatureCNN | DuellingMLP:
+) -> NatureCNN | DuelingMLP:
     """Return a network as `make_network` does, with the last hidden layer and the output doubled.
 
     One half of that layer, called a stream, belongs to the state's value and the other to the
@@ -62,14 +62,14 @@ def make_duelling_network(
         ValueError: If no network fits `space`, or `hidden_sizes` is empty.
     """
     if not hidden_sizes:
-        raise ValueError("a duelling network needs at least one hidden layer, got hidden_sizes ()")
+        raise ValueError("a dueling network needs at least one hidden layer, got hidden_sizes ()")
     network = make_network(space, num_actions, hidden_sizes)
     if not isinstance(network, NatureCNN):
         assert isinstance(space, gym.spaces.Box)
-        return DuellingMLP(space.shape[0], hidden_sizes, num_actions)
+        return DuelingMLP(space.shape[0], hidden_sizes, num_actions)
     hidden, activation, _ = network.head
     assert isinstance(hidden, nn.Linear)
     streams = nn.Linear(hidden.in_features, 2 * hidden.out_features)
-    output = DuellingOutput(hidden.out_features, num_actions)
+    output = DuelingOutput(hidden.out_features, num_actions)
     network.head = nn.Sequential(streams, activation, output)
     return network

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from mario_rl_agents.common.normalisation import (
-    ObservationNormaliser,
-    RewardNormaliser,
+from mario_rl_agents.common.normalization import (
+    ObservationNormalizer,
+    RewardNormalizer,
     RunningMoments,
 )
 
@@ -23,24 +23,24 @@ def test_moments_are_those_of_all_numbers_seen() -> None:
 
 
 def test_observations_are_as_they_are_until_something_was_seen() -> None:
-    normaliser = ObservationNormaliser((2,))
+    normalizer = ObservationNormalizer((2,))
     obs = torch.tensor([[0.5, -3.0], [11.0, -20.0]])
     expected = torch.tensor([[0.5, -3.0], [10.0, -10.0]], dtype=torch.float64)
-    torch.testing.assert_close(normaliser(obs), expected)
-    normaliser.update(torch.tensor([[0.0, 100.0], [4.0, 100.0]]))
+    torch.testing.assert_close(normalizer(obs), expected)
+    normalizer.update(torch.tensor([[0.0, 100.0], [4.0, 100.0]]))
     # Mean 2 and 100, deviation 2 and none: a number that never changes is 0 until it does.
-    assert normaliser(torch.tensor([[6.0, 100.0]])).tolist()[0] == pytest.approx([2.0, 0.0])
-    assert normaliser(torch.tensor([[100.0, 101.0]])).tolist() == [[10.0, 10.0]]
+    assert normalizer(torch.tensor([[6.0, 100.0]])).tolist()[0] == pytest.approx([2.0, 0.0])
+    assert normalizer(torch.tensor([[100.0, 101.0]])).tolist() == [[10.0, 10.0]]
 
 
 def test_rewards_are_divided_by_the_deviation_of_discounted_returns() -> None:
     rng = np.random.default_rng(1)
-    normaliser = RewardNormaliser(2, gamma=0.9)
+    normalizer = RewardNormalizer(2, gamma=0.9)
     returns, running = [], [0.0, 0.0]
     for _ in range(3):
         reward = rng.normal(2.0, 5.0, size=(4, 2)).astype(np.float32)
         ended = rng.random((4, 2)) < 0.3
-        scaled = normaliser(reward, ended)
+        scaled = normalizer(reward, ended)
         for step in range(4):
             for lane in range(2):
                 running[lane] = 0.9 * running[lane] + float(reward[step, lane])
@@ -52,15 +52,15 @@ def test_rewards_are_divided_by_the_deviation_of_discounted_returns() -> None:
 
 
 def test_an_outlier_is_clipped() -> None:
-    normaliser = RewardNormaliser(1, gamma=0.0)
+    normalizer = RewardNormalizer(1, gamma=0.0)
     reward = np.zeros((1000, 1), np.float32)
     reward[-1] = 1e6
     ended = np.zeros((1000, 1), np.bool_)
-    assert normaliser(reward, ended)[-1].tolist() == [10.0]
+    assert normalizer(reward, ended)[-1].tolist() == [10.0]
 
 
 def test_statistics_are_part_of_the_state() -> None:
-    first, second = RewardNormaliser(2, 0.9), RewardNormaliser(2, 0.9)
+    first, second = RewardNormalizer(2, 0.9), RewardNormalizer(2, 0.9)
     reward, ended = np.ones((5, 2), np.float32), np.zeros((5, 2), np.bool_)
     first(reward, ended)
     second.load_state_dict(first.state_dict())

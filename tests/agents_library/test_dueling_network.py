@@ -1,14 +1,14 @@
-"""Duelling networks: the formula, the shapes, and what DQN makes of them."""
+"""Dueling networks: the formula, the shapes, and what DQN makes of them."""
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from agents_library.agent_toys import CORRIDOR_CONFIG, SIDE_CONFIG, corridor, side
-from mario_rl_agents.common.duelling import (
-    DuellingMLP,
-    DuellingOutput,
-    make_duelling_network,
+from mario_rl_agents.common.dueling import (
+    DuelingMLP,
+    DuelingOutput,
+    make_dueling_network,
 )
 from mario_rl_agents.double_dqn import DoubleDQN
 from mario_rl_agents.dqn import DQNConfig
@@ -18,7 +18,7 @@ IMAGES = gym.spaces.Box(0, 255, (4, 84, 84), np.uint8)
 
 
 def test_output_by_hand() -> None:
-    output = DuellingOutput(1, 3)
+    output = DuelingOutput(1, 3)
     output.load_state_dict(
         {
             "value.weight": torch.tensor([[2.0]]),
@@ -32,13 +32,13 @@ def test_output_by_hand() -> None:
 
 
 def test_equals_two_networks_of_their_own() -> None:
-    network = make_duelling_network(VECTORS, 5, (16, 8)).double()
-    assert isinstance(network, DuellingMLP)
+    network = make_dueling_network(VECTORS, 5, (16, 8)).double()
+    assert isinstance(network, DuelingMLP)
     obs = torch.linspace(-2, 2, 21, dtype=torch.float64).reshape(7, 3)
     first, _, hidden, _, output = network.layers
     shared = torch.relu(first(obs))
     assert isinstance(hidden, torch.nn.Linear)
-    assert isinstance(output, DuellingOutput)
+    assert isinstance(output, DuelingOutput)
     value_features = torch.relu(shared @ hidden.weight[:8].T + hidden.bias[:8])
     advantage_features = torch.relu(shared @ hidden.weight[8:].T + hidden.bias[8:])
     value = value_features @ output.value.weight.T + output.value.bias  # [B, 1]
@@ -60,7 +60,7 @@ def test_equals_two_networks_of_their_own() -> None:
 def test_the_last_hidden_layer_is_doubled(
     space: gym.spaces.Box, hidden_sizes: tuple[int, ...], shapes: list[tuple[int, ...]]
 ) -> None:
-    network = make_duelling_network(space, 5, hidden_sizes)
+    network = make_dueling_network(space, 5, hidden_sizes)
     found = [tuple(x.shape) for x in network.state_dict().values() if x.dim() > 1]
     assert found[: len(shapes)] == shapes
     obs = torch.as_tensor(np.stack([space.sample() for _ in range(2)]))
@@ -69,13 +69,13 @@ def test_the_last_hidden_layer_is_doubled(
 
 def test_needs_a_hidden_layer() -> None:
     with pytest.raises(ValueError, match="at least one hidden layer, got hidden_sizes"):
-        make_duelling_network(VECTORS, 5, ())
-    with pytest.raises(ValueError, match="hidden_sizes must be at least one layer where duelling"):
-        DQNConfig(duelling=True, hidden_sizes=())
+        make_dueling_network(VECTORS, 5, ())
+    with pytest.raises(ValueError, match="hidden_sizes must be at least one layer where dueling"):
+        DQNConfig(dueling=True, hidden_sizes=())
 
 
 def test_learns_the_corridor() -> None:
-    config = DQNConfig(**{**vars(CORRIDOR_CONFIG), "duelling": True, "overlap": False})
+    config = DQNConfig(**{**vars(CORRIDOR_CONFIG), "dueling": True, "overlap": False})
     agent = DoubleDQN.create(corridor(), config, seed=1, device="cpu")
     agent.learn(1200)
     values = agent.action_values(np.eye(5, dtype=np.float32)[:4])
@@ -84,7 +84,7 @@ def test_learns_the_corridor() -> None:
 
 
 def test_learns_from_images() -> None:
-    config = DQNConfig(**{**vars(SIDE_CONFIG), "duelling": True, "overlap": False})
+    config = DQNConfig(**{**vars(SIDE_CONFIG), "dueling": True, "overlap": False})
     env = side()
     agent = DoubleDQN.create(env, config, seed=1, device="cpu")
     agent.learn(300)

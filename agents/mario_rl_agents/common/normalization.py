@@ -40,19 +40,19 @@ class RunningMoments(nn.Module):
         self.count += count
 
 
-class ObservationNormaliser(RunningMoments):
+class ObservationNormalizer(RunningMoments):
     """Gives each number of an observation mean 0 and variance 1, and clips it to [-10, 10].
 
-    The statistics stand still while a rollout is collected and learnt from: they are of all
-    rollouts before it. So the first one is not normalised.
+    The statistics stand still while a rollout is collected and learned from: they are of all
+    rollouts before it. So the first one is not normalized.
     """
 
     def forward(self, obs: Tensor) -> Tensor:
-        """Return normalised observations, shape [B, ...]."""
+        """Return normalized observations, shape [B, ...]."""
         return ((obs - self.mean) / (self.variance + _EPSILON).sqrt()).clamp(-_CLIP, _CLIP)
 
 
-class RewardNormaliser(RunningMoments):
+class RewardNormalizer(RunningMoments):
     """Divides rewards by the standard deviation of discounted returns, and clips to [-10, 10].
 
     A return here is what has been earned so far, discounted backwards in time: R = gamma R + r,

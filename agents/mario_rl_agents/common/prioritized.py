@@ -1,11 +1,11 @@
-"""Prioritised replay: what surprised the network more is shown to it more often.
+"""Prioritized replay: what surprised the network more is shown to it more often.
 
 Schaul et al. 2016, "Prioritized Experience Replay", the proportional variant. A transition i with
 TD error d_i is drawn with the probability
 
     P(i) = p_i / sum_k p_k,    p_i = (|d_i| + epsilon)^alpha
 
-which favours transitions that the expectation does not. Each is weighted in the loss by
+which favors transitions that the expectation does not. Each is weighted in the loss by
 (1 / (N P(i)))^beta, which undoes that entirely at beta = 1.
 """
 
@@ -84,7 +84,7 @@ class SumTree:
             above.reshape(-1)[nodes] = np.add.reduce(level.take(nodes, axis=0), axis=1)
 
 
-class PrioritisedReplay(ReplayBuffer):
+class PrioritizedReplay(ReplayBuffer):
     """A replay memory that is sampled by priority instead of uniformly.
 
     A batch tells the `number` of its transitions, for `set_priorities`, and 1 / (N P(i)) as
