@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-from mario_rl_agents.common.checkpoint import read_header
-from mario_rl_agents.common.evaluate import Evaluation, evaluate, policy_name
-from mario_rl_agents.common.logger import RUNNING_EPISODES, read_episodes
-from mario_rl_agents.random_agent import RandomAgent
+from mario_rl_agents.algorithms.random import RandomAgent
+from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.recipes import find_recipe
-from mario_rl_agents.training import versions
+from mario_rl_agents.runs.evaluation import Evaluation, evaluate, policy_name
+from mario_rl_agents.runs.metrics import RUNNING_EPISODES, read_episodes
+from mario_rl_agents.runs.training import versions
 
 import mario_rl_envs  # noqa: F401 (registers the ids)
 

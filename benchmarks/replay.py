@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from mario_rl_agents.common.replay import ReplayBuffer
+from mario_rl_agents.buffers.replay import ReplayBuffer
 from numpy.typing import NDArray
 
 STACK, HEIGHT, WIDTH = 4, 84, 84

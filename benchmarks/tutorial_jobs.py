@@ -26,13 +26,13 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from mario_rl_agents.common.agent import Agent, Callback
-from mario_rl_agents.common.checkpoint import make_config
-from mario_rl_agents.common.evaluate import Evaluation, evaluate
-from mario_rl_agents.common.logger import RUNNING_EPISODES, read_episodes, running_average
-from mario_rl_agents.opening import load_agent, new_run, open_env
+from mario_rl_agents.agent import Agent, Callback
+from mario_rl_agents.checkpoint import make_config
+from mario_rl_agents.cli.opening import load_agent, new_run, open_env
 from mario_rl_agents.recipes import ALGORITHMS, find_recipe
-from mario_rl_agents.training import Outcome, Run, train, versions, write_json
+from mario_rl_agents.runs.evaluation import Evaluation, evaluate
+from mario_rl_agents.runs.metrics import RUNNING_EPISODES, read_episodes, running_average
+from mario_rl_agents.runs.training import Outcome, Run, train, versions, write_json
 from rich.console import Console
 
 from benchmarks.throughput import ROOT, cpu_name, describe_commit

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
-from mario_rl_agents.common.logger import EpisodeRow, read_episodes, running_average
 from mario_rl_agents.recipes import find_recipe, make_env
-from mario_rl_agents.training import write_json
+from mario_rl_agents.runs.metrics import EpisodeRow, read_episodes, running_average
+from mario_rl_agents.runs.training import write_json
 
 from benchmarks.throughput import ROOT, save
 from benchmarks.tutorial_jobs import (

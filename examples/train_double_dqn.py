@@ -6,10 +6,10 @@ Needs `pip install "mario-rl-envs[agents]"`.
 import argparse
 
 import gymnasium as gym
-from mario_rl_agents.common.agent import Agent, Callback, Episode
-from mario_rl_agents.common.evaluate import evaluate
-from mario_rl_agents.double_dqn import DoubleDQN
-from mario_rl_agents.dqn import DQNConfig
+from mario_rl_agents.agent import Agent, Callback, Episode
+from mario_rl_agents.algorithms.double_dqn import DoubleDQN
+from mario_rl_agents.algorithms.dqn import DQNConfig
+from mario_rl_agents.runs.evaluation import evaluate
 
 import mario_rl_envs  # noqa: F401 (registers the ids)
 

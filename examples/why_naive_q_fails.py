@@ -22,9 +22,9 @@ import gymnasium as gym
 import matplotlib
 import numpy as np
 import torch
-from mario_rl_agents.common.agent import Agent, Callback
-from mario_rl_agents.common.evaluate import evaluate
-from mario_rl_agents.naive_q import NaiveQ, NaiveQConfig, ladder
+from mario_rl_agents.agent import Agent, Callback
+from mario_rl_agents.algorithms.naive_q import NaiveQ, NaiveQConfig, ladder
+from mario_rl_agents.runs.evaluation import evaluate
 
 matplotlib.use("agg")  # draws to files, without a screen
 import matplotlib.pyplot as plt

@@ -12,8 +12,8 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra 'agents'")
 
-from mario_rl_agents.common.logger import EpisodeRow, read_episodes
 from mario_rl_agents.recipes import ALGORITHMS, find_recipe
+from mario_rl_agents.runs.metrics import EpisodeRow, read_episodes
 
 from benchmarks import tutorial_jobs, tutorial_report, tutorials
 from benchmarks.tutorial_jobs import JobError, job_folder, read_result, run_job

@@ -1,0 +1,1 @@
+"""Algorithms: each is one file, read from top to bottom."""

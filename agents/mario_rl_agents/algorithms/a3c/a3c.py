@@ -1,0 +1,365 @@
+"""A3C: actors in processes of their own, one network for all (Mnih et al. 2016)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, ClassVar, NamedTuple, Self
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mario_rl_agents.agent import Callback
+from mario_rl_agents.algorithms.a3c.loop import (
+    STEPS,
+    AsynchronousLoop,
+    EnvFactory,
+    FinishedEpisode,
+    Report,
+    Shared,
+    env_maker,
+    num_cores,
+    picklable,
+    worker_generator,
+)
+from mario_rl_agents.algorithms.a3c.shared_adam import as_vector
+from mario_rl_agents.algorithms.a3c.workers import Worker
+from mario_rl_agents.algorithms.policy import PolicyAgent
+from mario_rl_agents.checks import check_obs, check_reward, read_losses
+from mario_rl_agents.config import check
+from mario_rl_agents.networks.distributions import Distribution, make_distribution
+from mario_rl_agents.networks.encoders import MLP, make_encoder
+from mario_rl_agents.schedules import Constant, Linear, Schedule
+from mario_rl_agents.seeding import torch_seed
+
+
+@dataclass(frozen=True)
+class A3CConfig:
+    """Settings of A3C.
+
+    The defaults are those of the tutorial (system T10: CartPole), where not noted.
+
+    Raises:
+        ValueError: If a value is out of range; the message names it and what is accepted.
+    """
+
+    num_workers: int | None = None  # processes; None: one for each core
+    t_max: int = 5  # environment steps in a gradient step, at most
+    learning_rate: float = 1e-4  # of Adam
+    learning_rate_decay_steps: int | None = None  # environment steps down to 0; None: constant
+    betas: tuple[float, float] = (0.92, 0.999)  # of Adam
+    gamma: float = 0.99  # discount per environment step
+    reward_scale: float = 1.0  # factor on rewards
+    value_coefficient: float = 1.0  # of the value loss
+    entropy_coefficient: float = 0.0  # of the bonus; Mnih et al. 2016: 0.01
+    max_grad_norm: float | None = None  # L2 norm of all gradients; None: no clipping
+    hidden_sizes: tuple[int, ...] = (128,)  # units, of the policy and of the value
+    max_restarts: int = 10  # of a worker in a row, without an episode finished in between; ours
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        for name in ("num_workers", "learning_rate_decay_steps"):
+            value = getattr(self, name)
+            whole = value is None or (isinstance(value, int) and value >= 1)
+            check(name, value, whole, "a whole number >= 1 or None")
+        check("t_max", self.t_max, isinstance(self.t_max, int) and self.t_max >= 1, "a whole >= 1")
+        for name in ("learning_rate", "reward_scale"):
+            check(name, getattr(self, name), getattr(self, name) > 0, "a number > 0")
+        betas = self.betas
+        check("betas", betas, len(betas) == 2 and all(0 <= b < 1 for b in betas), "two in [0, 1)")
+        check("gamma", self.gamma, 0 <= self.gamma <= 1, "in [0, 1]")
+        for name in ("value_coefficient", "entropy_coefficient", "max_restarts"):
+            check(name, getattr(self, name), getattr(self, name) >= 0, "a number >= 0")
+        norm = self.max_grad_norm
+        check("max_grad_norm", norm, norm is None or norm > 0, "a number > 0 or None")
+        sizes = self.hidden_sizes
+        check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
+
+    def make_learning_rate(self) -> Schedule:
+        """Return the learning rate at each environment step."""
+        if self.learning_rate_decay_steps is None:
+            return Constant(self.learning_rate)
+        return Linear(self.learning_rate, 0.0, self.learning_rate_decay_steps)
+
+
+class ActorCritic(nn.Module):
+    """A policy and a value: apart for vectors, with convolutions in common for images."""
+
+    def __init__(self, env: gym.Env[Any, Any], hidden_sizes: Sequence[int]) -> None:
+        """Build the networks for the spaces of `env`."""
+        super().__init__()
+        self.distribution: Distribution = make_distribution("a3c", env)
+        self.encoder, num_features = make_encoder(env.observation_space)
+        self.policy = MLP(num_features, hidden_sizes, self.distribution.num_outputs)
+        self.value = MLP(num_features, hidden_sizes, 1)
+
+    def outputs(self, obs: Tensor) -> Tensor:
+        """Return the parameters of the distribution over actions, shape [B, P]."""
+        outputs: Tensor = self.policy(self.encoder(obs))
+        return outputs
+
+
+class Segment(NamedTuple):
+    """What one worker did between two gradient steps: T steps of one episode."""
+
+    obs: Tensor  # [T + 1, ...], with the observation after the last step
+    action: Tensor  # [T, ...]
+    reward: Tensor  # [T]
+    terminated: bool  # whether the last step ended the episode; a truncation does not count
+
+
+def n_step_returns(reward: Tensor, bootstrap: float, gamma: float) -> Tensor:
+    """Return R_t = r_t + gamma R_{t+1} with R_T = bootstrap, shape [T] (Mnih et al. 2016, alg. S3).
+
+    Args:
+        reward: r_t, shape [T].
+        bootstrap: The value of what follows the last step; 0 if nothing does.
+        gamma: Discount per environment step.
+    """
+    returns = []
+    for r in reversed(reward.tolist()):
+        bootstrap = r + gamma * bootstrap
+        returns.append(bootstrap)
+    return reward.new_tensor(returns[::-1])
+
+
+def a3c_loss(
+    network: ActorCritic, segment: Segment, config: A3CConfig
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the loss of a segment, and its parts under their log keys, all scalars.
+
+        L = mean_t(- log pi(a_t|s_t) (R_t - V(s_t)) + c_v (R_t - V(s_t))^2 - c_e H(pi(.|s_t)))
+
+    R_t - V(s_t) is a constant in the first term. Mnih et al. 2016 add up over the segment where
+    this takes the mean: to Adam a constant factor is the same, and clipping has its own scale. But
+    a segment that its episode's end cuts short counts as much as a whole one.
+    """
+    features = network.encoder(segment.obs)  # [T + 1, F]
+    value = network.value(features).squeeze(1)  # [T + 1]
+    outputs = network.policy(features[:-1])  # [T, P]
+    # Terminated: nothing follows. Truncated, or not over yet: what follows is worth V.
+    bootstrap = 0.0 if segment.terminated else value[-1].item()
+    returns = n_step_returns(config.reward_scale * segment.reward, bootstrap, config.gamma)  # [T]
+    advantage = returns - value[:-1]  # [T]
+    log_prob = network.distribution.log_prob(outputs, segment.action)  # [T]
+    policy_loss = -(log_prob * advantage.detach()).mean()
+    value_loss = advantage.square().mean()
+    entropy = network.distribution.entropy(outputs).mean()
+    loss = (
+        policy_loss + config.value_coefficient * value_loss - config.entropy_coefficient * entropy
+    )
+    return loss, {
+        "losses/policy": policy_loss,
+        "losses/value": value_loss,
+        "charts/entropy": entropy,
+    }
+
+
+def work(worker: Worker, shared: Shared, config: A3CConfig) -> None:
+    """Act and learn in a process until no steps are left."""
+    env = shared.open_env()
+    try:
+        Actor(worker, shared, config, env).run()
+    finally:
+        env.close()
+
+
+class Actor:
+    """A worker at its work: acts with a copy of the weights, and adds what it learns to them."""
+
+    def __init__(
+        self, worker: Worker, shared: Shared, config: A3CConfig, env: gym.Env[Any, Any]
+    ) -> None:
+        """Prepare to act in `env`, with a seed that no other worker has."""
+        self._worker, self._shared, self._config, self._env = worker, shared, config, env
+        self._generator = worker_generator(shared.seed, worker.start)
+        self._network = ActorCritic(env, config.hidden_sizes)
+        self._weights, self._gradient = as_vector(self._network)
+        self._learning_rate = config.make_learning_rate()
+        self.num_steps = self.num_updates = 0  # of all workers, when it took its weights
+
+        space = env.observation_space
+        assert isinstance(space, gym.spaces.Box)  # ActorCritic accepts nothing else
+        distribution = self._network.distribution
+        self._obs: NDArray[Any] = np.zeros((config.t_max + 1, *space.shape), space.dtype)
+        self._action: NDArray[Any] = np.zeros(
+            (config.t_max, *distribution.action_shape), distribution.action_dtype
+        )
+        self._reward = np.zeros(config.t_max, np.float32)
+
+    def run(self) -> None:
+        """Play segment by segment, with a gradient step after each."""
+        self._reset(seed=int(self._generator.integers(2**31)))
+        while num_steps := self._take_weights():
+            segment, episode = self._play(num_steps)
+            losses = self._compute_gradient(segment)
+            report = self._hand_in(len(segment.reward), losses, episode)
+            self._worker.report(report)
+            if episode is None:
+                self._obs[0] = self._obs[report.num_steps]
+            else:
+                self._worker.flush()  # a reset can take its time
+                self._reset(seed=None)
+
+    def _reset(self, seed: int | None) -> None:
+        self._obs[0], _ = self._env.reset(seed=seed)
+        check_obs(self._obs[0], self.num_steps)
+        self._return, self._length = 0.0, 0
+
+    def _take_weights(self) -> int:
+        """Take the weights as they are now; return how many steps to act by them, at most t_max."""
+        adam, budget = self._shared.adam, self._shared.budget
+        with adam.lock:
+            self._weights.data.copy_(adam.weights)
+            num_taken = int(adam.counts[:, STEPS].sum())
+            self.num_steps, self.num_updates = self._shared.first_step + num_taken, adam.num_steps
+            return budget.claim(self._worker.slot, self._config.t_max, num_taken)
+
+    def _hand_in(
+        self, num_steps: int, losses: dict[str, float], episode: FinishedEpisode | None
+    ) -> Report:
+        """Take a step of Adam along the gradient, whatever the others have made of the weights."""
+        adam = self._shared.adam
+        with adam.lock:
+            lag = adam.num_steps - self.num_updates
+            num_taken = int(adam.counts[:, STEPS].sum())
+            learning_rate = self._learning_rate(self._shared.first_step + num_taken)
+            counts = num_steps, 1, int(episode is not None)
+            adam.step(self._gradient, learning_rate, (self._worker.slot,), counts)
+        return Report(num_steps, {**losses, "charts/policy_lag": float(lag)}, episode)
+
+    def _play(self, num_steps: int) -> tuple[Segment, FinishedEpisode | None]:
+        """Take up to `num_steps` steps; an episode's end ends a segment."""
+        network, episode = self._network, None
+        obs, actions = torch.from_numpy(self._obs), torch.from_numpy(self._action)
+        for t in range(num_steps):
+            with torch.inference_mode():
+                outputs = network.outputs(obs[t : t + 1]).numpy()  # [1, P]
+            self._action[t] = network.distribution.draw(outputs, self._generator)[0]
+            env_action = network.distribution.to_env(self._action[t : t + 1])[0]
+            next_obs, reward, terminated, truncated, info = self._env.step(env_action)
+            self._obs[t + 1], self._reward[t] = next_obs, reward
+            check_obs(self._obs[t + 1], self.num_steps + t + 1)
+            check_reward(float(reward), self.num_steps + t + 1)
+            self._return += float(reward)
+            self._length += 1
+            if terminated or truncated:
+                ends = bool(terminated), bool(truncated)
+                episode = FinishedEpisode(self._return, self._length, *ends, picklable(info))
+                break
+        num_steps = t + 1
+        is_over = episode is not None and episode.terminated
+        rewards = torch.from_numpy(self._reward[:num_steps])
+        return Segment(obs[: num_steps + 1], actions[:num_steps], rewards, is_over), episode
+
+    def _compute_gradient(self, segment: Segment) -> dict[str, float]:
+        """Return the losses as numbers, with their gradient in `self._gradient`."""
+        self._gradient.zero_()
+        loss, parts = a3c_loss(self._network, segment, self._config)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = self._gradient.norm()
+        if self._config.max_grad_norm is not None:
+            self._gradient *= (self._config.max_grad_norm / norm).clamp(max=1.0)
+        return read_losses(self, {**parts, "charts/gradient_norm": norm})
+
+
+class A3C(PolicyAgent):
+    """Asynchronous advantage actor-critic, for discrete and for continuous actions.
+
+    Attributes:
+        network: The policy and the value. While workers learn, it is as it was when the agent was
+            last asked to act or to save.
+        env_factory: Makes the environment of a worker; None: the spec of the agent's does.
+    """
+
+    algorithm: ClassVar[str] = "a3c"
+    config_class: ClassVar[type[Any]] = A3CConfig
+    config: A3CConfig
+    loop: AsynchronousLoop
+
+    def __init__(
+        self, env: gym.Env[Any, Any], config: A3CConfig, *, seed: int, device: torch.device
+    ) -> None:
+        """Build an untrained agent; `create` is the usual way in."""
+        super().__init__(env, config, seed=seed, device=device, generators=("exploration",))
+        if device.type != "cpu":
+            raise ValueError(f'a3c computes on the cores of the CPU, got {device}: use "cpu"')
+        with torch_seed(seed):
+            self.network = ActorCritic(env, config.hidden_sizes)
+        self.distribution = self.network.distribution
+        weights, _ = as_vector(self.network)
+        self.optimizer = torch.optim.Adam([weights], config.learning_rate, config.betas)
+        self.networks = dict(self.network.named_children())
+        self.optimizers = {"optimizer": self.optimizer}
+        self.env_factory: EnvFactory | None = None
+        num_workers = config.num_workers or num_cores()
+        self.loop = AsynchronousLoop(self.optimizer, num_workers, config.max_restarts, seed)
+
+    @classmethod
+    def create(
+        cls,
+        env: gym.Env[Any, Any],
+        config: Any = None,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        env_factory: EnvFactory | None = None,
+    ) -> Self:
+        """Return an untrained agent; see `Agent.create`.
+
+        Args:
+            env: Tells the spaces, and by its spec how workers make their own environments.
+            config: The settings; defaults when None.
+            seed: Decides the weights, and the seed of each worker.
+            device: `"auto"` or `"cpu"`.
+            env_factory: Makes the environment of a worker where `env` was not made by
+                `gymnasium.make`: a function at the top level of a module, where processes find it.
+        """
+        device = "cpu" if device == "auto" else device
+        agent = super().create(env, config, seed=seed, device=device)
+        agent.env_factory = env_factory
+        return agent
+
+    @classmethod
+    def load(
+        cls,
+        path: str | PathLike[str],
+        env: gym.Env[Any, Any],
+        *,
+        device: str = "auto",
+        env_factory: EnvFactory | None = None,
+    ) -> Self:
+        """Return the agent saved at `path`; see `Agent.load` and, for env_factory, `create`."""
+        agent = super().load(path, env, device=device)
+        agent.env_factory = env_factory
+        return agent
+
+    def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
+        """Have workers take `total_steps` more environment steps, from new episodes on.
+
+        A worker that dies is reported by a RuntimeWarning and replaced.
+
+        Raises:
+            ValueError: If `total_steps` is below 1, or processes cannot make environments.
+            FloatingPointError: If an observation, a reward or a loss of a worker is not finite.
+            WorkerError: If a worker and its replacements die without finishing an episode.
+        """
+        make_env = env_maker(self.algorithm, self.env, self.env_factory)
+        self.loop.run(self, work, make_env, total_steps, callbacks)
+
+    def policy_outputs(self, obs: Tensor) -> Tensor:
+        """Return what the network says of observations [B, ...] as it is now, shape [B, P]."""
+        with torch.inference_mode(mode=False):  # the optimizer goes on with what is fetched
+            self.loop.fetch()
+        return self.network.outputs(obs)
+
+    def metrics(self) -> dict[str, float]:
+        """Return `charts/workers` at work, and `charts/worker_restarts` so far."""
+        return self.loop.metrics()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what a checkpoint holds, as it is now."""
+        self.loop.fetch()
+        return super().tensors()

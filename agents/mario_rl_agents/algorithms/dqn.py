@@ -1,0 +1,289 @@
+"""DQN: deep Q-learning with replay and a target network (Mnih et al. 2015)."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mario_rl_agents.agent import Agent, Callback
+from mario_rl_agents.buffers.prioritized import PrioritizedReplay
+from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
+from mario_rl_agents.checks import read_losses
+from mario_rl_agents.config import check
+from mario_rl_agents.loops.off_policy import OffPolicyLoop, replay_settings
+from mario_rl_agents.networks.adam import Adam
+from mario_rl_agents.networks.compiling import compile_loss
+from mario_rl_agents.networks.dueling import make_dueling_network
+from mario_rl_agents.networks.encoders import make_network
+from mario_rl_agents.schedules import Constant, Exponential, Linear, Schedule
+from mario_rl_agents.seeding import torch_seed
+from mario_rl_agents.spaces import num_discrete_actions
+
+
+@dataclass(frozen=True)
+class DQNConfig:
+    """Settings of DQN and Double DQN.
+
+    The defaults are those of the best-known Double DQN tutorial for Super Mario Bros in PyTorch,
+    where not noted.
+
+    Raises:
+        ValueError: If a value is out of range; the message names it and what is accepted.
+    """
+
+    learning_rate: float = 2.5e-4  # of Adam
+    learning_rate_schedule: str = "constant"  # or "linear", to 0
+    learning_rate_decay_steps: int = 1_000_000  # environment steps; for "linear"
+    loss: str = "huber"  # or "mse"; of the TD errors
+    gamma: float = 0.9  # discount per environment step
+    reward_scale: float = 1.0  # factor on rewards; errors above 1 count linearly in the Huber loss
+    batch_size: int = 32  # transitions
+    replay_capacity: int = 100_000  # transitions
+    replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
+    frame_stack: bool = True  # an image's first axis is a stack of frames: store each frame once
+    learning_starts: int = 10_000  # transitions in memory (PyTorch's own Mario tutorial: "burnin")
+    update_period: int = 1  # environment steps per gradient step
+    target_update_period: int = 10_000  # gradient steps per move of the target network
+    tau: float = 1.0  # how far it moves towards the online network; 1 copies it
+    exploration: str = "epsilon_greedy"  # or "boltzmann"
+    epsilon_start: float = 1.0  # probability of a random action
+    epsilon_end: float = 0.1
+    epsilon_schedule: str = "exponential"  # or "linear"
+    epsilon_factor: float = 0.99999975  # per environment step; for "exponential"
+    epsilon_decay_steps: int = 1_000_000  # environment steps; for "linear" (Mnih et al. 2015)
+    temperature: float = 1.0  # in the unit of Q; for "boltzmann"
+    max_grad_norm: float | None = None  # L2 norm of all gradients; None: no clipping
+    hidden_sizes: tuple[int, ...] = (64, 64)  # units, for vectors (Stable-Baselines3)
+    num_return_steps: int = 1  # rewards in a return; more than 1: n-step returns
+    dueling: bool = False  # separate streams for a state's value and for advantages
+    prioritized: bool = False  # sample by TD error; the numbers are those of Schaul et al. 2016
+    priority_alpha: float = 0.6  # exponent of the errors; 0 is uniform
+    priority_beta_start: float = 0.4  # exponent of the importance weights, which rises to 1
+    priority_beta_steps: int = 1_000_000  # environment steps until then
+    overlap: bool = True  # step the environment while the gradient step runs; same results
+    compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check("learning_rate", self.learning_rate, self.learning_rate > 0, "a number > 0")
+        check("reward_scale", self.reward_scale, self.reward_scale > 0, "a number > 0")
+        for name in ("gamma", "epsilon_start", "epsilon_end", *_EXPONENTS):
+            check(name, getattr(self, name), 0 <= getattr(self, name) <= 1, "in [0, 1]")
+        for name in _COUNTS:
+            value = getattr(self, name)
+            check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
+        check("tau", self.tau, 0 < self.tau <= 1, "in (0, 1]")
+        check("temperature", self.temperature, self.temperature > 0, "a number > 0")
+        for name, accepted in _CHOICES.items():
+            value = getattr(self, name)
+            check(name, value, value in accepted, f"one of {accepted}")
+        starts, capacity = self.learning_starts, self.replay_capacity
+        limit = f"between 1 and replay_capacity = {capacity}, or learning never starts"
+        check("learning_starts", starts, 1 <= starts <= capacity, limit)
+        check("epsilon_factor", self.epsilon_factor, 0 < self.epsilon_factor <= 1, "in (0, 1]")
+        if self.epsilon_schedule == "exponential":
+            limit = f"at most epsilon_start = {self.epsilon_start}"
+            check("epsilon_end", self.epsilon_end, self.epsilon_end <= self.epsilon_start, limit)
+        norm = self.max_grad_norm
+        check("max_grad_norm", norm, norm is None or norm > 0, "a number > 0 or None")
+        sizes = self.hidden_sizes
+        check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
+        limit = "at least one layer where dueling is true"
+        check("hidden_sizes", sizes, bool(sizes) or not self.dueling, limit)
+
+    def make_learning_rate(self) -> Schedule:
+        """Return the schedule of Adam's learning rate."""
+        if self.learning_rate_schedule == "linear":
+            return Linear(self.learning_rate, 0.0, self.learning_rate_decay_steps)
+        return Constant(self.learning_rate)
+
+    def make_epsilon(self) -> Schedule:
+        """Return the exploration schedule."""
+        if self.epsilon_schedule == "linear":
+            return Linear(self.epsilon_start, self.epsilon_end, self.epsilon_decay_steps)
+        return Exponential(self.epsilon_start, self.epsilon_end, self.epsilon_factor)
+
+
+_COUNTS = (
+    "batch_size",
+    "replay_capacity",
+    "update_period",
+    "target_update_period",
+    "learning_rate_decay_steps",
+    "epsilon_decay_steps",
+    "num_return_steps",
+    "priority_beta_steps",
+)
+_EXPONENTS = ("priority_alpha", "priority_beta_start")
+_CHOICES = {
+    "learning_rate_schedule": ("constant", "linear"),
+    "loss": ("huber", "mse"),
+    "exploration": ("epsilon_greedy", "boltzmann"),
+    "epsilon_schedule": ("exponential", "linear"),
+}
+
+
+class DQN(Agent):
+    """Deep Q-network agent for discrete actions."""
+
+    algorithm: ClassVar[str] = "dqn"
+    config_class: ClassVar[type[Any]] = DQNConfig
+    config: DQNConfig
+    replay: ReplayBuffer
+    loop: OffPolicyLoop
+
+    def __init__(
+        self, env: gym.Env[Any, Any], config: DQNConfig, *, seed: int, device: torch.device
+    ) -> None:
+        """Build an untrained agent; `create` is the usual way in."""
+        generators = ("exploration", "replay")
+        super().__init__(env, config, seed=seed, device=device, generators=generators)
+        space = env.observation_space
+        self.num_actions = num_discrete_actions(self.algorithm, env)
+        make = make_dueling_network if config.dueling else make_network
+        with torch_seed(seed):
+            self.q: nn.Module = make(space, self.num_actions, config.hidden_sizes)
+        self.q.to(device)
+        self.q_target = copy.deepcopy(self.q).requires_grad_(False)
+        self.optimizer = Adam(self.q.parameters(), config.learning_rate)
+        self._weights: list[Tensor] = list(self.q.parameters())
+        self._target_weights: list[Tensor] = list(self.q_target.parameters())
+        self.networks = {"q": self.q, "q_target": self.q_target}
+        self.optimizers = {"optimizer": self.optimizer}
+        self.replay = self._make_replay()
+        self._learning_rate = config.make_learning_rate()
+        self._epsilon = config.make_epsilon()
+        self._beta = Linear(config.priority_beta_start, 1.0, config.priority_beta_steps)
+        self.loop = OffPolicyLoop(env, self.replay, config, self.generators["replay"], seed)
+        if config.compile:
+            self.loss = compile_loss(self.loss, device)  # type: ignore[method-assign]
+
+    @property
+    def learning_rate(self) -> float:
+        """Adam's learning rate at the next gradient step."""
+        return self._learning_rate(self.num_steps)
+
+    @property
+    def epsilon(self) -> float:
+        """The probability of a random action at the next step."""
+        return self._epsilon(self.num_steps)
+
+    @property
+    def beta(self) -> float:
+        """The exponent of the importance weights of prioritized replay."""
+        return self._beta(self.num_steps)
+
+    def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
+        """Take `total_steps` more environment steps and learn from them."""
+        self.loop.run(self, self.update, total_steps, callbacks)
+
+    def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[np.int64]:
+        """Return the best actions, or ones that explore, shape [B]."""
+        if greedy:
+            return self._greedy(obs)
+        generator = self.generators["exploration"]
+        if self.config.exploration == "boltzmann":
+            # With Gumbel noise added, the highest of logits is a draw from their softmax.
+            logits = self.action_values(obs) / self.config.temperature  # [B, A]
+            drawn: NDArray[np.int64] = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)
+            return drawn
+        explore = generator.random(len(obs)) < self.epsilon  # [B]
+        actions = generator.integers(self.num_actions, size=len(obs))  # [B]
+        return actions if explore.all() else np.where(explore, actions, self._greedy(obs))
+
+    def action_values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+        """Return Q(s, a) for every action, shape [B, A]."""
+        shape = self.env.observation_space.shape
+        if obs.shape[1:] != shape:
+            raise ValueError(f"obs must be a batch of shape (B, *{shape}), got {obs.shape}")
+        with torch.inference_mode():
+            q = self.q(torch.as_tensor(obs, device=self.device))  # [B, A]
+        values: NDArray[np.float32] = q.numpy(force=True)
+        return values
+
+    def td_target(self, batch: Batch) -> Tensor:
+        """Return r + gamma (1 - terminated) max_a Q_target(s', a), shape [B] (Mnih et al. 2015)."""
+        next_q: Tensor = self.q_target(batch.next_obs).amax(dim=1)  # [B]
+        return self.backup(batch, next_q)
+
+    def backup(self, batch: Batch, next_q: Tensor) -> Tensor:
+        """Return r + gamma (1 - terminated) Q(s', a'), shape [B].
+
+        With n-step returns r is the discounted sum of k rewards, s' comes k steps later and gamma^k
+        takes the place of gamma. Where an episode was only truncated, `next_obs` is its true last
+        observation and its value counts; where it terminated, nothing follows.
+        """
+        reward = self.config.reward_scale * batch.reward  # [B]
+        discount = self.config.gamma if batch.discount is None else batch.discount
+        return reward + discount * next_q * ~batch.terminated
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the loss of the TD errors, a scalar, and Q(s, a) and its target, shape [B].
+
+        With prioritized replay each transition has the weight w = (1 / (N P(i)))^beta / max w.
+        """
+        with torch.no_grad():
+            target = self.td_target(batch)  # [B]
+        q = self.q(batch.obs).gather(1, batch.action.unsqueeze(1)).squeeze(1)  # [B]
+        loss = F.smooth_l1_loss if self.config.loss == "huber" else F.mse_loss
+        if batch.ratio is None:
+            return loss(q, target), q, target
+        weight = batch.ratio**self.beta  # [B]
+        weighted = weight / weight.max() * loss(q, target, reduction="none")  # [B]
+        return weighted.mean(), q, target
+
+    def update(self, batch: Batch) -> dict[str, float]:
+        """Take one gradient step.
+
+        Returns:
+            `losses/td`, the loss, and `charts/q_mean`, the mean value of the actions in the batch.
+
+        Raises:
+            FloatingPointError: If the loss is not finite; the weights are left as they were.
+        """
+        loss, q, target = self.loss(batch.to(self.device))
+        losses = read_losses(self, {"losses/td": loss, "charts/q_mean": q.detach().mean()})
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.config.max_grad_norm is not None:
+            self.optimizer.clip_gradients(self.config.max_grad_norm)
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate
+        self.optimizer.step()
+        self.num_updates += 1
+        if self.num_updates % self.config.target_update_period == 0:
+            with torch.no_grad():
+                torch._foreach_lerp_(self._target_weights, self._weights, self.config.tau)
+        if batch.number is not None and isinstance(self.replay, PrioritizedReplay):
+            td_error = (target - q.detach()).numpy(force=True)  # [B]
+            self.replay.set_priorities(batch.number.numpy(), td_error)
+        return losses
+
+    def metrics(self) -> dict[str, float]:
+        """Return `charts/replay_size` (transitions), and of each schedule in use where it is."""
+        metrics = {"charts/replay_size": float(len(self.replay))}
+        if self.config.learning_rate_schedule == "linear":
+            metrics["charts/learning_rate"] = self.learning_rate
+        if self.config.exploration == "epsilon_greedy":
+            metrics["charts/epsilon"] = self.epsilon
+        if self.config.prioritized:
+            metrics["charts/beta"] = self.beta
+        return metrics
+
+    def _make_replay(self) -> ReplayBuffer:
+        config = self.config
+        settings = replay_settings(config, self.env.observation_space)
+        settings |= {"num_return_steps": config.num_return_steps, "gamma": config.gamma}
+        if config.prioritized:
+            return PrioritizedReplay(**settings, alpha=config.priority_alpha)
+        return ReplayBuffer(**settings)
+
+    def _greedy(self, obs: NDArray[Any]) -> NDArray[np.int64]:
+        actions: NDArray[np.int64] = self.action_values(obs).argmax(axis=1)
+        return actions

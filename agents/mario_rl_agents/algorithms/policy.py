@@ -1,0 +1,53 @@
+"""What agents with a policy share: a network's outputs, and the distribution they describe."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mario_rl_agents.agent import Agent
+from mario_rl_agents.networks.distributions import Categorical, Distribution
+
+
+class PolicyAgent(Agent):
+    """An agent that learns a distribution over actions.
+
+    Attributes:
+        distribution: What the network's outputs mean. A subclass sets it.
+    """
+
+    is_stochastic: ClassVar[bool] = True
+    distribution: Distribution
+
+    @abstractmethod
+    def policy_outputs(self, obs: Tensor) -> Tensor:
+        """Return the numbers that the distribution is made from, shape [B, P]."""
+
+    def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
+        """Return the likeliest actions (means, if continuous), or drawn ones, [B] or [B, A]."""
+        outputs = self._outputs(obs)
+        if greedy:
+            return self.distribution.to_env(self.distribution.best(outputs))
+        drawn = self.distribution.draw(outputs, self.generators["exploration"])
+        return self.distribution.to_env(drawn)
+
+    def action_probabilities(self, obs: NDArray[Any]) -> NDArray[Any]:
+        """Return pi(a|s) of every action, shape [B, A].
+
+        Raises:
+            TypeError: If actions are continuous: they have densities.
+        """
+        if not isinstance(self.distribution, Categorical):
+            raise TypeError("continuous actions have no probabilities; act(obs) gives their means")
+        return self.distribution.probabilities(self._outputs(obs))
+
+    def _outputs(self, obs: NDArray[Any]) -> NDArray[Any]:
+        shape = self.env.observation_space.shape
+        if obs.shape[1:] != shape:
+            raise ValueError(f"obs must be a batch of shape (B, *{shape}), got {obs.shape}")
+        with torch.inference_mode():
+            outputs = self.policy_outputs(torch.as_tensor(obs, device=self.device))  # [B, P]
+        numbers: NDArray[Any] = outputs.numpy(force=True)
+        return numbers

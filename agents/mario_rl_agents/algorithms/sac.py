@@ -1,0 +1,303 @@
+"""SAC: soft actor-critic (Haarnoja et al. 2018a), and its later form (Haarnoja et al. 2018b).
+
+The actor is rewarded for being unpredictable: it maximizes the return plus a temperature times the
+entropy of its actions. So it goes on exploring by itself, and prefers good actions that leave room
+for error. The first form learns V(s) beside Q(s, a) and weighs rewards against entropy by their
+scale; the later one does without V and learns the temperature.
+"""
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mario_rl_agents.agent import Agent, Callback
+from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
+from mario_rl_agents.checks import read_losses
+from mario_rl_agents.config import check
+from mario_rl_agents.loops.off_policy import OffPolicyLoop, replay_settings
+from mario_rl_agents.networks.adam import Adam
+from mario_rl_agents.networks.compiling import compile_loss
+from mario_rl_agents.networks.critics import ActionScale, Critics, soft_update
+from mario_rl_agents.networks.encoders import make_network
+from mario_rl_agents.networks.noise import standard_normal
+from mario_rl_agents.schedules import Constant, Linear, Schedule
+from mario_rl_agents.seeding import torch_seed
+from mario_rl_agents.spaces import box_actions
+
+_LOG_STD_RANGE = (-20.0, 2.0)  # Haarnoja et al. 2018a, their published code
+
+
+@dataclass(frozen=True)
+class SACConfig:
+    """Settings of SAC.
+
+    The defaults are those of the tutorial on InvertedPendulumBullet, which are those of Haarnoja et
+    al. (2018a), where not noted. For the later form set `value_network=False`, `temperature=None`,
+    `reward_scale=1.0`.
+
+    Raises:
+        ValueError: If a value is out of range; the message names it and what is accepted.
+    """
+
+    learning_rate: float = 3e-4  # of Adam, for every network
+    learning_rate_schedule: str = "constant"  # or "linear", to 0
+    learning_rate_decay_steps: int = 1_000_000  # environment steps; for "linear"
+    gamma: float = 0.99  # discount per environment step
+    tau: float = 0.005  # fraction of the way that the target network moves at each gradient step
+    reward_scale: float = 2.0  # factor on the rewards
+    value_network: bool = True  # learn V(s) and bootstrap from its target copy; False: from Q's
+    temperature: float | None = 1.0  # weight of the entropy; None: learned (2018b)
+    target_entropy: float | None = None  # nats, for a learned temperature; None: -1 an action
+    batch_size: int = 256  # transitions
+    replay_capacity: int = 1_000_000  # transitions
+    replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
+    frame_stack: bool = True  # an image's first axis is a stack of frames: store each frame once
+    random_steps: int = 0  # environment steps of uniformly random actions at the beginning
+    learning_starts: int = 256  # transitions in memory: a batch
+    update_period: int = 1  # environment steps per gradient step
+    hidden_sizes: tuple[int, ...] = (256, 256)  # units, of every network
+    overlap: bool = False  # step the environment while the gradient step runs; same results
+    compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        for name in ("learning_rate", "reward_scale"):
+            check(name, getattr(self, name), getattr(self, name) > 0, "a number > 0")
+        kind, kinds = self.learning_rate_schedule, ("constant", "linear")
+        check("learning_rate_schedule", kind, kind in kinds, f"one of {kinds}")
+        steps = self.learning_rate_decay_steps
+        check("learning_rate_decay_steps", steps, steps >= 1, "a whole number >= 1")
+        check("random_steps", self.random_steps, self.random_steps >= 0, "a number >= 0")
+        check("gamma", self.gamma, 0 <= self.gamma <= 1, "in [0, 1]")
+        check("tau", self.tau, 0 < self.tau <= 1, "in (0, 1]")
+        heat, entropy = self.temperature, self.target_entropy
+        check("temperature", heat, heat is None or heat >= 0, "a number >= 0, or None to learn it")
+        needless = entropy is not None and heat is not None
+        check("target_entropy", entropy, not needless, "None unless temperature is None")
+        for name in ("batch_size", "replay_capacity", "update_period"):
+            value = getattr(self, name)
+            check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
+        starts, capacity = self.learning_starts, self.replay_capacity
+        limit = f"between 1 and replay_capacity = {capacity}, or learning never starts"
+        check("learning_starts", starts, 1 <= starts <= capacity, limit)
+        sizes = self.hidden_sizes
+        check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
+
+    def make_learning_rate(self) -> Schedule:
+        """Return the schedule of Adam's learning rate."""
+        if self.learning_rate_schedule == "linear":
+            return Linear(self.learning_rate, 0.0, self.learning_rate_decay_steps)
+        return Constant(self.learning_rate)
+
+
+class Temperature(nn.Module):
+    """The weight of the entropy, learned as its logarithm, so that it stays above 0."""
+
+    def __init__(self) -> None:
+        """Begin at 1."""
+        super().__init__()
+        self.log = nn.Parameter(torch.zeros(()))
+
+    def forward(self) -> Tensor:
+        """Return it, a scalar."""
+        return self.log.exp()
+
+
+class SAC(Agent):
+    """Actor-critic agent for continuous actions, with a random actor and two critics."""
+
+    algorithm: ClassVar[str] = "sac"
+    config_class: ClassVar[type[Any]] = SACConfig
+    is_stochastic: ClassVar[bool] = True
+    config: SACConfig
+    replay: ReplayBuffer
+    loop: OffPolicyLoop
+
+    def __init__(
+        self, env: gym.Env[Any, Any], config: SACConfig, *, seed: int, device: torch.device
+    ) -> None:
+        """Build an untrained agent; `create` is the usual way in."""
+        generators = ("exploration", "policy", "replay")
+        super().__init__(env, config, seed=seed, device=device, generators=generators)
+        space, actions = env.observation_space, box_actions(self.algorithm, env)
+        self.num_actions = actions.shape[0]
+        self.scale = ActionScale(actions).to(device)
+        self.target_entropy = -float(self.num_actions)  # Haarnoja et al. 2018b, appendix D
+        if config.target_entropy is not None:
+            self.target_entropy = config.target_entropy
+        sizes = config.hidden_sizes
+        with torch_seed(seed):
+            # The actor names a mean and the logarithm of a standard deviation for each action.
+            self.actor: nn.Module = make_network(space, 2 * self.num_actions, sizes)
+            self.critics = Critics(space, self.num_actions, sizes, num_critics=2)
+            self.networks = {"actor": self.actor, "critics": self.critics}
+            if config.value_network:
+                self.value: nn.Module = make_network(space, 1, sizes)
+                self.networks["value"] = self.value
+        if config.temperature is None:
+            self.temperature = Temperature()
+            self.networks["temperature"] = self.temperature
+        for network in self.networks.values():
+            network.to(device)
+        # Adam takes each number by itself: one for all is the same as one for each network.
+        parameters = [x for network in self.networks.values() for x in network.parameters()]
+        self.optimizer = Adam(parameters, config.learning_rate)
+        self.optimizers = {"optimizer": self.optimizer}
+        self._learning_rate = config.make_learning_rate()
+        # What bootstraps has a copy that follows slowly.
+        source = self.value if config.value_network else self.critics
+        self.target: nn.Module = copy.deepcopy(source).requires_grad_(False)
+        self.networks["target"] = self.target
+        # Listed once: walking through modules costs as much as moving small networks.
+        self._actor_parameters = list(self.actor.parameters())
+        self._other_parameters = parameters[len(self._actor_parameters) :]
+        self._sources, self._targets = list(source.parameters()), list(self.target.parameters())
+        self.replay = ReplayBuffer(
+            **replay_settings(config, space),
+            action_shape=actions.shape,
+            action_dtype=np.float32,
+        )
+        self.loop = OffPolicyLoop(env, self.replay, config, self.generators["replay"], seed)
+        if config.compile:
+            self.critic_loss = compile_loss(self.critic_loss, device)  # type: ignore[method-assign]
+            self.actor_loss = compile_loss(self.actor_loss, device)  # type: ignore[method-assign]
+
+    def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
+        """Take `total_steps` more environment steps and learn from them."""
+        self.loop.run(self, self.update, total_steps, callbacks)
+
+    def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
+        """Return the middle of the actor's distribution, or draws from it, shape [B, A]."""
+        generator, shape = self.generators["exploration"], (len(obs), self.num_actions)
+        if not greedy and self.num_steps < self.config.random_steps:
+            return self.scale.to_env(generator.uniform(-1, 1, shape).astype(np.float32))
+        with torch.inference_mode():
+            mean, log_std = self._distribution(torch.as_tensor(obs, device=self.device))  # [B, A]
+            if not greedy:
+                mean = mean + log_std.exp() * standard_normal(generator, shape, self.device)
+            return self.scale.to_env(mean.tanh().numpy(force=True))
+
+    def sample(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return actions a = tanh(u), u = mean + std * noise, [B, A], and log pi(a | s), [B].
+
+        The noise comes from outside, so that gradients pass through the action into the actor
+        (re-parameterization). As a = tanh(u), log pi(a) = log N(u) - log(1 - a^2) (2018a, appendix
+        C), where 1 - tanh(u)^2 = 4 / (e^u + e^-u)^2 is taken in a form that is exact where tanh
+        rounds to 1.
+
+        Args:
+            obs: Observations, shape [B, ...].
+            noise: Standard normal, shape [B, A].
+        """
+        mean, log_std = self._distribution(obs)  # [B, A]
+        u = mean + log_std.exp() * noise  # [B, A]
+        log_normal = -0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)  # [B, A]
+        log_slope = 2 * (math.log(2) - u - F.softplus(-2 * u))  # [B, A], log(1 - tanh(u)^2)
+        return u.tanh(), (log_normal - log_slope).sum(dim=1)
+
+    def soft_value(self, critics: nn.Module, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return min_i Q_i(s, a) - temperature * log pi(a | s) and log pi(a | s), both [B].
+
+        Here a is the actor's own choice. Its mean over a is V(s), the return to come and the
+        entropy with it (2018a, equation 3).
+        """
+        action, log_prob = self.sample(obs, noise)  # [B, A], [B]
+        q: Tensor = critics(obs, action).amin(dim=0)  # [B]
+        heat = self.config.temperature
+        if heat is None:
+            heat = self.temperature().detach()
+        return q - heat * log_prob, log_prob
+
+    def td_target(self, batch: Batch, noise: Tensor) -> Tensor:
+        """Return scale r + gamma (1 - terminated) V_target(s'), shape [B].
+
+        Without a value network V_target(s') is the soft value that the critics' copies give. An
+        episode that was only truncated goes on, so its last transition bootstraps.
+        """
+        if self.config.value_network:
+            next_value: Tensor = self.target(batch.next_obs).squeeze(1)  # [B]
+        else:
+            next_value, _ = self.soft_value(self.target, batch.next_obs, noise)  # [B]
+        reward = self.config.reward_scale * batch.reward  # [B]
+        return reward + self.config.gamma * next_value * ~batch.terminated
+
+    def critic_loss(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return sum_i mean (Q_i(s, a) - y)^2 / 2, a scalar, and both Q(s, a), shape [2, B]."""
+        with torch.no_grad():
+            target = self.td_target(batch, noise)  # [B]
+        q = self.critics(batch.obs, self.scale(batch.action))  # [2, B]
+        return 0.5 * (q - target).square().mean(dim=1).sum(), q
+
+    def actor_loss(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return -mean of the soft value, a scalar; the soft value and log pi(a | s), both [B]."""
+        soft_value, log_prob = self.soft_value(self.critics, obs, noise)
+        return -soft_value.mean(), soft_value, log_prob
+
+    def value_loss(self, obs: Tensor, soft_value: Tensor) -> Tensor:
+        """Return mean (V(s) - soft value)^2 / 2, a scalar (2018a, equation 5)."""
+        value: Tensor = self.value(obs).squeeze(1)  # [B]
+        return 0.5 * (value - soft_value.detach()).square().mean()
+
+    def temperature_loss(self, log_prob: Tensor) -> Tensor:
+        """Return -temperature * mean (log pi + target entropy), a scalar (2018b, equation 18)."""
+        heat: Tensor = self.temperature()
+        return -heat * (log_prob.detach() + self.target_entropy).mean()
+
+    def update(self, batch: Batch) -> dict[str, float]:
+        """Take one gradient step of every network, all from the weights as they are now.
+
+        Returns:
+            `losses/critic`, the sum of both critics' losses; `losses/actor`; `losses/value` and
+            `losses/temperature`, where there are these; `charts/q_mean`, the critics' mean value of
+            the actions in the batch; `charts/entropy`, of the actor, in nats.
+
+        Raises:
+            FloatingPointError: If a loss is not finite; the weights are left as they were.
+        """
+        batch = batch.to(self.device)
+        shape = (2, len(batch.reward), self.num_actions)
+        noise, next_noise = standard_normal(self.generators["policy"], shape, self.device)
+        critic_loss, q = self.critic_loss(batch, next_noise)
+        actor_loss, soft_value, log_prob = self.actor_loss(batch.obs, noise)
+        losses = {"losses/critic": critic_loss}
+        if self.config.value_network:
+            losses["losses/value"] = self.value_loss(batch.obs, soft_value)
+        if self.config.temperature is None:
+            losses["losses/temperature"] = self.temperature_loss(log_prob)
+        loss = torch.stack(list(losses.values())).sum()
+        losses |= {
+            "losses/actor": actor_loss,
+            "charts/q_mean": q.mean(),
+            "charts/entropy": -log_prob.mean(),
+        }
+        values = read_losses(self, losses)
+        self.optimizer.param_groups[0]["lr"] = self._learning_rate(self.num_steps)
+        self.optimizer.zero_grad()
+        loss.backward(inputs=self._other_parameters)  # type: ignore[no-untyped-call]
+        # Through the critics, not into them: nothing of their own gradients is computed.
+        actor_loss.backward(inputs=self._actor_parameters)  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        soft_update(self._targets, self._sources, self.config.tau)
+        self.num_updates += 1
+        return values
+
+    def metrics(self) -> dict[str, float]:
+        """Return `charts/replay_size` (transitions) and `charts/temperature`."""
+        heat = self.config.temperature
+        if heat is None:
+            heat = self.temperature().item()
+        return {"charts/replay_size": float(len(self.replay)), "charts/temperature": heat}
+
+    def _distribution(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean and the logarithm of the standard deviation of u, both [B, A]."""
+        mean, log_std = self.actor(obs).chunk(2, dim=1)
+        return mean, log_std.clamp(*_LOG_STD_RANGE)

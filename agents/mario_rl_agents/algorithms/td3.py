@@ -1,0 +1,229 @@
+"""TD3: twin delayed deep deterministic policy gradient (Fujimoto et al. 2018).
+
+DDPG with three changes against values that are too high: two critics, of which the lower one is
+believed; noise on the target's action, so that a narrow peak of a critic is not exploited; an actor
+that moves less often than the critics.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mario_rl_agents.agent import Agent, Callback
+from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
+from mario_rl_agents.checks import read_losses
+from mario_rl_agents.config import check
+from mario_rl_agents.loops.off_policy import OffPolicyLoop, replay_settings
+from mario_rl_agents.networks.adam import Adam
+from mario_rl_agents.networks.compiling import compile_loss
+from mario_rl_agents.networks.critics import ActionScale, Critics, soft_update
+from mario_rl_agents.networks.encoders import make_network
+from mario_rl_agents.networks.noise import gaussian, standard_normal
+from mario_rl_agents.seeding import torch_seed
+from mario_rl_agents.spaces import box_actions
+
+
+@dataclass(frozen=True)
+class TD3Config:
+    """Settings of TD3.
+
+    The defaults are those of the tutorial on BipedalWalker, which are those of Fujimoto et al.
+    (2018), where not noted. Noise is in units of actions scaled to [-1, 1].
+
+    Raises:
+        ValueError: If a value is out of range; the message names it and what is accepted.
+    """
+
+    actor_learning_rate: float = 1e-3  # of Adam
+    critic_learning_rate: float = 1e-3  # of Adam
+    gamma: float = 0.99  # discount per environment step
+    tau: float = 0.005  # fraction of the way that target networks move at each of their updates
+    batch_size: int = 100  # transitions
+    replay_capacity: int = 1_000_000  # transitions
+    replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
+    frame_stack: bool = True  # an image's first axis is a stack of frames: store each frame once
+    random_steps: int = 1_000  # environment steps of uniformly random actions at the beginning
+    learning_starts: int = 1_000  # transitions in memory
+    update_period: int = 1  # environment steps per gradient step
+    policy_period: int = 2  # gradient steps of the critics per one of the actor and the targets
+    exploration_noise: float = 0.1  # standard deviation
+    target_noise: float = 0.2  # standard deviation
+    target_noise_clip: float = 0.5  # the largest noise on a target's action
+    hidden_sizes: tuple[int, ...] = (400, 300)  # units, of the actor and of each critic
+    layer_norm: bool = False  # normalize the critics' hidden layers (Ball et al. 2023)
+    num_return_steps: int = 1  # rewards in a return; more than 1: n-step returns
+    reward_clip: float | None = None  # the largest size of r in the target; None: as it is
+    overlap: bool = False  # step the environment while the gradient step runs; same results
+    compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        for name in ("actor_learning_rate", "critic_learning_rate", "target_noise_clip"):
+            check(name, getattr(self, name), getattr(self, name) > 0, "a number > 0")
+        for name in ("exploration_noise", "target_noise", "random_steps"):
+            check(name, getattr(self, name), getattr(self, name) >= 0, "a number >= 0")
+        check("gamma", self.gamma, 0 <= self.gamma <= 1, "in [0, 1]")
+        check("tau", self.tau, 0 < self.tau <= 1, "in (0, 1]")
+        whole = ("batch_size", "replay_capacity", "update_period", "policy_period")
+        for name in (*whole, "num_return_steps"):
+            value = getattr(self, name)
+            check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
+        starts, capacity = self.learning_starts, self.replay_capacity
+        limit = f"between 1 and replay_capacity = {capacity}, or learning never starts"
+        check("learning_starts", starts, 1 <= starts <= capacity, limit)
+        clip = self.reward_clip
+        check("reward_clip", clip, clip is None or clip > 0, "a number > 0 or None")
+        sizes = self.hidden_sizes
+        check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
+
+
+class TD3(Agent):
+    """Actor-critic agent for continuous actions, with a deterministic actor and two critics."""
+
+    algorithm: ClassVar[str] = "td3"
+    config_class: ClassVar[type[Any]] = TD3Config
+    config: TD3Config
+    replay: ReplayBuffer
+    loop: OffPolicyLoop
+
+    def __init__(
+        self, env: gym.Env[Any, Any], config: TD3Config, *, seed: int, device: torch.device
+    ) -> None:
+        """Build an untrained agent; `create` is the usual way in."""
+        generators = ("exploration", "target_noise", "replay")
+        super().__init__(env, config, seed=seed, device=device, generators=generators)
+        space, actions = env.observation_space, box_actions(self.algorithm, env)
+        self.num_actions = actions.shape[0]
+        self.scale = ActionScale(actions).to(device)
+        with torch_seed(seed):
+            self.actor: nn.Module = nn.Sequential(
+                make_network(space, self.num_actions, config.hidden_sizes), nn.Tanh()
+            )
+            self.critics = Critics(
+                space,
+                self.num_actions,
+                config.hidden_sizes,
+                num_critics=2,
+                layer_norm=config.layer_norm,
+            )
+        self.actor.to(device)
+        self.critics.to(device)
+        self.actor_target = copy.deepcopy(self.actor).requires_grad_(False)
+        self.critics_target = copy.deepcopy(self.critics).requires_grad_(False)
+        self.actor_optimizer = Adam(self.actor.parameters(), config.actor_learning_rate)
+        self.critic_optimizer = Adam(self.critics.parameters(), config.critic_learning_rate)
+        self.networks = {
+            "actor": self.actor,
+            "critics": self.critics,
+            "actor_target": self.actor_target,
+            "critics_target": self.critics_target,
+        }
+        self.optimizers = {
+            "actor_optimizer": self.actor_optimizer,
+            "critic_optimizer": self.critic_optimizer,
+        }
+        # Listed once: walking through modules costs as much as moving small networks.
+        self._actor_parameters = list(self.actor.parameters())
+        self._sources = [*self._actor_parameters, *self.critics.parameters()]
+        self._targets = [*self.actor_target.parameters(), *self.critics_target.parameters()]
+        self.replay = ReplayBuffer(
+            **replay_settings(config, space),
+            action_shape=actions.shape,
+            action_dtype=np.float32,
+            num_return_steps=config.num_return_steps,
+            gamma=config.gamma,
+        )
+        self.loop = OffPolicyLoop(env, self.replay, config, self.generators["replay"], seed)
+        if config.compile:
+            self.critic_loss = compile_loss(self.critic_loss, device)  # type: ignore[method-assign]
+            self.actor_loss = compile_loss(self.actor_loss, device)  # type: ignore[method-assign]
+
+    def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
+        """Take `total_steps` more environment steps and learn from them."""
+        self.loop.run(self, self.update, total_steps, callbacks)
+
+    def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
+        """Return the actor's actions, or noisy ones, within the environment's bounds, [B, A]."""
+        generator, shape = self.generators["exploration"], (len(obs), self.num_actions)
+        if not greedy and self.num_steps < self.config.random_steps:
+            return self.scale.to_env(generator.uniform(-1, 1, shape).astype(np.float32))
+        with torch.inference_mode():
+            action = self.actor(torch.as_tensor(obs, device=self.device)).numpy(force=True)
+        if not greedy:
+            action += gaussian(generator, shape, self.config.exploration_noise)
+        return self.scale.to_env(action)
+
+    def td_target(self, batch: Batch, noise: Tensor) -> Tensor:
+        """Return r + gamma (1 - terminated) min_i Q_target_i(s', a'), shape [B].
+
+        a' is the target actor's action plus clipped noise: near actions shall have near values
+        (equations 14 and 15). An episode that was only truncated goes on, so its last transition
+        bootstraps. With n-step returns r is the discounted sum of k rewards, s' comes k steps later
+        and gamma^k stands for gamma; `reward_clip` bounds that sum.
+
+        Args:
+            batch: Transitions.
+            noise: Standard normal, shape [B, A].
+        """
+        config = self.config
+        bound = config.target_noise_clip
+        noise = (config.target_noise * noise).clamp(-bound, bound)  # [B, A]
+        next_action = (self.actor_target(batch.next_obs) + noise).clamp(-1, 1)  # [B, A]
+        next_q: Tensor = self.critics_target(batch.next_obs, next_action).amin(dim=0)  # [B]
+        reward, clip = batch.reward, config.reward_clip
+        if clip is not None:
+            reward = reward.clamp(-clip, clip)
+        discount = config.gamma if batch.discount is None else batch.discount
+        return reward + discount * next_q * ~batch.terminated
+
+    def critic_loss(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return sum_i mean (Q_i(s, a) - y)^2, a scalar, and both Q(s, a), shape [2, B]."""
+        with torch.no_grad():
+            target = self.td_target(batch, noise)  # [B]
+        q = self.critics(batch.obs, self.scale(batch.action))  # [2, B]
+        return (q - target).square().mean(dim=1).sum(), q
+
+    def actor_loss(self, obs: Tensor) -> Tensor:
+        """Return -mean Q_1(s, actor(s)), a scalar: the first critic says where to move."""
+        q: Tensor = self.critics(obs, self.actor(obs), num_critics=1)  # [1, B]
+        return -q.mean()
+
+    def update(self, batch: Batch) -> dict[str, float]:
+        """Take one gradient step of the critics, and at times one of the actor.
+
+        Returns:
+            `losses/critic`, the sum of both critics' losses; `charts/q_mean`, their mean value of
+            the actions in the batch; where the actor moved, `losses/actor`.
+
+        Raises:
+            FloatingPointError: If a loss is not finite; its network is left as it was.
+        """
+        batch = batch.to(self.device)
+        shape = (len(batch.reward), self.num_actions)
+        noise = standard_normal(self.generators["target_noise"], shape, self.device)
+        critic_loss, q = self.critic_loss(batch, noise)
+        losses = read_losses(self, {"losses/critic": critic_loss, "charts/q_mean": q.mean()})
+        self.critic_optimizer.zero_grad()
+        critic_loss.backward()  # type: ignore[no-untyped-call]
+        self.critic_optimizer.step()
+        self.num_updates += 1
+        if self.num_updates % self.config.policy_period == 0:
+            actor_loss = self.actor_loss(batch.obs)
+            losses |= read_losses(self, {"losses/actor": actor_loss})
+            self.actor_optimizer.zero_grad()
+            # Through the critic, not into it: nothing of its own gradients is computed.
+            actor_loss.backward(inputs=self._actor_parameters)  # type: ignore[no-untyped-call]
+            self.actor_optimizer.step()
+            soft_update(self._targets, self._sources, self.config.tau)
+        return losses
+
+    def metrics(self) -> dict[str, float]:
+        """Return `charts/replay_size` (transitions)."""
+        return {"charts/replay_size": float(len(self.replay))}

@@ -1,1 +1,0 @@
-"""Parts that algorithms share: replay, networks, schedules, seeds, checkpoints, the loop."""

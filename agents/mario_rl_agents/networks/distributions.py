@@ -1,0 +1,123 @@
+"""What a policy network's outputs mean: a distribution over actions that can be drawn from.
+
+Both kinds have the same methods, so that an algorithm handles discrete and continuous actions by
+the same lines. Noise comes from a numpy generator; probabilities are computed in torch.
+"""
+
+import math
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mario_rl_agents.networks.critics import ActionScale
+from mario_rl_agents.spaces import (
+    box_actions,
+    check_actions,
+    is_discrete,
+    num_discrete_actions,
+)
+
+
+class Categorical(nn.Module):
+    """One of A actions, with probabilities softmax(outputs)."""
+
+    action_shape: tuple[int, ...] = ()
+    action_dtype = np.int64
+
+    def __init__(self, num_actions: int) -> None:
+        """Take one output for each action."""
+        super().__init__()
+        self.num_outputs = num_actions
+
+    def draw(self, outputs: NDArray[np.float32], generator: np.random.Generator) -> NDArray[Any]:
+        """Return a random action for each row, shape [B]."""
+        # The place of the largest logit + Gumbel noise is a draw from their softmax.
+        actions: NDArray[Any] = (outputs + generator.gumbel(size=outputs.shape)).argmax(axis=1)
+        return actions
+
+    def best(self, outputs: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the likeliest action of each row, shape [B]."""
+        actions: NDArray[Any] = outputs.argmax(axis=1)
+        return actions
+
+    def probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return pi(a|s) of every action, shape [B, A]."""
+        weights = np.exp(outputs - outputs.max(axis=1, keepdims=True))  # at most 1: no overflow
+        probabilities: NDArray[np.float32] = weights / weights.sum(axis=1, keepdims=True)
+        return probabilities
+
+    def log_prob(self, outputs: Tensor, action: Tensor) -> Tensor:
+        """Return log pi(a|s), shape [B]."""
+        return outputs.log_softmax(dim=1).gather(1, action.unsqueeze(1)).squeeze(1)
+
+    def entropy(self, outputs: Tensor) -> Tensor:
+        """Return - sum_a pi(a|s) log pi(a|s), in nats, shape [B]."""
+        log_prob = outputs.log_softmax(dim=1)  # [B, A]
+        return -(log_prob.exp() * log_prob).sum(dim=1)
+
+    def to_env(self, action: NDArray[Any]) -> NDArray[Any]:
+        """Return what the environment is given for `action`: the same."""
+        return action
+
+
+class Gaussian(nn.Module):
+    """A normal distribution for each of A numbers: outputs are means, deviations are learned apart.
+
+    The deviations do not depend on the observation (Schulman et al. 2015, "Trust region policy
+    optimization", appendix D). Actions are on the scale on which the environment's bounds are -1
+    and 1. They may lie outside: the environment is given the nearest bound, while the probability
+    is that of the number drawn.
+    """
+
+    action_dtype = np.float32
+
+    def __init__(self, space: gym.spaces.Box) -> None:
+        """Take one output for each number of an action of `space`."""
+        super().__init__()
+        self.action_shape = space.shape
+        (self.num_outputs,) = space.shape
+        self.log_std = nn.Parameter(torch.zeros(self.num_outputs))
+        self._scale = ActionScale(space)
+
+    def draw(self, outputs: NDArray[np.float32], generator: np.random.Generator) -> NDArray[Any]:
+        """Return a random action for each row, shape [B, A]."""
+        noise = generator.standard_normal(outputs.shape, np.float32)
+        action: NDArray[Any] = outputs + np.exp(self.log_std.numpy(force=True)) * noise
+        return action
+
+    def best(self, outputs: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the mean of each row, shape [B, A]."""
+        return outputs
+
+    def log_prob(self, outputs: Tensor, action: Tensor) -> Tensor:
+        """Return log pi(a|s), the log of a density, shape [B]."""
+        z = (action - outputs) / self.log_std.exp()  # [B, A]
+        return -(0.5 * z.square() + self.log_std + 0.5 * math.log(2 * math.pi)).sum(dim=1)
+
+    def entropy(self, outputs: Tensor) -> Tensor:
+        """Return the differential entropy in nats, shape [B]; it can be negative."""
+        entropy = (self.log_std + 0.5 * math.log(2 * math.pi * math.e)).sum()
+        return entropy.expand(len(outputs))
+
+    def to_env(self, action: NDArray[Any]) -> NDArray[Any]:
+        """Return what the environment is given for `action`: within its bounds, on its scale."""
+        return self._scale.to_env(action)
+
+
+Distribution = Categorical | Gaussian
+
+
+def make_distribution(algorithm: str, env: gym.Env[Any, Any]) -> Distribution:
+    """Return the distribution that fits the actions of `env`.
+
+    Raises:
+        ValueError: If none does; the message names the algorithms that handle such actions.
+    """
+    check_actions(algorithm, env)
+    if is_discrete(env.action_space):
+        return Categorical(num_discrete_actions(algorithm, env))
+    return Gaussian(box_actions(algorithm, env))

@@ -1,0 +1,145 @@
+"""Learning curves of one run or of several, drawn from what the runs logged."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mario_rl_agents.runs.metrics import (
+    RUNNING_EPISODES,
+    EpisodeRow,
+    read_episodes,
+    running_average,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLORS = ("#2f6fde", "#e4572e", "#2a9d5c", "#8e5bd0", "#c79a00", "#1aa6b7")
+_GRID_POINTS = 400  # common steps at which runs are averaged
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What is drawn of one run."""
+
+    label: str  # runs with the same label are averaged
+    episodes: list[EpisodeRow]
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Environment steps at the end of each episode, shape [N]."""
+        return np.asarray([row.step for row in self.episodes], dtype=np.float64)
+
+
+def load_curve(folder: Path) -> Curve:
+    """Return the curve of the run in a folder, labeled with algorithm and environment.
+
+    Raises:
+        FileNotFoundError: there is no run.
+        ValueError: the run has finished no episode yet.
+    """
+    spec = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    episodes = read_episodes(folder)
+    if not episodes:
+        raise ValueError(f"{folder} has no finished episode yet: nothing to plot")
+    return Curve(label=f"{spec['algorithm']} on {spec['env_id']}", episodes=episodes)
+
+
+def plot_learning_curves(folders: list[Path], path: Path) -> None:
+    """Draw return, clear rate and final x of runs over environment steps.
+
+    One run is drawn with every episode; of several, each is a faint line, and those of the same
+    algorithm and environment get their mean and a band of one standard deviation over the steps
+    that all of them reached.
+
+    Args:
+        folders: the runs' folders, at least one.
+        path: the picture to write; its ending is the format, e.g. .png or .svg.
+
+    Raises:
+        FileNotFoundError: there is no run in one of the folders.
+        ValueError: no folders, a run without a finished episode, or an unknown format.
+    """
+    # The object interface, not pyplot: no window system, no global state.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if not folders:
+        raise ValueError("expected at least one run to plot, received none")
+    curves = [load_curve(folder) for folder in folders]
+    with_clears = [c for c in curves if c.episodes[0].cleared is not None]
+    with_x = [c for c in curves if c.episodes[0].x_pos is not None]
+    panels: list[tuple[str, list[Curve], str]] = [
+        ("episodic_return", curves, "episodic return (points)"),
+        *([("x_pos", with_x, "final x position (pixels)")] if with_x else []),
+        *([("cleared", with_clears, "clear rate (%)")] if with_clears else []),
+    ]
+    heights = [3.0] + [1.6] * (len(panels) - 1)
+    figure = Figure(figsize=(9, 1.4 + sum(heights)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    for axis, (field, drawn, label) in zip(axes, panels, strict=True):
+        _draw_panel(axis, drawn, field)
+        axis.set_ylabel(label)
+    axes[-1].set_xlabel("environment steps")
+    axes[-1].xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+    axes[0].yaxis.set_major_formatter(lambda y, _: f"{y:,g}")
+    axes[0].legend(loc="best", frameon=False)
+    title = curves[0].label if len({c.label for c in curves}) == 1 else f"{len(curves)} runs"
+    figure.suptitle(title, x=0.01, ha="left", weight="bold")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+
+
+def _draw_panel(axis: Axes, curves: list[Curve], field: str) -> None:
+    labels = list(dict.fromkeys(curve.label for curve in curves))
+    for index, label in enumerate(labels):
+        color = _COLORS[index % len(_COLORS)]
+        group = [curve for curve in curves if curve.label == label]
+        if len(group) > 1:
+            _draw_group(axis, group, field, color, label)
+            continue
+        [curve] = group
+        values = _values(curve, field)
+        name = label if len(labels) > 1 else f"mean of the last {RUNNING_EPISODES} episodes"
+        if len(curves) == 1 and field != "cleared":
+            axis.plot(
+                curve.steps, values, "o", ms=4, color=color, alpha=0.35, mew=0, label="one episode"
+            )
+        axis.plot(curve.steps, running_average(values), color=color, lw=2, label=name)
+    if field == "cleared":
+        axis.set_ylim(-3, 103)
+    axis.margins(x=0.01)
+    axis.grid(color="#dddddd", lw=0.6)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_group(axis: Axes, group: list[Curve], field: str, color: str, label: str) -> None:
+    """Draw runs of one label: each faintly, their mean, and a band of a standard deviation."""
+    averages = [running_average(_values(curve, field)) for curve in group]
+    first = max(curve.steps[0] for curve in group)
+    last = min(curve.steps[-1] for curve in group)
+    for index, (curve, average) in enumerate(zip(group, averages, strict=True)):
+        name = f"{label}, {len(group)} runs" if first > last and index == 0 else None
+        axis.plot(curve.steps, average, color=color, lw=0.8, alpha=0.35, label=name)
+    if first > last:
+        return  # there is no step that all of them reached, so no mean
+    grid = np.linspace(first, last, _GRID_POINTS)
+    stacked = np.stack(
+        [np.interp(grid, c.steps, a) for c, a in zip(group, averages, strict=True)]
+    )  # [runs, grid]
+    mean, std = stacked.mean(axis=0), stacked.std(axis=0, ddof=1)
+    axis.plot(grid, mean, color=color, lw=2, label=f"{label}, mean of {len(group)} runs ± 1 s.d.")
+    axis.fill_between(grid, mean - std, mean + std, color=color, alpha=0.18, lw=0)
+
+
+def _values(curve: Curve, field: str) -> list[float]:
+    scale = 100.0 if field == "cleared" else 1.0  # per cent
+    values: list[Any] = [getattr(row, field) for row in curve.episodes]
+    return [scale * float(value or 0.0) for value in values]

@@ -1,0 +1,1 @@
+"""A run's folder, its training, its metrics, its evaluation."""

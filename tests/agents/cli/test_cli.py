@@ -1,0 +1,343 @@
+"""The command line: what each command leaves and prints, and that every mistake is one line."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.wrappers import TransformObservation, TransformReward
+from mario_rl_agents.checkpoint import read_header
+from mario_rl_agents.cli.app import app
+from mario_rl_agents.recipes import ANY, MARIO, RECIPES
+from mario_rl_agents.runs.metrics import read_episodes, read_metrics
+from typer.testing import CliRunner, Result
+
+import mario_rl_envs
+
+# Epsilon hardly falls, so that episodes stay short.
+EXPLORE = ["--set", "exploration=epsilon_greedy", "--set", "learning_starts=50"]
+TRAIN = ["train", "dqn", "CartPole-v1", *EXPLORE, "--eval-episodes", "2"]
+MODULE = [sys.executable, "-m", "mario_rl_agents.cli.app"]
+
+
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def succeed(*arguments: str | Path) -> str:
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def fail(code: int, *arguments: str | Path) -> str:
+    """Return the one line that a mistake prints."""
+    result = invoke(*arguments)
+    assert result.exit_code == code, result.output
+    assert isinstance(result.exception, SystemExit)  # no traceback
+    lines = result.output.strip().splitlines()
+    assert lines[-1].startswith("error: ")
+    assert len(lines) == 1
+    return lines[-1].removeprefix("error: ")
+
+
+def fail_late(*arguments: str | Path) -> str:
+    """Return the one line in which training ends after it began to show its progress."""
+    result = invoke(*arguments)
+    assert result.exit_code == 1, result.output
+    assert isinstance(result.exception, SystemExit)  # no traceback
+    return result.output.strip().splitlines()[-1].removeprefix("error: ")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run that was trained for 100 episodes and filmed."""
+    folder = tmp_path_factory.mktemp("runs") / "cartpole"
+    output = succeed(*TRAIN, "--steps", "3000", "--out", folder, "--video", "--device", "cpu")
+    assert "finished, 3,000 steps" in output
+    assert f"mario-rl watch {folder}" in output
+    return folder
+
+
+def test_train_leaves_a_whole_run(run: Path) -> None:
+    names = {path.name for path in run.iterdir()}
+    assert {
+        "best.safetensors",
+        "checkpoint.safetensors",
+        "config.json",
+        "episodes.csv",
+        "evaluation.json",
+        "learning_curve.png",
+        "metrics.csv",
+        "tensorboard",
+        "video.mp4",
+    } <= names
+    config = json.loads((run / "config.json").read_text())
+    assert config["config"]["learning_starts"] == 50
+    assert config["total_steps"] == 3000
+    assert read_header(run / "checkpoint.safetensors").num_steps == 3000
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    assert [entry["num_episodes"] for entry in evaluation["evaluations"]] == [2]
+
+
+def test_evaluate_prints_a_table_or_json(run: Path) -> None:
+    table = succeed("evaluate", run, "--episodes", "3", "--seed", "5")
+    assert "greedy" in table
+    first = succeed("evaluate", run, "--episodes", "3", "--epsilon", "0.5", "--json")
+    content = json.loads(first)  # nothing else is printed
+    assert content["checkpoint"].endswith("best.safetensors")
+    [evaluation] = content["evaluations"]
+    assert (evaluation["epsilon"], evaluation["num_episodes"]) == (0.5, 3)
+    assert succeed("evaluate", run, "--episodes", "3", "--epsilon", "0.5", "--json") == first
+    latest = succeed("evaluate", run / "checkpoint.safetensors", "--episodes", "1", "--json")
+    assert json.loads(latest)["checkpoint"].endswith("checkpoint.safetensors")
+
+
+def test_watch_films(run: Path, tmp_path: Path) -> None:
+    output = succeed("watch", run, "--video", tmp_path / "cartpole.gif", "--seed", "3")
+    assert "cartpole.gif: return" in output
+    assert (tmp_path / "cartpole.gif").read_bytes().startswith(b"GIF89a")
+
+
+def test_watch_opens_a_window(run: Path) -> None:
+    # On SDL's dummy screen, and short: a window shows the game at its own speed.
+    short = ["--env", "max_episode_steps=5"]
+    output = succeed("watch", run, "--episodes", "2", "--seed", "3", *short)
+    assert [line.split(":")[0] for line in output.splitlines()] == ["seed 3", "seed 4"]
+
+
+def test_plot_draws_one_run_and_several(run: Path, tmp_path: Path) -> None:
+    (run / "learning_curve.png").unlink()
+    assert succeed("plot", run).strip() == str(run / "learning_curve.png")
+    assert (run / "learning_curve.png").is_file()
+    succeed("plot", run, run, "--out", tmp_path / "two.svg")
+    assert (tmp_path / "two.svg").read_text().startswith("<?xml")
+
+
+def test_envs_lists_every_environment() -> None:
+    output = succeed("envs")
+    listed = [word for word in output.split() if word.startswith("MarioRL-")]
+    assert {env_id for env_id in mario_rl_envs.ENV_IDS if env_id in listed} == set(
+        mario_rl_envs.ENV_IDS
+    )
+    [row] = [line for line in output.splitlines() if "MarioRL-8-4-v0" in line]
+    assert "world 8, stage 4" in row
+    assert "(4, 84, 84)" in row
+    [row] = [line for line in output.splitlines() if "MarioRL-v0" in line]
+    assert "the whole game" in row
+
+
+def test_recipes_lists_every_one() -> None:
+    rows = [" ".join(line.split()) for line in succeed("recipes").splitlines()]
+    for (algorithm, env_id, name), recipe in RECIPES.items():
+        place = {MARIO: "any MarioRL-...", ANY: "any other"}.get(env_id, env_id)
+        assert f"{algorithm} {place} {name} {recipe.total_steps:,}" in rows
+    assert "double_dqn" not in succeed("recipes", "dqn")
+    assert "no algorithm 'dqqn', did you mean dqn?" in fail(2, "recipes", "dqqn")
+
+
+def test_version_and_help() -> None:
+    assert succeed("--version").startswith(f"mario-rl {mario_rl_envs.__version__} (Python 3.")
+    output = succeed("--help")
+    assert all(name in output for name in ("train", "evaluate", "watch", "plot", "envs", "recipes"))
+    for command in ("train", "evaluate", "watch", "plot", "envs", "recipes"):
+        assert "Usage" in succeed(command, "--help")
+
+
+def test_help_imports_neither_torch_nor_the_game() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from mario_rl_agents.cli.app import app; "
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0; "
+        "print(*{'torch', 'gymnasium', 'matplotlib', 'mario_rl_envs'} & set(sys.modules))"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert output.strip() == ""
+
+
+def test_resume_goes_on_to_a_new_total(tmp_path: Path) -> None:
+    train = [*TRAIN, "--eval-episodes", "0", "--device", "cpu"]
+    succeed(*train, "--steps", "300", "--out", tmp_path / "whole")
+    succeed(*train, "--steps", "170", "--out", tmp_path / "parts")
+    output = succeed("train", "--resume", tmp_path / "parts", "--steps", "300", "--device", "cpu")
+    assert "resuming at step 170" in output
+    assert read_episodes(tmp_path / "parts") == read_episodes(tmp_path / "whole")
+    speed = "charts/steps_per_second"
+    parts, whole = (
+        [row for row in read_metrics(tmp_path / name) if row.metric != speed]
+        for name in ("parts", "whole")
+    )
+    assert parts == whole
+
+
+def test_a_run_without_a_name_gets_a_free_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        succeed(*TRAIN[:3], "--steps", "5", "--eval-episodes", "0", "--seed", "4")
+    names = {path.name for path in Path("runs").iterdir()}
+    assert names == {"dqn-CartPole-v1-seed4", "dqn-CartPole-v1-seed4-2"}
+
+
+def test_env_keywords_reach_training_and_evaluation(tmp_path: Path) -> None:
+    run = tmp_path / "walk"
+    walk: list[str | Path] = ["train", "double_dqn", "FlagWalk-v0", "--steps", "12", "--out", run]
+    output = succeed(*walk, "--env", "flag_probability=1", "--eval-episodes", "2")
+    assert "100% [34%, 100%]" in output
+    assert all(row.cleared for row in read_episodes(run))
+    never = succeed("evaluate", run, "--episodes", "2", "--env", "flag_probability=0")
+    assert "0% [0%, 66%]" in never
+    succeed(*walk[:-1], tmp_path / "cut", "--env", "max_episode_steps=3", "--eval-episodes", "1")
+    assert {row.episodic_length for row in read_episodes(tmp_path / "cut")} == {3}
+    content = json.loads(succeed("evaluate", tmp_path / "cut", "--episodes", "1", "--json"))
+    assert content["evaluations"][0]["episodes"][0]["length"] == 3
+
+
+def test_mario_trains_and_is_evaluated_greedily_once(tmp_path: Path) -> None:
+    run = tmp_path / "mario"
+    limits = ["--recipe", "demo", "--env", "max_episode_steps=4"]
+    succeed(
+        "train", "double_dqn", "MarioRL-1-1-v0", "--steps", "9", "--out", run,
+        *limits, "--eval-episodes", "2",
+    )  # fmt: skip
+    evaluations = json.loads((run / "evaluation.json").read_text())["evaluations"]
+    assert [(entry["epsilon"], entry["num_episodes"]) for entry in evaluations] == [
+        (0, 1),
+        (0.05, 2),
+    ]
+    assert all(entry["clear_rate"] == 0.0 for entry in evaluations)
+    assert [row.cleared for row in read_episodes(run)] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["dqnn", "CartPole-v1"], "there is no algorithm 'dqnn', did you mean dqn"),
+        (
+            ["sarsa", "CartPole-v1"],
+            "there is no algorithm 'sarsa': known are random, naive_q, dqn,",
+        ),
+        (["dqn", "CartPole-v9"], "there is no environment 'CartPole-v9', did you mean CartPole-v1"),
+        (["dqn", "MarioRL-1-9-v0"], "did you mean MarioRL-1-"),
+        (["dqn", "Zelda"], "there is no environment 'Zelda': mario-rl envs lists those of Mario"),
+        (["dqn", "nowhere:Env-v0"], "there is no environment 'nowhere:Env-v0'"),
+        (["dqn", "Pendulum-v1"], "dqn on Pendulum-v1: "),
+        (["dqn"], "give an algorithm and an environment"),
+        (["dqn", "CartPole-v1", "--recipe", "fast"], "there is no recipe 'fast'"),
+        (["dqn", "CartPole-v1", "--set", "gamma"], "--set takes KEY=VALUE, received 'gamma'"),
+        (["dqn", "CartPole-v1", "--set", "gama=1"], "has no such field, did you mean gamma"),
+        (["dqn", "CartPole-v1", "--set", "gamma=7"], "--set: gamma"),
+        (["dqn", "CartPole-v1", "--env", "wind=3"], "CartPole-v1 cannot be made: "),
+        (["dqn", "MarioRL-1-1-v0", "--env", "actions=fly"], "MarioRL-1-1-v0 cannot be made: "),
+        (["dqn", "CartPole-v1", "--device", "abacus"], "dqn on CartPole-v1: "),
+        (["dqn", "CartPole-v1", "--video", "--eval-episodes", "0"], "--video films an episode of"),
+    ],
+)
+def test_mistakes_of_train_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in fail(2, "train", *arguments)
+    assert not Path("runs").exists()
+
+
+def test_resume_refuses_what_it_cannot_do(run: Path, tmp_path: Path) -> None:
+    assert "there is no run at" in fail(1, "train", "--resume", tmp_path / "nowhere")
+    assert "is finished: it has taken 3,000 of 3,000 steps" in fail(2, "train", "--resume", run)
+    line = fail(2, "train", "--resume", run, "--set", "gamma=0.5", "--seed", "1")
+    assert "--set, --seed cannot change a run" in line
+    line = fail(2, "train", "double_dqn", "--resume", run, "--steps", "4000")
+    assert "has the algorithm dqn, not double_dqn" in line
+    (tmp_path / "config.json").write_text((run / "config.json").read_text())
+    assert "has no checkpoint yet" in fail(1, "train", "--resume", tmp_path)
+    assert json.loads((run / "config.json").read_text())["total_steps"] == 3000
+
+
+def test_an_existing_run_is_kept_unless_told(run: Path) -> None:
+    before = (run / "episodes.csv").read_bytes()
+    assert "already holds a run" in fail(1, *TRAIN, "--steps", "20", "--out", run)
+    assert (run / "episodes.csv").read_bytes() == before
+
+
+def register(env_id: str, make: Callable[[], gym.Env[Any, Any]]) -> None:
+    gym.register(env_id, entry_point=lambda **_: make())
+
+
+@pytest.mark.filterwarnings("ignore:.*reward is a NaN:UserWarning")
+def test_what_training_runs_into_is_one_line(tmp_path: Path) -> None:
+    short = ["--steps", "9", "--set", "learning_starts=1"]
+    register("Tumble-v0", lambda: TransformObservation(gym.make("FlagWalk-v0"), np.flip, None))
+    message = fail_late("train", "dqn", "Tumble-v0", *short, "--out", tmp_path / "tumble")
+    assert "training stopped at step 0: next_obs is not" in message
+    register("Nan-v0", lambda: TransformReward(gym.make("CartPole-v1"), lambda _: float("nan")))
+    message = fail_late("train", "dqn", "Nan-v0", *short, "--out", tmp_path / "nan")
+    assert "training stopped at step 0: the reward of environment step 0 is nan" in message
+
+
+def test_a_bug_in_training_keeps_its_traceback(tmp_path: Path) -> None:
+    def fail(_: Any) -> float:
+        raise ValueError("a bug")
+
+    register("Bug-v0", lambda: TransformReward(gym.make("CartPole-v1"), fail))
+    result = invoke("train", "dqn", "Bug-v0", "--steps", "9", "--out", tmp_path / "run")
+    assert isinstance(result.exception, ValueError)
+    assert "error:" not in result.output
+
+
+def test_mistakes_of_the_other_commands_are_one_line(run: Path, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    assert "there is no checkpoint at" in fail(2, "evaluate", nowhere)
+    assert "there is no run at" in fail(1, "evaluate", tmp_path)
+    assert "there is no run at" in fail(1, "plot", nowhere)
+    assert "must end in one of .mp4, .gif" in fail(2, "watch", run, "--video", "film.avi")
+    assert "films one episode" in fail(2, "watch", run, "--video", "a.gif", "--episodes", "2")
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes((run / "checkpoint.safetensors").read_bytes()[:1000])
+    assert "is truncated, corrupted or no checkpoint" in fail(1, "evaluate", broken)
+    assert "there is no checkpoint at" in fail(2, "watch", nowhere)
+
+
+def wait_for_episodes(run: Path, count: int, process: subprocess.Popen[str]) -> None:
+    """Wait until a run has logged more than `count` episodes."""
+    while not (run / "episodes.csv").is_file() or len(read_episodes(run)) <= count:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
+def test_ctrl_c_saves_and_the_command_it_prints_goes_on(tmp_path: Path) -> None:
+    run = tmp_path / "a run"  # the command must quote it
+    command = [*MODULE, *TRAIN, "--eval-episodes", "0", "--steps", "1000000", "--out", str(run)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for_episodes(run, 5, process)
+    process.send_signal(signal.SIGINT)
+    _, output = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in output
+    [line] = [line for line in output.splitlines() if line.strip().startswith("mario-rl ")]
+    steps = read_header(run / "checkpoint.safetensors").num_steps
+    assert f"interrupted at step {steps:,}" in output
+    episodes = read_episodes(run)
+    assert episodes[-1].step <= steps
+
+    program, *arguments = shlex.split(line)
+    assert program == "mario-rl"
+    resumed = subprocess.run(
+        [*MODULE, *arguments, "--minutes", "0.005"], capture_output=True, text=True, check=False
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"resuming at step {steps:,}" in resumed.stderr
+    assert "out of time" in resumed.stdout
+    assert read_header(run / "checkpoint.safetensors").num_steps > steps
+    assert read_episodes(run)[: len(episodes)] == episodes

@@ -1,0 +1,80 @@
+"""Learning curves: drawn of one run and of several, on Mario's infos and on none."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mario_rl_agents.reports.plots import load_curve, plot_learning_curves
+from PIL import Image
+
+HEADER = "episode,step,episodic_return,episodic_length,terminated,truncated,x_pos,cleared"
+
+
+def make_run(
+    folder: Path, *, algorithm: str = "dqn", mario: bool = True, episodes: int = 150
+) -> Path:
+    """Write what the plot reads of a run."""
+    folder.mkdir()
+    spec = {"algorithm": algorithm, "env_id": "MarioRL-1-1-v0" if mario else "CartPole-v1"}
+    (folder / "config.json").write_text(json.dumps(spec))
+    random = np.random.default_rng(len(folder.name))
+    lines = [HEADER]
+    for index in range(episodes):
+        value = 3.0 * index + random.normal(0, 40)
+        infos = f"{int(value) + 100},{int(index > 120)}" if mario else ","
+        lines.append(f"{index},{100 * (index + 1)},{value},100,1,0,{infos}")
+    (folder / "episodes.csv").write_text("\n".join([*lines, ""]))
+    return folder
+
+
+def picture(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB"))
+
+
+def test_one_run_of_mario_has_three_panels_and_other_runs_one(tmp_path: Path) -> None:
+    plot_learning_curves([make_run(tmp_path / "a")], tmp_path / "mario.png")
+    plot_learning_curves([make_run(tmp_path / "b", mario=False)], tmp_path / "cartpole.png")
+    mario, cartpole = picture(tmp_path / "mario.png"), picture(tmp_path / "cartpole.png")
+    assert mario.shape[1] == cartpole.shape[1]
+    assert mario.shape[0] > 1.5 * cartpole.shape[0]
+    assert len(np.unique(mario.reshape(-1, 3), axis=0)) > 50  # something is drawn
+
+
+def test_several_runs_differ_from_one(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / name, episodes=100 + 10 * i) for i, name in enumerate("abc")]
+    other = make_run(tmp_path / "other", algorithm="double_dqn")
+    plot_learning_curves(runs, tmp_path / "new" / "seeds.png")
+    plot_learning_curves([*runs, other], tmp_path / "both.png")
+    plot_learning_curves([other], tmp_path / "one.png")
+    seeds, both, one = (
+        picture(tmp_path / name) for name in ("new/seeds.png", "both.png", "one.png")
+    )
+    assert seeds.shape == both.shape == one.shape
+    assert not np.array_equal(seeds, both)
+    assert not np.array_equal(both, one)
+
+
+def test_runs_that_share_no_step_are_drawn_without_a_mean(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / "a", episodes=1), make_run(tmp_path / "b", episodes=50)]
+    text = (runs[1] / "episodes.csv").read_text().splitlines()
+    (runs[1] / "episodes.csv").write_text("\n".join([text[0], *text[10:], ""]))
+    plot_learning_curves(runs, tmp_path / "runs.png")
+    assert (tmp_path / "runs.png").is_file()
+
+
+def test_curve_is_that_of_the_log(tmp_path: Path) -> None:
+    curve = load_curve(make_run(tmp_path / "a", episodes=3))
+    assert curve.label == "dqn on MarioRL-1-1-v0"
+    assert curve.steps.tolist() == [100, 200, 300]
+
+
+def test_nothing_to_plot_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="has no finished episode yet"):
+        plot_learning_curves([make_run(tmp_path / "a", episodes=0)], tmp_path / "a.png")
+    with pytest.raises(ValueError, match="at least one run"):
+        plot_learning_curves([], tmp_path / "a.png")
+    with pytest.raises(FileNotFoundError):
+        plot_learning_curves([tmp_path / "nowhere"], tmp_path / "a.png")

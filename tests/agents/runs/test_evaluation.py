@@ -1,0 +1,223 @@
+"""Evaluation: what is counted, and that the same seed counts the same."""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium as gym
+import pytest
+from mario_rl_agents.algorithms.dqn import DQN
+from mario_rl_agents.algorithms.ppo import PPO
+from mario_rl_agents.algorithms.random import RandomAgent
+from mario_rl_agents.cli.finishing import measure
+from mario_rl_agents.runs.evaluation import (
+    Evaluation,
+    evaluate,
+    evaluation_table,
+    wilson_interval,
+)
+from mario_rl_agents.seeding import generator_state
+from rich.console import Console
+
+Env = gym.Env[Any, Any]
+
+
+@pytest.fixture
+def cartpole() -> Iterator[Env]:
+    env = gym.make("CartPole-v1")
+    yield env
+    env.close()
+
+
+@pytest.fixture
+def flag_walk() -> Iterator[Env]:
+    env = gym.make("FlagWalk-v0")
+    yield env
+    env.close()
+
+
+def text_of(evaluations: list[Evaluation]) -> str:
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(evaluation_table(evaluations))
+    return capture.get()
+
+
+# By hand with z = 1.959964: p = k/n, (p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n).
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [
+        (0, 10, 0.0, 0.277533),  # z² / (n + z²)
+        (10, 10, 0.722467, 1.0),  # n / (n + z²)
+        (0, 1, 0.0, 0.793451),
+        (1, 1, 0.206549, 1.0),
+        (5, 10, 0.236593, 0.763407),
+        (8, 10, 0.490162, 0.943318),
+        (1, 100, 0.001767, 0.054486),
+    ],
+)
+def test_wilson_interval_is_that_worked_by_hand(
+    successes: int, trials: int, low: float, high: float
+) -> None:
+    assert wilson_interval(successes, trials) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_wilson_interval_ends_are_exact_and_hold_the_proportion() -> None:
+    for trials in (1, 7, 1000):
+        assert wilson_interval(0, trials)[0] == 0.0
+        assert wilson_interval(trials, trials)[1] == 1.0
+        for successes in range(trials + 1):
+            low, high = wilson_interval(successes, trials)
+            assert 0.0 <= low <= successes / trials <= high <= 1.0
+
+
+def test_wilson_interval_of_less_confidence_is_narrower() -> None:
+    low, high = wilson_interval(5, 10, confidence=0.5)
+    assert 0.236593 < low < 0.5 < high < 0.763407
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0, 0), "trials must be at least 1, received 0"),
+        ((-1, 3), "successes must be between 0 and 3, received -1"),
+        ((4, 3), "successes must be between 0 and 3, received 4"),
+    ],
+)
+def test_wilson_interval_refuses_what_is_no_proportion(
+    arguments: tuple[int, int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        wilson_interval(*arguments)
+
+
+def test_the_same_seed_gives_the_same_evaluation(cartpole: Env) -> None:
+    agent = DQN.create(cartpole, seed=0, device="cpu")
+    first = evaluate(agent, cartpole, num_episodes=4, epsilon=0.5, seed=3)
+    again = evaluate(agent, cartpole, num_episodes=4, epsilon=0.5, seed=3)
+    other = evaluate(agent, cartpole, num_episodes=4, epsilon=0.5, seed=100)
+    assert first == again
+    assert first.episodes != other.episodes
+
+
+def test_each_episode_can_be_played_again_alone(cartpole: Env) -> None:
+    agent = DQN.create(cartpole, seed=0, device="cpu")
+    several = evaluate(agent, cartpole, num_episodes=4, epsilon=0.5, seed=3).episodes
+    for episode in reversed(several):
+        [alone] = evaluate(agent, cartpole, num_episodes=1, epsilon=0.5, seed=episode.seed).episodes
+        assert alone == episode
+    assert [episode.seed for episode in several] == [3, 4, 5, 6]
+
+
+def test_evaluation_changes_neither_agent_nor_action_space(cartpole: Env) -> None:
+    agent = DQN.create(cartpole, seed=0, device="cpu")
+    before = (agent.num_steps, agent.num_episodes, agent.num_updates)
+    cartpole.action_space.seed(7)
+    expected = [cartpole.action_space.sample() for _ in range(20)]
+    cartpole.action_space.seed(7)
+    evaluate(agent, cartpole, num_episodes=2, epsilon=0.5)
+    assert [cartpole.action_space.sample() for _ in range(20)] == expected
+    assert (agent.num_steps, agent.num_episodes, agent.num_updates) == before
+
+
+def test_means_and_deviations_are_those_of_the_episodes(flag_walk: Env) -> None:
+    agent = DQN.create(flag_walk, seed=0, device="cpu")
+    evaluation = evaluate(agent, flag_walk, num_episodes=6, epsilon=1.0, seed=0)
+    returns = [episode.episodic_return for episode in evaluation.episodes]
+    mean = sum(returns) / 6
+    assert len(set(returns)) > 1
+    assert evaluation.return_mean == pytest.approx(mean)
+    variance = sum((value - mean) ** 2 for value in returns) / 5
+    assert evaluation.return_std == pytest.approx(math.sqrt(variance))
+    assert (evaluation.length_mean, evaluation.length_std) == (5.0, 0.0)
+    assert evaluation.x_pos_mean == pytest.approx(mean)  # a pixel is a point here
+    cleared = [bool(episode.cleared) for episode in evaluation.episodes]
+    assert 0 < sum(cleared) < 6
+    assert evaluation.clear_rate == pytest.approx(sum(cleared) / 6)
+    assert evaluation.clear_rate_interval == wilson_interval(sum(cleared), 6)
+    assert evaluation.best.episodic_return == max(returns)
+
+
+def test_what_infos_do_not_tell_is_none(cartpole: Env) -> None:
+    agent = DQN.create(cartpole, seed=0, device="cpu")
+    evaluation = evaluate(agent, cartpole, num_episodes=1)
+    assert evaluation.x_pos_mean is None
+    assert evaluation.clear_rate is None
+    assert evaluation.clear_rate_interval is None
+    assert evaluation.return_std == 0.0
+    text = text_of([evaluation])
+    assert "greedy" in text
+    assert "clear rate" not in text
+
+
+def test_the_table_says_when_all_episodes_were_one() -> None:
+    env = gym.make("FlagWalk-v0", flag_probability=0.0)
+    agent = DQN.create(env, seed=0, device="cpu")
+    greedy = evaluate(agent, env, num_episodes=3)
+    noisy = evaluate(agent, env, num_episodes=3, epsilon=1.0)
+    assert greedy.repeats_itself
+    assert not noisy.repeats_itself
+    assert "every episode was the same" in text_of([greedy, noisy])
+    text = text_of([noisy])
+    assert "every episode was the same" not in text
+    assert "0% [0%, 56%]" in text  # z² / (3 + z²)
+
+
+def test_json_holds_everything(flag_walk: Env) -> None:
+    agent = DQN.create(flag_walk, seed=0, device="cpu")
+    evaluation = evaluate(agent, flag_walk, num_episodes=2, epsilon=0.25, seed=9)
+    content = json.loads(json.dumps(evaluation.to_json()))
+    assert content["epsilon"] == 0.25
+    assert content["num_episodes"] == 2
+    assert [episode["seed"] for episode in content["episodes"]] == [9, 10]
+    assert content["clear_rate_interval"] == list(evaluation.clear_rate_interval or ())
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"num_episodes": 0}, "num_episodes must be at least 1, received 0"),
+        ({"num_episodes": 1, "epsilon": 1.5}, "epsilon must be between 0 and 1, received 1.5"),
+    ],
+)
+def test_bad_arguments_are_refused(cartpole: Env, keywords: Any, message: str) -> None:
+    agent = DQN.create(cartpole, seed=0, device="cpu")
+    with pytest.raises(ValueError, match=message):
+        evaluate(agent, cartpole, **keywords)
+
+
+def test_a_policy_is_sampled_by_the_seed_and_not_changed(cartpole: Env) -> None:
+    agent = PPO.create(cartpole, seed=1, device="cpu")
+    before = generator_state(agent.generators["exploration"])
+    first, again, other = (
+        evaluate(agent, cartpole, num_episodes=4, sample=True, seed=seed) for seed in (5, 5, 50)
+    )
+    assert generator_state(agent.generators["exploration"]) == before
+    assert first == again
+    assert [x.length for x in first.episodes] != [x.length for x in other.episodes]
+    greedy = evaluate(agent, cartpole, num_episodes=4, seed=5)
+    assert [x.length for x in first.episodes] != [x.length for x in greedy.episodes]
+    assert (first.sampled, greedy.sampled) == (True, False)
+    assert text_of([first]).splitlines()[3].split()[0] == "sampled"
+
+
+def test_an_agent_without_exploration_of_its_own_cannot_be_sampled(cartpole: Env) -> None:
+    agent = RandomAgent.create(cartpole, device="cpu")
+    agent.generators.clear()
+    with pytest.raises(ValueError, match="random draws no actions of its own: evaluate it without"):
+        evaluate(agent, cartpole, num_episodes=1, sample=True)
+
+
+def test_what_varies_the_usual_evaluation(cartpole: Env) -> None:
+    plans = {}
+    for kind in (DQN, PPO):
+        agent = kind.create(cartpole, seed=1, device="cpu")
+        evaluations = measure(agent, cartpole, 3, epsilon=None, seed=0, usual_epsilon=0.05)
+        plans[kind] = [(x.epsilon, x.sampled, x.num_episodes) for x in evaluations]
+    assert plans == {
+        DQN: [(0.0, False, 1), (0.05, False, 3)],
+        PPO: [(0.0, False, 1), (0.0, True, 3)],
+    }
+    [asked] = measure(agent, cartpole, 3, epsilon=None, sample=True, seed=0)
+    assert (asked.epsilon, asked.sampled, asked.num_episodes) == (0.0, True, 3)

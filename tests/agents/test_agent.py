@@ -1,0 +1,352 @@
+"""What every algorithm has in common, checked for each of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from mario_rl_agents import spaces
+from mario_rl_agents.agent import Agent, Callback, Episode
+from mario_rl_agents.algorithms.a3c.a3c import A3CConfig
+from mario_rl_agents.algorithms.actor_critic import ActorCriticConfig
+from mario_rl_agents.algorithms.ddpg import DDPGConfig
+from mario_rl_agents.algorithms.dqn import DQNConfig
+from mario_rl_agents.algorithms.naive_q import NaiveQConfig
+from mario_rl_agents.algorithms.policy import PolicyAgent
+from mario_rl_agents.algorithms.ppo import PPOConfig
+from mario_rl_agents.algorithms.random import RandomConfig
+from mario_rl_agents.algorithms.sac import SACConfig
+from mario_rl_agents.algorithms.td3 import TD3Config
+from mario_rl_agents.checkpoint import CheckpointError
+from mario_rl_agents.recipes import ALGORITHMS, RECIPES, find_recipe
+from mario_rl_agents.seeding import generator_state
+from support.agent_toys import assert_same_weights, weights
+from support.interface_toys import ACTIONS, OBSERVATIONS, toy
+
+_REPLAY: Final[Mapping[str, Any]] = {
+    "batch_size": 4,
+    "replay_capacity": 100,
+    "learning_starts": 8,
+    "frame_stack": False,
+}
+_DQN_CONFIG: Final = DQNConfig(**_REPLAY, target_update_period=5, hidden_sizes=(8,))
+CONFIGS: Final[Mapping[str, Any]] = {
+    "random": RandomConfig(),
+    "naive_q": NaiveQConfig(hidden_sizes=(8,)),
+    "dqn": _DQN_CONFIG,
+    "double_dqn": _DQN_CONFIG,
+    "actor_critic": ActorCriticConfig(learning_rate=1e-3, hidden_sizes=(8,)),
+    "ppo": PPOConfig(rollout_steps=8, num_epochs=2, batch_size=4, hidden_sizes=(8,)),
+    "a3c": A3CConfig(num_workers=1, learning_rate=1e-3, hidden_sizes=(8,)),
+    "ddpg": DDPGConfig(**_REPLAY, hidden_sizes=(8,)),
+    "td3": TD3Config(**_REPLAY, random_steps=5, hidden_sizes=(8,)),
+    "sac": SACConfig(**_REPLAY, hidden_sizes=(8,)),
+}
+SEGMENT: Final = {"a3c": 5}  # environment steps between two answers of callbacks, where not one
+KINDS: Final = {"discrete": spaces.DISCRETE, "continuous": spaces.CONTINUOUS}
+HANDLED: Final = [
+    (algorithm, obs, actions)
+    for algorithm in CONFIGS
+    for obs in OBSERVATIONS
+    for actions, kind in KINDS.items()
+    if kind in spaces.ACTIONS[algorithm]
+]
+EACH: Final = [case for case in HANDLED if case[1] == "vector"]
+each_kind = pytest.mark.parametrize(("algorithm", "obs", "actions"), HANDLED)
+each = pytest.mark.parametrize(("algorithm", "obs", "actions"), EACH)
+each_learner = pytest.mark.parametrize(
+    ("algorithm", "obs", "actions"), [case for case in EACH if case[0] != "random"]
+)
+
+
+def make(algorithm: str, env: gym.Env[Any, Any], seed: int = 0) -> Agent:
+    return ALGORITHMS[algorithm].create(env, CONFIGS[algorithm], seed=seed, device="cpu")
+
+
+def batch_of(obs: str, size: int) -> Any:
+    """Return random observations."""
+    space, rng = OBSERVATIONS[obs], np.random.default_rng(7)
+    assert space.shape is not None
+    numbers = 50 * rng.normal(size=(size, *space.shape))
+    return np.abs(numbers).astype(np.uint8) if obs == "image" else numbers.astype(np.float32) / 50
+
+
+class Watch(Callback):
+    """Writes down every call, and checks what each of them promises."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.episodes: list[Episode] = []
+        self.counters = (0, 0, 0)
+
+    def on_training_start(self, agent: Agent) -> None:
+        self.calls.append("start")
+
+    def on_step(self, agent: Agent) -> bool | None:
+        self.calls.append("step")
+        assert agent.num_steps == self.calls.count("step")
+        return None
+
+    def on_update(self, agent: Agent, losses: dict[str, float]) -> None:
+        self.calls.append("update")
+        assert all(key.startswith(("losses/", "charts/")) for key in losses)
+        assert any(key.startswith("losses/") for key in losses)
+        assert all(type(value) is float for value in losses.values())
+        assert agent.num_updates == self.calls.count("update")
+
+    def on_episode_end(self, agent: Agent, episode: Episode) -> None:
+        self.calls.append("episode")
+        self.episodes.append(episode)
+        assert agent.num_episodes == len(self.episodes) == episode.index + 1
+        assert agent.num_steps == episode.step
+
+    def on_training_end(self, agent: Agent) -> None:
+        self.calls.append("end")
+
+
+class FailAt(Callback):
+    """Fails at a step."""
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+
+    def on_step(self, agent: Agent) -> None:
+        if agent.num_steps == self._at:
+            raise RuntimeError("enough")
+
+
+def test_every_algorithm_is_here() -> None:
+    assert CONFIGS.keys() == ALGORITHMS.keys() == spaces.ACTIONS.keys()
+    for name, agent_class in ALGORITHMS.items():
+        assert agent_class.algorithm == name
+        assert type(CONFIGS[name]) is agent_class.config_class
+        assert type(find_recipe(name, "Any-v0").config) is agent_class.config_class
+        assert type(find_recipe(name, "MarioRL-1-1-v0").config) is agent_class.config_class
+    for (name, _, _), recipe in RECIPES.items():
+        assert type(recipe.config) is ALGORITHMS[name].config_class
+
+
+@pytest.mark.parametrize("actions", ACTIONS)
+@pytest.mark.parametrize("algorithm", CONFIGS)
+def test_actions_it_cannot_choose_are_refused_and_others_are_named(
+    algorithm: str, actions: str
+) -> None:
+    able = [name for name, kinds in spaces.ACTIONS.items() if KINDS[actions] in kinds]
+    if algorithm in able:
+        make(algorithm, toy("vector", actions))
+        return
+    with pytest.raises(ValueError, match=f"{algorithm} needs actions .*") as caught:
+        make(algorithm, toy("vector", actions))
+    assert str(toy("vector", actions).action_space) in str(caught.value)
+    assert f": {', '.join(able)} can choose from those" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        gym.spaces.Discrete(3, start=1),
+        gym.spaces.MultiBinary(2),
+        gym.spaces.Box(-np.inf, np.inf, (2,), np.float32),
+        gym.spaces.Box(-1, 1, (2, 2), np.float32),
+        gym.spaces.Dict({}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("algorithm", [name for name in CONFIGS if name != "random"])
+def test_strange_actions_are_refused(algorithm: str, space: gym.Space[Any]) -> None:
+    env = toy("vector", "discrete")
+    env.unwrapped.action_space = space
+    with pytest.raises(ValueError, match=f"{algorithm} needs actions .* has .*: random can choose"):
+        make(algorithm, env)
+
+
+@each_learner
+def test_what_create_is_given_is_checked(algorithm: str, obs: str, actions: str) -> None:
+    env = toy(obs, actions)
+    agent_class = ALGORITHMS[algorithm]
+    with pytest.raises(ValueError, match=f"{algorithm} takes a .*Config as config, got RandomConf"):
+        agent_class.create(env, RandomConfig())
+    with pytest.raises(ValueError, match="device 'cudo' cannot be used here"):
+        agent_class.create(env, CONFIGS[algorithm], device="cudo")
+    with pytest.raises(ValueError, match="seed must be a whole number >= 0, got -1"):
+        agent_class.create(env, CONFIGS[algorithm], seed=-1, device="cpu")
+    env.unwrapped.observation_space = gym.spaces.Box(-1, 1, (3, 4, 5), np.float32)
+    with pytest.raises(ValueError, match="no network for observations Box"):
+        agent_class.create(env, CONFIGS[algorithm], device="cpu")
+
+
+@each_kind
+def test_learn_tells_callbacks_of_every_step_in_order(
+    algorithm: str, obs: str, actions: str
+) -> None:
+    agent, watch = make(algorithm, toy(obs, actions)), Watch()
+    agent.learn(20, [watch])
+    assert (agent.num_steps, agent.num_episodes) == (20, 3)
+    assert agent.num_updates == watch.calls.count("update")
+    assert (agent.num_updates == 0) == (algorithm == "random")
+    assert watch.calls[0] == "start"
+    assert watch.calls[-2:] == ["step", "end"]
+    before = zip(watch.calls, watch.calls[1:], strict=False)
+    assert not {("episode", "update"), ("episode", "episode"), ("episode", "end")} & set(before)
+    assert [e.step for e in watch.episodes] == [6, 12, 18]
+    assert [e.length for e in watch.episodes] == [6, 6, 6]
+    assert all(e.terminated != e.truncated for e in watch.episodes)
+    assert all(e.info["steps"] == 6 for e in watch.episodes)
+    assert all(key.startswith("charts/") for key in agent.metrics())
+    assert all(type(value) is float for value in agent.metrics().values())
+    with pytest.raises(ValueError, match="total_steps must be at least 1 environment step, got 0"):
+        agent.learn(0)
+
+
+@each
+def test_a_callback_ends_learn(algorithm: str, obs: str, actions: str) -> None:
+    class Stop(Callback):
+        def on_step(self, agent: Agent) -> bool:
+            return agent.num_steps < 9
+
+    agent, watch = make(algorithm, toy(obs, actions)), Watch()
+    agent.learn(100, [Stop(), watch])
+    assert 9 <= agent.num_steps < 9 + SEGMENT.get(algorithm, 1)
+    assert watch.calls[-1] == "end"
+    with pytest.raises(RuntimeError, match="enough"):
+        agent.learn(100, [FailAt(agent.num_steps + 10)])
+    agent.learn(3)
+
+
+@each_kind
+def test_act_takes_and_returns_batches(algorithm: str, obs: str, actions: str) -> None:
+    env = toy(obs, actions)
+    agent = make(algorithm, env)
+    agent.learn(14)
+    before = weights(agent), {n: generator_state(g) for n, g in agent.generators.items()}
+    for size in (1, 5):
+        for greedy in (True, False):
+            chosen = agent.act(batch_of(obs, size), greedy=greedy)
+            assert chosen.shape == (size, *(env.action_space.shape or ()))
+            assert all(env.action_space.contains(action) for action in chosen)
+    assert_same_weights(before[0], weights(agent))
+    many = batch_of(obs, 300)
+    if algorithm != "random":
+        assert np.array_equal(agent.act(many), agent.act(many))
+        # One by one or all at once is the same, but for the order that sums are taken in.
+        single = np.concatenate([agent.act(many[i : i + 1]) for i in range(20)])
+        np.testing.assert_allclose(single, agent.act(many)[:20], atol=1e-4)
+    if algorithm != "naive_q":  # it does not explore
+        assert not np.array_equal(agent.act(many, greedy=False), agent.act(many, greedy=False))
+    for name, generator in agent.generators.items():
+        generator.bit_generator.state = before[1][name]
+    if algorithm != "random":
+        agent.act(many)
+        assert before[1] == {n: generator_state(g) for n, g in agent.generators.items()}
+
+
+@each_kind
+def test_what_is_drawn_has_the_probabilities_of_the_policy(
+    algorithm: str, obs: str, actions: str
+) -> None:
+    agent = make(algorithm, toy(obs, actions))
+    if not isinstance(agent, PolicyAgent):
+        assert not hasattr(agent, "action_probabilities")  # films draw them
+        return
+    agent.learn(14)
+    if actions == "continuous":
+        with pytest.raises(TypeError, match="continuous actions have no probabilities"):
+            agent.action_probabilities(batch_of(obs, 1))
+        return
+    one = batch_of(obs, 1)
+    [probabilities] = agent.action_probabilities(one)
+    assert probabilities.sum() == pytest.approx(1.0)
+    assert probabilities.argmax() == agent.act(one)[0]
+    drawn = agent.act(one.repeat(2_000, axis=0), greedy=False)
+    shares = np.bincount(drawn, minlength=3) / 2_000
+    # Four standard deviations of a count, which are largest for a share of a half.
+    np.testing.assert_allclose(shares, probabilities, atol=4 * 0.5 / 2_000**0.5)
+
+
+@each_kind
+def test_save_and_load(algorithm: str, obs: str, actions: str, tmp_path: Path) -> None:
+    path = tmp_path / "agent.safetensors"
+    agent_class = ALGORITHMS[algorithm]
+    agent = make(algorithm, toy(obs, actions), seed=3)
+    agent.learn(17)
+    agent.save(path, replay=True)
+    loaded = agent_class.load(path, toy(obs, actions), device="cpu")
+    assert type(loaded) is agent_class
+    assert_same_weights(weights(loaded), weights(agent))
+    assert (loaded.config, loaded.seed) == (agent.config, 3)
+    for name in ("num_steps", "num_updates", "num_episodes"):
+        assert getattr(loaded, name) == getattr(agent, name)
+    assert {n: generator_state(g) for n, g in loaded.generators.items()} == {
+        n: generator_state(g) for n, g in agent.generators.items()
+    }
+    many = batch_of(obs, 20)
+    for greedy in (True, False):
+        assert np.array_equal(loaded.act(many, greedy=greedy), agent.act(many, greedy=greedy))
+    # Both go on alike, the one in the episode that it is in, the other in the same one again.
+    agent.learn(9)
+    loaded.learn(9)
+    assert_same_weights(weights(loaded), weights(agent))
+
+    other_obs = "vector" if obs == "image" else "image"
+    with pytest.raises(CheckpointError, match="observation space"):
+        agent_class.load(path, toy(other_obs, actions), device="cpu")
+    other = next(name for name in ALGORITHMS if name != algorithm)
+    with pytest.raises(CheckpointError, match=f"holds an agent of algorithm '{algorithm}', not"):
+        ALGORITHMS[other].load(path, toy(obs, actions), device="cpu")
+
+
+@each_kind
+def test_one_seed_gives_one_result(algorithm: str, obs: str, actions: str) -> None:
+    def train(seed: int) -> tuple[dict[str, torch.Tensor], list[Episode]]:
+        agent, watch = make(algorithm, toy(obs, actions), seed), Watch()
+        agent.learn(26, [watch])
+        return weights(agent), watch.episodes
+
+    (first, episodes), (second, same), (third, others) = train(5), train(5), train(6)
+    assert_same_weights(first, second)
+    assert episodes == same
+    assert episodes != others
+    assert algorithm == "random" or any(not torch.equal(first[name], third[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("obs", r"the observation at environment step \d+ is nan at index \(.*1,?\)"),
+        ("reward", r"the reward of environment step \d+ is inf"),
+    ],
+)
+@each
+def test_numbers_of_the_environment_that_are_not_finite_stop_training(
+    algorithm: str, obs: str, actions: str, wrong: str, message: str, tmp_path: Path
+) -> None:
+    class Saver(Callback):
+        def on_step(self, agent: Agent) -> None:
+            agent.save(path)
+
+    path = tmp_path / "agent.safetensors"
+    agent = make(algorithm, toy(obs, actions, wrong=wrong, at=16))
+    with pytest.raises(FloatingPointError, match=message) as caught:
+        agent.learn(100, [Saver()])
+    assert any(f"environment step {step} " in str(caught.value) for step in (15, 16, 17))
+    loaded = ALGORITHMS[algorithm].load(path, toy(obs, actions), device="cpu")
+    assert 15 - SEGMENT.get(algorithm, 1) <= loaded.num_steps <= 15
+    for x in (*weights(agent).values(), *weights(loaded).values()):
+        assert not x.is_floating_point() or x.isfinite().all()
+
+
+@each_learner
+def test_a_loss_that_is_not_finite_stops_training(algorithm: str, obs: str, actions: str) -> None:
+    agent = make(algorithm, toy(obs, actions))
+    agent.learn(10)
+    num_updates = agent.num_updates
+    for network in agent.networks.values():
+        for x in network.parameters():
+            x.data.fill_(float("nan"))
+    where = rf"(losses|charts)/\w+ is nan at gradient step {num_updates}, environment step 1\d"
+    with pytest.raises(FloatingPointError, match=where):
+        agent.learn(100)
+    assert agent.num_updates == num_updates
