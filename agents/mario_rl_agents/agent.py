@@ -1,132 +1,127 @@
-"""What every agent offers: create, learn, act, save, load; and callbacks to watch it learn."""
+"""What every agent offers: create, act, observe, learn, save, load."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import Any, ClassVar, Protocol, Self
 
-import gymnasium as gym
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mario_rl_agents import checkpoint
-from mario_rl_agents.buffers.replay import ReplayBuffer
+from mario_rl_agents.envs import Env, VecEnv, as_vector_env
+from mario_rl_agents.loops.callbacks import Callback as Callback
+from mario_rl_agents.loops.callbacks import Episode as Episode
+from mario_rl_agents.loops.callbacks import Step as Step
+from mario_rl_agents.loops.collect import TrainingLoop
 from mario_rl_agents.seeding import generator_state, make_generators, set_generator_state
 
 
-@dataclass(frozen=True)
-class Episode:
-    """A finished training episode."""
-
-    index: int  # finished episodes before this one
-    step: int  # environment steps the agent had taken when it ended
-    episodic_return: float  # sum of rewards, not discounted
-    length: int  # environment steps
-    terminated: bool
-    truncated: bool
-    info: dict[str, Any]  # the info of the last step
-
-
-class Callback:
-    """Watches an agent learn. Override what you need.
-
-    The calls for one environment step come in this order, once the step is recorded: `on_update`
-    if a gradient step was taken, `on_episode_end` if an episode ended, `on_step`. The agent may be
-    saved in each of them.
-    """
-
-    def on_training_start(self, agent: "Agent") -> None:
-        """Run before the first step of `learn`."""
-
-    def on_step(self, agent: "Agent") -> bool | None:
-        """Run after each environment step; return False to end `learn` here."""
-
-    def on_update(self, agent: "Agent", losses: dict[str, float]) -> None:
-        """Run after each gradient step with what `update` returned."""
-
-    def on_episode_end(self, agent: "Agent", episode: Episode) -> None:
-        """Run after each episode."""
-
-    def on_training_end(self, agent: "Agent") -> None:
-        """Run when `learn` ends, also when an exception or Ctrl-C ends it."""
-
-
 class Loop(Protocol):
-    """What drives an agent in its environment, over as many calls of `learn` as the user likes."""
+    """What drives an agent in its environments, over as many calls of `learn` as the user likes."""
 
     def state(self, *, replay: bool) -> dict[str, Any]:
-        """Return as JSON-safe values how the environment goes on after `load_state`.
+        """Return as JSON-safe values how the environments go on after `load_state`.
 
         Args:
-            replay: Whether the replay memory is saved, too.
+            replay: Whether what the agent has recorded of its episodes is saved, too.
         """
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that `state` returned."""
 
 
-class Agent(ABC):
-    """A learner bound to one environment.
+class Memory(Protocol):
+    """What an agent has recorded and learns from: a replay memory, or a rollout in progress."""
 
-    A subclass sets `networks`, `optimizers`, `loop` and, if it has one, `replay` when it is made:
-    what a checkpoint holds.
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return everything that matters as arrays."""
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` returned."""
+
+
+@dataclass(frozen=True)
+class NoConfig:
+    """The configuration of an agent that has nothing to set."""
+
+
+class Agent(ABC):
+    """A learner bound to its environments.
+
+    A subclass has `act` and `observe`, and sets `networks`, `optimizers` and, if it has one,
+    `replay` when it is made: what a checkpoint holds.
 
     Attributes:
         algorithm: The name stored in checkpoints and used on the command line.
         config_class: The frozen dataclass of the algorithm's settings; each has a default.
         config: One of them.
         is_stochastic: Whether it learns a distribution over actions, to be drawn from in play too.
+        learns_while_stepping: Whether its gradient steps may be taken while the environments take
+            the next step: it does not need them to choose the next action.
+        env: The environment as it was given, single or vector.
+        envs: The same as a vector environment of N sub-environments.
+        num_envs: N.
+        observation_space: Of a single sub-environment.
+        action_space: Of a single sub-environment.
         num_steps: Environment steps taken over the whole life of the agent.
         num_updates: Gradient steps taken over the whole life of the agent.
         num_episodes: Episodes finished over the whole life of the agent.
         generators: Everything random comes from these.
         networks: Modules under the names that a checkpoint gives them.
         optimizers: Optimizers under the names that a checkpoint gives them.
-        replay: The replay memory, if the algorithm has one.
+        replay: What it has recorded and learns from, if a checkpoint is to hold it.
     """
 
     algorithm: ClassVar[str]
-    config_class: ClassVar[type[Any]]
+    config_class: ClassVar[type[Any]] = NoConfig
     is_stochastic: ClassVar[bool] = False
+    learns_while_stepping: bool = False
     loop: Loop
 
     def __init__(
         self,
-        env: gym.Env[Any, Any],
+        env: Env | VecEnv,
         config: Any,
         *,
         seed: int,
         device: torch.device,
-        generators: Sequence[str] = (),
+        generators: Sequence[str] = ("exploration",),
     ) -> None:
         """Set what every agent has; `create` is the usual way in.
 
         Args:
-            env: A single Gymnasium environment.
+            env: A Gymnasium environment, or a vector environment.
             config: A `config_class`.
             seed: See `create`.
             device: Where the networks are.
             generators: The purposes that random numbers are drawn for; their order matters.
         """
-        self.env, self.config, self.seed, self.device = env, config, seed, device
+        self.env, self.envs = env, as_vector_env(env)
+        self.num_envs = self.envs.num_envs
+        self.observation_space = self.envs.single_observation_space
+        self.action_space = self.envs.single_action_space
+        self.config, self.seed, self.device = config, seed, device
         self.num_steps = self.num_updates = self.num_episodes = 0
         self.generators = make_generators(seed, generators)
         self.networks: dict[str, nn.Module] = {}
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
-        self.replay: ReplayBuffer | None = None
+        self.replay: Memory | None = None
+        overlap = bool(getattr(config, "overlap", False))
+        self.loop = TrainingLoop(self.envs, seed, overlap=overlap)
 
     @classmethod
     def create(
-        cls, env: gym.Env[Any, Any], config: Any = None, *, seed: int = 0, device: str = "auto"
+        cls, env: Env | VecEnv, config: Any = None, *, seed: int = 0, device: str = "auto"
     ) -> Self:
         """Return an untrained agent.
 
         Args:
-            env: A single Gymnasium environment.
+            env: A Gymnasium environment, or a vector environment of N sub-environments.
             config: The algorithm's config; its defaults when None.
-            seed: Decides the weights, exploration, sampling and the environment's first reset.
+            seed: Decides the weights, exploration, sampling and the environments' first resets.
             device: `"auto"` or a torch device such as `"cpu"` or `"cuda:0"`.
 
         Raises:
@@ -138,11 +133,16 @@ class Agent(ABC):
             raise ValueError(
                 f"{cls.algorithm} takes a {cls.config_class.__name__} as config, got {config!r}"
             )
-        return cls(env, config, seed=seed, device=select_device(device))
+        agent = cls(env, config, seed=seed, device=select_device(device))
+        agent.check_envs()
+        return agent
 
-    @abstractmethod
-    def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
-        """Take `total_steps` more environment steps and learn from them."""
+    def check_envs(self) -> None:  # noqa: B027  (most agents learn in any number of them)
+        """Check that the configuration can be trained in N sub-environments.
+
+        Raises:
+            ValueError: If it cannot.
+        """
 
     @abstractmethod
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
@@ -152,6 +152,38 @@ class Agent(ABC):
             obs: Observations, shape [B, ...].
             greedy: Whether to act without exploration.
         """
+
+    @abstractmethod
+    def observe(self, step: Step) -> Iterable[dict[str, float]]:
+        """Record what the actions of the last `act` led to.
+
+        Args:
+            step: One step of all sub-environments.
+
+        Returns:
+            The losses of each gradient step that is due; iterating takes them.
+        """
+
+    def updates(self) -> Iterable[dict[str, float]]:
+        """Return the losses of each gradient step that is due and not taken; iterating takes them.
+
+        `learn` begins with it, where a checkpoint may have been saved between a step and the
+        gradient steps due to it.
+        """
+        return ()
+
+    def reset(self) -> None:  # noqa: B027  (nothing to drop unless a subclass records)
+        """Drop what was recorded of episodes in progress: no observation follows on it."""
+
+    def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
+        """Take `total_steps` more environment steps, rounded up to all N, and learn from them.
+
+        Raises:
+            ValueError: If `total_steps` is below 1.
+        """
+        self.check_envs()
+        assert isinstance(self.loop, TrainingLoop)
+        self.loop.run(self, total_steps, callbacks)
 
     def save(self, path: str | PathLike[str], *, replay: bool = False) -> None:
         """Write a checkpoint, all of it or nothing.
@@ -179,10 +211,11 @@ class Agent(ABC):
         checkpoint.save(path, header, tensors, memory)
 
     @classmethod
-    def load(
-        cls, path: str | PathLike[str], env: gym.Env[Any, Any], *, device: str = "auto"
-    ) -> Self:
+    def load(cls, path: str | PathLike[str], env: Env | VecEnv, *, device: str = "auto") -> Self:
         """Return the agent saved at `path`, ready to act and to go on learning.
+
+        With as many sub-environments as it was saved with it goes on exactly where it was; with
+        another number it goes on with new episodes, and without what it had recorded.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -190,15 +223,16 @@ class Agent(ABC):
         """
         header, tensors, replay = checkpoint.load(path, cls.algorithm, env)
         config = checkpoint.make_config(cls.config_class, header.config, path)
-        agent = cls.create(env, config, seed=header.seed, device=device)
+        agent = cls(env, config, seed=header.seed, device=select_device(device))
         agent.num_steps, agent.num_updates = header.num_steps, header.num_updates
         agent.num_episodes = header.num_episodes
         for name, state in header.generators.items():
             set_generator_state(agent.generators[name], state)
         agent.load_tensors({name: torch.from_numpy(x) for name, x in tensors.items()})
-        agent.loop.load_state(header.episode)
-        if replay is not None and agent.replay is not None:
-            agent.replay.load_state(replay)
+        if agent.num_envs == header.num_envs:
+            agent.loop.load_state(header.episode)
+            if replay is not None and agent.replay is not None:
+                agent.replay.load_state(replay)
         return agent
 
     def tensors(self) -> dict[str, Tensor]:
@@ -224,9 +258,20 @@ class Agent(ABC):
         for name, optimizer in self.optimizers.items():
             _load_optimizer(optimizer, groups.get(name, {}))
 
-    @abstractmethod
     def metrics(self) -> dict[str, float]:
         """Return what a log wants to know besides losses and returns, such as `charts/epsilon`."""
+        return {}
+
+    def to_batch(self, obs: NDArray[Any]) -> Tensor:
+        """Return observations on the agent's device, shape [B, ...].
+
+        Raises:
+            ValueError: If they are no batch of the environment's observations.
+        """
+        shape = self.observation_space.shape
+        if obs.shape[1:] != shape:
+            raise ValueError(f"obs must be a batch of shape (B, *{shape}), got {obs.shape}")
+        return torch.as_tensor(obs, device=self.device)
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:

@@ -15,8 +15,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
+
+from mario_rl_agents.envs import Env, VecEnv, single_spaces
 
 FORMAT = "mario-rl-checkpoint"
 FORMAT_VERSION = 1
@@ -48,12 +51,13 @@ class CheckpointHeader:
     env_kwargs: dict[str, Any]
     observation_space: str
     action_space: str
+    num_envs: int  # sub-environments
     seed: int
     num_steps: int  # environment steps
     num_updates: int  # gradient steps
     num_episodes: int
     generators: dict[str, Any]  # name -> state of a numpy bit generator
-    episode: dict[str, Any]  # how to go on in the environment: OffPolicyLoop.state
+    episode: dict[str, Any]  # how to go on in the environment: Loop.state
     replay: ReplayFile | None = None
 
 
@@ -72,13 +76,15 @@ def describe_space(space: gym.Space[Any]) -> str:
     return str(space)
 
 
-def describe_env(env: gym.Env[Any, Any]) -> dict[str, Any]:
+def describe_env(env: Env | VecEnv) -> dict[str, Any]:
     """Return the fields of a header that tell of the environment."""
+    observation_space, action_space = single_spaces(env)
     return {
         "env_id": None if env.spec is None else env.spec.id,
         "env_kwargs": {} if env.spec is None else dict(env.spec.kwargs),
-        "observation_space": describe_space(env.observation_space),
-        "action_space": describe_space(env.action_space),
+        "observation_space": describe_space(observation_space),
+        "action_space": describe_space(action_space),
+        "num_envs": env.num_envs if isinstance(env, VectorEnv) else 1,
     }
 
 
@@ -135,7 +141,7 @@ def read_header(path: str | os.PathLike[str]) -> CheckpointHeader:
         return _parse_header(Path(path), file.metadata())
 
 
-def load(path: str | os.PathLike[str], algorithm: str, env: gym.Env[Any, Any]) -> Checkpoint:
+def load(path: str | os.PathLike[str], algorithm: str, env: Env | VecEnv) -> Checkpoint:
     """Read a checkpoint and check that it is whole and fits.
 
     Args:
@@ -154,10 +160,10 @@ def load(path: str | os.PathLike[str], algorithm: str, env: gym.Env[Any, Any]) -
             f"{path} holds an agent of algorithm {header.algorithm!r}, not {algorithm!r}: "
             "load it with the class of that algorithm"
         )
-    _check_space(
-        path, "observation", header.observation_space, describe_space(env.observation_space)
-    )
-    _check_space(path, "action", header.action_space, describe_space(env.action_space))
+    description = describe_env(env)
+    for name in ("observation", "action"):
+        saved = getattr(header, f"{name}_space")
+        _check_space(path, name, saved, description[f"{name}_space"])
     tensors = _read(path)
     if header.replay is None:
         return Checkpoint(header, tensors, None)

@@ -1,162 +1,272 @@
-"""Lanes: the environments that an on-policy agent steps side by side."""
+"""Environments as agents step them: the one maker of them, and one view of all kinds.
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+Training loops step a `gymnasium.vector.VectorEnv`. A single environment is taken as one of one
+sub-environment.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import SyncVectorEnv, VectorEnv
+from gymnasium.envs.registration import load_env_creator
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-# Ids that come with a vector environment of their own, whose lanes can be reset one by one.
-_NATIVE_PREFIX: Final = "MarioRL-"
+from mario_rl_agents.errors import ObservationError
+
+Env = gym.Env[Any, Any]
+VecEnv = VectorEnv[Any, Any, Any]
+
+_BULLET: Final = "BulletEnv-"  # in every id of PyBullet's environments
+_MODES: Final = "autoreset_mode"  # the keyword of a vector environment that lets its maker choose
 
 
-class LaneStep(NamedTuple):
-    """What one step of N lanes returned. The next call writes over its arrays."""
+def make_env(env_id: str, kwargs: Mapping[str, Any], *, render_mode: str | None = None) -> Env:
+    """Return `gymnasium.make` of an id, with PyBullet's environments registered where it is one.
 
-    obs: NDArray[Any]  # [N, ...]
-    reward: NDArray[np.float64]  # [N]
-    terminated: NDArray[np.bool_]  # [N]
-    truncated: NDArray[np.bool_]  # [N]
-    infos: dict[int, dict[str, Any]]  # by lane, where an episode ended
-
-
-class Lanes(ABC):
-    """N environments of one kind. A lane whose episode has ended has to be reset."""
-
-    num_envs: int
-
-    @abstractmethod
-    def reset(self, seeds: dict[int, int | None]) -> NDArray[Any]:
-        """Begin an episode in each lane that `seeds` names; return all observations, [N, ...]."""
-
-    @abstractmethod
-    def step(self, actions: NDArray[Any]) -> LaneStep:
-        """Take a step in every lane."""
-
-    @abstractmethod
-    def generators(self) -> Sequence[np.random.Generator]:
-        """Return the generators that the lanes draw from."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Close the environments that were made for these lanes."""
-
-
-class SingleLanes(Lanes):
-    """Single environments, one after the other. One lane costs little more than its environment."""
-
-    def __init__(self, envs: Sequence[gym.Env[Any, Any]]) -> None:
-        """Take environments with the same spaces."""
-        space = envs[0].observation_space
-        self.num_envs = len(envs)
-        self._envs = envs
-        self._obs: NDArray[Any] = np.zeros((len(envs), *(space.shape or ())), space.dtype)
-        self._reward = np.zeros(len(envs))
-        self._terminated, self._truncated = np.zeros((2, len(envs)), np.bool_)
-
-    def reset(self, seeds: dict[int, int | None]) -> NDArray[Any]:
-        """Begin episodes."""
-        for lane, seed in seeds.items():
-            self._obs[lane], _ = self._envs[lane].reset(seed=seed)
-        return self._obs
-
-    def step(self, actions: NDArray[Any]) -> LaneStep:
-        """Take a step in every lane."""
-        infos = {}
-        for lane, env in enumerate(self._envs):
-            obs, reward, terminated, truncated, info = env.step(actions[lane])
-            self._obs[lane], self._reward[lane] = obs, reward
-            self._terminated[lane], self._truncated[lane] = terminated, truncated
-            if terminated or truncated:
-                infos[lane] = info
-        return LaneStep(self._obs, self._reward, self._terminated, self._truncated, infos)
-
-    def generators(self) -> Sequence[np.random.Generator]:
-        """Return the environments' generators."""
-        return [env.unwrapped.np_random for env in self._envs]
-
-    def close(self) -> None:
-        """Close all but a single one, which is the user's."""
-        if len(self._envs) > 1:
-            for env in self._envs:
-                env.close()
-
-
-class VectorLanes(Lanes):
-    """The lanes of a vector environment that leaves resets to us (autoreset mode "Disabled")."""
-
-    def __init__(self, envs: VectorEnv[Any, Any, Any]) -> None:
-        """Take a vector environment whose `np_random` are the lanes' generators."""
-        self.num_envs = envs.num_envs
-        self._envs = envs
-
-    def reset(self, seeds: dict[int, int | None]) -> NDArray[Any]:
-        """Begin episodes."""
-        mask = np.zeros(self.num_envs, np.bool_)
-        mask[list(seeds)] = True
-        obs, _ = self._envs.reset(
-            seed=[seeds.get(lane) for lane in range(self.num_envs)],  # type: ignore[arg-type]
-            options=None if mask.all() else {"reset_mask": mask},
-        )
-        return np.asarray(obs)
-
-    def step(self, actions: NDArray[Any]) -> LaneStep:
-        """Take a step in every lane."""
-        obs, reward, terminated, truncated, info = self._envs.step(actions)
-        ended = np.flatnonzero(terminated | truncated).tolist()
-        infos = {lane: _info_of(info, lane) for lane in ended}
-        return LaneStep(obs, reward, terminated, truncated, infos)
-
-    def generators(self) -> Sequence[np.random.Generator]:
-        """Return the lanes' generators."""
-        generators: tuple[np.random.Generator, ...] = self._envs.np_random  # type: ignore[assignment]
-        return generators
-
-    def close(self) -> None:
-        """Close the vector environment."""
-        self._envs.close()
-
-
-def make_lanes(env: gym.Env[Any, Any], num_envs: int) -> Lanes:
-    """Return lanes like `env`: itself if one is enough, else new ones made from its spec.
+    Args:
+        env_id: A Gymnasium id.
+        kwargs: Keywords of `gymnasium.make`.
+        render_mode: Of the environment.
 
     Raises:
-        ValueError: If several are asked for, and `env` does not know how it was made.
+        gymnasium.error.Error: There is no such id, or it refuses the keywords.
+        ImportError: It is one of PyBullet's and that is not installed.
     """
-    if num_envs == 1:
-        return SingleLanes([env])
-    spec = env.spec
-    if spec is None:
-        raise ValueError(
-            f"num_envs = {num_envs} needs an environment made by gymnasium.make, which can be made "
-            f"again; {env} was not: register it, or use num_envs = 1"
+    _register(env_id)
+    return gym.make(env_id, render_mode=render_mode, **kwargs)
+
+
+def make_vec_env(env_id: str, num_envs: int, kwargs: Mapping[str, Any]) -> VecEnv:
+    """Return a vector environment whose sub-environments are those that `make_env` makes.
+
+    An id that comes with a vector environment of its own is made by that where it lets its maker
+    choose how episodes are reset. All others are stepped one after the other.
+
+    Args:
+        env_id: A Gymnasium id.
+        num_envs: Sub-environments, N.
+        kwargs: Keywords of `gymnasium.make`.
+
+    Raises:
+        ValueError: `num_envs` is below 1.
+        gymnasium.error.Error: There is no such id, or it refuses the keywords.
+        ImportError: It is one of PyBullet's and that is not installed.
+    """
+    if num_envs < 1:
+        raise ValueError(f"num_envs must be a whole number >= 1, got {num_envs!r}")
+    _register(env_id)
+    spec = gym.spec(env_id)
+    if num_envs > 1 and _resets_as_told(spec):
+        limit = {"max_episode_steps": spec.max_episode_steps}
+        envs = gym.make_vec(
+            env_id, num_envs, autoreset_mode=AutoresetMode.DISABLED, **{**limit, **kwargs}
         )
-    blind = {"render_mode": None} if "render_mode" in spec.kwargs else {}
-    if spec.id.startswith(_NATIVE_PREFIX):
-        keywords = {**spec.kwargs, **blind, "max_episode_steps": spec.max_episode_steps}
-        with gym.make(spec.id, **keywords) as bare:
-            # The user's own wrappers would be missing.
-            is_bare = bare.spec and bare.spec.additional_wrappers == spec.additional_wrappers
-        if is_bare:
-            envs = gym.make_vec(
-                spec.id, num_envs, autoreset_mode="Disabled", copy=False, **keywords
-            )
-            if not isinstance(envs, SyncVectorEnv):
-                return VectorLanes(envs)
-            envs.close()  # the native core is not built: single ones do the same for less
-    return SingleLanes([gym.make(spec, **blind) for _ in range(num_envs)])
+        if not isinstance(envs, SyncVectorEnv):
+            return envs
+        envs.close()  # it has no faster way on this machine
+    return SequentialVectorEnv([make_env(env_id, kwargs) for _ in range(num_envs)])
 
 
-def _info_of(infos: dict[str, Any], lane: int) -> dict[str, Any]:
-    """Return one lane's part of what a vector environment tells."""
+def as_vector_env(env: Env | VecEnv) -> VecEnv:
+    """Return a vector environment that training can step: itself, or a single one as one of one.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: It resets sub-environments in a way that training cannot follow.
+    """
+    if isinstance(env, gym.Env):
+        return SequentialVectorEnv([env])
+    if not isinstance(env, VectorEnv):
+        raise TypeError(
+            f"training takes a gymnasium.Env or a gymnasium.vector.VectorEnv, got {env!r}"
+        )
+    if autoreset_mode(env) is AutoresetMode.NEXT_STEP and not _takes_reset_mask(env):
+        raise ValueError(
+            f"{env} resets sub-environments at the next step, which takes no action there: make it "
+            "with autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP or DISABLED"
+        )
+    return env
+
+
+def single_spaces(env: Env | VecEnv) -> tuple[gym.Space[Any], gym.Space[Any]]:
+    """Return the spaces of the observations and actions of one sub-environment."""
+    if isinstance(env, VectorEnv):
+        return env.single_observation_space, env.single_action_space
+    return env.observation_space, env.action_space
+
+
+def autoreset_mode(envs: VecEnv) -> AutoresetMode:
+    """Return when a vector environment resets its sub-environments."""
+    return AutoresetMode(envs.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
+
+
+def generators_of(envs: VecEnv) -> Sequence[np.random.Generator] | None:
+    """Return the generator of each sub-environment; None where they cannot be reached."""
+    if isinstance(envs, SequentialVectorEnv):
+        return [env.unwrapped.np_random for env in envs.envs]
+    if isinstance(envs.unwrapped, AsyncVectorEnv):
+        return None  # copies of those in other processes
+    generators: Any = envs.np_random  # a tuple of them in Gymnasium's own, whatever its type says
+    if isinstance(generators, tuple | list) and len(generators) == envs.num_envs:
+        return generators
+    return None
+
+
+def reset_some(envs: VecEnv, seeds: Mapping[int, int | None]) -> NDArray[Any]:
+    """Begin an episode in some sub-environments; return the observations of all, [N, ...].
+
+    Args:
+        envs: A vector environment; the first reset is of all.
+        seeds: By sub-environment, what seeds its generator; None leaves that as it is.
+    """
+    mask = np.zeros(envs.num_envs, np.bool_)
+    mask[list(seeds)] = True
+    options = None if mask.all() else {"reset_mask": mask}
+    seed: Any = [seeds.get(index) for index in range(envs.num_envs)]
+    obs, _ = envs.reset(seed=seed, options=options)
+    return np.asarray(obs)
+
+
+def read_end(infos: Mapping[Any, Any], index: int) -> tuple[dict[str, Any], NDArray[Any] | None]:
+    """Return the last info of an episode that a step ended in a sub-environment.
+
+    Args:
+        infos: What the step of the vector environment returned.
+        index: Of the sub-environment.
+
+    Returns:
+        The info, and the last observation if the sub-environment has been reset since.
+    """
+    if index in infos:  # of SequentialVectorEnv
+        return infos[index], None
+    if "final_obs" in infos:
+        return _info_of(infos["final_info"], index), infos["final_obs"][index]
+    return _info_of(infos, index), None
+
+
+def _info_of(infos: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """Return one sub-environment's part of the infos of a vector environment."""
     info: dict[str, Any] = {}
     for key, value in infos.items():
         if isinstance(value, dict):
-            info[key] = _info_of(value, lane)
+            info[key] = _info_of(value, index)
         elif not key.startswith("_"):
-            entry = value[lane]
+            entry = value[index]
             info[key] = entry.item() if isinstance(entry, np.generic) else entry
     return info
+
+
+class SequentialVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
+    """Environments stepped one after the other, which are reset as they are told to.
+
+    Unlike those of `gymnasium.vector.SyncVectorEnv` its infos are those of ended episodes alone, a
+    dict by the number of the sub-environment, and observations are copied once: one environment
+    costs little more than itself. An array of observations is written over by the second call after
+    the one that returned it.
+    """
+
+    def __init__(self, envs: Sequence[Env]) -> None:
+        """Take environments with the same spaces; `close` closes them.
+
+        Raises:
+            ValueError: Their observations are no arrays.
+        """
+        self.envs = tuple(envs)
+        space = self.envs[0].observation_space
+        if space.shape is None or space.dtype is None:
+            raise ValueError(
+                f"agents need observations that are one array, the environment has {space}: wrap "
+                "it in gymnasium.wrappers.FlattenObservation"
+            )
+        self.num_envs = len(self.envs)
+        self.spec = self.envs[0].spec
+        self.render_mode = self.envs[0].render_mode
+        self.metadata = {**self.envs[0].metadata, "autoreset_mode": AutoresetMode.DISABLED}
+        self.single_observation_space = self.envs[0].observation_space
+        self.single_action_space = self.envs[0].action_space
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        shape = (self.num_envs, *space.shape)
+        self._obs, self._other_obs = (np.zeros(shape, space.dtype) for _ in range(2))
+
+    def reset(
+        self, *, seed: Any = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Begin an episode in every sub-environment, or in those of `options["reset_mask"]`."""
+        seeds = seed if isinstance(seed, Sequence) else [seed] * self.num_envs
+        mask = None if options is None else options.get("reset_mask")
+        for index, env in enumerate(self.envs):
+            if mask is None or mask[index]:
+                shown, _ = env.reset(seed=seeds[index])
+                self._obs[index] = self._checked(shown)
+        return self._obs, {}
+
+    def step(
+        self, actions: NDArray[Any]
+    ) -> tuple[
+        NDArray[Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
+    ]:
+        """Take a step in every sub-environment."""
+        obs = self._other_obs
+        reward = np.zeros(self.num_envs)
+        terminated, truncated = np.zeros((2, self.num_envs), np.bool_)
+        infos: dict[Any, Any] = {}
+        for index, env in enumerate(self.envs):
+            shown, reward[index], is_over, is_cut, info = env.step(actions[index])
+            obs[index] = self._checked(shown)
+            if is_over or is_cut:
+                terminated[index], truncated[index] = is_over, is_cut
+                infos[index] = info
+        self._obs, self._other_obs = obs, self._obs
+        return obs, reward, terminated, truncated, infos
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close the sub-environments."""
+        for env in self.envs:
+            env.close()
+
+    def _checked(self, obs: Any) -> NDArray[Any]:
+        """Return an observation as an array that loses nothing in the one that it is copied to."""
+        array = np.asarray(obs)
+        expected = self._obs
+        fits = array.dtype == expected.dtype or np.can_cast(
+            array.dtype, expected.dtype, "same_kind"
+        )
+        if array.shape != expected.shape[1:] or not fits:
+            raise ObservationError(
+                f"an observation must have shape {expected.shape[1:]} and dtype {expected.dtype}, "
+                f"as the environment's observation_space says; got {array.shape} and {array.dtype}"
+            )
+        return array
+
+
+def _register(env_id: str) -> None:
+    if _BULLET in env_id and env_id not in gym.registry:
+        try:
+            import pybullet_envs_gymnasium  # noqa: F401  registers its environments
+        except ImportError as error:
+            raise ImportError(
+                f'{env_id} needs PyBullet: run `pip install "mario-rl-envs[bullet]"` on Python '
+                "3.11, the last that it has wheels for"
+            ) from error
+
+
+def _resets_as_told(spec: gym.envs.registration.EnvSpec) -> bool:
+    """Return whether an id has a vector environment whose autoreset mode can be chosen."""
+    creator: Any = spec.vector_entry_point
+    if isinstance(creator, str):
+        creator = load_env_creator(creator)
+    return creator is not None and _MODES in inspect.signature(creator).parameters
+
+
+def _takes_reset_mask(envs: VecEnv) -> bool:
+    """Return whether sub-environments can be reset by a mask before they reset themselves."""
+    return isinstance(envs.unwrapped, SyncVectorEnv | AsyncVectorEnv) or bool(
+        envs.metadata.get("takes_reset_mask")
+    )

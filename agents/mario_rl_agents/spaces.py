@@ -41,39 +41,36 @@ def is_continuous(space: gym.Space[Any]) -> bool:
     )
 
 
-def num_discrete_actions(algorithm: str, env: gym.Env[Any, Any]) -> int:
-    """Return the number of actions of an environment with Discrete ones.
+def num_discrete_actions(algorithm: str, space: gym.Space[Any]) -> int:
+    """Return the number of actions of a discrete space.
 
     Raises:
         ValueError: If its actions are others; the message names the algorithms that handle those.
     """
-    space = env.action_space
     if not is_discrete(space):
         raise _refusal(algorithm, space)
     assert isinstance(space, gym.spaces.Discrete)
     return int(space.n)
 
 
-def box_actions(algorithm: str, env: gym.Env[Any, Any]) -> gym.spaces.Box:
-    """Return the space of an environment with continuous actions, shape [A].
+def box_actions(algorithm: str, space: gym.Space[Any]) -> gym.spaces.Box:
+    """Return a space of continuous actions, shape [A].
 
     Raises:
         ValueError: If its actions are others; the message names the algorithms that handle those.
     """
-    space = env.action_space
     if not is_continuous(space):
         raise _refusal(algorithm, space)
     assert isinstance(space, gym.spaces.Box)
     return space
 
 
-def check_actions(algorithm: str, env: gym.Env[Any, Any]) -> None:
-    """Check that an algorithm of several kinds of action can choose an environment's.
+def check_actions(algorithm: str, space: gym.Space[Any]) -> None:
+    """Check that an algorithm of several kinds of action can choose from a space.
 
     Raises:
         ValueError: If not; the message names the algorithms that can.
     """
-    space = env.action_space
     if not is_discrete(space) and not is_continuous(space):
         raise _refusal(algorithm, space)
 

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mario_rl_agents.agent import Step
+from mario_rl_agents.algorithms.policy import PolicyAgent
 from mario_rl_agents.checks import read_losses
 from mario_rl_agents.config import check
-from mario_rl_agents.loops.on_policy import OnPolicyAgent, OnPolicyLoop, Transition
+from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.distributions import make_distribution
 from mario_rl_agents.networks.encoders import MLP, is_image, make_encoder
@@ -33,7 +34,6 @@ class ActorCriticConfig:
         ValueError: If a value is out of range; the message names it and what is accepted.
     """
 
-    num_envs: int = 1  # lanes that are stepped side by side: transitions in a gradient step
     learning_rate: float = 1e-5  # of Adam
     gamma: float = 0.99  # discount per environment step
     hidden_sizes: tuple[int, ...] = (1024, 512)  # units of the trunk, for vectors
@@ -45,7 +45,7 @@ class ActorCriticConfig:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        for name in ("num_envs", "schedule_steps"):
+        for name in ("schedule_steps",):
             value = getattr(self, name)
             check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
         check("learning_rate", self.learning_rate, self.learning_rate > 0, "a number > 0")
@@ -66,7 +66,7 @@ class ActorCriticConfig:
         return Constant(self.learning_rate)
 
 
-class ActorCritic(OnPolicyAgent):
+class ActorCritic(PolicyAgent):
     """A policy and a value on one trunk, for discrete and continuous actions.
 
     Both heads are rows of the network's last layer: the distribution's parameters first, V(s) last.
@@ -77,12 +77,12 @@ class ActorCritic(OnPolicyAgent):
     config: ActorCriticConfig
 
     def __init__(
-        self, env: gym.Env[Any, Any], config: ActorCriticConfig, *, seed: int, device: torch.device
+        self, env: Env | VecEnv, config: ActorCriticConfig, *, seed: int, device: torch.device
     ) -> None:
         """Build an untrained agent; `create` is the usual way in."""
         super().__init__(env, config, seed=seed, device=device, generators=("exploration",))
-        space = env.observation_space
-        self.distribution = make_distribution(self.algorithm, env)
+        space = self.observation_space
+        self.distribution = make_distribution(self.algorithm, self.action_space)
         hidden_sizes = () if is_image(space) else config.hidden_sizes
         with torch_seed(seed):
             encoder, num_features = make_encoder(space)
@@ -95,7 +95,6 @@ class ActorCritic(OnPolicyAgent):
         self.optimizer = Adam(parameters, config.learning_rate)
         self.optimizers = {"optimizer": self.optimizer}
         self._learning_rate = config.make_learning_rate()
-        self.loop = OnPolicyLoop(env, config.num_envs, seed)
         self._heads = torch.empty(0)  # [N, P + 1], of the observation acted on, with its graph
         self._action: NDArray[Any] = np.empty(0)  # [N, ...]
 
@@ -104,37 +103,30 @@ class ActorCritic(OnPolicyAgent):
         heads: Tensor = self.network(obs)  # [B, P + 1]
         return heads[:, :-1]
 
-    def choose(self, obs: NDArray[Any]) -> NDArray[Any]:
-        """Draw an action for each lane, and keep what it was drawn from for the gradient."""
-        # A copy: the graph keeps it for the gradient, while the step writes s' over its memory.
-        self._heads = self.network(torch.tensor(obs, device=self.device))  # [N, P + 1]
+    def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
+        """Return the likeliest actions, or drawn ones; what those were drawn from is kept."""
+        if greedy:
+            return super().act(obs, greedy=True)
+        self._heads = self.network(self.to_batch(obs))  # [N, P + 1]
         outputs = self._heads.numpy(force=True)[:, :-1]  # [N, P]
         self._action = self.distribution.draw(outputs, self.generators["exploration"])
         return self.distribution.to_env(self._action)
 
-    def learn_from(self, transition: Transition) -> Iterator[dict[str, float]]:
-        """Take a gradient step on this one step of all lanes."""
+    def observe(self, step: Step) -> Iterator[dict[str, float]]:
+        """Take a gradient step on this one step of all sub-environments."""
         action = torch.from_numpy(self._action).to(self.device)
-        yield self.update(self._heads, action, self.td_target(transition))
+        yield self.update(self._heads, action, self.td_target(step))
 
-    def forget(self) -> None:
-        """Drop nothing: no step outlives its update."""
-
-    def td_target(self, transition: Transition) -> Tensor:
+    def td_target(self, step: Step) -> Tensor:
         """Return r + gamma (1 - terminated) V(s'), shape [N].
 
         A truncated episode goes on unseen: there s' is its true final observation, not the first
         of the next one.
         """
-        next_obs = transition.obs
-        if transition.final_obs:
-            next_obs = next_obs.copy()
-            for lane, final_obs in transition.final_obs.items():
-                next_obs[lane] = final_obs
         with torch.no_grad():
-            next_heads: Tensor = self.network(torch.as_tensor(next_obs, device=self.device))
-        goes_on = torch.from_numpy(~transition.terminated).to(self.device)  # [N]
-        reward = torch.from_numpy(transition.reward).to(next_heads)  # [N]
+            next_heads: Tensor = self.network(self.to_batch(step.next_obs))
+        goes_on = torch.from_numpy(~step.terminated).to(self.device)  # [N]
+        reward = torch.from_numpy(step.reward).to(next_heads)  # [N]
         return reward + self.config.gamma * next_heads[:, -1] * goes_on
 
     def loss(

@@ -5,21 +5,19 @@ actor, learns to name the best one: it climbs the critic's slope.
 """
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mario_rl_agents.agent import Agent, Callback
+from mario_rl_agents.algorithms.off_policy import OffPolicyAgent, replay_settings
 from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
 from mario_rl_agents.checks import read_losses
 from mario_rl_agents.config import check
-from mario_rl_agents.loops.off_policy import OffPolicyLoop, replay_settings
+from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.compiling import compile_loss
 from mario_rl_agents.networks.critics import ActionScale, Critics, soft_update
@@ -74,22 +72,21 @@ class DDPGConfig:
         check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
 
 
-class DDPG(Agent):
+class DDPG(OffPolicyAgent):
     """Actor-critic agent for continuous actions, with a deterministic actor."""
 
     algorithm: ClassVar[str] = "ddpg"
     config_class: ClassVar[type[Any]] = DDPGConfig
     config: DDPGConfig
-    replay: ReplayBuffer
-    loop: OffPolicyLoop
 
     def __init__(
-        self, env: gym.Env[Any, Any], config: DDPGConfig, *, seed: int, device: torch.device
+        self, env: Env | VecEnv, config: DDPGConfig, *, seed: int, device: torch.device
     ) -> None:
         """Build an untrained agent; `create` is the usual way in."""
         generators = ("exploration", "replay")
         super().__init__(env, config, seed=seed, device=device, generators=generators)
-        space, actions = env.observation_space, box_actions(self.algorithm, env)
+        space = self.observation_space
+        actions = box_actions(self.algorithm, self.action_space)
         self.num_actions = actions.shape[0]
         self.scale = ActionScale(actions).to(device)
         with torch_seed(seed):
@@ -118,18 +115,13 @@ class DDPG(Agent):
         self._sources = [*self._actor_parameters, *self.critic.parameters()]
         self._targets = [*self.actor_target.parameters(), *self.critic_target.parameters()]
         self.replay = ReplayBuffer(
-            **replay_settings(config, space),
+            **replay_settings(config, space, self.num_envs),
             action_shape=actions.shape,
             action_dtype=np.float32,
         )
-        self.loop = OffPolicyLoop(env, self.replay, config, self.generators["replay"], seed)
         if config.compile:
             self.critic_loss = compile_loss(self.critic_loss, device)  # type: ignore[method-assign]
             self.actor_loss = compile_loss(self.actor_loss, device)  # type: ignore[method-assign]
-
-    def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
-        """Take `total_steps` more environment steps and learn from them."""
-        self.loop.run(self, self.update, total_steps, callbacks)
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the actor's actions, or noisy ones, within the environment's bounds, [B, A]."""

@@ -21,4 +21,4 @@ class DoubleDQN(DQN):
         """Return r + gamma (1 - terminated) Q_target(s', argmax_a Q(s', a)), shape [B]."""
         next_action = self.q(batch.next_obs).argmax(dim=1, keepdim=True)  # [B, 1]
         next_q: Tensor = self.q_target(batch.next_obs).gather(1, next_action).squeeze(1)  # [B]
-        return self.backup(batch, next_q)
+        return self.bootstrap_target(batch, next_q)

@@ -1,23 +1,21 @@
 """DQN: deep Q-learning with replay and a target network (Mnih et al. 2015)."""
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mario_rl_agents.agent import Agent, Callback
+from mario_rl_agents.algorithms.off_policy import OffPolicyAgent, replay_settings
 from mario_rl_agents.buffers.prioritized import PrioritizedReplay
 from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
 from mario_rl_agents.checks import read_losses
 from mario_rl_agents.config import check
-from mario_rl_agents.loops.off_policy import OffPolicyLoop, replay_settings
+from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.compiling import compile_loss
 from mario_rl_agents.networks.dueling import make_dueling_network
@@ -130,23 +128,21 @@ _CHOICES = {
 }
 
 
-class DQN(Agent):
+class DQN(OffPolicyAgent):
     """Deep Q-network agent for discrete actions."""
 
     algorithm: ClassVar[str] = "dqn"
     config_class: ClassVar[type[Any]] = DQNConfig
     config: DQNConfig
-    replay: ReplayBuffer
-    loop: OffPolicyLoop
 
     def __init__(
-        self, env: gym.Env[Any, Any], config: DQNConfig, *, seed: int, device: torch.device
+        self, env: Env | VecEnv, config: DQNConfig, *, seed: int, device: torch.device
     ) -> None:
         """Build an untrained agent; `create` is the usual way in."""
         generators = ("exploration", "replay")
         super().__init__(env, config, seed=seed, device=device, generators=generators)
-        space = env.observation_space
-        self.num_actions = num_discrete_actions(self.algorithm, env)
+        space = self.observation_space
+        self.num_actions = num_discrete_actions(self.algorithm, self.action_space)
         make = make_dueling_network if config.dueling else make_network
         with torch_seed(seed):
             self.q: nn.Module = make(space, self.num_actions, config.hidden_sizes)
@@ -161,7 +157,6 @@ class DQN(Agent):
         self._learning_rate = config.make_learning_rate()
         self._epsilon = config.make_epsilon()
         self._beta = Linear(config.priority_beta_start, 1.0, config.priority_beta_steps)
-        self.loop = OffPolicyLoop(env, self.replay, config, self.generators["replay"], seed)
         if config.compile:
             self.loss = compile_loss(self.loss, device)  # type: ignore[method-assign]
 
@@ -180,10 +175,6 @@ class DQN(Agent):
         """The exponent of the importance weights of prioritized replay."""
         return self._beta(self.num_steps)
 
-    def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
-        """Take `total_steps` more environment steps and learn from them."""
-        self.loop.run(self, self.update, total_steps, callbacks)
-
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[np.int64]:
         """Return the best actions, or ones that explore, shape [B]."""
         if greedy:
@@ -200,20 +191,17 @@ class DQN(Agent):
 
     def action_values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
         """Return Q(s, a) for every action, shape [B, A]."""
-        shape = self.env.observation_space.shape
-        if obs.shape[1:] != shape:
-            raise ValueError(f"obs must be a batch of shape (B, *{shape}), got {obs.shape}")
         with torch.inference_mode():
-            q = self.q(torch.as_tensor(obs, device=self.device))  # [B, A]
+            q = self.q(self.to_batch(obs))  # [B, A]
         values: NDArray[np.float32] = q.numpy(force=True)
         return values
 
     def td_target(self, batch: Batch) -> Tensor:
         """Return r + gamma (1 - terminated) max_a Q_target(s', a), shape [B] (Mnih et al. 2015)."""
         next_q: Tensor = self.q_target(batch.next_obs).amax(dim=1)  # [B]
-        return self.backup(batch, next_q)
+        return self.bootstrap_target(batch, next_q)
 
-    def backup(self, batch: Batch, next_q: Tensor) -> Tensor:
+    def bootstrap_target(self, batch: Batch, next_q: Tensor) -> Tensor:
         """Return r + gamma (1 - terminated) Q(s', a'), shape [B].
 
         With n-step returns r is the discounted sum of k rewards, s' comes k steps later and gamma^k
@@ -233,9 +221,9 @@ class DQN(Agent):
             target = self.td_target(batch)  # [B]
         q = self.q(batch.obs).gather(1, batch.action.unsqueeze(1)).squeeze(1)  # [B]
         loss = F.smooth_l1_loss if self.config.loss == "huber" else F.mse_loss
-        if batch.ratio is None:
+        if batch.importance_weight is None:
             return loss(q, target), q, target
-        weight = batch.ratio**self.beta  # [B]
+        weight = batch.importance_weight**self.beta  # [B]
         weighted = weight / weight.max() * loss(q, target, reduction="none")  # [B]
         return weighted.mean(), q, target
 
@@ -260,9 +248,9 @@ class DQN(Agent):
         if self.num_updates % self.config.target_update_period == 0:
             with torch.no_grad():
                 torch._foreach_lerp_(self._target_weights, self._weights, self.config.tau)
-        if batch.number is not None and isinstance(self.replay, PrioritizedReplay):
+        if batch.indices is not None and isinstance(self.replay, PrioritizedReplay):
             td_error = (target - q.detach()).numpy(force=True)  # [B]
-            self.replay.set_priorities(batch.number.numpy(), td_error)
+            self.replay.set_priorities(batch.indices.numpy(), td_error)
         return losses
 
     def metrics(self) -> dict[str, float]:
@@ -278,7 +266,7 @@ class DQN(Agent):
 
     def _make_replay(self) -> ReplayBuffer:
         config = self.config
-        settings = replay_settings(config, self.env.observation_space)
+        settings = replay_settings(config, self.observation_space, self.num_envs)
         settings |= {"num_return_steps": config.num_return_steps, "gamma": config.gamma}
         if config.prioritized:
             return PrioritizedReplay(**settings, alpha=config.priority_alpha)

@@ -16,7 +16,6 @@ docs/naive_q.md shows what each is worth.
 """
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
@@ -27,11 +26,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mario_rl_agents.agent import Agent, Callback
+from mario_rl_agents.algorithms.off_policy import OffPolicyAgent
 from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
 from mario_rl_agents.checks import read_losses
 from mario_rl_agents.config import check
-from mario_rl_agents.loops.off_policy import OffPolicyLoop
+from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.encoders import is_image, make_network
 from mario_rl_agents.schedules import Linear
@@ -127,23 +126,21 @@ def ladder(config: NaiveQConfig | None = None) -> dict[str, NaiveQConfig]:
     return rungs
 
 
-class NaiveQ(Agent):
+class NaiveQ(OffPolicyAgent):
     """Naive Q-learning for discrete actions, mended as far as its configuration says."""
 
     algorithm: ClassVar[str] = "naive_q"
     config_class: ClassVar[type[Any]] = NaiveQConfig
     config: NaiveQConfig
-    replay: ReplayBuffer
-    loop: OffPolicyLoop
 
     def __init__(
-        self, env: gym.Env[Any, Any], config: NaiveQConfig, *, seed: int, device: torch.device
+        self, env: Env | VecEnv, config: NaiveQConfig, *, seed: int, device: torch.device
     ) -> None:
         """Build an untrained agent; `create` is the usual way in."""
         generators = ("exploration", "replay")
         super().__init__(env, config, seed=seed, device=device, generators=generators)
-        space = env.observation_space
-        self.num_actions = num_discrete_actions(self.algorithm, env)
+        space = self.observation_space
+        self.num_actions = num_discrete_actions(self.algorithm, self.action_space)
         with torch_seed(seed):
             self.q: nn.Module = make_network(space, self.num_actions, config.hidden_sizes)
         self.q.to(device)
@@ -158,9 +155,10 @@ class NaiveQ(Agent):
         assert isinstance(space, gym.spaces.Box)  # make_network accepts nothing else
         # A memory of one transition is none: what is drawn from it is always the last step.
         self.replay = ReplayBuffer(
-            config.replay_capacity if config.replay else 1,
+            config.replay_capacity if config.replay else self.num_envs,
             space.shape,
             space.dtype,
+            num_envs=self.num_envs,
             stack=space.shape[0] if is_image(space) and config.replay else 1,
         )
         last_rate = 0.0 if config.learning_rate_schedule == "linear" else config.learning_rate
@@ -168,16 +166,11 @@ class NaiveQ(Agent):
         self._learning_rate = Linear(*rates)
         decay = (config.epsilon_start, config.epsilon_end, config.epsilon_decay_steps)
         self._epsilon = Linear(*decay)
-        self.loop = OffPolicyLoop(env, self.replay, config, self.generators["replay"], seed)
 
     @property
     def epsilon(self) -> float:
         """The probability of a random action at the next step."""
         return self._epsilon(self.num_steps) if self.config.explore else 0.0
-
-    def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
-        """Take `total_steps` more environment steps and learn from them."""
-        self.loop.run(self, self.update, total_steps, callbacks)
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[np.int64]:
         """Return the best actions, or what the exploration makes of them, shape [B]."""

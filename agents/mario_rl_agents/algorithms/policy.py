@@ -44,10 +44,7 @@ class PolicyAgent(Agent):
         return self.distribution.probabilities(self._outputs(obs))
 
     def _outputs(self, obs: NDArray[Any]) -> NDArray[Any]:
-        shape = self.env.observation_space.shape
-        if obs.shape[1:] != shape:
-            raise ValueError(f"obs must be a batch of shape (B, *{shape}), got {obs.shape}")
         with torch.inference_mode():
-            outputs = self.policy_outputs(torch.as_tensor(obs, device=self.device))  # [B, P]
+            outputs = self.policy_outputs(self.to_batch(obs))  # [B, P]
         numbers: NDArray[Any] = outputs.numpy(force=True)
         return numbers

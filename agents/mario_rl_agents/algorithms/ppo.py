@@ -3,7 +3,7 @@
 Schulman et al. 2017, "Proximal policy optimization algorithms".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mario_rl_agents.buffers.rollout import Rollout, generalized_advantages
+from mario_rl_agents.agent import Step
+from mario_rl_agents.algorithms.policy import PolicyAgent
+from mario_rl_agents.buffers.rollout import Rollout, compute_gae
 from mario_rl_agents.checks import read_losses
 from mario_rl_agents.config import check
-from mario_rl_agents.loops.on_policy import OnPolicyAgent, OnPolicyLoop, Transition
+from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.compiling import compile_loss
 from mario_rl_agents.networks.distributions import make_distribution
@@ -37,8 +39,7 @@ class PPOConfig:
         ValueError: If a value is out of range; the message names it and what is accepted.
     """
 
-    num_envs: int = 1  # lanes that are stepped side by side
-    rollout_steps: int = 20  # environment steps of each lane between updates
+    rollout_steps: int = 20  # environment steps of each sub-environment between updates
     num_epochs: int = 4  # times that each rollout is learned from
     batch_size: int = 5  # transitions in a gradient step
     learning_rate: float = 3e-4  # of Adam
@@ -61,7 +62,7 @@ class PPOConfig:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        whole = ("num_envs", "rollout_steps", "num_epochs", "batch_size", "schedule_steps")
+        whole = ("rollout_steps", "num_epochs", "batch_size", "schedule_steps")
         for name in whole:
             value = getattr(self, name)
             check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
@@ -79,10 +80,8 @@ class PPOConfig:
             check(name, getattr(self, name), getattr(self, name) in kinds, f"one of {kinds}")
         sizes = self.hidden_sizes
         check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
-        size, limit = self.batch_size, self.num_envs * self.rollout_steps
-        what = f"a divisor of num_envs * rollout_steps = {limit}"
-        check("batch_size", size, limit % size == 0, what)
         if self.normalize_advantages:
+            size = self.batch_size
             check("batch_size", size, size >= 2, ">= 2 to normalize advantages")
 
     def make_schedule(self, kind: str, start: float) -> Schedule:
@@ -101,7 +100,15 @@ class PPOBatch(NamedTuple):
     value_target: Tensor  # [B]: advantage + value
 
 
-class PPO(OnPolicyAgent):
+class Acted(NamedTuple):
+    """What the actions of N sub-environments were drawn from."""
+
+    features: NDArray[np.float32]  # [N, F], the output of the encoder
+    outputs: NDArray[np.float32]  # [N, P], the parameters of the distribution
+    action: NDArray[Any]  # [N, ...], on the scale of the distribution
+
+
+class PPO(PolicyAgent):
     """Proximal policy optimization with a clipped ratio, for discrete and continuous actions.
 
     Vectors go to separate networks, an actor and a critic. Images go to a shared convolutional
@@ -114,18 +121,18 @@ class PPO(OnPolicyAgent):
     config: PPOConfig
 
     def __init__(
-        self, env: gym.Env[Any, Any], config: PPOConfig, *, seed: int, device: torch.device
+        self, env: Env | VecEnv, config: PPOConfig, *, seed: int, device: torch.device
     ) -> None:
         """Build an untrained agent; `create` is the usual way in."""
         generators = ("exploration", "batches")
         super().__init__(env, config, seed=seed, device=device, generators=generators)
-        space = env.observation_space
+        space = self.observation_space
         if config.normalize_observations and is_image(space):
             raise ValueError(
                 "normalize_observations is for vectors, the environment has images: they are "
                 "divided by 255; leave it False"
             )
-        self.distribution = make_distribution(self.algorithm, env)
+        self.distribution = make_distribution(self.algorithm, self.action_space)
         hidden_sizes = () if is_image(space) else config.hidden_sizes
         with torch_seed(seed):
             self.encoder, num_features = make_encoder(space)
@@ -150,12 +157,12 @@ class PPO(OnPolicyAgent):
             config.learning_rate_schedule, config.learning_rate
         )
         self._clip_range = config.make_schedule(config.clip_schedule, config.clip_range)
-        self.reward_normalizer = RewardNormalizer(config.num_envs, config.gamma)
+        self.reward_normalizer = RewardNormalizer(self.num_envs, config.gamma)
         if config.normalize_rewards:
             self.networks["reward_normalizer"] = self.reward_normalizer
         self.rollout = Rollout(
             config.rollout_steps,
-            config.num_envs,
+            self.num_envs,
             obs_shape=space.shape,
             obs_dtype=space.dtype,
             num_features=num_features,
@@ -164,7 +171,7 @@ class PPO(OnPolicyAgent):
             action_dtype=self.distribution.action_dtype,
         )
         self.replay = self.rollout  # what a checkpoint saves beside it
-        self.loop = OnPolicyLoop(env, config.num_envs, seed)
+        self._acted: Acted | None = None
         if config.compile:
             self.loss = compile_loss(self.loss, device)  # type: ignore[method-assign]
 
@@ -173,26 +180,34 @@ class PPO(OnPolicyAgent):
         outputs: Tensor = self.actor(self.encode(obs))
         return outputs
 
-    def choose(self, obs: NDArray[Any]) -> NDArray[Any]:
-        """Draw an action for each lane, and record what it was drawn from."""
+    def check_envs(self) -> None:
+        """Check that rollouts of all sub-environments can be cut into batches.
+
+        Raises:
+            ValueError: If they cannot.
+        """
+        size, rollout = self.config.batch_size, self.num_envs * self.config.rollout_steps
+        what = f"a divisor of num_envs * rollout_steps = {rollout}"
+        check("batch_size", size, rollout % size == 0, what)
+
+    def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
+        """Return the likeliest actions, or drawn ones; what those were drawn from is kept."""
+        if greedy:
+            return super().act(obs, greedy=True)
         with torch.inference_mode():
-            features = self.encode(torch.as_tensor(obs, device=self.device))  # [N, F]
-            outputs = self.actor(features).numpy(force=True)  # [N, P]
+            features = self.encode(self.to_batch(obs))  # [B, F]
+            outputs = self.actor(features).numpy(force=True)  # [B, P]
         action = self.distribution.draw(outputs, self.generators["exploration"])
-        self.rollout.begin_step(obs, features.numpy(force=True), outputs, action)
+        self._acted = Acted(features.numpy(force=True), outputs, action)
         return self.distribution.to_env(action)
 
-    def learn_from(self, transition: Transition) -> Iterator[dict[str, float]]:
-        """Record what followed; once the rollout is full, learn from it, batch by batch."""
-        reward, terminated, truncated, obs, final_obs = transition
-        self.rollout.end_step(reward, terminated, truncated, final_obs)
-        if self.rollout.is_full:
-            yield from self._improve(self.assess(obs))
-            if self.config.normalize_observations:
-                self.normalizer.update(torch.from_numpy(self.rollout.obs).flatten(0, 1))
-            self.rollout.clear()
+    def observe(self, step: Step) -> Iterable[dict[str, float]]:
+        """Record a step; once the rollout is full, iterating learns from it, batch by batch."""
+        assert self._acted is not None, "observe follows on act(obs, greedy=False)"
+        self.rollout.add(step, *self._acted)
+        return self._learn_from_rollout(step.next_obs) if self.rollout.is_full else ()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Drop the rollout in progress."""
         self.rollout.clear()
 
@@ -210,11 +225,11 @@ class PPO(OnPolicyAgent):
         numbers: NDArray[np.float32] = value.numpy(force=True)
         return numbers
 
-    def assess(self, last_obs: NDArray[Any]) -> PPOBatch:
+    def compute_advantages(self, last_obs: NDArray[Any]) -> PPOBatch:
         """Return the whole rollout with values and advantages, as one batch of T N transitions.
 
         Args:
-            last_obs: What each lane shows after the last step, shape [N, ...].
+            last_obs: What the last step led to, shape [N, ...].
         """
         rollout, config = self.rollout, self.config
         to_torch = self._to_torch
@@ -231,7 +246,7 @@ class PPO(OnPolicyAgent):
         reward = rollout.reward
         if config.normalize_rewards:
             reward = self.reward_normalizer(reward, rollout.terminated | rollout.truncated)
-        advantage = generalized_advantages(
+        advantage = compute_gae(
             reward,
             value,
             next_value,
@@ -323,7 +338,7 @@ class PPO(OnPolicyAgent):
         """How far the ratio is rewarded to move from 1, at this step of the schedule."""
         return self._clip_range(self.num_steps)
 
-    def _improve(self, rollout: PPOBatch) -> Iterator[dict[str, float]]:
+    def update_epochs(self, rollout: PPOBatch) -> Iterator[dict[str, float]]:
         """Learn from a rollout: all of it in each epoch, in another order."""
         config = self.config
         self.optimizer.param_groups[0]["lr"] = self.learning_rate
@@ -336,6 +351,12 @@ class PPO(OnPolicyAgent):
                 yield losses
                 if config.target_kl is not None and losses["charts/approx_kl"] > config.target_kl:
                     return
+
+    def _learn_from_rollout(self, last_obs: NDArray[Any]) -> Iterator[dict[str, float]]:
+        yield from self.update_epochs(self.compute_advantages(last_obs))
+        if self.config.normalize_observations:
+            self.normalizer.update(torch.from_numpy(self.rollout.obs).flatten(0, 1))
+        self.rollout.clear()
 
     def _to_torch(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self.device)

@@ -1,6 +1,6 @@
 """Uniformly random actions: the score that every algorithm is measured against."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,34 +10,13 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from mario_rl_agents.agent import Agent, Callback
-from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
-from mario_rl_agents.loops.off_policy import OffPolicyLoop
+from mario_rl_agents.agent import Agent, Step
+from mario_rl_agents.envs import Env, VecEnv
 
 
 @dataclass(frozen=True)
 class RandomConfig:
-    """There is nothing to set; the loop is told never to ask for a gradient step."""
-
-    @property
-    def batch_size(self) -> int:
-        """Transitions in a gradient step, of which there is none."""
-        return 1
-
-    @property
-    def learning_starts(self) -> int:
-        """Transitions in memory before the first gradient step: more than it holds."""
-        return 2
-
-    @property
-    def update_period(self) -> int:
-        """Environment steps for each gradient step."""
-        return 1
-
-    @property
-    def overlap(self) -> bool:
-        """Whether the environment steps during a gradient step."""
-        return False
+    """There is nothing to set."""
 
 
 class RandomAgent(Agent):
@@ -45,44 +24,21 @@ class RandomAgent(Agent):
 
     algorithm: ClassVar[str] = "random"
     config_class: ClassVar[type[Any]] = RandomConfig
-    config: RandomConfig
-    replay: ReplayBuffer
-    loop: OffPolicyLoop
 
     def __init__(
-        self, env: gym.Env[Any, Any], config: RandomConfig, *, seed: int, device: torch.device
+        self, env: Env | VecEnv, config: RandomConfig, *, seed: int, device: torch.device
     ) -> None:
         """Build the agent; `create` is the usual way in."""
         super().__init__(env, config, seed=seed, device=device, generators=("actions",))
-        observations, actions = env.observation_space, env.action_space
-        if not _is_finite(actions):
+        if not _is_finite(self.action_space):
             raise ValueError(
                 f"random needs actions Discrete, MultiDiscrete, MultiBinary or a bounded Box, the "
-                f"environment has {actions}: wrap the environment"
+                f"environment has {self.action_space}: wrap the environment"
             )
-        if observations.shape is None or observations.dtype is None:
-            raise ValueError(
-                f"random needs observations that are one array, the environment has "
-                f"{observations}: wrap it in gymnasium.wrappers.FlattenObservation"
-            )
-        assert actions.shape is not None
-        assert actions.dtype is not None
-        self.replay = ReplayBuffer(
-            1,
-            observations.shape,
-            observations.dtype,
-            action_shape=actions.shape,
-            action_dtype=actions.dtype,
-        )
-        self.loop = OffPolicyLoop(env, self.replay, config, self.generators["actions"], seed)
-
-    def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
-        """Take `total_steps` more environment steps."""
-        self.loop.run(self, self.update, total_steps, callbacks)
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return one random action for each observation, `greedy` or not, shape [B, ...]."""
-        space, generator = self.env.action_space, self.generators["actions"]
+        space, generator = self.action_space, self.generators["actions"]
         assert space.shape is not None
         shape = (len(obs), *space.shape)  # [B, ...]
         actions: NDArray[Any]
@@ -100,13 +56,9 @@ class RandomAgent(Agent):
                 actions = generator.integers(space.low, space.high, size=shape, endpoint=True)
         return actions.astype(space.dtype)
 
-    def update(self, batch: Batch) -> dict[str, float]:
-        """Return no losses: there is nothing to learn."""
-        return {}
-
-    def metrics(self) -> dict[str, float]:
-        """Return nothing."""
-        return {}
+    def observe(self, step: Step) -> Iterable[dict[str, float]]:
+        """Learn nothing."""
+        return ()
 
 
 def _is_finite(space: gym.Space[Any]) -> bool:

@@ -106,44 +106,60 @@ class PrioritizedReplay(ReplayBuffer):
         self._alpha, self._epsilon = alpha, epsilon
         self._tree = SumTree(self.capacity)
         self._highest = 1.0  # priority so far
-        self._first_in_tree = self._end_of_tree = 0  # transitions that have their priority there
+        # Transitions of each ring that have their priority there.
+        self._first_in_tree, self._end_of_tree = [0] * self.num_envs, 0
 
-    def set_priorities(self, number: NDArray[np.int64], td_error: NDArray[Any]) -> None:
-        """Give transitions the priority of their new TD errors, shape [B] both."""
+    def set_priorities(self, indices: NDArray[np.int64], td_error: NDArray[Any]) -> None:
+        """Give transitions the priority of their new TD errors, shape [B] both.
+
+        Args:
+            indices: Of a batch; those that the memory has lost since are left out.
+            td_error: In the unit of Q.
+        """
         self._catch_up()
-        kept = number >= self._oldest  # [B], the others are gone
+        number, ring = np.divmod(indices, self.num_envs)  # [B]
+        kept = number >= np.array(self._oldest)[ring]  # [B], the others are gone
         priorities = (np.abs(td_error[kept]) + self._epsilon) ** self._alpha
-        self._tree[number[kept] % self.capacity] = priorities
+        self._tree[ring[kept] * self._ring_size + number[kept] % self._ring_size] = priorities
         self._highest = max(self._highest, float(priorities.max(initial=0.0)))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return everything that matters as arrays; see `ReplayBuffer.state`."""
         self._catch_up()
-        priorities = self._tree[: min(self._newest, self.capacity)]
-        highest = np.array(self._highest)
-        return {**super().state(), "priorities": priorities, "highest_priority": highest}
+        priorities = self._tree[: self.capacity].reshape(self.num_envs, -1)
+        return {
+            **super().state(),
+            "priorities": priorities[:, : min(self._newest, self._ring_size)],
+            "highest_priority": np.array(self._highest),
+        }
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned; see `ReplayBuffer.load_state`."""
         super().load_state(state)
         self._highest = float(state["highest_priority"])
-        self._first_in_tree, self._end_of_tree = self._oldest, self._newest
+        self._first_in_tree, self._end_of_tree = list(self._oldest), self._newest
         self._tree = SumTree(self.capacity)
-        self._tree[np.arange(len(state["priorities"]))] = state["priorities"]
+        slots = np.arange(self.capacity).reshape(self.num_envs, -1)
+        self._tree[slots[:, : state["priorities"].shape[1]].ravel()] = state["priorities"].ravel()
 
     def _draw(self, batch_size: int, generator: np.random.Generator) -> NDArray[np.int64]:
         """Draw from each of `batch_size` equal parts of all priorities (Schaul et al., B.2.1)."""
         self._catch_up()
         parts = (np.arange(batch_size) + generator.random(batch_size)) / batch_size  # [B]
-        slots = self._tree.find(parts * self._tree.total)  # [B]
-        return self._oldest + (slots - self._oldest) % self.capacity
+        return self._tree.find(parts * self._tree.total)  # [B]
 
-    def _gather(self, numbers: NDArray[np.int64]) -> Batch:
-        """Return the transitions of these numbers, with what tells of their priorities."""
-        priorities = self._tree[numbers % self.capacity]  # [B]
-        ratio = (self._tree.total / len(self) / priorities).astype(np.float32)
-        batch = super()._gather(numbers)
-        return batch._replace(number=torch.from_numpy(numbers), ratio=torch.from_numpy(ratio))
+    def _gather(self, slots: NDArray[np.int64]) -> Batch:
+        """Return the transitions in these slots, with what tells of their priorities."""
+        priorities = self._tree[slots]  # [B]
+        weight = (self._tree.total / len(self) / priorities).astype(np.float32)
+        ring, place = np.divmod(slots, self._ring_size)  # [B]
+        oldest = np.array(self._oldest)[ring]  # [B]
+        number = oldest + (place - oldest) % self._ring_size  # [B]
+        indices = number * self.num_envs + ring  # [B]
+        batch = super()._gather(slots)
+        return batch._replace(
+            indices=torch.from_numpy(indices), importance_weight=torch.from_numpy(weight)
+        )
 
     def _catch_up(self) -> None:
         """Take from the tree what the memory has lost, and enter what is new.
@@ -152,8 +168,10 @@ class PrioritizedReplay(ReplayBuffer):
         """
         if self._end_of_tree == self._newest and self._first_in_tree == self._oldest:
             return
-        lost = np.arange(self._first_in_tree, min(self._oldest, self._end_of_tree))
-        new = np.arange(max(self._end_of_tree, self._oldest), self._newest)
-        self._tree[lost % self.capacity] = 0.0
-        self._tree[new % self.capacity] = self._highest  # may take the place of a lost one
-        self._first_in_tree, self._end_of_tree = self._oldest, self._newest
+        for ring, oldest in enumerate(self._oldest):
+            start, size = ring * self._ring_size, self._ring_size
+            lost = np.arange(self._first_in_tree[ring], min(oldest, self._end_of_tree))
+            new = np.arange(max(self._end_of_tree, oldest), self._newest)
+            self._tree[start + lost % size] = 0.0
+            self._tree[start + new % size] = self._highest  # may take the place of a lost one
+        self._first_in_tree, self._end_of_tree = list(self._oldest), self._newest

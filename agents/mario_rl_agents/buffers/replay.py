@@ -11,6 +11,10 @@ Rows and transitions are counted from the beginning and never restart; they are 
 size of their ring only when an array is touched. The transitions whose frames are all still there
 are therefore always one range [oldest, newest), which makes uniform sampling one call without
 rejection.
+
+Each of N sub-environments has a ring of its own, so that its frames lie in order. All rings get a
+transition at a time: they have the same newest one, but not the same oldest, since episodes of
+another length take another number of rows.
 """
 
 import math
@@ -27,9 +31,7 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
-
-class ObservationError(ValueError):
-    """An environment's observation is not what the memory was made for; the message says why."""
+from mario_rl_agents.errors import ObservationError
 
 
 class Batch(NamedTuple):
@@ -44,8 +46,8 @@ class Batch(NamedTuple):
     # Of n-step returns alone: gamma^k, where the reward sums k steps and next_obs is k steps on.
     discount: Tensor | None = None  # [B], float32
     # Of prioritized replay alone: which transition it is, and 1 / (N P(i)).
-    number: Tensor | None = None  # [B], int64
-    ratio: Tensor | None = None  # [B], float32
+    indices: Tensor | None = None  # [B], int64
+    importance_weight: Tensor | None = None  # [B], float32
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on `device`; itself when it is there already."""
@@ -59,7 +61,8 @@ class ReplayBuffer:
 
     Frames need `capacity * 1.05` rows, since the last observation of every episode takes a row
     without being a transition: `capacity` transitions fit when episodes last 20 steps or more on
-    average, somewhat fewer otherwise.
+    average, somewhat fewer otherwise. An episode that begins with a stack of different frames takes
+    a row for each of them.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class ReplayBuffer:
         obs_shape: tuple[int, ...],
         obs_dtype: DTypeLike,
         *,
+        num_envs: int = 1,
         stack: int = 1,
         directory: str | os.PathLike[str] | None = None,
         action_shape: tuple[int, ...] = (),
@@ -78,12 +82,12 @@ class ReplayBuffer:
         """Allocate an empty memory.
 
         Args:
-            capacity: Transitions to hold.
+            capacity: Transitions to hold; each sub-environment gets an equal part.
             obs_shape: Shape of one observation; with `stack` > 1 its first axis is the stack,
                 oldest frame first.
             obs_dtype: Observations are stored in this type (uint8 for images).
-            stack: Frames in an observation, which slide by one each step and repeat the first
-                frame after a reset, as `FrameStackObservation` has them; 1 stores them whole.
+            num_envs: Sub-environments, N.
+            stack: Frames in an observation, which slide by one each step; 1 stores them whole.
             directory: Where to map the frames to a file, which goes away with the buffer; None
                 keeps them in RAM.
             action_shape: Shape of one action; () for discrete ones.
@@ -93,116 +97,114 @@ class ReplayBuffer:
             gamma: Discount of those rewards, per environment step.
 
         Raises:
-            ValueError: If `capacity`, `stack` or `num_return_steps` is below 1, or `stack` does not
-                fit `obs_shape`.
+            ValueError: If `capacity` is below `num_envs`, `stack` or `num_return_steps` below 1, or
+                `stack` does not fit `obs_shape`.
             OSError: If the file does not fit on the disk.
         """
-        if capacity < 1:
-            raise ValueError(f"capacity must be at least 1 transition, got {capacity}")
+        if capacity < num_envs:
+            raise ValueError(
+                f"capacity must be at least 1 transition for each of {num_envs} "
+                f"sub-environment{'s'[: num_envs > 1]}, got {capacity}"
+            )
         if stack < 1 or (stack > 1 and obs_shape[:1] != (stack,)):
             raise ValueError(
                 f"stack must be 1 or the first axis of observations {obs_shape}, got {stack}"
             )
         if num_return_steps < 1:
             raise ValueError(f"num_return_steps must be at least 1, got {num_return_steps}")
-        self.capacity = capacity
+        self.capacity = capacity // num_envs * num_envs
+        self.num_envs = num_envs
         self.stack = stack
         self.num_return_steps = num_return_steps
         self.obs_shape = obs_shape
+        self.obs_dtype = np.dtype(obs_dtype)
         frame_shape = obs_shape[1:] if stack > 1 else obs_shape
-        # Besides: frames before the oldest transition, one after the newest, one just begun.
-        self._num_rows = capacity + capacity // 20 + stack + 1
-        shape = (self._num_rows, *frame_shape)
+        # Sizes of one ring. Besides: frames before the oldest transition, one after the newest, one
+        # just begun.
+        self._ring_size = capacity // num_envs
+        self._num_rows = self._ring_size + self._ring_size // 20 + stack + 1
+        shape = (num_envs * self._num_rows, *frame_shape)
         if directory is None:
-            self._frames: NDArray[Any] = np.zeros(shape, obs_dtype)
+            self._frames: NDArray[Any] = np.zeros(shape, obs_dtype)  # [N R, ...]
         else:
-            folder, self._frames = _map_frames(Path(directory), shape, np.dtype(obs_dtype))
+            folder, self._frames = _map_frames(Path(directory), shape, self.obs_dtype)
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
-        self._action: NDArray[Any] = np.zeros((capacity, *action_shape), action_dtype)
-        self._reward = np.zeros(capacity, np.float32)
-        self._terminated = np.zeros(capacity, np.bool_)
-        self._truncated = np.zeros(capacity, np.bool_)
-        self._row = np.zeros(capacity, np.int64)  # of the newest frame of obs
-        self._first_row = np.zeros(capacity, np.int64)  # of the oldest frame of obs
+        size = self.capacity  # rings one after the other: [N C, ...]
+        self._action: NDArray[Any] = np.zeros((size, *action_shape), action_dtype)
+        self._reward = np.zeros(size, np.float32)
+        self._terminated = np.zeros(size, np.bool_)
+        self._truncated = np.zeros(size, np.bool_)
+        self._row = np.zeros(size, np.int64)  # of the newest frame of obs, in its ring
+        self._first_row = np.zeros(size, np.int64)  # of the oldest frame of obs, in its ring
 
-        self._next_row = 0  # rows ever written
-        self._oldest = 0  # first transition that can be sampled
-        self._newest = 0  # transitions ever written
-        self._episode_row: int | None = None  # first row of the episode being recorded
-        self._obs = np.zeros(obs_shape, obs_dtype)  # the last observation of that episode
+        self._newest = 0  # transitions ever written to each ring
+        self._oldest = [0] * num_envs  # first transition that can be sampled
+        self._next_row = [0] * num_envs  # rows ever written
+        self._episode_row = [-1] * num_envs  # first row of the episode being recorded; -1: none is
         # Positions of the frames of obs, then one more for next_obs, relative to the row of obs.
         self._offsets = np.arange(1 - stack, 2)  # [K + 1]
-        self._ahead = np.arange(num_return_steps)  # [N]
+        self._ahead = np.arange(num_return_steps)  # [M]
         self._powers = np.float32(gamma) ** np.arange(num_return_steps + 1, dtype=np.float32)
         self._sampled: _Sampled | None = None
 
     def __len__(self) -> int:
         """Return the number of transitions that can be sampled."""
-        return self._newest - self._oldest
+        return self.num_envs * self._newest - sum(self._oldest)
 
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays, in RAM or mapped."""
-        arrays = (self._frames, self._action, self._reward, self._terminated, self._truncated)
-        return sum(array.nbytes for array in (*arrays, self._row, self._first_row, self._obs))
-
-    def begin_episode(self, obs: NDArray[Any]) -> None:
-        """Record the observation that a reset returned.
-
-        Raises:
-            ObservationError: If it has another shape or dtype, or is not `stack` times one frame.
-        """
-        self._check_array(obs)
-        if self.stack > 1 and not (obs[1:] == obs[0]).all():
-            raise ObservationError(
-                f"the first observation of an episode must repeat one frame {self.stack} times, "
-                'as FrameStackObservation(padding_type="reset") does; store others whole (stack=1, '
-                "DQNConfig.frame_stack=False)"
-            )
-        self._episode_row = self._next_row
-        self._write_frame(obs)
+        return self._frames.nbytes + sum(array.nbytes for array in self._transitions().values())
 
     def add(
         self,
-        action: int | np.integer[Any] | NDArray[Any],
-        reward: float,
-        terminated: bool,
-        truncated: bool,
+        obs: NDArray[Any],
+        action: NDArray[Any],
+        reward: NDArray[Any],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
         next_obs: NDArray[Any],
     ) -> None:
-        """Record one step of the episode that `begin_episode` opened.
+        """Record one step of all sub-environments.
+
+        Args:
+            obs: What the actions were chosen for, shape [N, ...]: in the middle of an episode, the
+                `next_obs` of the step before.
+            action: Shape [N, ...].
+            reward: Shape [N].
+            terminated: Whether the episode terminated there, shape [N].
+            truncated: Whether it was cut off there, shape [N].
+            next_obs: What came of them, shape [N, ...]; where an episode ended, the true last one.
 
         Raises:
-            ObservationError: If `next_obs` has another shape or dtype, or does not slide by one
-                frame.
-            RuntimeError: If no episode is open.
+            ObservationError: If observations have another shape or dtype, or those of an episode do
+                not follow on each other, or their stack does not slide by one frame; nothing is
+                recorded then.
         """
-        if self._episode_row is None:
-            raise RuntimeError(
-                "add() needs an open episode: call begin_episode(obs) after each reset"
-            )
-        self._check_array(next_obs)
-        if self.stack > 1 and not np.array_equal(next_obs[:-1], self._obs[1:]):
-            raise ObservationError(
-                "next_obs is not the observation before it moved on by one frame: its first "
-                f"{self.stack - 1} frames must be the last {self.stack - 1} of that one; store "
-                "others whole (stack=1, DQNConfig.frame_stack=False)"
-            )
-        if len(self) == self.capacity:
-            self._oldest += 1
-        row = self._next_row - 1
-        slot = self._newest % self.capacity
-        self._action[slot] = action
-        self._reward[slot] = reward
-        self._terminated[slot] = terminated
-        self._truncated[slot] = truncated
-        self._row[slot] = row
-        self._first_row[slot] = max(row - self.stack + 1, self._episode_row)
-        self._write_frame(next_obs)
+        self._check_follows(obs, next_obs)
+        ended = terminated | truncated
+        for ring in range(self.num_envs):
+            if self._episode_row[ring] < 0:
+                self._begin_episode(ring, obs[ring])
+            if self._newest - self._oldest[ring] == self._ring_size:
+                self._oldest[ring] += 1
+            row = self._next_row[ring] - 1
+            slot = ring * self._ring_size + self._newest % self._ring_size
+            self._action[slot] = action[ring]
+            self._reward[slot] = reward[ring]
+            self._terminated[slot] = terminated[ring]
+            self._truncated[slot] = truncated[ring]
+            self._row[slot] = row
+            self._first_row[slot] = max(row - self.stack + 1, self._episode_row[ring])
+            self._write_frame(ring, next_obs[ring, -1] if self.stack > 1 else next_obs[ring])
+            if ended[ring]:
+                self._episode_row[ring] = -1
         self._newest += 1
-        if terminated or truncated:
-            self._episode_row = None
+
+    def end_episodes(self) -> None:
+        """Note that no observation follows on those recorded so far."""
+        self._episode_row = [-1] * self.num_envs
 
     def sample(self, batch_size: int, generator: np.random.Generator) -> Batch:
         """Draw transitions uniformly, with replacement.
@@ -220,15 +222,21 @@ class ReplayBuffer:
         return self._gather(self._draw(batch_size, generator))
 
     def _draw(self, batch_size: int, generator: np.random.Generator) -> NDArray[np.int64]:
-        """Return the numbers of `batch_size` transitions, in [oldest, newest)."""
-        return generator.integers(self._oldest, self._newest, batch_size)
+        """Return the slots of `batch_size` transitions, shape [B]."""
+        size = self._ring_size
+        if self.num_envs == 1:
+            return generator.integers(self._oldest[0], self._newest, batch_size) % size
+        ends = np.cumsum([self._newest - oldest for oldest in self._oldest])  # [N]
+        places = generator.integers(0, ends[-1], batch_size)  # [B]
+        ring = np.searchsorted(ends, places, side="right")  # [B]
+        number = self._newest - (ends[ring] - places)  # [B]
+        return ring * size + number % size
 
-    def _gather(self, numbers: NDArray[np.int64]) -> Batch:
-        """Return the transitions of these numbers."""
-        if self._sampled is None or len(self._sampled.action) != len(numbers):
-            self._sampled = _Sampled.allocate(len(numbers), self)
+    def _gather(self, slots: NDArray[np.int64]) -> Batch:
+        """Return the transitions in these slots, shape [B]."""
+        if self._sampled is None or len(self._sampled.action) != len(slots):
+            self._sampled = _Sampled.allocate(len(slots), self)
         sampled = self._sampled
-        slots = numbers % self.capacity  # [B]
         # Any mode but "raise" lets take() write into `out` without a temporary copy.
         if self.num_return_steps == 1:
             last = slots  # [B]
@@ -250,18 +258,21 @@ class ReplayBuffer:
         rows = self._row[slots, None] + offsets
         np.maximum(rows, self._first_row[slots, None], out=rows)
         rows %= self._num_rows
+        if self.num_envs > 1:
+            rows += (slots // self._ring_size * self._num_rows)[:, None]
         return rows
 
     def _add_up(self, slots: NDArray[np.int64], sampled: "_Sampled") -> NDArray[np.int64]:
         """Write n-step returns into `sampled` and return the slots of their last transitions.
 
-        From step t on they are r_t + gamma r_t+1 + ... + gamma^(k-1) r_t+k-1, with k = N steps, or
+        From step t on they are r_t + gamma r_t+1 + ... + gamma^(k-1) r_t+k-1, with k = M steps, or
         as many as there are before the episode ends or the memory does. What follows the k-th step
-        is left to `next_obs`, discounted by gamma^k: also after a truncation, where k < N.
+        is left to `next_obs`, discounted by gamma^k: also after a truncation, where k < M.
         """
-        ahead = (slots[:, None] + self._ahead) % self.capacity  # [B, N]
-        # Rows rise by one within an episode, by two between episodes, and fall at the newest step.
-        inside = self._row[ahead] == self._row[slots, None] + self._ahead  # [B, N]
+        ring, place = np.divmod(slots[:, None], self._ring_size)  # [B, 1]
+        ahead = ring * self._ring_size + (place + self._ahead) % self._ring_size  # [B, M]
+        # Rows rise by one within an episode, by more between episodes, and fall at the newest step.
+        inside = self._row[ahead] == self._row[slots, None] + self._ahead  # [B, M]
         num_steps = np.count_nonzero(inside, axis=1)  # [B], k
         np.matmul(self._reward[ahead] * inside, self._powers[:-1], out=sampled.reward)
         assert sampled.discount is not None
@@ -270,36 +281,41 @@ class ReplayBuffer:
         return last
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return everything that matters as arrays, without copying the frames."""
-        num_rows = min(self._next_row, self._num_rows)
-        num_transitions = min(self._newest, self.capacity)
-        episode_row = -1 if self._episode_row is None else self._episode_row
-        sizes = [self.capacity, self.stack]
-        counters = [*sizes, self._next_row, self._oldest, self._newest, episode_row]
-        transitions = {name: array[:num_transitions] for name, array in self._transitions().items()}
-        frames = {"frames": self._frames[:num_rows], "obs": self._obs}
-        return {**transitions, **frames, "counters": np.array(counters, np.int64)}
+        """Return everything that matters as arrays, of one sub-environment without copying them."""
+        num_rows = min(max(self._next_row), self._num_rows)
+        num_transitions = min(self._newest, self._ring_size)
+        rings = {name: array[:, :num_transitions] for name, array in self._rings().items()}
+        counters = (self._oldest, self._next_row, self._episode_row)
+        return {
+            **rings,
+            "frames": self._frames.reshape(self.num_envs, self._num_rows, -1)[:, :num_rows],
+            "sizes": np.array([self._ring_size, self.stack, *self.obs_shape], np.int64),
+            "newest": np.array(self._newest, np.int64),
+            "counters": np.array(counters, np.int64),  # [3, N]
+        }
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned.
 
         Raises:
-            ValueError: If it comes from a memory of another capacity, stack, shape or dtype.
+            ValueError: If it comes from a memory of another capacity, number of sub-environments,
+                stack, shape or dtype.
         """
-        capacity, stack, next_row, oldest, newest, episode_row = state["counters"].tolist()
-        saved = (capacity, stack, state["obs"].shape, state["obs"].dtype)
-        expected = (self.capacity, self.stack, self.obs_shape, self._obs.dtype)
+        ring_size, stack, *shape = state["sizes"].tolist()
+        num_envs, dtype = state["counters"].shape[1], state["frames"].dtype
+        saved = (ring_size * num_envs, num_envs, stack, tuple(shape), dtype)
+        expected = (self.capacity, self.num_envs, self.stack, self.obs_shape, self.obs_dtype)
         if saved != expected:
             raise ValueError(
-                f"the saved replay memory has (capacity, stack, shape, dtype) {saved}, this one "
-                f"has {expected}"
+                "the saved replay memory has (capacity, num_envs, stack, shape, dtype) "
+                f"{saved}, this one has {expected}"
             )
-        for name, array in self._transitions().items():
-            array[: len(state[name])] = state[name]
-        self._frames[: len(state["frames"])] = state["frames"]
-        self._obs[...] = state["obs"]
-        self._next_row, self._oldest, self._newest = next_row, oldest, newest
-        self._episode_row = None if episode_row < 0 else episode_row
+        for name, array in self._rings().items():
+            array[:, : state[name].shape[1]] = state[name]
+        frames = self._frames.reshape(self.num_envs, self._num_rows, -1)
+        frames[:, : state["frames"].shape[1]] = state["frames"]
+        self._newest = int(state["newest"])
+        self._oldest, self._next_row, self._episode_row = state["counters"].tolist()
 
     def _transitions(self) -> dict[str, NDArray[Any]]:
         return {
@@ -311,23 +327,60 @@ class ReplayBuffer:
             "first_row": self._first_row,
         }
 
-    def _write_frame(self, obs: NDArray[Any]) -> None:
-        lost_row = self._next_row - self._num_rows
-        while (
-            self._oldest < self._newest
-            and self._first_row[self._oldest % self.capacity] <= lost_row
-        ):
-            self._oldest += 1
-        self._frames[self._next_row % self._num_rows] = obs[-1] if self.stack > 1 else obs
-        self._obs[...] = obs
-        self._next_row += 1
+    def _rings(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays of transitions by ring, each [N, C, ...]."""
+        return {
+            name: array.reshape(self.num_envs, self._ring_size, *array.shape[1:])
+            for name, array in self._transitions().items()
+        }
 
-    def _check_array(self, obs: NDArray[Any]) -> None:
-        if obs.shape != self.obs_shape or obs.dtype != self._obs.dtype:
+    def _begin_episode(self, ring: int, obs: NDArray[Any]) -> None:
+        """Write the observation that an episode begins with; a frame that it repeats, once."""
+        self._episode_row[ring] = self._next_row[ring]
+        if self.stack == 1:
+            self._write_frame(ring, obs)
+        elif (obs[1:] == obs[0]).all():
+            self._write_frame(ring, obs[0])
+        else:
+            for frame in obs:
+                self._write_frame(ring, frame)
+
+    def _write_frame(self, ring: int, frame: NDArray[Any]) -> None:
+        """Write a frame to the next row; transitions that lose theirs are forgotten."""
+        row = self._next_row[ring]
+        lost_row = row - self._num_rows
+        start, size = ring * self._ring_size, self._ring_size
+        while (
+            self._oldest[ring] < self._newest
+            and self._first_row[start + self._oldest[ring] % size] <= lost_row
+        ):
+            self._oldest[ring] += 1
+        self._frames[ring * self._num_rows + row % self._num_rows] = frame
+        self._next_row[ring] = row + 1
+
+    def _check_follows(self, obs: NDArray[Any], next_obs: NDArray[Any]) -> None:
+        expected = (self.num_envs, *self.obs_shape)
+        for name, array in (("obs", obs), ("next_obs", next_obs)):
+            if array.shape != expected or array.dtype != self.obs_dtype:
+                raise ObservationError(
+                    f"{name} must have shape {expected} and dtype {self.obs_dtype}, "
+                    f"got {array.shape} and {array.dtype}"
+                )
+        stack = self.stack
+        if stack > 1 and not np.array_equal(next_obs[:, :-1], obs[:, 1:]):
             raise ObservationError(
-                f"an observation must have shape {self.obs_shape} and dtype {self._obs.dtype}, "
-                f"got {obs.shape} and {obs.dtype}"
+                "next_obs is not the observation before it moved on by one frame: its first "
+                f"{stack - 1} frames must be the last {stack - 1} of that one; store "
+                "others whole (stack=1, DQNConfig.frame_stack=False)"
             )
+        for ring, episode_row in enumerate(self._episode_row):
+            row = ring * self._num_rows + (self._next_row[ring] - 1) % self._num_rows
+            newest = obs[ring, -1] if stack > 1 else obs[ring]
+            if episode_row >= 0 and not np.array_equal(self._frames[row], newest):
+                raise ObservationError(
+                    f"obs of sub-environment {ring} is not the next_obs of the step before: pass "
+                    "the steps of an episode in order, and call end_episodes() where one is left"
+                )
 
 
 class _Sampled(NamedTuple):
@@ -346,7 +399,7 @@ class _Sampled(NamedTuple):
         stack, one_step = replay.stack, replay.num_return_steps == 1
         frame_shape = replay.obs_shape[1:] if stack > 1 else replay.obs_shape
         num_frames = stack + 1 if one_step else 2 * stack
-        frames = np.empty((batch_size, num_frames, *frame_shape), replay._obs.dtype)
+        frames = np.empty((batch_size, num_frames, *frame_shape), replay.obs_dtype)
         obs, next_obs = frames[:, :stack], frames[:, -stack:]
         if stack == 1:
             obs, next_obs = frames[:, 0], frames[:, 1]

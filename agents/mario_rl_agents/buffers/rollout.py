@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from mario_rl_agents.loops.callbacks import Step
+
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 
-def generalized_advantages(
+def compute_gae(
     reward: Floats,
     value: Floats,
     next_value: Floats,
@@ -49,9 +51,7 @@ def generalized_advantages(
 
 
 class Rollout:
-    """The last T steps of N lanes, in arrays that are allocated once.
-
-    A step is recorded in two halves: `begin_step` before the environment moves, `end_step` after.
+    """The last T steps of N sub-environments, in arrays that are allocated once.
 
     Attributes:
         obs: What the agent saw, shape [T, N, ...].
@@ -61,7 +61,7 @@ class Rollout:
         reward: What it got, shape [T, N].
         terminated: Whether the episode ended there, shape [T, N].
         truncated: Whether it was cut off there, shape [T, N].
-        final_obs: By (step, lane), the true last observation of each episode that was truncated.
+        final_obs: By (step, sub-environment), the true last observation where truncated.
     """
 
     def __init__(
@@ -76,15 +76,15 @@ class Rollout:
         action_shape: tuple[int, ...],
         action_dtype: DTypeLike,
     ) -> None:
-        """Allocate room for `num_steps` steps of `num_envs` lanes."""
-        lanes = (num_steps, num_envs)
-        self.obs: NDArray[Any] = np.zeros((*lanes, *obs_shape), obs_dtype)
-        self.features = np.zeros((*lanes, num_features), np.float32)
-        self.outputs = np.zeros((*lanes, num_outputs), np.float32)
-        self.action: NDArray[Any] = np.zeros((*lanes, *action_shape), action_dtype)
-        self.reward = np.zeros(lanes, np.float32)
-        self.terminated = np.zeros(lanes, np.bool_)
-        self.truncated = np.zeros(lanes, np.bool_)
+        """Allocate room for `num_steps` steps of `num_envs` sub-environments."""
+        size = (num_steps, num_envs)
+        self.obs: NDArray[Any] = np.zeros((*size, *obs_shape), obs_dtype)
+        self.features = np.zeros((*size, num_features), np.float32)
+        self.outputs = np.zeros((*size, num_outputs), np.float32)
+        self.action: NDArray[Any] = np.zeros((*size, *action_shape), action_dtype)
+        self.reward = np.zeros(size, np.float32)
+        self.terminated = np.zeros(size, np.bool_)
+        self.truncated = np.zeros(size, np.bool_)
         self.final_obs: dict[tuple[int, int], NDArray[Any]] = {}
         self._num_steps = num_steps
         self._step = 0  # steps recorded
@@ -98,28 +98,22 @@ class Rollout:
         """Whether there is no room for another step."""
         return self._step == self._num_steps
 
-    def begin_step(
-        self, obs: NDArray[Any], features: Floats, outputs: Floats, action: NDArray[Any]
-    ) -> None:
-        """Record what the agent saw, and what it does about it; each of shape [N, ...]."""
-        self.obs[self._step] = obs
-        self.features[self._step] = features
-        self.outputs[self._step] = outputs
-        self.action[self._step] = action
+    def add(self, step: Step, features: Floats, outputs: Floats, action: NDArray[Any]) -> None:
+        """Record a step, and what its actions were drawn from.
 
-    def end_step(
-        self,
-        reward: NDArray[Any],
-        terminated: Bools,
-        truncated: Bools,
-        final_obs: Mapping[int, NDArray[Any]],
-    ) -> None:
-        """Record what came of it; arrays of shape [N], and last observations by lane."""
-        self.reward[self._step] = reward
-        self.terminated[self._step] = terminated
-        self.truncated[self._step] = truncated
-        for lane, obs in final_obs.items():
-            self.final_obs[self._step, lane] = obs
+        Args:
+            step: Of N sub-environments.
+            features: The output of the encoder for `step.obs`, shape [N, F].
+            outputs: The parameters of the distribution, shape [N, P].
+            action: What was drawn, on the scale of the distribution, shape [N, ...].
+        """
+        t = self._step
+        self.obs[t], self.features[t], self.outputs[t] = step.obs, features, outputs
+        self.action[t], self.reward[t] = action, step.reward
+        self.terminated[t], self.truncated[t] = step.terminated, step.truncated
+        for index in step.infos:
+            if not step.terminated[index]:
+                self.final_obs[t, index] = step.next_obs[index]
         self._step += 1
 
     def clear(self) -> None:
@@ -139,7 +133,7 @@ class Rollout:
         self._step = len(state["reward"])
         for name, array in self._arrays().items():
             array[: self._step] = state[name]
-        places = [(step, lane) for step, lane in state["final_places"].tolist()]
+        places = [(step, index) for step, index in state["final_places"].tolist()]
         self.final_obs = dict(zip(places, state["final_obs"], strict=True))
 
     def _arrays(self) -> dict[str, NDArray[Any]]:

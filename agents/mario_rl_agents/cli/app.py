@@ -186,8 +186,8 @@ def train(
     [bold]mario-rl train --resume runs/double_dqn-MarioRL-1-1-v0-seed0[/]
     """
     with one_line_errors():
-        from mario_rl_agents.buffers.replay import ObservationError
         from mario_rl_agents.cli import finishing, opening
+        from mario_rl_agents.errors import ObservationError
         from mario_rl_agents.reports.video import check_video_path
         from mario_rl_agents.runs.training import Outcome
         from mario_rl_agents.runs.training import train as run_training

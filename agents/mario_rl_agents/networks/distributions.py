@@ -111,13 +111,13 @@ class Gaussian(nn.Module):
 Distribution = Categorical | Gaussian
 
 
-def make_distribution(algorithm: str, env: gym.Env[Any, Any]) -> Distribution:
-    """Return the distribution that fits the actions of `env`.
+def make_distribution(algorithm: str, space: gym.Space[Any]) -> Distribution:
+    """Return the distribution that fits a space of actions.
 
     Raises:
         ValueError: If none does; the message names the algorithms that handle such actions.
     """
-    check_actions(algorithm, env)
-    if is_discrete(env.action_space):
-        return Categorical(num_discrete_actions(algorithm, env))
-    return Gaussian(box_actions(algorithm, env))
+    check_actions(algorithm, space)
+    if is_discrete(space):
+        return Categorical(num_discrete_actions(algorithm, space))
+    return Gaussian(box_actions(algorithm, space))

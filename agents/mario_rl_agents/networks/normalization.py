@@ -1,6 +1,6 @@
 """Running statistics that keep what a network sees, and what it has to predict, near size one."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -62,10 +62,17 @@ class RewardNormalizer(RunningMoments):
     returns: Tensor
 
     def __init__(self, num_envs: int, gamma: float) -> None:
-        """Follow the returns of `num_envs` lanes."""
+        """Follow the returns of `num_envs` sub-environments."""
         super().__init__(())
         self.register_buffer("returns", torch.zeros(num_envs, dtype=torch.float64))
         self._gamma = gamma
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Take over a state; one of another number of sub-environments begins new returns."""
+        name = f"{prefix}returns"
+        if name in state_dict and state_dict[name].shape != self.returns.shape:
+            state_dict[name] = torch.zeros_like(self.returns)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def forward(self, reward: NDArray[np.float32], ended: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Take in the rewards of a rollout and return them scaled, both [T, N].

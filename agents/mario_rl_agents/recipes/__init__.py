@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-import gymnasium as gym
-
 import mario_rl_envs  # noqa: F401  registers the environments of Mario
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.algorithms.a3c.a3c import A3C, A3CConfig
@@ -39,7 +37,6 @@ ALGORITHMS: Final[Mapping[str, type[Agent]]] = MappingProxyType(
 
 MARIO: Final = "MarioRL"  # stands for every id that begins with it
 ANY: Final = "*"  # stands for every other id
-_BULLET: Final = "BulletEnv-"  # in every id of PyBullet's environments
 
 
 @dataclass(frozen=True)
@@ -48,6 +45,7 @@ class Recipe:
 
     config: Any  # of the algorithm
     total_steps: int  # environment steps
+    num_envs: int = 1  # sub-environments
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)  # keywords of gym.make
     evaluation_epsilon: float = 0.0  # where 0, a greedy agent's episodes differ by themselves
 
@@ -332,7 +330,6 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
             (("actor_critic", "CartPole-v1", "default"), ("actor_critic", ANY, "default")),
             Recipe(
                 ActorCriticConfig(
-                    num_envs=64,
                     learning_rate=7e-4,
                     gamma=0.98,
                     hidden_sizes=(128, 128),
@@ -341,6 +338,7 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
                     learning_rate_schedule="linear",
                     schedule_steps=800_000,
                 ),
+                num_envs=64,
                 total_steps=800_000,
             ),
         ),
@@ -353,7 +351,6 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
         ),
         ("ppo", "CartPole-v1", "default"): Recipe(
             PPOConfig(
-                num_envs=8,
                 rollout_steps=128,
                 num_epochs=10,
                 batch_size=256,
@@ -363,11 +360,11 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
                 hidden_sizes=(64, 64),
                 learning_rate_schedule="linear",
             ),
+            num_envs=8,
             total_steps=100_000,
         ),
         ("ppo", ANY, "default"): Recipe(
             PPOConfig(
-                num_envs=8,
                 rollout_steps=256,
                 num_epochs=10,
                 batch_size=256,
@@ -375,12 +372,12 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
                 normalize_advantages=True,
                 hidden_sizes=(64, 64),
             ),
+            num_envs=8,
             total_steps=200_000,
         ),
         # RL Baselines3 Zoo's settings (Raffin 2020) with gradients clipped and in fewer steps.
         ("ppo", "LunarLander-v3", "default"): Recipe(
             PPOConfig(
-                num_envs=16,
                 rollout_steps=1024,
                 num_epochs=4,
                 batch_size=64,
@@ -391,13 +388,13 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
                 normalize_advantages=True,
                 hidden_sizes=(64, 64),
             ),
+            num_envs=16,
             total_steps=700_000,
         ),
         # The paper's settings for Atari (Schulman et al. 2017, table 5): 40 million frames. Rewards
         # are scaled instead of clipped. Not measured here.
         ("ppo", MARIO, "default"): Recipe(
             PPOConfig(
-                num_envs=8,
                 rollout_steps=128,
                 num_epochs=3,
                 batch_size=256,
@@ -412,6 +409,7 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
                 clip_schedule="linear",
                 schedule_steps=10_000_000,
             ),
+            num_envs=8,
             total_steps=10_000_000,
             evaluation_epsilon=_EVALUATION_EPSILON,
         ),
@@ -420,7 +418,6 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
         # with a convolution of 84 x 84 pixels, and the game becomes the larger part of it.
         ("ppo", MARIO, "demo"): Recipe(
             PPOConfig(
-                num_envs=16,
                 rollout_steps=128,
                 num_epochs=4,
                 batch_size=512,
@@ -432,6 +429,7 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
                 normalize_advantages=True,
                 normalize_rewards=True,
             ),
+            num_envs=16,
             total_steps=1_000_000,
             env_kwargs={"observation": "tiles"},
             evaluation_epsilon=_EVALUATION_EPSILON,
@@ -439,7 +437,6 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
         # As on CartPole, with smaller steps and a shorter horizon. Not measured here.
         ("actor_critic", MARIO, "default"): Recipe(
             ActorCriticConfig(
-                num_envs=16,
                 learning_rate=1e-4,
                 gamma=0.9,
                 entropy_coefficient=0.01,
@@ -447,6 +444,7 @@ _ON_POLICY_RECIPES: Final[Mapping[tuple[str, str, str], Recipe]] = MappingProxyT
                 learning_rate_schedule="linear",
                 schedule_steps=2_000_000,
             ),
+            num_envs=16,
             total_steps=2_000_000,
             evaluation_epsilon=_EVALUATION_EPSILON,
         ),
@@ -526,25 +524,6 @@ def find_recipe(algorithm: str, env_id: str, name: str = "default") -> Recipe:
 def evaluation_epsilon(env_id: str) -> float:
     """Return the epsilon that makes a greedy agent's episodes differ, 0 where they do anyway."""
     return _EVALUATION_EPSILON if MARIO in _places(env_id) else 0.0
-
-
-def make_env(
-    env_id: str, kwargs: Mapping[str, Any], *, render_mode: str | None = None
-) -> gym.Env[Any, Any]:
-    """Return `gym.make` of an id, with those of Mario and of PyBullet registered.
-
-    Raises:
-        ImportError: If it is one of PyBullet's and that is not installed.
-    """
-    if _BULLET in env_id and env_id not in gym.registry:
-        try:
-            import pybullet_envs_gymnasium  # noqa: F401  registers its environments
-        except ImportError as error:
-            raise ImportError(
-                f'{env_id} needs PyBullet: run `pip install "mario-rl-envs[bullet]"` on Python '
-                "3.11, the last that it has wheels for"
-            ) from error
-    return gym.make(env_id, render_mode=render_mode, **kwargs)
 
 
 def _places(env_id: str) -> tuple[str, ...]:

@@ -67,12 +67,15 @@ class RunSpec:
     config: dict[str, Any]  # the algorithm's configuration, JSON values
     seed: int
     total_steps: int  # environment steps, over all resumptions
+    num_envs: int = 1  # sub-environments
     evaluation_epsilon: float = 0.0  # epsilon of the evaluation at the end
 
     def __post_init__(self) -> None:
         """Check the numbers."""
         if self.total_steps < 1:
             raise ValueError(f"total_steps must be at least 1, received {self.total_steps}")
+        if self.num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, received {self.num_envs}")
         if self.seed < 0:
             raise ValueError(f"seed must be at least 0, received {self.seed}")
 

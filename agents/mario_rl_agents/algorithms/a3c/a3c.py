@@ -1,6 +1,6 @@
 """A3C: actors in processes of their own, one network for all (Mnih et al. 2016)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, ClassVar, NamedTuple, Self
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mario_rl_agents.agent import Callback
+from mario_rl_agents.agent import Callback, Step
 from mario_rl_agents.algorithms.a3c.loop import (
     STEPS,
     AsynchronousLoop,
@@ -29,6 +29,7 @@ from mario_rl_agents.algorithms.a3c.workers import Worker
 from mario_rl_agents.algorithms.policy import PolicyAgent
 from mario_rl_agents.checks import check_obs, check_reward, read_losses
 from mario_rl_agents.config import check
+from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.distributions import Distribution, make_distribution
 from mario_rl_agents.networks.encoders import MLP, make_encoder
 from mario_rl_agents.schedules import Constant, Linear, Schedule
@@ -87,11 +88,16 @@ class A3CConfig:
 class ActorCritic(nn.Module):
     """A policy and a value: apart for vectors, with convolutions in common for images."""
 
-    def __init__(self, env: gym.Env[Any, Any], hidden_sizes: Sequence[int]) -> None:
-        """Build the networks for the spaces of `env`."""
+    def __init__(
+        self,
+        observation_space: gym.Space[Any],
+        action_space: gym.Space[Any],
+        hidden_sizes: Sequence[int],
+    ) -> None:
+        """Build the networks for these spaces."""
         super().__init__()
-        self.distribution: Distribution = make_distribution("a3c", env)
-        self.encoder, num_features = make_encoder(env.observation_space)
+        self.distribution: Distribution = make_distribution("a3c", action_space)
+        self.encoder, num_features = make_encoder(observation_space)
         self.policy = MLP(num_features, hidden_sizes, self.distribution.num_outputs)
         self.value = MLP(num_features, hidden_sizes, 1)
 
@@ -175,7 +181,8 @@ class Actor:
         """Prepare to act in `env`, with a seed that no other worker has."""
         self._worker, self._shared, self._config, self._env = worker, shared, config, env
         self._generator = worker_generator(shared.seed, worker.start)
-        self._network = ActorCritic(env, config.hidden_sizes)
+        spaces = env.observation_space, env.action_space
+        self._network = ActorCritic(*spaces, config.hidden_sizes)
         self._weights, self._gradient = as_vector(self._network)
         self._learning_rate = config.make_learning_rate()
         self.num_steps = self.num_updates = 0  # of all workers, when it took its weights
@@ -280,14 +287,20 @@ class A3C(PolicyAgent):
     loop: AsynchronousLoop
 
     def __init__(
-        self, env: gym.Env[Any, Any], config: A3CConfig, *, seed: int, device: torch.device
+        self, env: Env | VecEnv, config: A3CConfig, *, seed: int, device: torch.device
     ) -> None:
         """Build an untrained agent; `create` is the usual way in."""
+        if not isinstance(env, gym.Env):
+            raise ValueError(
+                f"every worker of a3c makes an environment of its own: pass a single one, got {env}"
+            )
         super().__init__(env, config, seed=seed, device=device, generators=("exploration",))
         if device.type != "cpu":
             raise ValueError(f'a3c computes on the cores of the CPU, got {device}: use "cpu"')
         with torch_seed(seed):
-            self.network = ActorCritic(env, config.hidden_sizes)
+            self.network = ActorCritic(
+                self.observation_space, self.action_space, config.hidden_sizes
+            )
         self.distribution = self.network.distribution
         weights, _ = as_vector(self.network)
         self.optimizer = torch.optim.Adam([weights], config.learning_rate, config.betas)
@@ -300,7 +313,7 @@ class A3C(PolicyAgent):
     @classmethod
     def create(
         cls,
-        env: gym.Env[Any, Any],
+        env: Env | VecEnv,
         config: Any = None,
         *,
         seed: int = 0,
@@ -326,7 +339,7 @@ class A3C(PolicyAgent):
     def load(
         cls,
         path: str | PathLike[str],
-        env: gym.Env[Any, Any],
+        env: Env | VecEnv,
         *,
         device: str = "auto",
         env_factory: EnvFactory | None = None,
@@ -346,8 +359,17 @@ class A3C(PolicyAgent):
             FloatingPointError: If an observation, a reward or a loss of a worker is not finite.
             WorkerError: If a worker and its replacements die without finishing an episode.
         """
+        assert isinstance(self.env, gym.Env)  # nothing else is accepted
         make_env = env_maker(self.algorithm, self.env, self.env_factory)
         self.loop.run(self, work, make_env, total_steps, callbacks)
+
+    def observe(self, step: Step) -> Iterable[dict[str, float]]:
+        """Refuse: workers observe their own environments.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError("a3c learns in its workers' environments alone: call learn(total_steps)")
 
     def policy_outputs(self, obs: Tensor) -> Tensor:
         """Return what the network says of observations [B, ...] as it is now, shape [B, P]."""

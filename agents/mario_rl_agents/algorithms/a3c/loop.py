@@ -179,7 +179,7 @@ class AsynchronousLoop:
             SharedAdam(self._optimizer, (self._num_workers, 3)),
             StepBudget(total_steps, self._num_workers),
             make_env,
-            (agent.env.observation_space, agent.env.action_space),
+            (agent.observation_space, agent.action_space),
             self._seed,
             agent.num_steps,
         )

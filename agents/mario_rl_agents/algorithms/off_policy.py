@@ -1,0 +1,79 @@
+"""What agents with a replay memory share: what they store, and when they take gradient steps."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import gymnasium as gym
+
+from mario_rl_agents.agent import Agent, Step
+from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
+from mario_rl_agents.networks.encoders import is_image
+
+
+class ReplayConfig(Protocol):
+    """What a replay memory is made by."""
+
+    @property
+    def replay_capacity(self) -> int:
+        """Transitions."""
+
+    @property
+    def replay_dir(self) -> str | None:
+        """Where frames are mapped to a file; None keeps them in RAM."""
+
+    @property
+    def frame_stack(self) -> bool:
+        """Whether an image's first axis is a stack of frames, each to be stored once."""
+
+
+def replay_settings(config: ReplayConfig, space: gym.Space[Any], num_envs: int) -> dict[str, Any]:
+    """Return the arguments of a `ReplayBuffer` for observations of `space`."""
+    assert isinstance(space, gym.spaces.Box)  # no network accepts anything else
+    return {
+        "capacity": config.replay_capacity,
+        "obs_shape": space.shape,
+        "obs_dtype": space.dtype,
+        "num_envs": num_envs,
+        "stack": space.shape[0] if is_image(space) and config.frame_stack else 1,
+        "directory": config.replay_dir,
+    }
+
+
+class OffPolicyAgent(Agent):
+    """An agent that learns from batches of everything it has done.
+
+    Its config has `batch_size` and `learning_starts` (transitions) and `update_period`
+    (environment steps for each gradient step). Choosing an action needs no gradient step, so they
+    are taken while the environments take the next step.
+    """
+
+    learns_while_stepping = True
+    replay: ReplayBuffer
+
+    @abstractmethod
+    def update(self, batch: Batch) -> dict[str, float]:
+        """Take one gradient step and return its losses."""
+
+    def observe(self, step: Step) -> Iterator[dict[str, float]]:
+        """Store the transitions of a step; iterating takes the gradient steps that are due."""
+        self.replay.add(
+            step.obs, step.action, step.reward, step.terminated, step.truncated, step.next_obs
+        )
+        return self.updates()
+
+    def updates(self) -> Iterator[dict[str, float]]:
+        """Take the gradient steps due to the last step: one for each `update_period` steps."""
+        period = self.config.update_period
+        if len(self.replay) >= min(self.config.learning_starts, self.replay.capacity):
+            num_due = self.num_steps // period - (self.num_steps - self.num_envs) // period
+            for _ in range(num_due):
+                yield self.update(
+                    self.replay.sample(self.config.batch_size, self.generators["replay"])
+                )
+
+    def reset(self) -> None:
+        """End the episodes in progress: what comes next does not follow on them."""
+        self.replay.end_episodes()

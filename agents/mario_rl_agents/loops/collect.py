@@ -1,0 +1,206 @@
+"""The training loop of every agent: act, step the environments, observe."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from mario_rl_agents.checks import check_obs, check_reward
+from mario_rl_agents.envs import VecEnv, autoreset_mode, read_end
+from mario_rl_agents.loops.callbacks import Callback, Episode, Learner, Step
+from mario_rl_agents.loops.episode_log import EpisodeLog
+from mario_rl_agents.loops.interrupt import DeferredInterrupt
+
+Losses = dict[str, float]
+
+
+class TrainingLoop:
+    """Drives one agent in its environments, over as many calls of `run` as the user likes.
+
+    An agent that learns from what it did last has to learn before it acts again. One that learns
+    from a replay memory (`learns_while_stepping`) takes its gradient steps while the environments
+    take the next step, in another thread if `overlap` says so: the results are the same.
+    """
+
+    def __init__(self, envs: VecEnv, seed: int, *, overlap: bool = False) -> None:
+        """Prepare for first episodes.
+
+        Args:
+            envs: N sub-environments.
+            seed: Sub-environment i is first reset with seed + i; later resets go on with its own
+                generator.
+            overlap: Whether environments step in a second thread during gradient steps.
+        """
+        self._envs = envs
+        self._seed = seed
+        self._overlap = overlap
+        self._log = EpisodeLog(envs)
+        self._shares_obs = not getattr(envs.unwrapped, "copy", True)  # a step writes over the last
+        self._resets_itself = autoreset_mode(envs) is AutoresetMode.SAME_STEP
+        self._obs: NDArray[Any] | None = None  # [N, ...]; None before a reset
+        self._has_begun = False
+        self._resume: dict[str, Any] | None = None  # a state loaded and not yet acted on
+
+    def run(self, agent: Learner, total_steps: int, callbacks: Sequence[Callback]) -> None:
+        """Take `total_steps` environment steps, rounded up to a step of all sub-environments.
+
+        Ctrl-C raises KeyboardInterrupt when the step in progress is complete; a second one raises
+        at once.
+
+        Raises:
+            ValueError: If `total_steps` is below 1.
+        """
+        if total_steps < 1:
+            raise ValueError(f"total_steps must be at least 1 environment step, got {total_steps}")
+        with ExitStack() as stack:
+            executor = stack.enter_context(ThreadPoolExecutor(1)) if self._overlap else None
+            interrupt = stack.enter_context(DeferredInterrupt())
+            for callback in callbacks:
+                stack.callback(callback.on_training_end, agent)
+                callback.on_training_start(agent)
+            updates = agent.updates()
+            for _ in range(-(-total_steps // self._envs.num_envs)):
+                try:
+                    if self._obs is None:
+                        self._obs = self._begin(agent)
+                    if self._shares_obs:
+                        self._obs = self._obs.copy()
+                    action = agent.act(self._obs, greedy=False)  # [N, ...]
+                    losses, outcome = self._step_and_update(agent, action, updates, executor)
+                    step, episodes = self._collect(agent, action, outcome)
+                    for loss in losses:
+                        _notify(callbacks, "on_update", agent, loss)
+                    updates = agent.observe(step)
+                    if not agent.learns_while_stepping:
+                        for loss in updates:
+                            _notify(callbacks, "on_update", agent, loss)
+                except BaseException:
+                    # The environments may be a step ahead of the agent: without these episodes, a
+                    # save is consistent.
+                    self._obs = None
+                    agent.reset()
+                    raise
+                for episode in episodes:
+                    _notify(callbacks, "on_episode_end", agent, episode)
+                if False in _notify(callbacks, "on_step", agent):
+                    break
+                interrupt.raise_if_requested()
+
+    def state(self, *, replay: bool) -> dict[str, Any]:
+        """Return as JSON-safe values how the environments go on after `load_state`.
+
+        Args:
+            replay: Whether to go on inside the current episodes, which needs what the agent has
+                recorded of them too.
+        """
+        if self._resume is not None:
+            return self._resume if replay else {**self._resume, "episodes": None}
+        if not self._has_begun:
+            return {"generators": None, "episodes": None, "obs_digest": None}
+        return self._log.state(self._obs if replay else None)
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state that `state` returned, at the next call of `run`."""
+        self._resume = state
+
+    def _step_and_update(
+        self,
+        agent: Learner,
+        action: NDArray[Any],
+        updates: Iterable[Losses],
+        executor: Executor | None,
+    ) -> tuple[list[Losses], Any]:
+        """Step the environments, and take the gradient steps that can be taken meanwhile."""
+        if not agent.learns_while_stepping:
+            return [], self._envs.step(action)
+        if executor is None:
+            return list(updates), self._envs.step(action)
+        future = executor.submit(self._envs.step, action)
+        try:
+            losses = list(updates)
+        finally:
+            wait([future])
+        return losses, future.result()
+
+    def _collect(
+        self, agent: Learner, action: NDArray[Any], outcome: Any
+    ) -> tuple[Step, list[Episode]]:
+        """Count a step, and begin new episodes where it ended some."""
+        obs = self._obs
+        assert obs is not None
+        next_obs, reward, terminated, truncated, infos = outcome
+        check_reward(float(reward.sum()), agent.num_steps)
+        check_obs(next_obs, agent.num_steps)
+        agent.num_steps += self._envs.num_envs
+        self._log.add(action, reward)
+        self._obs = next_obs
+        ended = np.flatnonzero(terminated | truncated).tolist()
+        if not ended:
+            return Step(obs, action, reward, terminated, truncated, next_obs, {}), []
+        last_obs = next_obs.copy()  # [N, ...]: a reset writes over it
+        last_infos = {}
+        for index in ended:
+            last_infos[index], final_obs = read_end(infos, index)
+            if final_obs is not None:
+                last_obs[index] = final_obs
+        step = Step(obs, action, reward, terminated, truncated, last_obs, last_infos)
+        episodes = [self._finish(agent, step, index) for index in ended]
+        if self._resets_itself:
+            for index in ended:
+                self._log.begin(index)
+        else:
+            self._obs = self._log.reset(dict.fromkeys(ended))
+            check_obs(self._obs, agent.num_steps)
+        return step, episodes
+
+    def _finish(self, agent: Learner, step: Step, index: int) -> Episode:
+        """Return the episode that ended in a sub-environment, and count it."""
+        episode = Episode(
+            index=agent.num_episodes,
+            step=agent.num_steps,
+            episodic_return=float(self._log.returns[index]),
+            length=int(self._log.lengths[index]),
+            terminated=bool(step.terminated[index]),
+            truncated=bool(step.truncated[index]),
+            info=step.infos[index],
+        )
+        agent.num_episodes += 1
+        return episode
+
+    def _begin(self, agent: Learner) -> NDArray[Any]:
+        """Begin episodes in all sub-environments, or go on in those of a checkpoint."""
+        resume, self._resume = self._resume, None
+        all_envs = range(self._envs.num_envs)
+        is_seeded = self._has_begun
+        self._has_begun = True
+        if resume is not None:
+            if resume["episodes"] is not None:
+                obs = self._log.repeat(resume)
+                if obs is not None:
+                    return obs
+                agent.reset()
+                warnings.warn(
+                    "the environment did not repeat the episodes that the checkpoint was saved in: "
+                    "it depends on more than its generator and the actions. Training goes on with "
+                    "new episodes, and differs from a run that was never interrupted",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+            is_seeded = self._log.restore_generators(resume["generators"])
+        # Environments whose generators cannot be restored get seeds that they have not had.
+        first = self._seed + agent.num_steps
+        obs = self._log.reset({i: None if is_seeded else first + i for i in all_envs})
+        check_obs(obs, agent.num_steps)
+        return obs
+
+
+def _notify(callbacks: Sequence[Callback], event: str, *arguments: Any) -> list[bool | None]:
+    """Tell every callback of an event; return their answers."""
+    return [getattr(callback, event)(*arguments) for callback in callbacks]
