@@ -39,7 +39,9 @@ def make_env(env_id: str, kwargs: Mapping[str, Any], *, render_mode: str | None 
         ImportError: It is one of PyBullet's and that is not installed.
     """
     _register(env_id)
-    return gym.make(env_id, render_mode=render_mode, **kwargs)
+    # An environment need not know the keyword.
+    rendering = {} if render_mode is None else {"render_mode": render_mode}
+    return gym.make(env_id, **{**kwargs, **rendering})
 
 
 def make_vec_env(env_id: str, num_envs: int, kwargs: Mapping[str, Any]) -> VecEnv:

@@ -9,9 +9,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from mario_rl_agents.agent import Agent
+from mario_rl_agents.agent import Agent, Step
 from mario_rl_agents.algorithms.dqn import DQNConfig
 from mario_rl_agents.buffers.replay import Batch
+from mario_rl_agents.envs import SequentialVectorEnv
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,6 +128,26 @@ SIDE_CONFIG = DQNConfig(
     epsilon_schedule="linear",
     epsilon_decay_steps=300,
 )
+
+
+def three_cartpoles() -> SequentialVectorEnv:
+    """Return CartPole in three sub-environments."""
+    return SequentialVectorEnv([cartpole() for _ in range(3)])
+
+
+def three_pendulums() -> SequentialVectorEnv:
+    """Return pendulums whose episodes are short, in three sub-environments."""
+    return SequentialVectorEnv([gym.make("Pendulum-v1", max_episode_steps=13) for _ in range(3)])
+
+
+def make_step(
+    obs: Any, reward: Any, terminated: Any, truncated: Any, next_obs: Any, action: Any = ()
+) -> Step:
+    """Return a step of as many sub-environments as there are rewards."""
+    ended = np.flatnonzero(np.array(terminated) | np.array(truncated)).tolist()
+    arrays = np.array(reward, np.float64), np.array(terminated), np.array(truncated)
+    infos: dict[int, dict[str, Any]] = {index: {} for index in ended}
+    return Step(np.array(obs), np.array(action), *arrays, np.array(next_obs), infos)
 
 
 def weights(agent: Agent) -> dict[str, torch.Tensor]:

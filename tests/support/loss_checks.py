@@ -1,7 +1,7 @@
 """What the checks of losses share: agents in float64, random batches, comparisons."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -32,21 +32,18 @@ class Cut(gym.Env[Any, Any]):
     """Episodes that end as told, with random observations; remembers every step."""
 
     observation_space = gym.spaces.Box(-9, 9, (4,), np.float32)
-    made: ClassVar[list["Cut"]] = []
 
     def __init__(
         self,
         action_space: gym.Space[Any],
         how: str,
         num_steps: tuple[int, int] = (3, 3),
-        render_mode: None = None,
     ) -> None:
         """Make episodes of at least `num_steps[0]` and at most `num_steps[1]` steps."""
         self.action_space = action_space
         self.history: list[literal.Transition] = []
         self._flags = (how == "terminated", how == "truncated")
         self._num_steps = num_steps
-        self.made.append(self)
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)

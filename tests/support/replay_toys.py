@@ -19,6 +19,20 @@ class Transition(NamedTuple):
     episode: int  # how many episodes were begun before its own
 
 
+def store(
+    replay: ReplayBuffer,
+    obs: NDArray[Any],
+    action: Any,
+    reward: float,
+    terminated: bool,
+    truncated: bool,
+    next_obs: NDArray[Any],
+) -> None:
+    """Add a step of one sub-environment."""
+    ends = np.array([terminated]), np.array([truncated])
+    replay.add(obs[None], np.array([action]), np.array([reward]), *ends, next_obs[None])
+
+
 class Recorder:
     """Feeds a memory with episodes of numbered frames and keeps every transition in a list."""
 
@@ -38,12 +52,12 @@ class Recorder:
                 return frames[t]
             return np.stack([frames[max(i, 0)] for i in range(t - k + 1, t + 1)])
 
-        self.replay.begin_episode(stacked(0))
         for t in range(length):
             last = t == length - 1
             terminated, truncated = last and ending == "terminated", last and ending == "truncated"
             number = len(self.transitions)
-            self.replay.add(number % 7, number, terminated, truncated, stacked(t + 1))
+            ends = terminated, truncated
+            store(self.replay, stacked(t), number % 7, number, *ends, stacked(t + 1))
             self.transitions.append(
                 Transition(
                     stacked(t),
@@ -57,6 +71,8 @@ class Recorder:
                 )
             )
         self.num_episodes += 1
+        if ending == "left":
+            self.replay.end_episodes()
 
     def expected(self) -> list[Transition]:
         num_rows = len(self.replay._frames)

@@ -10,30 +10,21 @@ import pytest
 import torch
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.algorithms.actor_critic import ActorCritic, ActorCriticConfig
-from mario_rl_agents.loops.on_policy import Transition
+from mario_rl_agents.envs import SequentialVectorEnv
 from support.agent_toys import (
     Corridor,
     assert_same_weights,
     cartpole,
     corridor,
+    make_step,
     run_python,
     side,
+    three_cartpoles,
+    three_pendulums,
 )
 
 CORRIDOR = ActorCriticConfig(learning_rate=3e-3, gamma=0.9, hidden_sizes=(32,))
-LANES = ActorCriticConfig(num_envs=3, learning_rate=1e-3, hidden_sizes=(16,))
-
-
-def transition(
-    obs: list[list[float]],
-    reward: list[float],
-    terminated: list[bool],
-    truncated: list[bool],
-    final_obs: dict[int, Any],
-) -> Transition:
-    arrays = (np.array(reward), np.array(terminated), np.array(truncated))
-    finals = {lane: np.array(x, np.float32) for lane, x in final_obs.items()}
-    return Transition(*arrays, np.array(obs, np.float32), finals)
+THREE = ActorCriticConfig(learning_rate=1e-3, hidden_sizes=(16,))
 
 
 def linear(values: list[float]) -> ActorCritic:
@@ -50,25 +41,24 @@ def linear(values: list[float]) -> ActorCritic:
 
 def test_td_target_bootstraps_a_truncation_and_not_a_termination() -> None:
     agent = linear([0.0, 10.0, 20.0, 30.0, 40.0])
-    cells = np.eye(5).tolist()
-    step = transition(
-        [cells[1], cells[0], cells[0]],
-        [1.0, 2.0, 3.0],
-        [False, True, False],
-        [False, False, True],
-        {2: cells[3]},
+    cells = np.eye(5, dtype=np.float32)
+    step = make_step(
+        obs=cells[:3],
+        reward=[1.0, 2.0, 3.0],
+        terminated=[False, True, False],
+        truncated=[False, False, True],
+        next_obs=cells[[1, 4, 3]],
     )
-    # 1 + 0.5 V(1); nothing after the end; 3 + 0.5 V(3), although the next episode is in cell 0.
+    # 1 + 0.5 V(1); nothing after the end; 3 + 0.5 V(3), although its episode was cut off there.
     assert agent.td_target(step).tolist() == [6.0, 2.0, 18.0]
 
 
 def test_losses_and_gradient_step_by_hand() -> None:
     agent = linear([4.0, 10.0, 0.0, 0.0, 0.0])
     cells = np.eye(5, dtype=np.float32)
-    agent.choose(cells[:1])
+    agent.act(cells[:1], greedy=False)
     agent._action[:] = 1
-    step = transition([cells[1].tolist()], [1.0], [False], [False], {})
-    (losses,) = agent.learn_from(step)
+    (losses,) = agent.observe(make_step(cells[:1], [1.0], [False], [False], cells[1:2]))
     # delta = 1 + 0.5 * 10 - 4 = 2, pi = 1/2.
     assert losses == pytest.approx({"losses/actor": 2 * math.log(2), "losses/critic": 4.0})
     gradient = agent.network.get_parameter("1.layers.0.weight").grad
@@ -143,15 +133,12 @@ def test_learns_the_corridor() -> None:
     assert agent.act(np.eye(5, dtype=np.float32)[:4]).tolist() == [1, 1, 1, 1]
 
 
-def test_learns_from_images_and_several_lanes() -> None:
-    gym.register("SideOfLanes-v0", side)  # type: ignore[arg-type]
-    try:
-        config = ActorCriticConfig(num_envs=8, learning_rate=1e-3, gamma=0.0)
-        env = gym.make("SideOfLanes-v0", disable_env_checker=True)
-        agent = ActorCritic.create(env, config, seed=1, device="cpu")
-        agent.learn(8 * 150)
-    finally:
-        gym.registry.pop("SideOfLanes-v0")
+def test_learns_from_images_in_several_environments() -> None:
+    config = ActorCriticConfig(learning_rate=1e-3, gamma=0.0)
+    envs = SequentialVectorEnv([side() for _ in range(8)])
+    agent = ActorCritic.create(envs, config, seed=1, device="cpu")
+    agent.learn(8 * 150)
+    env = side()
     obs, _ = env.reset(seed=100)
     hits = 0.0
     for _ in range(100):
@@ -160,11 +147,6 @@ def test_learns_from_images_and_several_lanes() -> None:
         if terminated or truncated:
             obs, _ = env.reset()
     assert hits >= 95
-
-
-def continuous() -> gym.Env[Any, Any]:
-    """Return a pendulum whose episodes are short."""
-    return gym.make("Pendulum-v1", max_episode_steps=13)
 
 
 def test_learns_continuous_actions() -> None:
@@ -191,8 +173,8 @@ def test_learns_continuous_actions() -> None:
 
 RUNS = pytest.mark.parametrize(
     ("make", "config"),
-    [(cartpole, CORRIDOR), (cartpole, LANES), (continuous, LANES)],
-    ids=["one lane", "three lanes", "continuous"],
+    [(cartpole, CORRIDOR), (three_cartpoles, THREE), (three_pendulums, THREE)],
+    ids=["one", "three", "continuous"],
 )
 
 
@@ -209,9 +191,9 @@ def test_one_seed_gives_one_result(make: Any, config: ActorCriticConfig) -> None
 
 
 RESUME = """
-import test_actor_critic
+from support import agent_toys
 from mario_rl_agents.algorithms.actor_critic import ActorCritic
-agent = ActorCritic.load({path!r}, test_actor_critic.{make}(), device="cpu")
+agent = ActorCritic.load({path!r}, agent_toys.{make}(), device="cpu")
 agent.learn({steps})
 agent.save({path!r} + ".resumed", replay=True)
 """
@@ -227,7 +209,7 @@ def test_resumes_exactly(make: Any, config: ActorCriticConfig, tmp_path: Path) -
     half = ActorCritic.create(make(), config, seed=2, device="cpu")
     half.learn(steps)
     half.save(path, replay=True)
-    if config.num_envs == 1:
+    if make is cartpole:
         run_python(RESUME.format(path=str(path), make=make.__name__, steps=steps))
         resumed = ActorCritic.load(f"{path}.resumed", make(), device="cpu")
     else:
@@ -307,8 +289,6 @@ def test_wrong_actions_and_settings_are_refused() -> None:
 
     with pytest.raises(ValueError, match=r"actor_critic needs actions Discrete.*random"):
         ActorCritic.create(Bits(), device="cpu")
-    with pytest.raises(ValueError, match="num_envs must be a whole number >= 1, got 0"):
-        ActorCriticConfig(num_envs=0)
     with pytest.raises(ValueError, match="gamma must be"):
         ActorCriticConfig(gamma=1.5)
     with pytest.raises(ValueError, match=r"obs must be a batch of shape \(B, \*\(5,\)\)"):

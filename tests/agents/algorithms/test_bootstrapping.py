@@ -2,13 +2,13 @@
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from mario_rl_agents.agent import Step
 from mario_rl_agents.algorithms.actor_critic import ActorCritic, ActorCriticConfig
 from mario_rl_agents.algorithms.ddpg import DDPG, DDPGConfig
 from mario_rl_agents.algorithms.double_dqn import DoubleDQN
@@ -18,8 +18,9 @@ from mario_rl_agents.algorithms.ppo import PPO, PPOBatch, PPOConfig
 from mario_rl_agents.algorithms.sac import SAC, SACConfig
 from mario_rl_agents.algorithms.td3 import TD3, TD3Config
 from mario_rl_agents.buffers.replay import Batch
-from mario_rl_agents.loops.on_policy import Transition
+from mario_rl_agents.envs import SequentialVectorEnv
 from support import literal
+from support.agent_toys import make_step
 from support.loss_checks import (
     CONTINUOUS,
     DISCRETE,
@@ -142,11 +143,10 @@ def test_actor_critic(actions):
     agent = make(ActorCritic, config, actions)
     batch = make_batch(22, actions)
     no, yes = np.zeros(NUM_TRANSITIONS, np.bool_), np.ones(NUM_TRANSITIONS, np.bool_)
-    reward, final = batch.reward.numpy(), dict(enumerate(batch.next_obs.numpy()))
-    first_of_next = batch.obs.numpy()  # what each lane goes on with once its episode has ended
-    going_on = agent.td_target(Transition(reward, no, no, batch.next_obs.numpy(), {}))
-    truncated = agent.td_target(Transition(reward, no, yes, first_of_next, final))
-    terminated = agent.td_target(Transition(reward, yes, no, first_of_next, {}))
+    obs, reward, next_obs = batch.obs.numpy(), batch.reward.numpy(), batch.next_obs.numpy()
+    going_on = agent.td_target(make_step(obs, reward, no, no, next_obs))
+    truncated = agent.td_target(make_step(obs, reward, no, yes, next_obs))
+    terminated = agent.td_target(make_step(obs, reward, yes, no, next_obs))
     assert torch.equal(truncated, going_on)
     assert torch.equal(terminated, batch.reward)
     values = torch.stack([network(agent.network)(s)[-1] for s in batch.next_obs]).detach()
@@ -156,21 +156,11 @@ def test_actor_critic(actions):
 class Remembering(PPO):
     """PPO that keeps its rollouts, and the networks that each was assessed by."""
 
-    def assess(self, last_obs: Any) -> PPOBatch:
-        rollout = super().assess(last_obs)
+    def compute_advantages(self, last_obs: Any) -> PPOBatch:
+        rollout = super().compute_advantages(last_obs)
         now = copy.deepcopy((rollout, self.networks))  # the next rollout is written over this one
         self.assessed = [*getattr(self, "assessed", []), now]
         return rollout
-
-
-@pytest.fixture
-def lanes_id() -> Iterator[str]:
-    """An id that environments can be made again by."""
-    where = "support.loss_checks:Cut"
-    gym.register("Cut-v0", where, disable_env_checker=True, order_enforce=False)
-    Cut.made.clear()
-    yield "Cut-v0"
-    del gym.registry["Cut-v0"]
 
 
 @pytest.mark.parametrize("how", ["terminated", "truncated"])
@@ -178,44 +168,39 @@ def lanes_id() -> Iterator[str]:
 @pytest.mark.parametrize("actions", [DISCRETE, CONTINUOUS], ids=["discrete", "gaussian"])
 def test_ppo(how, rollout_steps, actions):
     """Episodes of three steps end within rollouts of seven, and with those of six."""
-    env = Cut(actions, how)
-    check_rollouts(env, [env], rollout_steps)
+    check_rollouts([Cut(actions, how)], rollout_steps)
 
 
 @pytest.mark.parametrize("how", ["terminated", "truncated"])
-def test_ppo_in_lanes(how, lanes_id):
-    """In each lane episodes end at other times."""
-    env = gym.make(lanes_id, action_space=DISCRETE, how=how, num_steps=(1, 4))
-    Cut.made.clear()
-    check_rollouts(env, Cut.made, 8, num_envs=3)
-    ends = [[t.terminated or t.truncated for t in lane.history] for lane in Cut.made]
+def test_ppo_in_several_environments(how):
+    """In each of them episodes end at other times."""
+    envs = [Cut(DISCRETE, how, num_steps=(1, 4)) for _ in range(3)]
+    check_rollouts(envs, 8)
+    ends = [[t.terminated or t.truncated for t in env.history] for env in envs]
     assert ends[0] != ends[1] != ends[2] != ends[0]
 
 
-def check_rollouts(
-    env: gym.Env[Any, Any], lanes: list[Cut], rollout_steps: int, num_envs: int = 1
-) -> None:
+def check_rollouts(envs: list[Cut], rollout_steps: int) -> None:
     """Check what three rollouts are said to be worth."""
+    num_envs = len(envs)
     config = PPOConfig(
-        num_envs=num_envs,
         rollout_steps=rollout_steps,
         batch_size=rollout_steps,
         gamma=GAMMA,
         gae_lambda=0.8,
         hidden_sizes=(6, 4),
     )
-    agent: Any = Remembering.create(env, config, seed=2, device="cpu")
+    agent: Any = Remembering.create(SequentialVectorEnv(envs), config, seed=2, device="cpu")
     for module in agent.networks.values():
         module.double()
     agent.learn(3 * rollout_steps * num_envs)
     assert len(agent.assessed) == 3
-    assert len(lanes) == num_envs
     for number, (rollout, nets) in enumerate(agent.assessed):
         value, start = scalar(nets["critic"]), number * rollout_steps
         log_prob, _ = policy(nets["distribution"], network(nets["actor"]))
-        for lane, one in enumerate(lanes):
-            steps = one.history[start : start + rollout_steps]
-            mine = PPOBatch(*(x[lane::num_envs] for x in rollout))
+        for index, env in enumerate(envs):
+            steps = env.history[start : start + rollout_steps]
+            mine = PPOBatch(*(x[index::num_envs] for x in rollout))
             values = [value(t.obs).item() for t in steps]
             next_values = [value(t.next_obs).item() for t in steps]
             rewards = [t.reward for t in steps]
@@ -233,20 +218,20 @@ def check_rollouts(
 
 
 @pytest.mark.parametrize("how", ["terminated", "truncated"])
-def test_actor_critic_in_lanes(how, lanes_id):
-    """In each lane episodes end at other times."""
-    env = gym.make(lanes_id, action_space=DISCRETE, how=how, num_steps=(1, 4))
-    Cut.made.clear()
-    config = ActorCriticConfig(num_envs=3, gamma=GAMMA, hidden_sizes=(6, 4))
-    agent = RememberingActorCritic.create(env, config, seed=2, device="cpu")
+def test_actor_critic_in_several_environments(how):
+    """In each of them episodes end at other times."""
+    envs = [Cut(DISCRETE, how, num_steps=(1, 4)) for _ in range(3)]
+    config = ActorCriticConfig(gamma=GAMMA, hidden_sizes=(6, 4))
+    vector = SequentialVectorEnv(envs)
+    agent = RememberingActorCritic.create(vector, config, seed=2, device="cpu")
     for module in agent.networks.values():
         module.double()
     agent.learn(3 * 20)
     for number, (target, net) in enumerate(agent.targets):
-        value = [network(net)(lane.history[number].next_obs)[-1].item() for lane in Cut.made]
+        value = [network(net)(env.history[number].next_obs)[-1].item() for env in envs]
         expected = [
-            lane.history[number].reward + (0 if lane.history[number].terminated else GAMMA * v)
-            for lane, v in zip(Cut.made, value, strict=True)
+            env.history[number].reward + (0 if env.history[number].terminated else GAMMA * v)
+            for env, v in zip(envs, value, strict=True)
         ]
         close(target, expected, "targets")
     assert len(agent.targets) == 20
@@ -255,7 +240,7 @@ def test_actor_critic_in_lanes(how, lanes_id):
 class RememberingActorCritic(ActorCritic):
     """Actor-critic that keeps its targets, and the network that each came from."""
 
-    def td_target(self, transition: Transition) -> Tensor:
-        target = super().td_target(transition)
+    def td_target(self, step: Step) -> Tensor:
+        target = super().td_target(step)
         self.targets = [*getattr(self, "targets", []), (target, copy.deepcopy(self.network))]
         return target

@@ -12,11 +12,12 @@ from mario_rl_agents.algorithms.ppo import PPO, PPOBatch, PPOConfig
 from mario_rl_agents.algorithms.sac import SAC, SACConfig
 from mario_rl_agents.buffers.prioritized import PrioritizedReplay
 from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
-from mario_rl_agents.buffers.rollout import generalized_advantages
+from mario_rl_agents.buffers.rollout import compute_gae
 from mario_rl_agents.networks.critics import soft_update
 from mario_rl_agents.networks.distributions import Categorical, Gaussian
 from support import literal
 from support.loss_checks import CONTINUOUS, DISCRETE, Spaces
+from support.replay_toys import store
 from torch import Tensor
 
 HALF_LOG_2_PI = 0.9189385332046727
@@ -42,10 +43,10 @@ def column(*numbers: float) -> Any:
     ],
     ids=["goes on", "truncated", "terminated", "both"],
 )
-def test_generalized_advantages(terminated, truncated, next_value, expected):
+def test_compute_gae(terminated, truncated, next_value, expected):
     ends = column(0, terminated, 0) > 0, column(0, truncated, 0) > 0
     rewards, values, next_values = (1, 2, 3), (4, 2, 6), (2, next_value, 8)
-    advantages = generalized_advantages(
+    advantages = compute_gae(
         column(*rewards), column(*values), column(*next_values), *ends, gamma=0.5, gae_lambda=0.5
     )
     assert advantages[:, 0].tolist() == list(expected)
@@ -53,12 +54,12 @@ def test_generalized_advantages(terminated, truncated, next_value, expected):
     assert literal.gae(rewards, values, next_values, *flags, 0.5, 0.5) == list(expected)
 
 
-def test_generalized_advantages_of_many_lanes():
+def test_compute_gae_of_many_lanes():
     rng = np.random.default_rng(0)
     reward, value, next_value = rng.normal(size=(3, 40, 6))
     kind = rng.integers(8, size=(40, 6))
     terminated, truncated = kind == 0, kind == 1
-    advantages = generalized_advantages(
+    advantages = compute_gae(
         reward, value, next_value, terminated, truncated, gamma=0.97, gae_lambda=0.9
     )
     rollout = (reward, value, next_value, terminated, truncated)
@@ -79,12 +80,12 @@ def play(replay: ReplayBuffer, episodes: list[tuple[list[float], bool]]) -> None
     """Record episodes of these rewards; observations count all steps, a reset adds one, too."""
     count = 0
     for rewards, terminates in episodes:
-        replay.begin_episode(np.array([count], np.float32))
         for i, reward in enumerate(rewards):
+            is_last = i == len(rewards) - 1
+            obs, next_obs = np.array([[count], [count + 1]], np.float32)
+            ends = is_last and terminates, is_last and not terminates
+            store(replay, obs, i, reward, *ends, next_obs)
             count += 1
-            ends = i == len(rewards) - 1
-            obs = np.array([count], np.float32)
-            replay.add(i, reward, ends and terminates, ends and not terminates, obs)
         count += 1
 
 
@@ -290,17 +291,17 @@ def test_soft_update():
 def test_importance_weights():
     """Two transitions, whose errors are 1 and 3."""
     replay = PrioritizedReplay(4, (4,), np.float32, alpha=1.0, epsilon=0.0)
-    replay.begin_episode(np.zeros(4, np.float32))
-    replay.add(0, 1.0, False, False, np.ones(4, np.float32))
-    replay.add(1, 3.0, True, False, np.full(4, 2, np.float32))
+    zero, one, two = np.array([[0] * 4, [1] * 4, [2] * 4], np.float32)
+    store(replay, zero, 0, 1.0, False, False, one)
+    store(replay, one, 1, 3.0, True, False, two)
     replay.set_priorities(np.array([0, 1]), np.array([1.0, 3.0]))
     batch = replay.sample(400, np.random.default_rng(0))
-    assert batch.ratio is not None
+    assert batch.importance_weight is not None
     # P = 1/4 and 3/4, 1 / (N P) = 1 / (2 / 4) = 2 and 1 / (6 / 4) = 2/3
     first = batch.reward == 1
     assert first.sum() == 100  # drawn from equal parts
-    assert set(batch.ratio[first].tolist()) == {2.0}
-    assert batch.ratio[~first].tolist() == pytest.approx([2 / 3] * 300)
+    assert set(batch.importance_weight[first].tolist()) == {2.0}
+    assert batch.importance_weight[~first].tolist() == pytest.approx([2 / 3] * 300)
     assert literal.importance_weights([1, 3], [0, 1], 1.0) == pytest.approx([1, 1 / 3])
 
     config = DQNConfig(

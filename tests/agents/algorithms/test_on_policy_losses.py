@@ -18,8 +18,8 @@ from mario_rl_agents.algorithms.a3c.shared_adam import SharedAdam
 from mario_rl_agents.algorithms.a3c.workers import StepBudget, Worker
 from mario_rl_agents.algorithms.actor_critic import ActorCritic, ActorCriticConfig
 from mario_rl_agents.algorithms.ppo import PPO, PPOBatch, PPOConfig
-from mario_rl_agents.loops.on_policy import Transition as OnPolicyTransition
 from support import literal
+from support.agent_toys import make_step
 from support.loss_checks import (
     CONTINUOUS,
     DISCRETE,
@@ -182,17 +182,14 @@ AC_CONFIG = ActorCriticConfig(
 def test_one_step_actor_critic(actions):
     agent = make(ActorCritic, AC_CONFIG, actions)
     batch = make_batch(8, actions)
-    final_obs = {i: x.numpy() for i, x in enumerate(batch.next_obs) if batch.truncated[i]}
-    # Where an episode ended, the next one begins elsewhere.
-    obs = torch.where((batch.terminated | batch.truncated)[:, None], 7.0, batch.next_obs)
-    flags = (batch.terminated.numpy(), batch.truncated.numpy())
-    transition = OnPolicyTransition(batch.reward.numpy(), *flags, obs.numpy(), final_obs)
+    names = ("obs", "reward", "terminated", "truncated", "next_obs")
+    step = make_step(*(getattr(batch, name).numpy() for name in names))
     steps = [t._replace(action=a) for t, a in zip(transitions(batch), batch.action, strict=True)]
 
     def loss() -> tuple[Tensor, dict[str, Tensor]]:
         heads = agent.network(batch.obs)
         result: tuple[Tensor, dict[str, Tensor]]
-        result = agent.loss(heads, batch.action, agent.td_target(transition))
+        result = agent.loss(heads, batch.action, agent.td_target(step))
         return result
 
     def expected(part: str) -> Tensor:

@@ -11,15 +11,18 @@ import pytest
 import torch
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.algorithms.ppo import PPO, PPOBatch, PPOConfig
-from mario_rl_agents.loops.on_policy import Transition
+from mario_rl_agents.envs import VecEnv, make_vec_env
 from numpy.typing import NDArray
 from support.agent_toys import (
     Corridor,
     assert_same_weights,
     cartpole,
     corridor,
+    make_step,
     run_python,
     side,
+    three_cartpoles,
+    three_pendulums,
 )
 
 import mario_rl_envs  # noqa: F401  registers the environments of Mario
@@ -257,9 +260,11 @@ def test_normalized_rewards_reach_the_advantages() -> None:
     for parameter in agent.critic.parameters():
         parameter.data.zero_()
     for reward in (1.0, -2.0, 3.0, 0.5):
-        agent.choose(np.zeros((1, 5), np.float32))
-        agent.rollout.end_step(np.array([reward]), np.zeros(1, bool), np.zeros(1, bool), {})
-    advantage = agent.assess(np.zeros((1, 5), np.float32)).advantage
+        obs = np.zeros((1, 5), np.float32)
+        agent.act(obs, greedy=False)
+        assert agent._acted is not None
+        agent.rollout.add(make_step(obs, [reward], [False], [False], obs), *agent._acted)
+    advantage = agent.compute_advantages(np.zeros((1, 5), np.float32)).advantage
     returns = [1.0, 0.9 - 2.0, 0.81 - 1.8 + 3.0, 0.729 - 1.62 + 2.7 + 0.5]
     expected = np.array([1.0, -2.0, 3.0, 0.5]) / np.std(returns)
     np.testing.assert_allclose(advantage, expected, rtol=1e-5)
@@ -271,8 +276,8 @@ def test_bootstraps_through_truncation_from_the_true_final_observation() -> None
     batches: list[PPOBatch] = []
 
     class Keep(PPO):
-        def assess(self, last_obs: NDArray[Any]) -> PPOBatch:
-            batches.append(super().assess(last_obs))
+        def compute_advantages(self, last_obs: NDArray[Any]) -> PPOBatch:
+            batches.append(super().compute_advantages(last_obs))
             return batches[-1]
 
     agent = Keep.create(gym.wrappers.TimeLimit(Corridor(), 3), config, device="cpu")
@@ -370,8 +375,7 @@ def test_learns_from_grids_of_kinds() -> None:
     assert agent.act(np.stack(grids)).tolist() == sides
 
 
-LANES = PPOConfig(
-    num_envs=3,
+THREE = PPOConfig(
     rollout_steps=16,
     batch_size=12,
     hidden_sizes=(16,),
@@ -382,25 +386,21 @@ LANES = PPOConfig(
 )
 
 
-def continuous() -> gym.Env[Any, Any]:
-    """Return a pendulum whose episodes are short."""
-    return gym.make("Pendulum-v1", max_episode_steps=13)
-
-
-def mario() -> gym.Env[Any, Any]:
+def three_marios() -> VecEnv:
     """Return Super Mario Bros as tiles, with draws of its own and short episodes."""
-    return gym.make("MarioRL-1-1-v0", observation="tiles", sticky=0.25, max_episode_steps=20)
+    keywords = {"observation": "tiles", "sticky": 0.25, "max_episode_steps": 20}
+    return make_vec_env("MarioRL-1-1-v0", 3, keywords)
 
 
 RUNS = pytest.mark.parametrize(
     ("make", "config"),
     [
         (cartpole, CORRIDOR),
-        (cartpole, LANES),
-        (continuous, LANES),
-        (mario, replace(LANES, normalize_observations=False)),
+        (three_cartpoles, THREE),
+        (three_pendulums, THREE),
+        (three_marios, replace(THREE, normalize_observations=False)),
     ],
-    ids=["one lane", "three lanes", "continuous", "native lanes"],
+    ids=["one", "three", "continuous", "native"],
 )
 
 
@@ -417,9 +417,9 @@ def test_one_seed_gives_one_result(make: Any, config: PPOConfig) -> None:
 
 
 RESUME = """
-import test_ppo
+from support import agent_toys
 from mario_rl_agents.algorithms.ppo import PPO
-agent = PPO.load({path!r}, test_ppo.{make}(), device="cpu")
+agent = PPO.load({path!r}, agent_toys.{make}(), device="cpu")
 agent.learn({steps})
 agent.save({path!r} + ".resumed", replay=True)
 """
@@ -437,7 +437,7 @@ def test_resumes_exactly(make: Any, config: PPOConfig, tmp_path: Path) -> None:
     half.learn(steps)
     assert len(half.rollout) > 0
     half.save(path, replay=True)
-    if config.num_envs == 1:
+    if make is cartpole:
         run_python(RESUME.format(path=str(path), make=make.__name__, steps=steps))
         resumed = PPO.load(f"{path}.resumed", make(), device="cpu")
     else:
@@ -469,7 +469,7 @@ def test_resuming_without_the_rollout_begins_new_episodes(tmp_path: Path) -> Non
     assert resumed.num_updates == 2 * agent.num_updates
 
 
-def test_lanes_count_steps_and_episodes_together() -> None:
+def test_sub_environments_count_steps_and_episodes_together() -> None:
     class Count(Callback):
         def __init__(self) -> None:
             self.steps: list[int] = []
@@ -484,12 +484,12 @@ def test_lanes_count_steps_and_episodes_together() -> None:
             self.indices.append(episode.index)
 
     count = Count()
-    agent = PPO.create(cartpole(), LANES, device="cpu")
+    agent = PPO.create(three_cartpoles(), THREE, device="cpu")
     agent.learn(100, [count])
     assert count.steps == list(range(3, 61, 3))
     assert count.indices == list(range(agent.num_episodes))
     agent.learn(100)
-    assert agent.num_steps == 60 + 102  # rounded up to all lanes
+    assert agent.num_steps == 60 + 102  # rounded up to all three
 
 
 @pytest.mark.parametrize("where", ["obs", "reward"])
@@ -526,24 +526,36 @@ def test_wrong_actions_and_settings_are_refused() -> None:
     with pytest.raises(ValueError, match=r"ppo needs actions Discrete.*MultiBinary.*random"):
         PPO.create(Bits(), device="cpu")
     with pytest.raises(ValueError, match=r"batch_size must be a divisor of .* = 20, got 6"):
-        PPOConfig(batch_size=6)
+        PPO.create(corridor(), PPOConfig(batch_size=6), device="cpu")
     with pytest.raises(ValueError, match="clip_schedule must be one of"):
         PPOConfig(clip_schedule="cosine")
     with pytest.raises(ValueError, match="batch_size must be >= 2 to normalize advantages"):
         PPOConfig(batch_size=1, normalize_advantages=True)
-    with pytest.raises(ValueError, match="num_envs = 2 needs an environment made by"):
-        PPO.create(Corridor(), PPOConfig(num_envs=2), device="cpu")
     with pytest.raises(ValueError, match=r"obs must be a batch of shape \(B, \*\(5,\)\)"):
         PPO.create(corridor(), device="cpu").act(np.zeros(5, np.float32))
 
 
-def test_a_transition_is_recorded_in_two_halves() -> None:
+def test_a_step_is_recorded_with_what_was_drawn_from() -> None:
     agent = PPO.create(corridor(), CORRIDOR, device="cpu")
     obs = np.eye(5, dtype=np.float32)[:1]
-    action = agent.choose(obs)
-    no = np.zeros(1, np.bool_)
-    assert list(agent.learn_from(Transition(np.ones(1), no, no, obs, {}))) == []
+    action = agent.act(obs, greedy=False)
+    assert list(agent.observe(make_step(obs, [1.0], [False], [False], obs, action))) == []
     assert len(agent.rollout) == 1
     assert agent.rollout.action[0].tolist() == action.tolist()
-    agent.forget()
+    assert agent.rollout.outputs[0].tolist() == agent._outputs(obs).tolist()
+    agent.reset()
     assert len(agent.rollout) == 0
+
+
+def test_plays_in_fewer_environments_than_it_trained_in(tmp_path: Path) -> None:
+    """Its statistics come along; what it had recorded stays behind."""
+    path = tmp_path / "agent.safetensors"
+    agent = PPO.create(three_cartpoles(), THREE, seed=2, device="cpu")
+    agent.learn(150)
+    agent.save(path, replay=True)
+    player = PPO.load(path, cartpole(), device="cpu")
+    obs = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    assert player.act(obs).tolist() == agent.act(obs).tolist()
+    assert len(agent.rollout) > len(player.rollout) == 0
+    with pytest.raises(ValueError, match=r"batch_size must be a divisor of .* = 16, got 12"):
+        player.learn(10)

@@ -12,7 +12,7 @@ from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.buffers.replay import ReplayBuffer
 from support.agent_toys import CORRIDOR_CONFIG, Corridor, corridor
-from support.replay_toys import Recorder, Transition, make_replay
+from support.replay_toys import Recorder, Transition, make_replay, store
 
 ENDINGS = st.sampled_from(["terminated", "truncated", "left"])
 
@@ -78,14 +78,12 @@ def test_equals_the_definition(
 def test_by_hand_at_both_ends_of_an_episode() -> None:
     replay = ReplayBuffer(10, (1,), np.float32, num_return_steps=3, gamma=0.5)
     cells = [np.array([cell], np.float32) for cell in range(9)]
-    replay.begin_episode(cells[0])
-    replay.add(0, 1.0, False, False, cells[1])
-    replay.add(0, 2.0, False, False, cells[2])
-    replay.add(0, 4.0, False, False, cells[3])
-    replay.add(0, 8.0, False, True, cells[4])  # a time limit
-    replay.begin_episode(cells[5])
-    replay.add(0, 16.0, False, False, cells[6])
-    replay.add(0, 32.0, True, False, cells[7])
+    store(replay, cells[0], 0, 1.0, False, False, cells[1])
+    store(replay, cells[1], 0, 2.0, False, False, cells[2])
+    store(replay, cells[2], 0, 4.0, False, False, cells[3])
+    store(replay, cells[3], 0, 8.0, False, True, cells[4])  # a time limit
+    store(replay, cells[5], 0, 16.0, False, False, cells[6])
+    store(replay, cells[6], 0, 32.0, True, False, cells[7])
     batch = replay.sample(200, np.random.default_rng(0))
     assert batch.discount is not None
     columns = (batch.obs[:, 0], batch.reward, batch.discount, batch.next_obs[:, 0])
@@ -103,8 +101,7 @@ def test_by_hand_at_both_ends_of_an_episode() -> None:
 
 def test_the_newest_transition_uses_the_steps_there_are() -> None:
     replay = ReplayBuffer(10, (1,), np.float32, num_return_steps=5, gamma=0.5)
-    replay.begin_episode(np.zeros(1, np.float32))
-    replay.add(0, 1.0, False, False, np.ones(1, np.float32))
+    store(replay, np.zeros(1, np.float32), 0, 1.0, False, False, np.ones(1, np.float32))
     batch = replay.sample(1, np.random.default_rng(0))
     assert batch.discount is not None
     assert (batch.reward.item(), batch.discount.item(), batch.next_obs.item()) == (1.0, 0.5, 1.0)

@@ -62,21 +62,21 @@ def make(capacity: int, stack: int = 1, **settings: Any) -> PrioritizedReplay:
     return replay
 
 
-def test_draws_by_the_formula_and_tells_the_ratio() -> None:
+def test_draws_by_the_formula_and_tells_the_weight() -> None:
     replay = make(8, alpha=0.5, epsilon=0.0)
     Recorder(replay).episode(5, "terminated")
     errors = np.array([0.0, 1.0, -4.0, 9.0, 16.0])
     replay.set_priorities(np.arange(5), errors)
     probability = np.sqrt(np.abs(errors)) / 10  # 0, 0.1, 0.2, 0.3, 0.4
     batch = replay.sample(1000, np.random.default_rng(0))
-    assert batch.number is not None
-    assert batch.ratio is not None
+    assert batch.indices is not None
+    assert batch.importance_weight is not None
     # A part of the whole for each: the counts are as expected but for the parts at the borders.
-    counts = np.bincount(batch.number.numpy(), minlength=5)
+    counts = np.bincount(batch.indices.numpy(), minlength=5)
     np.testing.assert_allclose(counts, 1000 * probability, atol=2)
-    np.testing.assert_array_equal(batch.reward.numpy(), batch.number.numpy())
-    expected = 1 / (5 * probability[batch.number.numpy()])
-    np.testing.assert_allclose(batch.ratio.numpy(), expected, rtol=1e-6)
+    np.testing.assert_array_equal(batch.reward.numpy(), batch.indices.numpy())
+    expected = 1 / (5 * probability[batch.indices.numpy()])
+    np.testing.assert_allclose(batch.importance_weight.numpy(), expected, rtol=1e-6)
 
 
 def test_a_new_transition_has_the_highest_priority_so_far() -> None:
@@ -87,8 +87,8 @@ def test_a_new_transition_has_the_highest_priority_so_far() -> None:
     replay.set_priorities(np.arange(2), np.array([1.0, 1.0]))
     recorder.episode(1, "terminated")
     batch = replay.sample(800, np.random.default_rng(0))
-    assert batch.number is not None
-    np.testing.assert_allclose(np.bincount(batch.number), [100, 100, 0, 600], atol=2)
+    assert batch.indices is not None
+    np.testing.assert_allclose(np.bincount(batch.indices), [100, 100, 0, 600], atol=2)
 
 
 @settings(max_examples=60, deadline=None)
@@ -109,9 +109,9 @@ def test_holds_what_the_memory_holds_also_after_loading(
         assert isinstance(replay, PrioritizedReplay)
         if len(replay):
             batch = replay.sample(4, generator)
-            assert batch.number is not None
+            assert batch.indices is not None
             errors = generator.normal(size=4)
-            replay.set_priorities(batch.number.numpy().copy(), errors)
+            replay.set_priorities(batch.indices.numpy().copy(), errors)
         if index == saved_after:
             copied = make(capacity, stack, num_return_steps=num_return_steps)
             copied.load_state({k: x.copy() for k, x in replay.state().items()})
@@ -122,10 +122,10 @@ def test_holds_what_the_memory_holds_also_after_loading(
     assert len(recorder.replay) == len(kept)
     if kept:
         batch = recorder.replay.sample(200, generator)
-        assert batch.number is not None
-        for number, obs in zip(batch.number.tolist(), batch.obs.numpy(), strict=True):
+        assert batch.indices is not None
+        for number, obs in zip(batch.indices.tolist(), batch.obs.numpy(), strict=True):
             np.testing.assert_array_equal(obs, recorder.transitions[number].obs)
-        assert min(batch.number) >= len(recorder.transitions) - len(kept)
+        assert min(batch.indices) >= len(recorder.transitions) - len(kept)
 
 
 def test_priorities_of_what_is_gone_are_dropped() -> None:
@@ -144,10 +144,10 @@ def test_weighted_loss_equals_the_formula() -> None:
     agent = DoubleDQN.create(corridor(), config, seed=0, device="cpu")
     agent.learn(60)
     batch = agent.replay.sample(8, np.random.default_rng(0))
-    assert batch.ratio is not None
+    assert batch.importance_weight is not None
     loss, q, target = agent.loss(batch)
     beta = 0.4 + 0.6 * 60 / 1_000_000
-    weights = [ratio**beta for ratio in batch.ratio.tolist()]
+    weights = [weight**beta for weight in batch.importance_weight.tolist()]
     total = 0.0
     for weight, error in zip(weights, (q - target).tolist(), strict=True):
         huber = 0.5 * error**2 if abs(error) < 1 else abs(error) - 0.5
@@ -162,12 +162,12 @@ def test_an_update_hands_back_the_td_errors() -> None:
     agent.learn(30)
     assert isinstance(agent.replay, PrioritizedReplay)
     batch = agent.replay.sample(6, np.random.default_rng(0))
-    assert batch.number is not None
-    number = batch.number.numpy().copy()
+    assert batch.indices is not None
+    indices = batch.indices.numpy().copy()
     _, q, target = agent.loss(batch)
     agent.update(batch)
     expected = ((target - q).abs().detach().numpy() + 1e-6) ** 0.6
-    np.testing.assert_allclose(agent.replay._tree[number % 50], expected, rtol=1e-5)
+    np.testing.assert_allclose(agent.replay._tree[indices % 50], expected, rtol=1e-5)
 
 
 def test_draws_a_surprise_more_often_and_still_learns() -> None:
@@ -203,4 +203,4 @@ def test_a_batch_goes_to_another_device_whole() -> None:
     Recorder(plain).episode(5, "terminated")
     moved = plain.sample(3, np.random.default_rng(0)).to(torch.device("meta"))
     assert moved.reward.device.type == "meta"
-    assert (moved.discount, moved.number, moved.ratio) == (None, None, None)
+    assert (moved.discount, moved.indices, moved.importance_weight) == (None, None, None)

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mario_rl_agents.buffers.prioritized import PrioritizedReplay
 from mario_rl_agents.buffers.replay import ReplayBuffer
+from mario_rl_agents.errors import ObservationError
 from numpy.typing import NDArray
 from support.agent_toys import side
-from support.replay_toys import Recorder, Transition, make_replay
+from support.replay_toys import Recorder, Transition, make_replay, store
 
 
 def assert_holds(replay: ReplayBuffer, expected: list[Transition]) -> None:
@@ -72,15 +74,13 @@ def test_equals_the_observations_of_frame_stack() -> None:
     replay = ReplayBuffer(64, (4, 36, 36), np.uint8, stack=4)
     transitions: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
     obs, _ = env.reset(seed=0)
-    replay.begin_episode(obs)
     for number in range(150):
         next_obs, _, terminated, truncated, _ = env.step(number % 2)
-        replay.add(0, number, terminated, truncated, next_obs)
+        store(replay, obs, 0, number, terminated, truncated, next_obs)
         transitions[number] = obs, next_obs
         obs = next_obs
         if terminated or truncated:
             obs, _ = env.reset()
-            replay.begin_episode(obs)
     batch = replay.sample(200, np.random.default_rng(0))
     for index, number in enumerate(batch.reward):
         obs, next_obs = transitions[int(number)]
@@ -129,37 +129,144 @@ def test_same_generator_same_batches_into_the_same_memory() -> None:
 
 def test_what_is_not_a_sliding_stack_is_refused() -> None:
     replay = make_replay(10, 3)
-    with pytest.raises(ValueError, match="must repeat one frame 3 times"):
-        replay.begin_episode(np.array([[1, 1], [1, 1], [2, 2]], np.uint8))
-    replay.begin_episode(np.array([[1, 1], [1, 1], [1, 1]], np.uint8))
-    with pytest.raises(ValueError, match="first 2 frames must be the last 2 of that one"):
-        replay.add(0, 0.0, False, False, np.array([[1, 1], [9, 9], [2, 2]], np.uint8))
+    obs = np.array([[1, 1], [2, 2], [3, 3]], np.uint8)
+    with pytest.raises(ObservationError, match="first 2 frames must be the last 2 of that one"):
+        store(replay, obs, 0, 0.0, False, False, np.array([[2, 2], [9, 9], [4, 4]], np.uint8))
     assert len(replay) == 0
+
+
+@pytest.mark.parametrize("stack", [1, 3])
+def test_what_does_not_follow_on_the_step_before_is_refused(stack: int) -> None:
+    replay = make_replay(10, stack)
+    cells = np.arange(14, dtype=np.uint8).reshape(7, 2)
+    first, second, fourth = (cells[i : i + stack] if stack > 1 else cells[i] for i in (0, 1, 3))
+    store(replay, first, 0, 0.0, False, False, second)
+    after = np.concatenate((fourth[1:], cells[:1])) if stack > 1 else first
+    with pytest.raises(ObservationError, match="sub-environment 0 is not the next_obs of the step"):
+        store(replay, fourth, 0, 0.0, False, False, after)
+    assert len(replay) == 1
+    replay.end_episodes()
+    store(replay, fourth, 0, 0.0, False, False, after)
+    assert len(replay) == 2
+
+
+def test_an_episode_may_begin_with_a_stack_of_different_frames() -> None:
+    """As one that begins in the middle of a stage does."""
+    replay = make_replay(10, 3)
+    frames = np.arange(12, dtype=np.uint8).reshape(6, 2)
+    for number in range(3):
+        store(
+            replay,
+            frames[number : number + 3],
+            0,
+            number,
+            False,
+            False,
+            frames[number + 1 : number + 4],
+        )
+    batch = replay.sample(50, np.random.default_rng(0))
+    assert set(batch.reward.tolist()) == {0, 1, 2}
+    for obs, next_obs, number in zip(
+        batch.obs, batch.next_obs, batch.reward.int().tolist(), strict=True
+    ):
+        np.testing.assert_array_equal(obs, frames[number : number + 3])
+        np.testing.assert_array_equal(next_obs, frames[number + 1 : number + 4])
+
+
+EPISODES = st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    ring_size=st.integers(1, 9),
+    num_envs=st.integers(2, 4),
+    stack=st.integers(1, 3),
+    num_return_steps=st.integers(1, 4),
+    kind=st.sampled_from([ReplayBuffer, PrioritizedReplay]),
+    data=st.data(),
+)
+def test_each_sub_environment_has_a_memory_of_its_own(
+    ring_size: int,
+    num_envs: int,
+    stack: int,
+    num_return_steps: int,
+    kind: type[ReplayBuffer],
+    data: st.DataObject,
+) -> None:
+    """A memory of N sub-environments holds what N memories of one hold, through a save too."""
+
+    def make(num_envs: int) -> ReplayBuffer:
+        options: dict[str, Any] = {"num_return_steps": num_return_steps, "gamma": 0.5}
+        return make_replay(num_envs * ring_size, stack, kind=kind, num_envs=num_envs, **options)
+
+    together, alone = make(num_envs), [make(1) for _ in range(num_envs)]
+    recorders = [Recorder(replay) for replay in alone]
+    for index, recorder in enumerate(recorders):
+        recorder.num_frames = 10_000 * index  # frames of its own
+        for length, terminates in data.draw(EPISODES):
+            recorder.episode(length, "terminated" if terminates else "truncated")
+    num_steps = min(len(recorder.transitions) for recorder in recorders)
+    saved_after = data.draw(st.integers(0, num_steps))
+    alone = [make(1) for _ in range(num_envs)]
+    for step in range(num_steps):
+        if step == saved_after:
+            copied = make(num_envs)
+            copied.load_state({k: x.copy() for k, x in together.state().items()})
+            together = copied
+        rows = [recorder.transitions[step] for recorder in recorders]
+        for replay, row in zip(alone, rows, strict=True):
+            store(
+                replay, row.obs, row.action, row.reward, row.terminated, row.truncated, row.next_obs
+            )
+        names = ("obs", "action", "reward", "terminated", "truncated", "next_obs")
+        together.add(*(np.stack([getattr(row, name) for row in rows]) for name in names))
+
+    assert len(together) == sum(len(replay) for replay in alone)
+
+    def contents(replay: ReplayBuffer) -> set[tuple[Any, ...]]:
+        batch = replay.sample(100 * len(replay), np.random.default_rng(0))
+        columns = batch._replace(indices=None, importance_weight=None)
+        rows = zip(
+            *(
+                x.flatten(1).tolist() if x.ndim > 1 else x.tolist()
+                for x in columns
+                if x is not None
+            ),
+            strict=True,
+        )
+        return {tuple(tuple(x) if isinstance(x, list) else x for x in row) for row in rows}
+
+    assert contents(together) == set().union(*(contents(replay) for replay in alone))
 
 
 def test_bad_input_is_named() -> None:
     replay = make_replay(10, 1)
-    with pytest.raises(ValueError, match="capacity must be at least 1 transition, got 0"):
+    with pytest.raises(
+        ValueError,
+        match="capacity must be at least 1 transition for each of 1 sub-environment, got 0",
+    ):
         make_replay(0, 1)
     with pytest.raises(ValueError, match=r"stack must be 1 or the first axis .*, got 3"):
         ReplayBuffer(10, (4, 2), np.uint8, stack=3)
     with pytest.raises(ValueError, match="cannot sample from an empty replay memory"):
         replay.sample(4, np.random.default_rng(0))
-    with pytest.raises(RuntimeError, match="call begin_episode"):
-        replay.add(0, 0.0, False, False, np.zeros(2, np.uint8))
-    with pytest.raises(ValueError, match=r"shape \(2,\) and dtype uint8, got \(3,\) and uint8"):
-        replay.begin_episode(np.zeros(3, np.uint8))
+    wrong, right = np.zeros(3, np.uint8), np.zeros(2, np.uint8)
+    with pytest.raises(ObservationError, match=r"obs must have shape \(1, 2\) .*got \(1, 3\) and"):
+        store(replay, wrong, 0, 0.0, False, False, right)
+    with pytest.raises(ObservationError, match=r"next_obs must have .* dtype uint8, got .*float64"):
+        store(replay, right, 0, 0.0, False, False, right.astype(float))
+    with pytest.raises(ValueError, match="1 transition for each of 4 sub-environments, got 3"):
+        make_replay(3, 1, num_envs=4)
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         replay.sample(0, np.random.default_rng(0))
-    with pytest.raises(ValueError, match=r"saved replay memory has .*\(10, 1, \(2,\), dtype"):
+    with pytest.raises(ValueError, match=r"saved replay memory has .*\(10, 1, 1, \(2,\), dtype"):
         make_replay(11, 1).load_state(replay.state())
 
 
 def test_vectors_keep_their_type() -> None:
     space = gym.spaces.Box(-1, 1, (3,), np.float64)
     replay = ReplayBuffer(5, space.shape, space.dtype)
-    replay.begin_episode(np.array([0.1, 0.2, 0.3]))
-    replay.add(1, 0.5, True, False, np.array([0.4, 0.5, 0.6]))
+    store(replay, np.array([0.1, 0.2, 0.3]), 1, 0.5, True, False, np.array([0.4, 0.5, 0.6]))
     batch = replay.sample(1, np.random.default_rng(0))
     assert batch.obs.tolist() == [[0.1, 0.2, 0.3]]
     assert batch.next_obs.tolist() == [[0.4, 0.5, 0.6]]
