@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mario_rl_envs.emulators.native import NativeEmulator, _core
+from mario_rl_envs.core import _core
+from mario_rl_envs.emulators.native import NativeEmulator
 from mario_rl_envs.game import ram, rom
 from mario_rl_envs.game.rewards import REWARDS
 from mario_rl_envs.game.skipping import skip_start_screen

@@ -14,10 +14,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "console.h"
-#include "film.h"
-#include "game.h"
-#include "observation.h"
+#include "batch/resize.h"
+#include "game/game.h"
+#include "game/snapshot.h"
+#include "game/tiles.h"
+#include "machine/console.h"
 
 enum {
     NUM_GAMES = 3,

@@ -1,0 +1,65 @@
+/* The game in the console: its rewards, its ends, what it says about itself, and the frames that no
+ * player controls.
+ *
+ * The rules are those of game/ram.py, rewards.py and skipping.py, and there they are explained; here
+ * they run where the console runs. tests/envs/test_native_rules.py compares the two.
+ */
+#ifndef MARIO_RL_GAME_H
+#define MARIO_RL_GAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "game/film.h"
+#include "game/info.h"
+#include "game/reward.h"
+#include "machine/console.h"
+
+typedef struct {
+    Console console;
+    Rules rules;
+    RewardMemory memory;
+    Film *film; /* NULL, or where every frame goes that is run by `game_step` */
+} Game;
+
+typedef struct {
+    double reward;
+    double terms[MAX_REWARD_TERMS]; /* as in the rules, then the clip if there is one */
+    bool terminated;
+    Info info; /* right after the frame on which the buttons were held, before any was skipped */
+} Step;
+
+/* Insert a cartridge, which must outlive the game, and switch on. The rules have no terms yet. */
+void game_init(Game *game, const Cartridge *cartridge);
+
+/* Free what the game has allocated, the film excepted, which is the caller's. */
+void game_free(Game *game);
+
+/* Write a byte of RAM. */
+void game_poke(Game *game, uint16_t address, uint8_t value);
+
+/* Begin an episode from the RAM as it is. Returns NULL, or what went wrong. */
+const char *game_begin(Game *game);
+
+/* Hold the buttons for one frame, and unless that ends the episode run through the frames that no
+ * player controls. Returns NULL, or what went wrong; then `step` is not to be used.
+ *
+ * `draw` says that somebody will look; it may be left out, see `console_advance`. */
+const char *game_step(Game *game, uint8_t buttons, bool draw, Step *step);
+
+/* Take `num_frames` steps with the same buttons, fewer if one ends the episode: rewards and terms
+ * are summed, the rest is the last step's. What SkipFrame does. */
+const char *game_steps(Game *game, uint8_t buttons, int num_frames, bool draw, Step *step);
+
+/* The number of bytes of the machine, as it is written down. */
+size_t game_state_size(void);
+
+/* Write the machine down, `game_state_size` bytes: the same on every computer. */
+void game_save(const Game *game, uint8_t *out);
+
+/* Become the machine that was written down. Returns NULL, or what is wrong with the bytes; then
+ * nothing has changed. */
+const char *game_load(Game *game, const uint8_t *data, size_t size);
+
+#endif
