@@ -2,11 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
 
 from mario_rl_envs import replays
+from mario_rl_envs.core import _core
 from mario_rl_envs.emulators.native import NativeEmulator, NativeGame
 from mario_rl_envs.game import ram, rom
 from mario_rl_envs.game.actions import BUTTONS
@@ -97,6 +99,27 @@ def test_addresses_are_those_of_python():
 
 def test_the_info_has_the_documented_keys_in_order():
     assert list(Pair().native.info()) == list(Info.__annotations__)
+
+
+def test_the_columns_are_the_numbers_of_the_info():
+    flags = [name for name, kind in get_type_hints(Info).items() if kind is bool]
+    numbers = [name for name, kind in get_type_hints(Info).items() if kind is int]
+    assert tuple(flags) == _core.INFO_FLAGS
+    assert (*numbers, "status") == _core.INFO_COLUMNS
+
+
+def test_snapshots():
+    """Both rules go on from their own as if nothing had been played since."""
+    pair = Pair("shaped")
+    pair.step(131, 100)
+    snapshots = pair.native.snapshot(), pair.python.snapshot()
+    before = pair.save()
+    pair.step(129, 200)
+    pair.native.restore(snapshots[0])
+    pair.python.restore(snapshots[1])
+    pair.compare()
+    assert pair.save() == before
+    pair.step(128, 100)
 
 
 def test_info_of_random_memory():

@@ -1,4 +1,4 @@
-/* AVX2: 32 bytes an instruction, used where the processor has it; whatever the rest is compiled for. */
+/* AVX2: 32 bytes an instruction, used where the processor has it. */
 #ifndef MARIO_RL_AVX2_H
 #define MARIO_RL_AVX2_H
 

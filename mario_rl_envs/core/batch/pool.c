@@ -2,13 +2,13 @@
  *
  * A job is short (some hundred microseconds for a few games), and the next one follows soon. Waking
  * a sleeping thread can take as long as a game's step, so threads that run out of work look for
- * more for a while before they sleep. The thread that brings the job works too, and waits in the
- * end for the items that others took, not for the others: whoever sleeps through a job is not
- * missed.
+ * more for a while before they sleep. The calling thread works too, and waits in the end for
+ * the items that others took, not for the other threads: one that sleeps through a job delays
+ * nothing.
  *
- * `num_left` is both the sign that there is work and what shares it out. Whoever lowers it from n
- * to n - 1 owns item n - 1, and while that item is not done the job cannot change. So a thread that
- * was held up for long claims either nothing or an item of the job of the day.
+ * `num_left` both says that there is work and shares it out. The thread that lowers it to n owns
+ * item n, and while that item is not done the job cannot change. So a thread that was preempted for
+ * long takes either nothing or an item of the current job.
  */
 #ifndef _WIN32
 #define _POSIX_C_SOURCE 200809L /* signals and threads beside C11 */
@@ -133,10 +133,10 @@ struct Pool {
 
     PoolTask task;
     void *context;
-    AtomicInt num_left;   /* items that nobody has taken */
+    AtomicInt num_left;   /* items that no thread has taken */
     AtomicInt num_undone; /* items that are not done */
 
-    Mutex mutex; /* held to fall asleep and to wake, so that nobody misses the call */
+    Mutex mutex; /* held to fall asleep and to wake, so that no wake-up is missed */
     Condition work;
     Condition done;
     AtomicInt num_asleep;
@@ -152,7 +152,7 @@ static void pause_processor(void) {
 #endif
 }
 
-/* Wait a little; return whether it has been too long. */
+/* Wait a little; return whether SPIN_NANOSECONDS are over. */
 static bool spin(uint64_t began) {
     for (int i = 0; i < PAUSES_PER_LOOK; i++) {
         pause_processor();

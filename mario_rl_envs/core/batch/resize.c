@@ -1,18 +1,17 @@
 /* Resizing by area: see resize.h.
  *
  * INTER_AREA lays the grid of new pixels over the picture; a new pixel is the mean of what it
- * covers, a pixel covered in part counting in part. Measured in pixels of 1/size by 1/size, all parts
- * are whole numbers. So the sums are integers, and exact:
+ * covers, a pixel covered in part counting in part. Measured in pixels of 1/size by 1/size, all
+ * parts are whole numbers. So the sums are integers, and exact:
  *
  *     sums[x]   = sum over the rows y that are covered of  weight[y] * picture[y][x]
  *     new pixel = sum over the columns x that are covered of  weight[x] * sums[x],  over the area
  *
  * OpenCV computes the same in floats. Rounded, both agree, but where the mean is so close to half
  * way between two grays that the floats' own error decides. Those few pixels are computed again as
- * OpenCV does it, in floats and in its order. The error is bounded (see `margin`), so none is missed.
+ * OpenCV does it, in floats and in its order. The error is bounded (see `margin`): none is missed.
  *
- * Beside the plain C stands the same with AVX2, 32 bytes an instruction, taken if the processor has
- * it. The products of floats here must be rounded before they are added: no contraction to fused
+ * Beside the plain C stands the same with AVX2, taken if the processor has it. The products of floats here must be rounded before they are added: no contraction to fused
  * multiply-add, see the flags of the build.
  */
 #include "batch/resize.h"
@@ -81,7 +80,7 @@ static int max_int(int a, int b) {
     return a > b ? a : b;
 }
 
-/* The share that OpenCV gives `source` in new pixel `i`, computed in doubles and kept in a float. */
+/* The share of `source` in new pixel `i`, as OpenCV computes it: in doubles, kept in a float. */
 static float opencv_weight(int length, int size, int i, int source) {
     double scale = 1.0 / ((double)size / length);
     double begin = i * scale;
@@ -111,7 +110,7 @@ static void axis_init(Axis *axis, int length, int size) {
     axis->first_part[size] = num_parts;
 }
 
-/* Arrange the weights of the columns in pairs. Pairs that a new pixel does not need weigh nothing. */
+/* Arrange the weights of the columns in pairs. Pairs that a new pixel does not need weigh 0. */
 static bool init_pairs(Resizer *resizer) {
     const Axis *columns = &resizer->columns;
     int size = resizer->size;
@@ -154,8 +153,8 @@ static Resizer *create(int size, bool is_plain) {
     axis_init(&resizer->rows, SCREEN_HEIGHT, size);
     axis_init(&resizer->columns, SCREEN_WIDTH, size);
     resizer->scale = 1.0f / (float)(resizer->rows.total_weight * resizer->columns.total_weight);
-    /* Each rounding is off by half an epsilon of at most 256 grays: one a part for the addition, and
-     * a few for the weights, their products and `scale`. */
+    /* Each rounding is off by half an epsilon of at most 256 grays: one a part for the addition,
+     * and a few for the weights, their products and `scale`. */
     int num_roundings = resizer->rows.max_parts + resizer->columns.max_parts + 8;
     resizer->margin = (float)num_roundings * (FLT_EPSILON / 2) * 256.0f;
     if (!init_pairs(resizer)) {

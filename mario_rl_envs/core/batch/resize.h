@@ -1,10 +1,10 @@
 /* Resizing by area: the picture that an agent sees.
  *
- * The pictures equal Gymnasium's wrappers to the bit: GrayscaleObservation (done by the PPU already,
- * see LUMA), then ResizeObservation, which is OpenCV's resize with INTER_AREA: each new pixel is the
- * mean of the area that it covers. Compared were OpenCV 4.10, 4.12 and 5.0, all for x86-64. A build
- * for another processor may fuse multiplications with additions; then pixels whose mean is half way
- * between two grays may differ by one.
+ * The pictures equal Gymnasium's wrappers to the bit: GrayscaleObservation (done by the PPU
+ * already, see LUMA), then ResizeObservation, which is OpenCV's resize with INTER_AREA: each new
+ * pixel is the mean of the area that it covers. Compared were OpenCV 4.10, 4.12 and 5.0, all for
+ * x86-64. A build for another processor may fuse multiplications with additions; then pixels whose
+ * mean is half way between two grays may differ by one.
  *
  * Natively done are all squares that are no larger than the picture, sizes 1 to 240. Beyond,
  * INTER_AREA is no longer a mean of areas, and the caller falls back to OpenCV.
@@ -27,7 +27,7 @@ typedef struct Resizer Resizer;
 /* Whether pictures of this side, in pixels, are made natively; if not, OpenCV must do it. */
 bool resizer_is_native(int size);
 
-/* Make a resizer to size x size pixels. Returns NULL if the size is not native, or memory is out. */
+/* Make a resizer to size x size pixels. NULL: the size is not native, or memory is out. */
 Resizer *resizer_create(int size);
 
 /* NULL is allowed. */

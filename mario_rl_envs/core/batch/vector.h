@@ -23,13 +23,16 @@ typedef struct {
     int size;               /* that the resizer makes them */
 } VectorOptions;
 
-/* What an environment does in a call of `vector_play`. */
+/* What an environment does in a call of `vector_play`.
+ *
+ * An episode begins from what was loaded into the game, with `num_noops` frames without a button.
+ * Then ORDER_BEGIN fills the whole stack with the first observation; ORDER_BEGIN_ON_STACK keeps the
+ * older observations of `vector_set_stack`, and replaces the newest by the first one. */
 typedef enum {
-    ORDER_NOTHING,        /* only its observation is written, as it was */
-    ORDER_STEP,           /* hold the buttons for `skip` frames */
-    ORDER_BEGIN,          /* an episode from what was loaded, with `num_noops` frames of nothing;
-                             the stack is full of its first observation */
-    ORDER_BEGIN_ON_STACK, /* the same, but only the stack's newest observation is replaced */
+    ORDER_NOTHING, /* only the observation is written, as it was */
+    ORDER_STEP,    /* hold the buttons for `skip` frames */
+    ORDER_BEGIN,
+    ORDER_BEGIN_ON_STACK,
     NUM_ORDERS,
 } Order;
 

@@ -1,4 +1,4 @@
-/* A film: the pictures of consecutive frames. */
+/* A film: see film.h. */
 #include "game/film.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* A film: the pictures of consecutive frames as color numbers, a third of the size of RGB. */
+/* A film: consecutive pictures as color numbers, a third of the size of RGB. */
 #ifndef MARIO_RL_FILM_H
 #define MARIO_RL_FILM_H
 

@@ -1,5 +1,4 @@
-/* The game in the console: its rewards, its ends, what it says about itself, and the frames that no
- * player controls. */
+/* The game on the console: see game.h. */
 #include "game/game.h"
 
 #include <string.h>
@@ -34,7 +33,7 @@ static const char *skip_frame(Game *game, int *num_skipped) {
     return advance(game, NO_BUTTON, false);
 }
 
-/* Run to the next frame that the player controls; count the frames in `num_skipped`. */
+/* Run to the next frame that the player controls, as game/skipping.py; count the frames. */
 static const char *skip_uncontrolled(Game *game, int *num_skipped) {
     uint8_t *ram = game->console.now.ram;
     const char *error = NULL;

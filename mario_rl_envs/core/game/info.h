@@ -13,8 +13,8 @@
 
 #include "game/ram.h"
 
-/* In the order of Info in rules.py: each key, and its value in terms of `ram`. A NUMBER is an int, a
- * FLAG a bool, a POWER the name of a Power. */
+/* In the order of Info in rules.py: each key, and its value in terms of `ram`. A NUMBER is an int,
+ * a FLAG a bool, a POWER the name of a Power. */
 /* clang-format off */
 #define INFO_KEYS(NUMBER, FLAG, POWER)          \
     NUMBER(coins, ram_coins(ram))               \
@@ -42,7 +42,7 @@ typedef struct {
     INFO_KEYS(INFO_NUMBER_FIELD, INFO_FLAG_FIELD, INFO_POWER_FIELD)
 } Info;
 
-/* The columns of a table of infos: the numbers, then the powers; flags have a table of their own. */
+/* The columns of a table of infos: the numbers, then the powers. Flags have another table. */
 #define INFO_COLUMN(name, value) COLUMN_##name,
 #define INFO_FLAG_COLUMN(name, value) FLAG_##name,
 

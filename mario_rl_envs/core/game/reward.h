@@ -60,8 +60,8 @@ int reward_num_terms(const Rules *rules);
 /* Begin an episode from the RAM as it is. Returns false if memory is out. */
 bool reward_begin(RewardMemory *memory, const uint8_t *ram);
 
-/* The reward of a frame, and its terms: [reward_num_terms], in the order of the rules, then the clip.
- * Returns false if memory is out. */
+/* The reward of a frame, and its terms: [reward_num_terms], in the order of the rules, then the
+ * clip. Returns false if memory is out. */
 bool reward_frame(RewardMemory *memory, const Rules *rules, const uint8_t *ram, double *reward,
                   double *terms);
 

@@ -1,7 +1,7 @@
 /* A snapshot: a game at one moment, kept in memory and restored by copying.
  *
- * Save states (game_save) are bytes for other processes and computers, checked when they are loaded.
- * A snapshot never leaves the process, so nothing has to be checked or decoded.
+ * Save states (game_save) are bytes for other processes and computers, checked when they are
+ * loaded. A snapshot never leaves the process, so nothing has to be checked or decoded.
  */
 #ifndef MARIO_RL_SNAPSHOT_H
 #define MARIO_RL_SNAPSHOT_H
@@ -10,7 +10,7 @@
 
 #include "game/game.h"
 
-/* All of an episode, but for its rules, its film and its picture, which is drawn again on demand. */
+/* All of an episode but its rules, its film and its picture, which is drawn again on demand. */
 typedef struct {
     Machine now;
     Machine before;

@@ -3,9 +3,9 @@
 
 #include "game/ram.h"
 
-enum { NUM_OBJECTS = 6 }; /* slots for what moves */
+enum { NUM_OBJECTS = 6 }; /* slots for moving objects */
 
-/* The kinds of tiles, and what they stand for: see wrappers/ram.py. */
+/* The kinds of tiles, explained in wrappers/ram.py. */
 typedef enum { EMPTY, SOLID, ITEM, ENEMY, MARIO } Tile;
 
 enum {
@@ -43,13 +43,13 @@ static void put_tile(Grid grid, Tile tile, int x, int y) {
     }
 }
 
-/* Put what moves: enemies, but also lifts and items, which the game keeps in the same slots. */
+/* Put a moving object: an enemy, a lift or an item, which the game keeps in the same slots. */
 static void put_object(Grid grid, uint8_t kind, int x, int y) {
     switch (kind) {
     case 0x16: /* fireworks */
     case 0x18: /* signals to the game */
     case 0x34:
-    case 0x35: /* who waits at the end */ break;
+    case 0x35: /* Toad and the princess at the end of a castle */ break;
     case 0x24: /* large lifts */
     case 0x25:
     case 0x26:

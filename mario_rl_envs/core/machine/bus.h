@@ -1,4 +1,4 @@
-/* The bus: what the CPU reaches under which address, and how far the PPU has followed it. */
+/* The CPU bus: the CPU's memory map, and the PPU's catching up with the CPU. */
 #ifndef MARIO_RL_BUS_H
 #define MARIO_RL_BUS_H
 
@@ -9,16 +9,16 @@ typedef struct Bus {
     const Cartridge *cartridge;
     Canvas *canvas;      /* NULL: nothing is drawn */
     int64_t first_cycle; /* of this frame */
-    int num_dots;        /* that the PPU has run in this frame */
+    int num_dots;        /* run by the PPU in this frame */
 } Bus;
 
-/* Read or write a byte, anywhere, for an instruction that begins at this cycle. */
+/* Read a byte at any address, for an instruction that begins at this cycle. */
 uint8_t bus_read(Bus *bus, uint16_t address, int64_t cycle);
 
-/* Returns the cycles for which the write stops the CPU. */
+/* Write a byte; returns the cycles for which that stops the CPU. */
 int bus_write(Bus *bus, uint16_t address, uint8_t value, int64_t cycle);
 
-/* The first cycle from this one on at which the sprite 0 flag reads set (or clear), if the program
+/* The first cycle from this one on at which the sprite 0 flag reads set (or clear), if the CPU
  * does nothing but read $2002 until then; `limit` or later if that is not before `limit`. */
 int64_t bus_await_sprite_zero(Bus *bus, bool set, int64_t cycle, int64_t limit);
 

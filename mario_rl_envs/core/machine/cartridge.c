@@ -1,8 +1,8 @@
-/* The cartridge: the ROM, decoded once and shared by every console that it is put in.
+/* The cartridge: the ROM, decoded once and shared by all consoles.
  *
- * A file in iNES format (https://www.nesdev.org/wiki/INES) is a header of 16 bytes, the program and
- * the pictures. This core knows the plainest board alone, NROM: nothing is ever switched, so all
- * that can be worked out of the ROM is worked out here, once.
+ * A file in iNES format (https://www.nesdev.org/wiki/INES) is a header of 16 bytes, PRG ROM and CHR
+ * ROM. The only board that is emulated is the simplest, NROM (https://www.nesdev.org/wiki/NROM): no
+ * bank is ever switched, so instructions and tiles are decoded here, once.
  */
 #include "machine/cartridge.h"
 
@@ -33,8 +33,8 @@ const char *cartridge_init(Cartridge *cartridge, const uint8_t *file, size_t siz
         return "this is no iNES file";
     }
     int mapper = file[6] >> 4 | (file[7] & 0xF0);
-    bool is_vertical = file[6] & 1; /* the level scrolls sideways: nametables lie side by side */
-    bool has_extras = file[6] & 0x0E;
+    bool is_vertical = file[6] & 1;   /* mirroring: the nametables lie side by side */
+    bool has_extras = file[6] & 0x0E; /* battery, trainer, four-screen */
     if (mapper != 0 || !is_vertical || has_extras || file[4] != PRG_BANKS || file[5] != CHR_BANKS) {
         return "only NROM cartridges like that of Super Mario Bros are emulated";
     }

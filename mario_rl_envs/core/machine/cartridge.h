@@ -1,4 +1,4 @@
-/* The cartridge: the ROM, decoded once and shared by every console that it is put in. */
+/* The cartridge: the ROM, decoded once and shared by all consoles. */
 #ifndef MARIO_RL_CARTRIDGE_H
 #define MARIO_RL_CARTRIDGE_H
 
@@ -7,20 +7,20 @@
 
 enum {
     PRG_SIZE = 0x8000,
-    PRG_START = 0x8000, /* where the CPU sees the program, up to 0xFFFF */
+    PRG_START = 0x8000, /* where PRG ROM begins in the CPU's memory map, up to 0xFFFF */
     MAX_INSTRUCTION_SIZE = 3,
     CHR_SIZE = 0x2000,
-    NUM_TILE_ROWS = 2 * 256 * 8, /* two pages of 256 tiles of 8 rows */
+    NUM_TILE_ROWS = 2 * 256 * 8, /* two pattern tables of 256 tiles of 8 rows */
 };
 
-/* An instruction of the program, taken apart; what the fields mean is told in decode.h. */
+/* A decoded instruction, see decode.h. */
 typedef struct {
     uint8_t operation;
     uint8_t cycles;
     uint16_t operand;
 } Instruction;
 
-/* What an opcode is, before it is known where its operand lies: see decode.h, too. */
+/* A decoded opcode, without the place of its operand, see decode.h. */
 typedef struct {
     uint8_t kind;
     uint8_t mode;
@@ -32,7 +32,7 @@ typedef struct {
     uint8_t prg[PRG_SIZE];
     uint8_t chr[CHR_SIZE];
     Opcode opcodes[256];
-    /* By address, as if an instruction began at every byte, and what follows the last byte. */
+    /* By address, as if an instruction began at every byte; then those behind the last byte. */
     Instruction instructions[PRG_SIZE + MAX_INSTRUCTION_SIZE];
     uint64_t tile_rows[NUM_TILE_ROWS]; /* 8 pixels each, a byte a pixel, the leftmost lowest */
 } Cartridge;

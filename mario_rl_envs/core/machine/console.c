@@ -16,7 +16,7 @@ enum {
     DOTS_PER_CYCLE = 3,
     DOTS_PER_FRAME = CYCLES_PER_FRAME * DOTS_PER_CYCLE,
     BLACK = 0x0F,
-    /* More than any instruction takes with a copy of sprites and an interrupt. */
+    /* More than any instruction takes together with OAM DMA and an NMI. */
     MAX_CYCLES_AHEAD = 1000,
 };
 
@@ -39,7 +39,7 @@ static void run_frame(Machine *machine, const Cartridge *cartridge, Picture *pic
     Bus bus = {machine, cartridge, drawn, machine->num_cycles, 0};
     int64_t end = bus.first_cycle + CYCLES_PER_FRAME;
     for (;;) {
-        /* The CPU must not run past the PPU's events: they decide what it finds and does then. */
+        /* The CPU must not run past the PPU's events: NMI, and the dot that odd frames skip. */
         int event = bus.num_dots + ppu_dots_to_event(&machine->ppu);
         if (event > DOTS_PER_FRAME) {
             break;

@@ -1,9 +1,9 @@
-/* The console: the machine that the player sees, made of CPU, PPU, memory and joypad.
+/* The console: CPU, PPU, RAM and joypads, run frame by frame.
  *
- * It runs one game, Super Mario Bros, on the plainest cartridge there is (NROM: 32 KiB of program,
- * 8 KiB of pictures, no chips of its own), and it reproduces nes-py 9.0.1 to the bit: the same RAM
- * after every frame, the same color in every pixel. What nes-py does differently from a real NES
- * is therefore kept; each such place says so.
+ * It runs one game, Super Mario Bros, on the simplest cartridge there is (NROM: 32 KiB of PRG ROM,
+ * 8 KiB of CHR ROM, no mapper), and it reproduces nes-py 9.0.1 to the bit: the same RAM after every
+ * frame, the same color in every pixel. Where nes-py differs from the NES, so does the core, and a
+ * comment says so.
  */
 #ifndef MARIO_RL_CONSOLE_H
 #define MARIO_RL_CONSOLE_H
@@ -28,7 +28,7 @@ typedef struct {
     int64_t num_cycles;   /* that the frames so far took */
     uint8_t buttons;      /* held down now, one bit a button, see game/actions.py */
     uint8_t joypad_bits;  /* what is left to be read of the buttons latched last */
-    uint8_t joypad2_bits; /* of the second joypad, which nobody holds */
+    uint8_t joypad2_bits; /* of the second joypad, whose buttons are never pressed */
     bool is_strobing;     /* the joypads are latching: a read gives the first button */
 } Machine;
 
@@ -46,8 +46,8 @@ void console_init(Console *console, const Cartridge *cartridge);
 /* Start as if just bought: all memory zero, the screen black. */
 void console_power_on(Console *console);
 
-/* Run one frame, 1/60 s, with these buttons held. Drawing costs time: leave it out when nobody will
- * look; `console_picture` makes up for it where somebody does after all. */
+/* Run one frame, 1/60 s, with these buttons held. Drawing costs time; a frame
+ * that was not drawn is run again if `console_picture` is called. */
 void console_advance(Console *console, uint8_t buttons, bool draw);
 
 /* The picture after the last frame. */

@@ -1,12 +1,12 @@
-/* The processor: a 6502 without decimal mode, as an interpreter of instructions decoded beforehand.
+/* The CPU, a 6502 without decimal mode: an interpreter of instructions that decode.c has decoded.
  *
- * Two loops in which the program waits are recognized, and their turns skipped by arithmetic: a jump
- * to itself (the whole game runs in the interrupt, then waits for the next), and the one that waits
- * for the PPU to draw sprite 0 (below the score, where the scrolling begins).
+ * Two busy-waiting loops are recognized, and their iterations skipped by arithmetic: a jump to
+ * itself (the whole game runs in the NMI handler, and between NMIs in this loop), and the loop that
+ * waits for the sprite 0 hit (below the score, where the scrolling begins).
  *
- * Timing is nes-py's: an instruction does all that it does on its first cycle, then its other cycles
- * pass. One difference to the chip is here (others in decode.c): instructions that read, modify and
- * write take one cycle more when their index crosses a page.
+ * Timing is nes-py's: an instruction does all that it does on its first cycle, then its other
+ * cycles pass. One difference from the chip is here (others in decode.c): instructions that read,
+ * modify and write take one cycle more when their index crosses a page.
  *
  * Instructions and their flags: https://www.nesdev.org/obelisk-6502-guide/reference.html
  */
@@ -20,8 +20,8 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define RARELY_CALLED __attribute__((noinline, cold))
-/* Going straight from one operation to the next, not through one switch for all, takes a tenth
- * less time: the processor guesses better where the jump goes. Only these compilers can take the
+/* Threaded code: one indirect jump at the end of each operation, not one switch for all, takes a
+ * tenth less time, because each jump is predicted by itself. Only these compilers can take the
  * address of a label. */
 #define JUMPS_TO_LABELS 1
 #pragma GCC diagnostic ignored "-Wpedantic"
@@ -44,7 +44,7 @@ enum {
 enum Flag {
     CARRY = 0x01,
     ZERO = 0x02,
-    INTERRUPT_DISABLE = 0x04, /* kept for the stack's sake: nothing here asks for them */
+    INTERRUPT_DISABLE = 0x04, /* never tested: there are no IRQs; PHP and RTI move it */
     DECIMAL = 0x08,           /* the same */
     BREAK = 0x10,             /* exists on the stack alone */
     ALWAYS_SET = 0x20,
@@ -52,7 +52,7 @@ enum Flag {
     NEGATIVE = 0x80,
 };
 
-/* Everything that an instruction with an operand elsewhere needs to find it. */
+/* The place of an operand that is found when the instruction runs. */
 typedef struct {
     uint16_t address;
     uint8_t size;      /* of the instruction, bytes */
@@ -114,8 +114,9 @@ void cpu_nmi(Cpu *cpu, Bus *bus) {
 #define OPERATION(name) LABEL_##name:
 #define NEXT()                                                                                     \
     do {                                                                                           \
-        if (cycle >= limit)                                                                        \
+        if (cycle >= limit) {                                                                      \
             goto done;                                                                             \
+        }                                                                                          \
         FETCH();                                                                                   \
         goto *LABELS[in.operation];                                                                \
     } while (0)
@@ -125,8 +126,8 @@ void cpu_nmi(Cpu *cpu, Bus *bus) {
 #define NEXT() goto next_operation
 #endif
 
-/* The operations, spelled out for every place that their operand may lie in. `statement` finds it in
- * `value`; the code of an instruction that modifies leaves its result there. */
+/* The operations, spelled out for every place that their operand may lie in. `statement` finds it
+ * in `value`; the code of an instruction that modifies leaves its result there. */
 #define READ(name, statement)                                                                      \
     OPERATION(name##_CONSTANT) next++;                                                             \
     OPERATION(name##_IMMEDIATE) {                                                                  \
@@ -292,11 +293,12 @@ void cpu_nmi(Cpu *cpu, Bus *bus) {
 #define FIND_OPERAND()                                                                             \
     find_operand(bus, first == rom ? prg[next - rom] : scratch_opcode, PC(), in.operand,           \
                  (uint8_t)x, (uint8_t)y)
-/* Go on at `pc`. */
+/* Continue at `pc`. */
 #define JUMP()                                                                                     \
     do {                                                                                           \
-        if (!LIKELY(pc >= PRG_START))                                                              \
+        if (!LIKELY(pc >= PRG_START)) {                                                            \
             goto decode_here;                                                                      \
+        }                                                                                          \
         first = rom;                                                                               \
         first_pc = PRG_START;                                                                      \
         next = rom + (pc - PRG_START);                                                             \
@@ -355,15 +357,16 @@ void cpu_run(Cpu *cpu, Bus *bus, int64_t limit) {
     uint8_t *const ram = bus->machine->ram;
     const uint8_t *const prg = bus->cartridge->prg;
     const Instruction *const rom = bus->cartridge->instructions;
-    /* Outside of ROM instructions are decoded one by one, each followed by a request for more. */
+    /* Outside of ROM instructions are decoded one at a time: DECODE follows each. */
     Instruction scratch[1 + MAX_INSTRUCTION_SIZE] = {{DECODE, 0, 0}};
     uint8_t scratch_opcode = 0;
     const Instruction *first = rom, *next = rom; /* `next` stands at `first_pc` + (next - first) */
     uint16_t first_pc = PRG_START, pc = cpu->pc;
     int64_t cycle = cpu->cycle;
     uint32_t a = cpu->a, x = cpu->x, y = cpu->y, sp = cpu->sp, value;
-    /* Zero is the low byte's being 0; negative its bit 7, or bit 15 where the two go their own ways
-     * (after BIT and PLP). So most operations set both by keeping their result. */
+    /* Flags Z and N in one number: Z is set if the low byte is 0, N if bit 7 is set, or bit 15
+     * where the two differ from one result's (after BIT and PLP). So most operations just keep
+     * their result. */
     uint32_t nz, carry, overflow;
     uint8_t others;
     UNPACK_FLAGS(cpu->flags);
@@ -400,7 +403,7 @@ next_operation:
         }
         OPERATION(AWAIT_SPRITE_ZERO) {
             SET_A(bus_read(bus, PPU_STATUS, start));
-            /* What follows is AND and the branch back, taken as long as it waits. */
+            /* AND and the branch back follow; the branch is taken while the loop waits. */
             bool awaits_hit = next[5].operation == BEQ;
             int turn_cycles = in.cycles + next[3].cycles + (next[5].cycles >> 4);
             bool is_over = (a & SPRITE_ZERO_BIT ? true : false) == awaits_hit;
@@ -420,7 +423,7 @@ next_operation:
         }
 
         OPERATION(INY) {
-            /* Sprites are four bytes apart: mostly the operand is 4, so many stand in a row. */
+            /* Sprites are four bytes apart in OAM, so INY mostly comes four in a row. */
             int times = start + (in.operand - 1) * in.cycles < limit ? in.operand : 1;
             SET_Y(y + (uint32_t)times);
             cycle = start + times * in.cycles;

@@ -1,7 +1,7 @@
-/* Instructions, taken apart: the table of opcodes, and what can be known of an operand beforehand.
+/* Decoding: the table of opcodes, and what is known of an operand before the instruction runs.
  *
- * Timing is nes-py's. Differences to the chip: a taken branch across a page costs two cycles more,
- * not one; BRK takes 14 cycles; an opcode that officially does not exist does nothing for one cycle.
+ * Timing is nes-py's. Differences from the chip: a taken branch across a page costs two cycles
+ * more, not one; BRK takes 14 cycles; an unofficial opcode does nothing for one cycle.
  *
  * Opcodes: https://www.nesdev.org/obelisk-6502-guide/reference.html
  */
@@ -32,7 +32,7 @@ static const uint8_t CYCLES[256] = {
     2,  5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1, /* F0 */
 };
 
-/* Opcodes without an operand in memory; NOTHING where there is none. */
+/* Opcodes without an operand in memory; NOTHING for all others. */
 static enum Operation decode_implied(uint8_t opcode) {
     switch (opcode) {
     case 0x00: return BRK;
@@ -78,8 +78,8 @@ static uint8_t mode_size(enum Mode mode) {
     }
 }
 
-/* The bits of an opcode are oooMMMgg: operation, mode, group. Opcodes that nobody documents, but
- * whose bits mean something (ASL #1, say), do that here as in nes-py. */
+/* The bits of an opcode are oooMMMgg: operation, mode, group. Unofficial opcodes
+ * whose bits have a meaning (ASL #1, say) do that, as in nes-py. */
 static Opcode opcode_decode(uint8_t opcode) {
     static const enum Mode MODES[3][8] = {
         {IMMEDIATE, ZERO_PAGE, NO_MODE, ABSOLUTE, NO_MODE, ZERO_PAGE_X, NO_MODE, ABSOLUTE_X},
@@ -148,8 +148,8 @@ static Opcode opcode_decode(uint8_t opcode) {
                     mode_size(mode)};
 }
 
-/* Choose among the modes of an operation by where its operand lies. An index may carry an address
- * on by 255: only where that cannot leave RAM or ROM is it known to be there. */
+/* The variant of an operation for the place of its operand. An index adds up to 255 to an address,
+ * which is known to be in RAM or ROM only where that cannot lead out of it. */
 static int place_read(enum Mode mode, int operand) {
     bool stays_in_ram = operand <= RAM_END - 0x100;
     bool stays_in_rom = operand >= PRG_START && operand <= 0x10000 - 0x100;

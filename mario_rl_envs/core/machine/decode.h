@@ -1,10 +1,10 @@
-/* Instructions, taken apart: what there is to do, and where the operand lies.
+/* Decoded instructions: the operation, and the place of its operand.
  *
- * Reading is where an interpreter's time goes: 3,500 instructions a frame, each to be fetched, told
- * from 150 others, and its operand found. Since the program never changes, that is done once, when
- * the cartridge is inserted. An operation says where its operand lies, too: `LDA $0770` is known to
- * read RAM, `LDA $8123` to read a constant, and only what may touch a register of the PPU (the
- * "elsewhere" below) asks the bus.
+ * Decoding would take most of an interpreter's time: 3,500 instructions a frame, each to be
+ * fetched, told from 150 others, and its operand found. PRG ROM never changes, so that is done
+ * once, when the cartridge is read. An operation includes the place of its operand: `LDA $0770`
+ * reads RAM, `LDA $8123` is a constant, and only what may access a register (REGISTER and ELSEWHERE
+ * below) goes through the bus.
  */
 #ifndef MARIO_RL_DECODE_H
 #define MARIO_RL_DECODE_H
@@ -14,13 +14,14 @@
 #include "machine/cartridge.h"
 
 enum {
-    RAM_END = 0x2000, /* 2 KiB, seen four times */
+    RAM_END = 0x2000, /* 2 KiB, mirrored four times */
     PPU_STATUS = 0x2002,
     SPRITE_ZERO_BIT = 0x40,
 };
 
-/* Where an operand lies. In these names X and Y are the index that is added; a register is any fixed
- * address that is neither in RAM nor in ROM. */
+/* The place of an operand. In these names X and Y are the index that is added; REGISTER is any
+ * fixed address that is neither in RAM nor in ROM, ELSEWHERE an address that is known at run time
+ * only. */
 /* clang-format off */
 #define READ_MODES(X, name)                                                                \
     X(name##_IMMEDIATE) X(name##_CONSTANT) X(name##_ZERO_PAGE) X(name##_RAM)               \
@@ -32,9 +33,9 @@ enum {
 #define MODIFY_MODES(X, name)                                                              \
     X(name##_ZERO_PAGE) X(name##_RAM) X(name##_RAM_X) X(name##_ZERO_PAGE_X) X(name##_ELSEWHERE)
 
-/* All operations. NOTHING is an opcode that does not exist; DECODE one that is not decoded yet, not
- * being in ROM, or not all of it; WAIT a jump to itself; AWAIT_SPRITE_ZERO the LDA $2002 of a loop
- * that waits for bit 6. Branches and shifts are in the order of their opcodes. */
+/* All operations. NOTHING is an unofficial opcode without effect; DECODE an instruction that is not
+ * decoded yet, because not all of it is in ROM; WAIT a jump to itself; AWAIT_SPRITE_ZERO the LDA
+ * $2002 of a loop that waits for bit 6. Branches and shifts are in the order of their opcodes. */
 #define OPERATIONS(X)                                                                      \
     X(NOTHING) X(DECODE) X(WAIT) X(AWAIT_SPRITE_ZERO)                                      \
     X(BRK) X(PHP) X(CLC) X(JSR) X(PLP) X(SEC) X(RTI) X(PHA) X(JMP) X(CLI) X(RTS) X(PLA)    \
@@ -53,7 +54,7 @@ enum {
 #define OPERATION_NAME(name) name,
 enum Operation { OPERATIONS(OPERATION_NAME) };
 
-/* How an opcode names its operand. */
+/* The addressing mode of an opcode. */
 enum Mode {
     IMMEDIATE,
     ZERO_PAGE,
@@ -70,14 +71,13 @@ enum Mode {
 
 enum Kind { READS, WRITES, MODIFIES, NEITHER };
 
-/* Take apart the instruction that stands at `pc`. Its operand becomes the value itself where that
- * is known, else an address (in RAM: below 0x800), for branches the one that they go to, for INY how
- * many of them stand in a row. A branch has two numbers of cycles: in the low four bits for going on,
- * in the high four for going there. */
+/* Decode the instruction at `pc`. Its operand becomes the value itself where that is known, else an
+ * address (in RAM: below 0x800); for a branch its target, for INY the number of INYs in a row. A
+ * branch has two numbers of cycles: not taken in the low four bits, taken in the high four. */
 Instruction instruction_decode(const uint8_t bytes[MAX_INSTRUCTION_SIZE], uint16_t pc,
                                const uint8_t *prg);
 
-/* Take the whole program apart, as if an instruction began at every byte. */
+/* Decode all of PRG ROM, as if an instruction began at every byte. */
 void prg_decode(Cartridge *cartridge);
 
 #endif

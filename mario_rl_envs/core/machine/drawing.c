@@ -1,7 +1,7 @@
-/* Drawing: which pixels are where. The other half of the PPU, ppu.c, says when.
+/* Drawing: the PPU's pixels. Its timing and registers are in ppu.c.
  *
- * A line is made of entries of the palette first, a byte each: the background tile by tile, 8 pixels
- * at once, then the few sprites over it. Only then entries become colors, and grays beside them.
+ * A scanline is composed of palette entries first, a byte each: the background tile by tile, 8
+ * pixels at once, then the few sprites over it. Then the entries become colors and grays.
  */
 #include "machine/drawing.h"
 
@@ -15,15 +15,15 @@
 #endif
 
 enum {
-    /* Bits of a sprite's attributes. */
+    /* Bits of a sprite's attributes, its third byte in OAM. */
     SPRITE_PALETTE = 0x03,
-    SPRITE_BEHIND = 0x20, /* the background */
-    SPRITE_MIRRORED = 0x40,
-    SPRITE_UPSIDE_DOWN = 0x80,
+    SPRITE_BEHIND = 0x20, /* priority: behind the background */
+    SPRITE_FLIP_X = 0x40,
+    SPRITE_FLIP_Y = 0x80,
 
     NUM_SPRITES = 64,
     EDGE_WIDTH = 8, /* columns that can be hidden */
-    TAKEN = 0x20,   /* by a sprite: set in an entry of the palette */
+    TAKEN = 0x20,   /* set in a palette entry that a sprite has drawn */
 };
 
 const uint8_t PALETTE[NUM_COLORS][3] = {
@@ -52,7 +52,7 @@ const uint8_t LUMA[NUM_COLORS] = {
 /* ---- Sprites ---- */
 
 static bool is_on_evaluation_line(const Ppu *ppu, int sprite) {
-    /* A sprite at y is seen from line y + 1 on. */
+    /* A sprite at y is shown from line y + 1 on. */
     unsigned row = (unsigned)(ppu->evaluation_line - ppu->oam[sprite * 4]);
     return row < (unsigned)sprite_height(ppu);
 }
@@ -81,10 +81,10 @@ bool has_sprite_zero(const Ppu *ppu) {
 /* The row of 8 pixels that a sprite shows on the line, the leftmost in the lowest byte. */
 static uint64_t sprite_row(const Ppu *ppu, const Cartridge *cartridge, const uint8_t *sprite) {
     int height = sprite_height(ppu);
-    /* On line 0 the sprite may be anywhere: then C's remainder is negative, and what is read is not
-     * the sprite's tile, in nes-py neither. */
+    /* On line 0 the sprite may be at any y: then C's remainder is negative, and the row is not one
+     * of the sprite's tile, as in nes-py. */
     int y = (ppu->line - (uint8_t)(sprite[0] + 1)) % height;
-    if (sprite[2] & SPRITE_UPSIDE_DOWN) {
+    if (sprite[2] & SPRITE_FLIP_Y) {
         y ^= height - 1;
     }
     uint16_t address;
@@ -103,7 +103,7 @@ static uint64_t sprite_row(const Ppu *ppu, const Cartridge *cartridge, const uin
         uint8_t high = ppu_read_memory(ppu, cartridge, (uint16_t)(address + TILE_SIZE));
         row = tile_row(low, high);
     }
-    if (sprite[2] & SPRITE_MIRRORED) {
+    if (sprite[2] & SPRITE_FLIP_X) {
         uint64_t mirrored = 0;
         for (int x = 0; x < TILE_SIZE; x++) {
             mirrored |= (row >> (8 * x) & 3) << (8 * (7 - x));
@@ -127,8 +127,8 @@ static bool is_background_opaque(const Ppu *ppu, const Cartridge *cartridge, uin
     return rows[tile * TILE_SIZE] >> (8 * x) & 3;
 }
 
-/* The palettes of the row of blocks, 2 x 2 tiles each, that an address is in: for each block a row
- * of 8 pixels that lacks the tile's own bits. */
+/* The attribute table's palettes for the row of blocks, 2 x 2 tiles each, that an address is in:
+ * for each block 8 palette entries without the tile's own bits. */
 static const uint64_t *block_palettes(Canvas *canvas, const Ppu *ppu, uint16_t address) {
     int table = (address & ADDRESS_NAMETABLE_X) != 0, row = (address & ADDRESS_ROW) >> 6;
     uint64_t *palettes = canvas->palettes[table];
@@ -150,8 +150,7 @@ static inline uint8_t *put_tile(uint8_t *out, const uint64_t *rows, size_t tile,
     return out + sizeof row;
 }
 
-/* Write the pixels of so many tiles, from the PPU's address to the right, 0 to 15 each: palette and
- * color in it. */
+/* Write the palette entries, 0 to 15, of so many tiles from the PPU's address to the right. */
 static void draw_background(Canvas *canvas, const Ppu *ppu, const Cartridge *cartridge,
                             int num_tiles, uint8_t *out) {
     uint16_t address = ppu->address;
@@ -278,8 +277,8 @@ static void paint_pixels(const Paint *paint, const uint8_t *entries, uint8_t *co
     paint_plain(paint, entries, colors, luma, width);
 }
 
-/* Put the sprites of the line over the background, within the columns from x0 to before x1. Among
- * sprites the first in the list wins, even where it is then behind the background. */
+/* Put the sprites of the line over the background, within the columns from x0 to before x1. The
+ * first sprite in OAM wins over the others, even where it is behind the background itself. */
 static void draw_sprites(const Ppu *ppu, const Cartridge *cartridge, uint8_t *entries, int x0,
                          int x1) {
     if (x0 < EDGE_WIDTH && !(ppu->mask & MASK_LEFT_SPRITES)) {
@@ -303,7 +302,7 @@ void draw_pixels(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int x0, i
     if (!canvas->is_prepared) {
         prepare(canvas, ppu);
     }
-    uint8_t space[TILE_SIZE + SCREEN_WIDTH + TILE_SIZE]; /* a tile may stick out on both sides */
+    uint8_t space[TILE_SIZE + SCREEN_WIDTH + TILE_SIZE]; /* tiles overhang on both sides */
     uint8_t *entries = space + TILE_SIZE;
     if (shows(ppu, MASK_BACKGROUND)) {
         int left = x0 - (ppu->fine_x + x0) % TILE_SIZE;

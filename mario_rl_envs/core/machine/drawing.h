@@ -1,19 +1,19 @@
-/* Drawing: which pixels are where. The other half of the PPU, ppu.c, says when. */
+/* Drawing: the PPU's pixels. Its timing and registers are in ppu.c. */
 #ifndef MARIO_RL_DRAWING_H
 #define MARIO_RL_DRAWING_H
 
 #include "machine/ppu.h"
 
 enum {
-    /* Bits of $2000. */
+    /* Bits of PPUCTRL, $2000. */
     CONTROL_NAMETABLE = 0x03,
-    CONTROL_DOWN = 0x04,            /* $2007 goes on by a row, not by a column */
-    CONTROL_SPRITE_PAGE = 0x08,     /* where small sprites' tiles are */
-    CONTROL_BACKGROUND_PAGE = 0x10, /* where the background's are */
+    CONTROL_DOWN = 0x04,            /* $2007 increments by a row, not by a column */
+    CONTROL_SPRITE_PAGE = 0x08,     /* pattern table of 8 x 8 sprites */
+    CONTROL_BACKGROUND_PAGE = 0x10, /* pattern table of the background */
     CONTROL_TALL_SPRITES = 0x20,    /* 8 x 16 pixels */
-    CONTROL_NMI = 0x80,             /* when the picture is done */
+    CONTROL_NMI = 0x80,             /* at the start of vertical blank */
 
-    /* Bits of $2001. */
+    /* Bits of PPUMASK, $2001. */
     MASK_LEFT_BACKGROUND = 0x02, /* show it in the leftmost 8 columns, too */
     MASK_LEFT_SPRITES = 0x04,
     MASK_BACKGROUND = 0x08,
@@ -36,7 +36,7 @@ enum {
 /* Draw the columns from x0 to before x1 of the line. */
 void draw_pixels(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int x0, int x1);
 
-/* Find the sprites of the line to be drawn next, if that is still to be done. */
+/* Sprite evaluation: find the sprites of the next line, if that is still due. */
 void evaluate_sprites(Ppu *ppu);
 
 /* Whether sprite 0 is among the sprites of the line: the first then. */
@@ -45,7 +45,7 @@ bool has_sprite_zero(const Ppu *ppu);
 /* The first of the columns from x0 to before x1 where sprite 0 hits the background, or -1. */
 int find_sprite_zero_hit(const Ppu *ppu, const Cartridge *cartridge, int x0, int x1);
 
-/* Go some tiles to the right, at most 32. */
+/* Move some tiles to the right, at most 32. */
 static inline uint16_t move_right(uint16_t address, int num_tiles) {
     int column = (address & ADDRESS_COLUMN) + num_tiles;
     if (column > ADDRESS_COLUMN) {
@@ -63,7 +63,7 @@ static inline int sprite_height(const Ppu *ppu) {
 }
 
 static inline int nametable_offset(uint16_t address) {
-    /* Two tables side by side; the two below are the same again. */
+    /* Vertical mirroring: two tables side by side; the two below are their mirrors. */
     return (address & ADDRESS_NAMETABLE_X) | (address & 0x3FF);
 }
 

@@ -1,15 +1,17 @@
-/* The picture processing unit (PPU): 262 lines of 341 dots make a picture of 240 lines of 256 pixels.
+/* The picture processing unit (PPU): its timing, its registers and the sprite 0 hit.
  *
- * It is run in pieces of any length, up to the dot that the CPU has come to. What a piece of a line
- * does to the registers is worked out at once, without going through its dots; pixels are made only
- * when somebody wants a picture. The game notices one thing of the pixels that nobody drew: the
- * "sprite 0 hit", so that is looked for in the few lines where sprite 0 is.
+ * A frame is 262 scanlines of 341 dots, of which 240 lines of 256 dots are seen.
  *
- * What the PPU does when: https://www.nesdev.org/wiki/PPU_rendering. Differences to the chip, as in
- * nes-py: sprites are looked for at a line's end, from OAMADDR on, and line 0 shows those found on
- * line 239, as they are by then; the vertical scroll is copied if the dot is run with both layers
- * on; a sprite 0 hit is possible at x = 255; there is neither a sprite overflow flag, nor grayscale,
- * nor color emphasis.
+ * It is run in pieces of any length, up to the dot that the CPU has come to. The effect of a piece
+ * of a scanline on the registers is computed at once, not dot by dot; pixels are drawn only if
+ * there is a canvas. Without one the only thing that depends on pixels is the sprite 0 hit, which
+ * is searched for on the few lines where sprite 0 is.
+ *
+ * Timing: https://www.nesdev.org/wiki/PPU_rendering. Differences from the chip, as in nes-py:
+ * sprites are evaluated at the end of a line, from OAMADDR on, and line 0 shows those found on line
+ * 239, as they are by then; the vertical scroll is copied if the dot is run with both layers on; a
+ * sprite 0 hit is possible at x = 255; there is neither a sprite overflow flag, nor grayscale, nor
+ * color emphasis.
  */
 #include "machine/drawing.h"
 
@@ -21,27 +23,27 @@ enum {
     LAST_DOT = PPU_LAST_DOT,
     VBLANK_LINE = 241,
     VBLANK_DOT = 1,
-    CLEAR_DOT = 1, /* of the first line: flags are cleared */
+    CLEAR_DOT = 1, /* of the pre-render line: flags are cleared */
     NEXT_ROW_DOT = 257,
     COPY_X_DOT = 258,
     COPY_Y_FIRST_DOT = 281,
     COPY_Y_LAST_DOT = 304,
-    SKIPPED_DOT = 340, /* the first line's last, every other picture */
+    SKIPPED_DOT = 340, /* the pre-render line's last, on odd frames */
     PALETTE_START = 0x3F00,
     VRAM_SIZE = 0x4000,
 };
 
 void ppu_power_on(Ppu *ppu) {
-    /* The first line is one dot longer this once, and both layers are on. */
+    /* As in nes-py: the first pre-render line is one dot longer, and both layers are on. */
     *ppu = (Ppu){.line = PRERENDER_LINE,
                  .is_even_frame = true,
                  .mask = MASK_BOTH | MASK_LEFT_BACKGROUND | MASK_LEFT_SPRITES};
 }
 
-/* ---- What is where ---- */
+/* ---- The PPU's memory map ---- */
 
 static int palette_offset(uint16_t address) {
-    /* The transparent colors of sprites are those of the background. */
+    /* The transparent entries of sprites mirror those of the background. */
     int offset = address & 0x1F;
     return offset & 3 ? offset : offset & 0x0F;
 }
@@ -69,7 +71,7 @@ static void write_memory(Ppu *ppu, uint16_t address, uint8_t value) {
     }
 }
 
-/* ---- Scrolling: how the address moves while a picture is drawn ---- */
+/* ---- Scrolling: https://www.nesdev.org/wiki/PPU_scrolling ---- */
 
 static uint16_t move_down(uint16_t address) {
     if ((address & ADDRESS_FINE_Y) != ADDRESS_FINE_Y) {
@@ -94,7 +96,7 @@ static bool passes(int dot, int first, int end) {
     return first <= dot && dot < end;
 }
 
-/* The last dot of the line before the picture. */
+/* The last dot of the pre-render line. */
 static int last_dot_of_prerender_line(const Ppu *ppu) {
     bool is_shorter = !ppu->is_even_frame && shows(ppu, MASK_BOTH);
     return is_shorter && ppu->dot <= SKIPPED_DOT ? SKIPPED_DOT : LAST_DOT;
@@ -122,8 +124,8 @@ static int run_prerender_line(Ppu *ppu, int num_dots) {
     return end - first;
 }
 
-/* Lines that nobody looks at and whose pixels make no difference: all that they do is to move the
- * address. Returns the dots run. */
+/* Skip whole lines that are not drawn and on which sprite 0 cannot hit: they only move the address.
+ * Returns the dots run. */
 static int skip_lines(Ppu *ppu, int num_dots) {
     int num_lines = smaller(num_dots / LAST_DOT, SCREEN_HEIGHT - ppu->line);
     if (!shows(ppu, MASK_BOTH)) {
@@ -244,7 +246,7 @@ int ppu_dots_to_sprite_zero(const Ppu *ppu, const Cartridge *cartridge, bool set
     int num_dots = 0;
     while (num_dots < max_dots) {
         if (!set) {
-            /* The flag is cleared on the line before the picture. */
+            /* The flag is cleared on the pre-render line. */
             int line = probe.line == PRERENDER_LINE && probe.dot <= CLEAR_DOT ? PRERENDER_LINE
                                                                               : LAST_LINE + 1;
             return dots_to(&probe, line, CLEAR_DOT);
@@ -267,7 +269,7 @@ int ppu_dots_to_sprite_zero(const Ppu *ppu, const Cartridge *cartridge, bool set
 
 uint8_t ppu_read(Ppu *ppu, const Cartridge *cartridge, int reg) {
     switch (reg) {
-    case 2: { /* status */
+    case 2: { /* PPUSTATUS */
         uint8_t status = (uint8_t)(ppu->is_vblank << 7 | ppu->is_sprite_zero_hit << 6);
         ppu->is_vblank = false;
         ppu->is_second_write = false;

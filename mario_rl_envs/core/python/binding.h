@@ -1,4 +1,4 @@
-/* What the files of the Python module `_core` share. */
+/* Shared by the files of the Python module `_core`. */
 #ifndef MARIO_RL_BINDING_H
 #define MARIO_RL_BINDING_H
 
@@ -17,7 +17,7 @@
 #include "game/tiles.h"
 #include "machine/cartridge.h"
 
-/* What the module keeps as long as it is loaded. */
+/* The state of the module. */
 typedef struct {
     PyTypeObject *cartridge_type;
     PyTypeObject *resizer_type;
@@ -47,7 +47,7 @@ typedef struct {
 typedef struct {
     PyObject ob_base;
     CartridgeObject *cartridge;
-    bool is_running; /* without the interpreter's lock: nobody else may touch the game */
+    bool is_running; /* without the interpreter's lock: no other thread may use the game */
     Film film;
     Game game;
 } GameObject;

@@ -12,7 +12,7 @@ enum {
     MAX_FRAMES_PER_CALL = 1000,
 };
 
-/* A game may run while other Python threads do; those are told to wait. */
+/* A game may run without the interpreter's lock; then other threads get an error. */
 static bool check_free(const GameObject *self) {
     if (self->is_running) {
         PyErr_SetString(PyExc_RuntimeError,
