@@ -8,10 +8,10 @@ EXTRAS ?= agents,human,video,sb3,box2d,bullet,dev
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-NATIVE := mario_rl_envs/emulators/native
-NATIVE_FILES := $(wildcard $(NATIVE)/*.[ch])
-C_FILES := $(NATIVE_FILES) $(wildcard tests/native/*.[ch])
-C_FLAGS = -std=c11 -DPy_LIMITED_API=0x030B0000 -I$(NATIVE) \
+CORE := mario_rl_envs/core
+CORE_FILES := $(wildcard $(CORE)/*/*.[ch])
+C_FILES := $(CORE_FILES) $(wildcard tests/native/*.[ch])
+C_FLAGS = -std=c11 -DPy_LIMITED_API=0x030B0000 -I$(CORE) \
 	-isystem $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')
 WARNINGS := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Werror
 SANITIZER := -g -O2 -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -38,7 +38,7 @@ lint: $(INSTALLED)
 	@$(BIN)/clang-format --dry-run --Werror $(C_FILES) && echo "C: formatted"
 	@# What binds the core to Python is not pedantic: Python keeps functions as pointers to objects.
 	@for file in $(filter %.c,$(C_FILES)); do \
-		case $$file in */binding*) iso= ;; *) iso=-Wpedantic ;; esac; \
+		case $$file in $(CORE)/python/*) iso= ;; *) iso=-Wpedantic ;; esac; \
 		$(CC) $(C_FLAGS) $(WARNINGS) $$iso -O2 -c $$file -o /dev/null || exit 1; \
 	done; echo "C: no warnings"
 
@@ -58,21 +58,21 @@ bench: $(INSTALLED)
 # The cores are built beside a copy of the packages.
 sanitize: sanitize-address sanitize-thread
 
-sanitize-address: build/sanitize/address/$(NATIVE)/_core.abi3.so
+sanitize-address: build/sanitize/address/$(CORE)/_core.abi3.so
 	cd build/sanitize/address && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$(call PRELOAD,libasan.so)" \
 		$(abspath $(BIN))/python -m pytest --numprocesses auto tests/envs $(NOT_SANITIZED)
 
-sanitize-thread: build/sanitize/thread/$(NATIVE)/_core.abi3.so
+sanitize-thread: build/sanitize/thread/$(CORE)/_core.abi3.so
 	cd build/sanitize/thread && LD_PRELOAD="$(call PRELOAD,libtsan.so)" \
 		$(abspath $(BIN))/python -m pytest tests/envs/test_vector.py -k "threads and not forked"
 
 build/sanitize/address/%: SANITIZER += -fsanitize=address,undefined
 build/sanitize/thread/%: SANITIZER += -fsanitize=thread
 
-build/sanitize/%/$(NATIVE)/_core.abi3.so: $(NATIVE_FILES) $(INSTALLED) FORCE
+build/sanitize/%/$(CORE)/_core.abi3.so: $(CORE_FILES) $(INSTALLED) FORCE
 	rm -rf build/sanitize/$* && mkdir -p build/sanitize/$*
 	cp -r pyproject.toml mario_rl_envs agents benchmarks tests build/sanitize/$*
-	$(CC) $(C_FLAGS) $(SANITIZER) -fPIC -shared -pthread $(filter %.c,$(NATIVE_FILES)) -o $@
+	$(CC) $(C_FLAGS) $(SANITIZER) -fPIC -shared -pthread $(filter %.c,$(CORE_FILES)) -o $@
 
 FORCE:
 
@@ -80,16 +80,16 @@ FORCE:
 fuzz: $(INSTALLED)
 	mkdir -p build
 	$(CC) $(C_FLAGS) $(SANITIZER) -fsanitize=address,undefined tests/native/fuzz.c \
-		$(filter-out $(NATIVE)/binding%,$(filter %.c,$(NATIVE_FILES))) -pthread -lm -o build/fuzz
+		$(filter-out $(CORE)/python/%,$(filter %.c,$(CORE_FILES))) -pthread -lm -o build/fuzz
 	build/fuzz $(ROM) $(SECONDS) $(SEED)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache $(NATIVE)/_core.*so
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache $(CORE)/_core.*so
 
 # Compiles the native core, too; where that fails, none is left of before.
-$(INSTALLED): pyproject.toml setup.cfg constraints.txt $(NATIVE_FILES)
+$(INSTALLED): pyproject.toml setup.cfg constraints.txt $(CORE_FILES)
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	rm -f $(NATIVE)/_core.*so
+	rm -f $(CORE)/_core.*so
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $@

@@ -33,32 +33,35 @@ from benchmarks.throughput import (
     save,
 )
 
-SOURCES = ROOT / "mario_rl_envs" / "emulators" / "native"
+SOURCES = ROOT / "mario_rl_envs" / "core"
 PAGES = (ROOT / "docs" / "native-core.md",)
 MARK = "profile"
 SIDES = ("gym.make_vec-8x1", "gym.make")
 ATTACHING = 1.0  # seconds that perf may take to start
 FREQUENCY = 1999  # samples a second; no divisor of anything that the game does
-PROCESSOR = "processor (`cpu.c`)"
-PICTURE_UNIT = "picture unit's timing, registers, sprite 0 (`ppu.c`, `bus.c`, `console.c`)"
+CPU = "CPU (`cpu.c`)"
+PPU = "PPU timing, registers, sprite 0 hit (`ppu.c`, `bus.c`, `console.c`)"
 DRAWING = "drawing (`drawing.c`)"
-OBSERVATION = "resizing (`observation.c`)"
-RULES = "rules and info (`game.c`)"
-GLUE = "vector, threads, binding (the other C files)"
+RESIZING = "resizing (`resize.c`, `colors.c`)"
+RULES = "rules and info (`game/`)"
+GLUE = "vector, threads, binding (`batch/`, `python/`)"
 LIBRARIES = "C library and kernel (copies, most of it)"
 PYTHON = "Python, NumPy, Gymnasium"
-PARTS = (PROCESSOR, PICTURE_UNIT, DRAWING, OBSERVATION, RULES, GLUE, LIBRARIES, PYTHON)
+PARTS = (CPU, PPU, DRAWING, RESIZING, RULES, GLUE, LIBRARIES, PYTHON)
 BY_FILE = {
-    "cpu.c": PROCESSOR,
-    "ppu.c": PICTURE_UNIT,
-    "bus.c": PICTURE_UNIT,
-    "console.c": PICTURE_UNIT,
-    "drawing.c": DRAWING,
-    "observation.c": OBSERVATION,
-    "game.c": RULES,
+    "machine/cpu.c": CPU,
+    "machine/ppu.c": PPU,
+    "machine/bus.c": PPU,
+    "machine/console.c": PPU,
+    "machine/drawing.c": DRAWING,
+    "game/game.c": RULES,
+    "game/info.c": RULES,
+    "game/reward.c": RULES,
+    "batch/resize.c": RESIZING,
+    "batch/colors.c": RESIZING,
 }
-# These are written beside the drawing, but run for frames that nobody draws.
-BY_FUNCTION = {"find_sprite_zero_hit": PICTURE_UNIT, "has_sprite_zero": PICTURE_UNIT}
+# In the file that draws, but they run for frames that are not drawn, too.
+BY_FUNCTION = {"find_sprite_zero_hit": PPU, "has_sprite_zero": PPU}
 # A line of `perf script -F ip,sym,dso`: address, function, file.
 SAMPLE = re.compile(r"\s*[0-9a-f]+ (?P<function>.+?) \((?P<file>.*)\)$")
 # A definition's first line, or the line with its name if that is another.
@@ -119,8 +122,8 @@ def profile(process: Process, seconds: int) -> tuple[list[tuple[str, str]], floa
 def functions_by_file() -> dict[str, str]:
     """Return the C file that each of the core's functions is defined in."""
     return {
-        match["name"]: path.name
-        for path in sorted(SOURCES.glob("*.c"))
+        match["name"]: path.relative_to(SOURCES).as_posix()
+        for path in sorted(SOURCES.rglob("*.c"))
         for match in DEFINITION.finditer(path.read_text())
     }
 

@@ -84,7 +84,8 @@ class Lanes:
         Raises:
             ImportError: The native core is not built.
         """
-        from mario_rl_envs.emulators.native import NativeEmulator, NativePlay, _core
+        from mario_rl_envs.core import _core
+        from mario_rl_envs.emulators.native import NativeEmulator, NativeGame
 
         self.num_lanes = num_lanes
         # A game that nobody sees: it plays to where episodes begin, and tries what is to be loaded.
@@ -99,7 +100,7 @@ class Lanes:
         rom_path = rom.find_rom(settings["rom_path"])
         self._emulators = [NativeEmulator(rom_path) for _ in range(num_lanes)]
         self._plays = [
-            NativePlay(emulator, reward, is_single_stage=is_single_stage)
+            NativeGame(emulator, reward, is_single_stage=is_single_stage)
             for emulator in self._emulators
         ]
         self.terms = tuple(reward.no_terms)

@@ -85,6 +85,21 @@ class Play(Protocol):
             ValueError: One of the two is damaged; nothing has changed.
         """
 
+    def snapshot(self) -> Any:
+        """Return the episode as it is, in whatever form is restored fastest in this process.
+
+        It never changes. Unlike a save state it is for this process alone.
+
+        Raises:
+            RuntimeError: No episode has begun.
+        """
+
+    def restore(self, snapshot: Any) -> None:
+        """Go on from what `snapshot` returned, of these rules or others on such an emulator.
+
+        As after `load`, the film goes on.
+        """
+
     def set_film(self, is_on: bool) -> None:
         """Film every frame of `step` and `steps` from now on, or none; forget the film so far."""
 
@@ -144,6 +159,16 @@ class PythonPlay:
     def load(self, machine: bytes, reward: object) -> None:
         """Load machine and reward, checked before either is touched."""
         reward_state = check_reward_state(reward)
+        self._emulator.load_state(machine)
+        self._reward.set_state(reward_state)
+
+    def snapshot(self) -> tuple[bytes, RewardState]:
+        """Return the emulator's save state and what the reward remembers."""
+        return self._emulator.save_state(), self._reward.get_state()
+
+    def restore(self, snapshot: tuple[bytes, RewardState]) -> None:
+        """Go on from what `snapshot` returned."""
+        machine, reward_state = snapshot
         self._emulator.load_state(machine)
         self._reward.set_state(reward_state)
 
@@ -211,8 +236,8 @@ class _Camera:
 def create_play(emulator: Emulator, reward: Reward, *, is_single_stage: bool) -> Play:
     """Return the rules at work on an emulator: in C where the emulator is the native one."""
     if emulator.name == NATIVE:
-        from mario_rl_envs.emulators.native import NativeEmulator, NativePlay
+        from mario_rl_envs.emulators.native import NativeEmulator, NativeGame
 
         assert isinstance(emulator, NativeEmulator), "only one emulator has this name"
-        return NativePlay(emulator, reward, is_single_stage=is_single_stage)
+        return NativeGame(emulator, reward, is_single_stage=is_single_stage)
     return PythonPlay(emulator, reward, is_single_stage=is_single_stage)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mario_rl_envs.emulators.native import _core
+from mario_rl_envs.core import _core
 
 ROOT = Path(__file__).parents[2]
-NATIVE = ROOT / "mario_rl_envs" / "emulators" / "native"
+CORE = ROOT / "mario_rl_envs" / "core"
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def extension():
 @pytest.mark.parametrize(("key", "suffix"), [("sources", "c"), ("depends", "h")])
 def test_every_file_is_declared(extension, key, suffix):
     """Those not declared would be missing in the sdist, and changes to them not be compiled."""
-    on_disk = sorted(path.relative_to(ROOT).as_posix() for path in NATIVE.glob(f"*.{suffix}"))
+    on_disk = sorted(path.relative_to(ROOT).as_posix() for path in CORE.rglob(f"*.{suffix}"))
     assert extension[key] == on_disk
 
 

@@ -1,6 +1,7 @@
 """The native core as a Python module: it answers whatever it is given, if need be with an error."""
 
 import gc
+import pickle
 import sys
 import threading
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mario_rl_envs.emulators.native import NativeEmulator, _core
+from mario_rl_envs.core import _core
+from mario_rl_envs.emulators.native import NativeEmulator
 from mario_rl_envs.game import ram, rom
 from mario_rl_envs.game.rewards import REWARDS
 from mario_rl_envs.game.skipping import skip_start_screen
@@ -162,9 +164,78 @@ def test_damaged_machines_are_refused(game):
     assert (game.save(), game.reward_state()) == (machine, memory)
 
 
+def test_a_snapshot_is_the_episode_again(game):
+    game.steps(130, 60, False)
+    game.set_film(True)
+    snapshot = game.snapshot()
+    before = everything(game)
+    outcomes = [game.steps(131, 4, True) for _ in range(20)]
+    num_filmed = game.film_length
+    for _ in range(2):  # nothing that follows changes it
+        game.restore(snapshot)
+        assert everything(game) == (*before[:-1], num_filmed)
+        assert [game.steps(131, 4, True) for _ in range(20)] == outcomes
+        num_filmed = game.film_length
+
+
+def test_a_snapshot_of_another_game_is_restored_as_a_save_state_is(game, cartridge):
+    game.steps(130, 60, False)
+    snapshot, machine, memory = game.snapshot(), game.save(), game.reward_state()
+    del game
+    others = [_core.Game(cartridge), _core.Game(cartridge)]
+    for other in others:
+        other.set_rules({"clip": 1.0, "score": 0.1, "velocity": 1.0}, False)
+    others[0].restore(snapshot)
+    del snapshot
+    others[1].load(machine, memory)
+    assert everything(others[0]) == everything(others[1])
+    assert others[0].steps(129, 100, False) == others[1].steps(129, 100, False)
+    assert everything(others[0]) == everything(others[1])
+
+
+def test_a_snapshot_with_more_and_with_fewer_areas(game):
+    few = game.snapshot()
+    memory = game.reward_state()
+    frontiers = [[area, area % 100] for area in range(1, 40)] + memory["frontiers"]
+    game.load(game.save(), {**memory, "frontiers": frontiers})
+    many = game.snapshot()
+    for snapshot, expected in ((few, memory["frontiers"]), (many, frontiers)) * 2:
+        game.restore(snapshot)
+        assert game.reward_state()["frontiers"] == expected
+
+
+def test_a_game_is_restored_from_its_own_kind_alone(game):
+    before = everything(game)
+    for wrong in (None, game.save(), game):
+        with pytest.raises(TypeError, match="a game is restored from a Snapshot; got"):
+            game.restore(wrong)
+    other = _core.Game(_core.Cartridge(rom.find_rom().read_bytes()))
+    other.begin()
+    with pytest.raises(ValueError, match="a game with another Cartridge"):
+        game.restore(other.snapshot())
+    assert everything(game) == before
+    with pytest.raises(TypeError, match="cannot create"):
+        _core.Snapshot()
+    with pytest.raises(TypeError, match="cannot pickle"):
+        pickle.dumps(game.snapshot())
+
+
+def test_snapshots_are_freed(game, cartridge):
+    before = sys.getrefcount(cartridge)
+    snapshots = [game.snapshot() for _ in range(20)]
+    assert sys.getrefcount(cartridge) == before + 20
+    del snapshots
+    assert sys.getrefcount(cartridge) == before
+
+
 def test_no_step_before_an_episode(cartridge):
     game = _core.Game(cartridge)
-    for call in (lambda: game.step(0, True), lambda: game.steps(0, 4, True), game.reward_state):
+    for call in (
+        lambda: game.step(0, True),
+        lambda: game.steps(0, 4, True),
+        game.reward_state,
+        game.snapshot,
+    ):
         with pytest.raises(RuntimeError, match="no episode has begun"):
             call()
     game.begin()
@@ -262,6 +333,7 @@ def test_two_threads_in_one_game(game):
     """One of them is told to wait, the game goes on; the other threads of Python run meanwhile."""
     errors = []
     refusals = []
+    snapshot = game.snapshot()
     stop = threading.Event()
 
     def play():
@@ -281,6 +353,7 @@ def test_two_threads_in_one_game(game):
         lambda: game.step(0, True),
         lambda: game.advance(0),
         game.save,
+        lambda: game.restore(snapshot),
         game.info,
         game.begin,
         lambda: game.poke(0, 0),

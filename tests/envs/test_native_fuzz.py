@@ -10,15 +10,15 @@ import pytest
 from mario_rl_envs.game.rom import find_rom
 
 ROOT = Path(__file__).parents[2]
-NATIVE = ROOT / "mario_rl_envs" / "emulators" / "native"
+CORE = ROOT / "mario_rl_envs" / "core"
 COMPILER = os.environ.get("CC") or shutil.which("cc")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 NUM_SECONDS = 5
 
 
 def build(path, *options):
-    sources = [path for path in NATIVE.glob("*.c") if not path.stem.startswith("binding")]
-    command = [COMPILER, "-std=c11", "-O1", "-g", *options, f"-I{NATIVE}", "-pthread"]
+    sources = [path for path in CORE.rglob("*.c") if path.parent.name != "python"]
+    command = [COMPILER, "-std=c11", "-O1", "-g", *options, f"-I{CORE}", "-pthread"]
     command += [ROOT / "tests" / "native" / "fuzz.c", *sources, "-lm", "-o", path]
     return subprocess.run(command, capture_output=True, text=True)
 

@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
 
 from mario_rl_envs import replays
-from mario_rl_envs.emulators.native import NativeEmulator, NativePlay
+from mario_rl_envs.core import _core
+from mario_rl_envs.emulators.native import NativeEmulator, NativeGame
 from mario_rl_envs.game import ram, rom
 from mario_rl_envs.game.actions import BUTTONS
 from mario_rl_envs.game.play import Info, PythonPlay
@@ -15,7 +17,7 @@ from mario_rl_envs.game.rewards import CLIP, REWARDS, TERMS, Reward
 from mario_rl_envs.game.skipping import skip_start_screen
 from mario_rl_envs.game.stages import STAGES
 
-NATIVE = Path(__file__).parents[2] / "mario_rl_envs" / "emulators" / "native"
+CORE = Path(__file__).parents[2] / "mario_rl_envs" / "core"
 GAME_PAUSED = 0x0776  # in RAM
 NUM_SPOILED = 300  # runs of up to seven frames
 NO_PAUSE = BUTTONS["start"] | BUTTONS["select"]
@@ -38,7 +40,7 @@ class Pair:
         path = rom.find_rom()
         self.emulators = NativeEmulator(path), NativeEmulator(path)
         native, other = self.emulators
-        self.native = NativePlay(native, Reward(spec), is_single_stage=is_single_stage)
+        self.native = NativeGame(native, Reward(spec), is_single_stage=is_single_stage)
         self.python = PythonPlay(other, Reward(spec), is_single_stage=is_single_stage)
         for emulator in self.emulators:
             skip_start_screen(emulator, stage)
@@ -84,7 +86,7 @@ class Pair:
 
 
 def test_addresses_are_those_of_python():
-    text = (NATIVE / "ram.h").read_text()
+    text = (CORE / "game" / "ram.h").read_text()
     in_c = {name: int(value, 16) for name, value in re.findall(r"RAM_(\w+) = (0x\w+),", text)}
     others = {"SIZE", "STATE_DEAD", "STATE_DYING"}
     in_python = {
@@ -97,6 +99,27 @@ def test_addresses_are_those_of_python():
 
 def test_the_info_has_the_documented_keys_in_order():
     assert list(Pair().native.info()) == list(Info.__annotations__)
+
+
+def test_the_columns_are_the_numbers_of_the_info():
+    flags = [name for name, kind in get_type_hints(Info).items() if kind is bool]
+    numbers = [name for name, kind in get_type_hints(Info).items() if kind is int]
+    assert tuple(flags) == _core.INFO_FLAGS
+    assert (*numbers, "status") == _core.INFO_COLUMNS
+
+
+def test_snapshots():
+    """Both rules go on from their own as if nothing had been played since."""
+    pair = Pair("shaped")
+    pair.step(131, 100)
+    snapshots = pair.native.snapshot(), pair.python.snapshot()
+    before = pair.save()
+    pair.step(129, 200)
+    pair.native.restore(snapshots[0])
+    pair.python.restore(snapshots[1])
+    pair.compare()
+    assert pair.save() == before
+    pair.step(128, 100)
 
 
 def test_info_of_random_memory():

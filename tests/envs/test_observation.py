@@ -7,7 +7,7 @@ import pytest
 from gymnasium.spaces import Box
 from gymnasium.wrappers import GrayscaleObservation, ResizeObservation
 
-from mario_rl_envs.emulators.native import _core
+from mario_rl_envs.core import _core
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game import ram
 from mario_rl_envs.wrappers.ram import EMPTY, ENEMY, ITEM, MARIO, SOLID, decode_tiles

@@ -10,7 +10,7 @@ import pytest
 from mario_rl_envs.game.rom import find_rom
 
 ROOT = Path(__file__).parents[2]
-NATIVE = ROOT / "mario_rl_envs" / "emulators" / "native"
+CORE = ROOT / "mario_rl_envs" / "core"
 COMPILER = os.environ.get("CC") or shutil.which("cc")
 SANITIZER = "-fsanitize=thread"
 
@@ -20,7 +20,7 @@ def build(folder, name, sources, *options):
     if COMPILER is None:
         pytest.skip("there is no C compiler")
     path = folder / name
-    command = [COMPILER, "-std=c11", "-O1", "-g", "-pthread", *options, f"-I{NATIVE}"]
+    command = [COMPILER, "-std=c11", "-O1", "-g", "-pthread", *options, f"-I{CORE}"]
     files = [ROOT / "tests" / "native" / f"{name}.c", *sources]
     result = subprocess.run([*command, *files, "-o", path, "-lm"], capture_output=True, text=True)
     if SANITIZER in options and result.returncode != 0 and "tsan" in result.stderr:
@@ -38,13 +38,13 @@ def run(*command):
 
 
 def test_every_item_is_done_once_in_child_processes_too(tmp_path):
-    run(build(tmp_path, "pool", [NATIVE / "pool.c"], "-Wall", "-Wextra", "-Werror"), "fork")
+    run(build(tmp_path, "pool", [CORE / "batch" / "pool.c"], "-Wall", "-Wextra", "-Werror"), "fork")
 
 
 def test_threads_of_the_pool_do_not_race(tmp_path):
-    run(build(tmp_path, "pool", [NATIVE / "pool.c"], SANITIZER))
+    run(build(tmp_path, "pool", [CORE / "batch" / "pool.c"], SANITIZER))
 
 
 def test_games_side_by_side_do_not_race(tmp_path):
-    core = [path for path in NATIVE.glob("*.c") if not path.name.startswith("binding")]
-    run(build(tmp_path, "vector", core, SANITIZER), find_rom())
+    sources = [path for path in CORE.rglob("*.c") if path.parent.name != "python"]
+    run(build(tmp_path, "vector", sources, SANITIZER), find_rom())

@@ -26,7 +26,7 @@ from mario_rl_envs.game.stages import STAGES
 from mario_rl_envs.lanes import _rewind
 from mario_rl_envs.vector import MarioVectorEnv
 
-_core = pytest.importorskip("mario_rl_envs.emulators.native._core", reason="it is not compiled")
+_core = pytest.importorskip("mario_rl_envs.core._core", reason="it is not compiled")
 
 ENV_ID = "MarioRL-1-1-v0"
 MODES = [mode.value for mode in AutoresetMode]
@@ -952,8 +952,8 @@ def test_the_native_core_makes_no_bad_vector(spoilt, error, message):
 @pytest.mark.parametrize(
     ("spoilt", "error", "message"),
     [
-        ({"orders": np.ones(2, np.uint8)}, ValueError, "lane 0 cannot do 1, or has nothing loaded"),
-        ({"orders": np.full(2, 9, np.uint8)}, ValueError, "lane 0 cannot do 9"),
+        ({"orders": np.ones(2, np.uint8)}, ValueError, "env 0 cannot do 1, or has nothing loaded"),
+        ({"orders": np.full(2, 9, np.uint8)}, ValueError, "env 0 cannot do 9"),
         ({"obs": np.zeros(4095, np.uint8)}, ValueError, "observations has 4095 bytes"),
         ({"rewards": np.zeros(2, np.float32)}, ValueError, "rewards has 8 bytes, 4 an item"),
         ({"columns": np.zeros((2, 12), np.int64).T}, ValueError, "not C-contiguous"),
@@ -990,7 +990,7 @@ def test_the_native_core_notices_other_rules():
     arrays = [np.zeros(2, np.uint8), np.zeros(2, np.uint8), None, np.zeros(2, np.int32)]
     arrays += [np.zeros((2, 2048), np.uint8), np.zeros(2), np.zeros(2, np.bool_)]
     arrays += [np.zeros(2, np.int32), np.zeros((12, 2), np.int64), np.zeros(2, np.bool_)]
-    with pytest.raises(ValueError, match="lane 1 has another number of reward terms now"):
+    with pytest.raises(ValueError, match="env 1 has another number of reward terms now"):
         vector.play(*arrays, np.zeros((0, 2)))
 
 

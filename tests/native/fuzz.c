@@ -1,6 +1,6 @@
 /* Throws random bytes at the native core: whatever they are, no memory is misused (the sanitizers
- * that this is built with see to that), a save state that is refused changes nothing, and a frame is
- * the same whether it is drawn or not.
+ * that this is built with see to that), a save state that is refused changes nothing, and a frame
+ * is the same whether it is drawn or not.
  *
  * An input is a list of commands, a byte each, and their arguments. Two builds:
  *
@@ -14,10 +14,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "console.h"
-#include "film.h"
-#include "game.h"
-#include "observation.h"
+#include "batch/resize.h"
+#include "game/game.h"
+#include "game/snapshot.h"
+#include "game/tiles.h"
+#include "machine/console.h"
 
 enum {
     NUM_GAMES = 3,
@@ -109,19 +110,6 @@ static void copy_console(Console *to, const Console *from) {
     free(bytes);
 }
 
-static void copy_reward(RewardMemory *to, const RewardMemory *from) {
-    reward_free(to);
-    for (size_t i = 0; i < from->num_frontiers; i++) {
-        Frontier frontier = from->frontiers[i];
-        check(reward_frontier(to, frontier.area, frontier.x) == (ptrdiff_t)i, "areas repeat");
-    }
-    Frontier *frontiers = to->frontiers;
-    size_t capacity = to->capacity;
-    *to = *from;
-    to->frontiers = frontiers;
-    to->capacity = capacity;
-}
-
 /* Draw a frame at once and afterwards, and then the next one. */
 static void advance_twins(Game *game, Input *input) {
     copy_console(&twin, &game->console);
@@ -147,13 +135,21 @@ static void poke_run(Game *game, Input *input) {
     }
 }
 
+/* Copy a game, by bytes or by a snapshot. */
 static void copy(Game *game, Input *input) {
-    Game *other = &games[take(input) % NUM_GAMES];
-    if (other != game) {
+    uint8_t how = take(input);
+    Game *other = &games[how % NUM_GAMES];
+    if (how & 0x80) {
+        Snapshot snapshot;
+        check(snapshot_take(&snapshot, game), "no memory for a snapshot");
+        check(snapshot_restore(&snapshot, other), "no memory for a snapshot");
+        snapshot_free(&snapshot);
+        check(other->memory.num_frontiers == game->memory.num_frontiers, "areas are lost");
+    } else if (other != game) {
         copy_console(&other->console, &game->console);
-        copy_reward(&other->memory, &game->memory);
-        check(are_equal(&other->console, &game->console), "a copy is another machine");
+        check(reward_copy(&other->memory, &game->memory), "no memory for a reward's memory");
     }
+    check(are_equal(&other->console, &game->console), "a copy is another machine");
 }
 
 static void save_and_load(Game *game, Input *input) {
@@ -367,7 +363,8 @@ int main(int argc, char **argv) {
     uint64_t first_seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
     uint64_t num_inputs = 0;
     while (time(NULL) < end || num_inputs == 0) {
-        /* Each input has a seed of its own, so that the last one printed is all there is to know. */
+        /* Each input has a seed of its own, so that the last one printed is all there is to
+         * know. */
         uint64_t seed = (first_seed + num_inputs) * 0x9E3779B97F4A7C15u;
         uint8_t data[MAX_INPUT];
         for (size_t i = 0; i < sizeof data; i++) {

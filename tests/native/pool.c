@@ -5,7 +5,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include "pool.h"
+#include "batch/pool.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,28 +1,29 @@
 /* Plays games side by side on several threads and on one, and compares what comes out.
  *
- * Takes the path of the ROM; prints nothing and exits with 0 if all is well. tests/envs/test_pool.py
- * builds it with ThreadSanitizer, which sees what games share without being allowed to.
+ * Takes the path of the ROM; prints nothing and exits with 0 if all is well.
+ * tests/envs/test_pool.py builds it with ThreadSanitizer, which sees what games share without being
+ * allowed to.
  */
-#include "vector.h"
+#include "batch/vector.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ram.h"
+#include "game/ram.h"
 
-enum { NUM_LANES = 6, SKIP = 4, STACK = 2, SIZE = 84, NUM_STEPS = 40, MAX_ROM = 0x10000 };
+enum { NUM_ENVS = 6, SKIP = 4, STACK = 2, SIZE = 84, NUM_STEPS = 40, MAX_ROM = 0x10000 };
 
 typedef struct {
-    Game games[NUM_LANES];
+    Game games[NUM_ENVS];
     Vector *vector;
     uint8_t *observations;
-    double rewards[NUM_LANES];
-    uint8_t terminated[NUM_LANES];
-    int32_t num_frames[NUM_LANES];
-    int64_t columns[NUM_COLUMNS * NUM_LANES];
-    uint8_t flags[NUM_LANES];
-    double terms[NUM_TERMS * NUM_LANES];
+    double rewards[NUM_ENVS];
+    uint8_t terminated[NUM_ENVS];
+    int32_t num_frames[NUM_ENVS];
+    int64_t columns[NUM_COLUMNS * NUM_ENVS];
+    uint8_t flags[NUM_FLAGS * NUM_ENVS];
+    double terms[NUM_TERMS * NUM_ENVS];
 } Side;
 
 static const Rules RULES = {
@@ -52,7 +53,7 @@ static void start(Game *game) {
     for (int frame = 0; info.time == 0; frame++) {
         console_advance(&game->console, frame % 2 ? 0 : 1 << 3, false);
         game_poke(game, RAM_PRE_LEVEL_TIMER, 0);
-        game_info(game->console.now.ram, &info);
+        info_read(game->console.now.ram, &info);
     }
     if (game_begin(game) != NULL) {
         fail("out of memory");
@@ -60,15 +61,15 @@ static void start(Game *game) {
 }
 
 static void play(Side *side, const uint8_t *orders, const uint8_t *buttons) {
-    static const int32_t num_noops[NUM_LANES] = {0, 1, 2, 3, 4, 5};
-    static const uint8_t sticky[NUM_LANES * SKIP] = {[5] = 1, [6] = 1};
+    static const int32_t num_noops[NUM_ENVS] = {0, 1, 2, 3, 4, 5};
+    static const uint8_t sticky[NUM_ENVS * SKIP] = {[5] = 1, [6] = 1};
     const Orders all_orders = {orders, buttons, sticky, num_noops};
     const Results results = {
         side->observations, side->rewards, side->terminated, side->num_frames,
         side->columns,      side->flags,   side->terms,
     };
-    int lane;
-    const char *error = vector_play(side->vector, &all_orders, &results, &lane);
+    int env;
+    const char *error = vector_play(side->vector, &all_orders, &results, &env);
     if (error != NULL) {
         fail(error);
     }
@@ -76,21 +77,21 @@ static void play(Side *side, const uint8_t *orders, const uint8_t *buttons) {
 
 static void begin(Side *side, const Cartridge *cartridge, const Resizer *resizer, View view,
                   int num_threads) {
-    Game *games[NUM_LANES];
-    for (int i = 0; i < NUM_LANES; i++) {
+    Game *games[NUM_ENVS];
+    for (int i = 0; i < NUM_ENVS; i++) {
         games[i] = &side->games[i];
         game_init(games[i], cartridge);
         games[i]->rules = RULES;
         start(games[i]);
     }
-    const VectorOptions options = {NUM_LANES, num_threads, RULES.num_terms, SKIP,
-                                   STACK,     view,        resizer,         SIZE};
+    const VectorOptions options = {NUM_ENVS, num_threads, RULES.num_terms, SKIP,
+                                   STACK,    view,        resizer,         SIZE};
     side->vector = vector_create(games, &options);
     if (side->vector == NULL) {
         fail("out of memory");
     }
-    side->observations = calloc(NUM_LANES, vector_observation_size(side->vector));
-    uint8_t orders[NUM_LANES];
+    side->observations = calloc(NUM_ENVS, vector_observation_size(side->vector));
+    uint8_t orders[NUM_ENVS];
     memset(orders, ORDER_BEGIN, sizeof orders);
     play(side, orders, orders);
 }
@@ -98,13 +99,13 @@ static void begin(Side *side, const Cartridge *cartridge, const Resizer *resizer
 static void end(Side *side) {
     vector_destroy(side->vector);
     free(side->observations);
-    for (int i = 0; i < NUM_LANES; i++) {
+    for (int i = 0; i < NUM_ENVS; i++) {
         game_free(&side->games[i]);
     }
 }
 
 static bool are_equal(const Side *one, const Side *other) {
-    size_t size = NUM_LANES * vector_observation_size(one->vector);
+    size_t size = NUM_ENVS * vector_observation_size(one->vector);
     return memcmp(one->observations, other->observations, size) == 0 &&
            memcmp(one->columns, other->columns, sizeof one->columns) == 0 &&
            memcmp(one->rewards, other->rewards, sizeof one->rewards) == 0 &&
@@ -120,9 +121,9 @@ static void compare(const Cartridge *cartridge, const Resizer *resizer, View vie
     begin(&sides[0], cartridge, resizer, view, 1);
     begin(&sides[1], cartridge, resizer, view, 3);
     for (int step = 0; step < NUM_STEPS; step++) {
-        uint8_t orders[NUM_LANES];
-        uint8_t buttons[NUM_LANES];
-        for (int i = 0; i < NUM_LANES; i++) {
+        uint8_t orders[NUM_ENVS];
+        uint8_t buttons[NUM_ENVS];
+        for (int i = 0; i < NUM_ENVS; i++) {
             orders[i] = (step + i) % 20 ? ORDER_STEP : ORDER_NOTHING;
             buttons[i] = (uint8_t)((i * 37 + step / 8) & 0xC3); /* A, B, left, right */
         }

@@ -1,0 +1,245 @@
+/* A vector environment: what the pipeline of wrappers does for one game, done for each of many.
+ *
+ * The games share nothing that changes, so each is played by whichever thread is free, and the
+ * results do not depend on which. Random numbers are drawn by the caller.
+ */
+#include "batch/vector.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "batch/colors.h"
+#include "batch/pool.h"
+#include "game/tiles.h"
+
+enum { NO_BUTTON = 0 };
+
+/* A sub-environment: a game, and the memory of the wrappers around it. */
+typedef struct {
+    Game *game;
+    uint8_t last_buttons;
+    int newest;            /* the index of the last observation */
+    uint8_t *observations; /* in a ring, [stack][...] */
+    const char *error;
+} Env;
+
+struct Vector {
+    VectorOptions options;
+    Pool *pool;
+    size_t view_size;      /* bytes of one observation */
+    uint8_t *observations; /* of all environments */
+    Env *envs;
+    const Orders *orders; /* of the job that runs */
+    const Results *results;
+};
+
+static size_t size_of_view(const VectorOptions *options) {
+    size_t num_pixels = options->resizer != NULL ? (size_t)options->size * (size_t)options->size
+                                                 : (size_t)SCREEN_HEIGHT * SCREEN_WIDTH;
+    switch (options->view) {
+    case OBSERVE_GRAY: return num_pixels;
+    case OBSERVE_RGB: return 3 * num_pixels;
+    case OBSERVE_RAM: return RAM_SIZE;
+    default: return (size_t)TILES_HEIGHT * TILES_WIDTH;
+    }
+}
+
+static int min_int(int a, int b) {
+    return a < b ? a : b;
+}
+
+Vector *vector_create(Game *const *games, const VectorOptions *options) {
+    Vector *vector = calloc(1, sizeof *vector);
+    if (vector == NULL) {
+        return NULL;
+    }
+    size_t num_envs = (size_t)options->num_envs;
+    vector->options = *options;
+    vector->view_size = size_of_view(options);
+    vector->pool = pool_create(min_int(options->num_threads, options->num_envs));
+    vector->observations = calloc(num_envs, vector_observation_size(vector));
+    vector->envs = calloc(num_envs, sizeof *vector->envs);
+    if (vector->pool == NULL || vector->observations == NULL || vector->envs == NULL) {
+        vector_destroy(vector);
+        return NULL;
+    }
+    for (size_t i = 0; i < num_envs; i++) {
+        vector->envs[i].game = games[i];
+        vector->envs[i].observations = vector->observations + i * vector_observation_size(vector);
+    }
+    return vector;
+}
+
+void vector_destroy(Vector *vector) {
+    if (vector == NULL) {
+        return;
+    }
+    pool_destroy(vector->pool);
+    free(vector->envs);
+    free(vector->observations);
+    free(vector);
+}
+
+size_t vector_observation_size(const Vector *vector) {
+    return (size_t)vector->options.stack * vector->view_size;
+}
+
+uint8_t vector_last_buttons(const Vector *vector, int env) {
+    return vector->envs[env].last_buttons;
+}
+
+void vector_set_last_buttons(Vector *vector, int env, uint8_t buttons) {
+    vector->envs[env].last_buttons = buttons;
+}
+
+void vector_set_stack(Vector *vector, int env, const uint8_t *observations) {
+    Env *to = &vector->envs[env];
+    to->newest = vector->options.stack - 1;
+    memcpy(to->observations, observations, vector_observation_size(vector));
+}
+
+static void observe(const Vector *vector, Env *env, uint8_t *out) {
+    Console *console = &env->game->console;
+    switch (vector->options.view) {
+    case OBSERVE_GRAY:
+        if (vector->options.resizer != NULL) {
+            resizer_gray(vector->options.resizer, console_picture(console)->luma, out);
+        } else {
+            memcpy(out, console_picture(console)->luma, vector->view_size);
+        }
+        break;
+    case OBSERVE_RGB:
+        if (vector->options.resizer != NULL) {
+            resizer_rgb(vector->options.resizer, console_picture(console)->colors, out);
+        } else {
+            expand_rgb(console_picture(console)->colors, out);
+        }
+        break;
+    case OBSERVE_RAM: memcpy(out, console->now.ram, RAM_SIZE); break;
+    default: decode_tiles(console->now.ram, out);
+    }
+}
+
+static uint8_t *observation_at(const Vector *vector, const Env *env, int index) {
+    return env->observations + (size_t)index * vector->view_size;
+}
+
+static void observe_next(const Vector *vector, Env *env) {
+    env->newest = (env->newest + 1) % vector->options.stack;
+    observe(vector, env, observation_at(vector, env, env->newest));
+}
+
+static void observe_first(const Vector *vector, Env *env) {
+    observe(vector, env, env->observations);
+    for (int i = 1; i < vector->options.stack; i++) {
+        memcpy(observation_at(vector, env, i), env->observations, vector->view_size);
+    }
+    env->newest = 0;
+}
+
+static void observe_on_stack(const Vector *vector, Env *env) {
+    observe(vector, env, observation_at(vector, env, env->newest));
+}
+
+/* The oldest observation comes first. */
+static void write_observations(const Vector *vector, const Env *env, uint8_t *out) {
+    size_t size = vector_observation_size(vector);
+    size_t oldest = (size_t)((env->newest + 1) % vector->options.stack) * vector->view_size;
+    memcpy(out, env->observations + oldest, size - oldest);
+    memcpy(out + size - oldest, env->observations, oldest);
+}
+
+/* Sums rewards and terms as SkipFrame does. */
+static const char *take_step(const Vector *vector, int index, Step *total, int *num_frames) {
+    Env *env = &vector->envs[index];
+    const VectorOptions *options = &vector->options;
+    const uint8_t *sticky = vector->orders->sticky;
+    bool shows_picture = options->view == OBSERVE_GRAY || options->view == OBSERVE_RGB;
+    *total = (Step){0};
+    for (int frame = 0; frame < options->skip && !total->terminated; frame++) {
+        if (sticky == NULL || !sticky[(size_t)index * (size_t)options->skip + (size_t)frame]) {
+            env->last_buttons = vector->orders->buttons[index];
+        }
+        bool draw = shows_picture && frame == options->skip - 1;
+        Step step;
+        const char *error = game_step(env->game, env->last_buttons, draw, &step);
+        if (error != NULL) {
+            return error;
+        }
+        total->reward += step.reward;
+        for (int i = 0; i < options->num_terms; i++) {
+            total->terms[i] += step.terms[i];
+        }
+        total->terminated = step.terminated;
+        total->info = step.info;
+        ++*num_frames;
+    }
+    return NULL;
+}
+
+/* The rewards of no-ops are dropped, as NoopReset drops them. */
+static const char *begin(const Vector *vector, int index, Step *total, int *num_frames) {
+    Env *env = &vector->envs[index];
+    *total = (Step){0};
+    info_read(env->game->console.now.ram, &total->info);
+    while (*num_frames < vector->orders->num_noops[index] && !total->terminated) {
+        Step step;
+        const char *error = game_step(env->game, NO_BUTTON, false, &step);
+        if (error != NULL) {
+            return error;
+        }
+        total->terminated = step.terminated;
+        total->info = step.info;
+        ++*num_frames;
+    }
+    return NULL;
+}
+
+static void write_results(const Vector *vector, int index, const Step *step, int num_frames) {
+    const Results *results = vector->results;
+    size_t num_envs = (size_t)vector->options.num_envs;
+    results->rewards[index] = step->reward;
+    results->terminated[index] = step->terminated;
+    results->num_frames[index] = num_frames;
+    info_write(&step->info, results->columns, results->flags, num_envs, (size_t)index);
+    for (int i = 0; i < vector->options.num_terms; i++) {
+        results->terms[(size_t)i * num_envs + (size_t)index] = step->terms[i];
+    }
+}
+
+static void play_env(void *context, int index) {
+    const Vector *vector = context;
+    Env *env = &vector->envs[index];
+    Order order = (Order)vector->orders->orders[index];
+    env->error = NULL;
+    if (order != ORDER_NOTHING) {
+        Step step;
+        int num_frames = 0;
+        env->error = order == ORDER_STEP ? take_step(vector, index, &step, &num_frames)
+                                         : begin(vector, index, &step, &num_frames);
+        if (env->error != NULL) {
+            return;
+        }
+        write_results(vector, index, &step, num_frames);
+        switch (order) {
+        case ORDER_STEP: observe_next(vector, env); break;
+        case ORDER_BEGIN: observe_first(vector, env); break;
+        default: observe_on_stack(vector, env);
+        }
+    }
+    size_t offset = (size_t)index * vector_observation_size(vector);
+    write_observations(vector, env, vector->results->observations + offset);
+}
+
+const char *vector_play(Vector *vector, const Orders *orders, const Results *results, int *env) {
+    vector->orders = orders;
+    vector->results = results;
+    pool_run(vector->pool, play_env, vector, vector->options.num_envs);
+    for (int i = 0; i < vector->options.num_envs; i++) {
+        if (vector->envs[i].error != NULL) {
+            *env = i;
+            return vector->envs[i].error;
+        }
+    }
+    return NULL;
+}
