@@ -1,7 +1,7 @@
 """Lanes: the environments that an on-policy agent steps side by side."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import gymnasium as gym
@@ -160,3 +160,19 @@ def _info_of(infos: dict[str, Any], lane: int) -> dict[str, Any]:
             entry = value[lane]
             info[key] = entry.item() if isinstance(entry, np.generic) else entry
     return info
+
+
+def position_of(info: Mapping[str, Any]) -> int | None:
+    """Return how far the player came: `x_pos` in pixels, or None where the info has none."""
+    return int(info["x_pos"]) if "x_pos" in info else None
+
+
+def success_of(info: Mapping[str, Any]) -> bool | None:
+    """Return whether the episode reached its goal, or None where the info does not say.
+
+    That is `flag_get` in Super Mario Bros and `is_success` elsewhere (Gymnasium-Robotics' key).
+    """
+    for key in ("flag_get", "is_success"):
+        if key in info:
+            return bool(info[key])
+    return None

@@ -27,9 +27,7 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
-
-class ObservationError(ValueError):
-    """An environment's observation is not what the memory was made for; the message says why."""
+from mario_rl_agents.errors import ObservationError
 
 
 class Batch(NamedTuple):

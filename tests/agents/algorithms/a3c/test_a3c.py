@@ -17,7 +17,7 @@ from mario_rl_agents.algorithms.a3c.a3c import (
     a3c_loss,
     n_step_returns,
 )
-from mario_rl_agents.checkpoint import CheckpointError
+from mario_rl_agents.errors import CheckpointError
 from mario_rl_agents.networks.distributions import Gaussian
 from support import worker_toys
 from support.agent_toys import (

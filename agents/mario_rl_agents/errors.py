@@ -1,0 +1,20 @@
+"""Errors that the package raises on purpose; bad arguments are a ValueError besides.
+
+Each message names what was received, what is accepted, and what to do.
+"""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is damaged, or that does not fit the algorithm or the environment."""
+
+
+class ObservationError(ValueError):
+    """An observation of another shape, dtype or frame stack than the replay memory holds."""
+
+
+class RunError(Exception):
+    """A run that cannot be made, read or resumed."""
+
+
+class WorkerError(RuntimeError):
+    """A worker process that dies again each time it is replaced."""
