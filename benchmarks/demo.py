@@ -10,22 +10,22 @@ again.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import gymnasium as gym
 from mario_rl_agents.algorithms.random import RandomAgent
 from mario_rl_agents.checkpoint import read_header
+from mario_rl_agents.errors import RunError
 from mario_rl_agents.recipes import find_recipe
+from mario_rl_agents.reports.plots import plot_learning_curves
 from mario_rl_agents.runs.evaluation import Evaluation, evaluate, policy_name
-from mario_rl_agents.runs.metrics import RUNNING_EPISODES, read_episodes
-from mario_rl_agents.runs.training import versions
+from mario_rl_agents.runs.metrics import RUNNING_EPISODES
+from mario_rl_agents.runs.run import Run, versions
 
 import mario_rl_envs  # noqa: F401 (registers the ids)
 
@@ -46,36 +46,41 @@ def main() -> None:
     arguments = parser.parse_args()
     algorithm = arguments.algorithm
     out = arguments.out or Path("runs", f"demo-{algorithm}")
-    runs = [out / f"seed{seed}" for seed in arguments.seeds]
-    for seed, run in zip(arguments.seeds, runs, strict=True):
-        if not (run / "evaluation.json").exists():
-            train(algorithm, seed, run, arguments.minutes)
-    subprocess.run(
-        [MARIO_RL, "plot", *map(str, runs), "--out", str(out / "learning_curves.png")], check=True
-    )
+    folders = [out / f"seed{seed}" for seed in arguments.seeds]
+    for seed, folder in zip(arguments.seeds, folders, strict=True):
+        if not is_finished(folder):
+            train(algorithm, seed, folder, arguments.minutes)
+    runs = [Run.open(folder) for folder in folders]
+    plot_learning_curves(runs, out / "learning_curves.png")
     table = results(algorithm, runs, arguments.minutes)
     (out / "results.md").write_text(table)
     print(table)
 
 
-def train(algorithm: str, seed: int, run: Path, minutes: float) -> None:
+def is_finished(folder: Path) -> bool:
+    """Return whether a run is there that is trained and evaluated."""
+    try:
+        return bool(Run.open(folder).evaluations())
+    except RunError:
+        return False
+
+
+def train(algorithm: str, seed: int, folder: Path, minutes: float) -> None:
     """Train one seed from scratch."""
     command = [MARIO_RL, "train", algorithm, ENV_ID, "--recipe", "demo", "--overwrite"]
-    options = {"--minutes": minutes, "--seed": seed, "--eval-episodes": NUM_EPISODES, "--out": run}
-    for name, value in options.items():
-        command += [name, str(value)]
+    command += ["--minutes", str(minutes), "--seed", str(seed), "--out", str(folder)]
+    command += ["--eval-episodes", str(NUM_EPISODES)]
     subprocess.run(command, check=True)
 
 
-def results(algorithm: str, runs: list[Path], minutes: float) -> str:
+def results(algorithm: str, runs: list[Run], minutes: float) -> str:
     """Return the table, in Markdown."""
     rows = []
     for run in runs:
-        saved = json.loads((run / "evaluation.json").read_text())
-        steps = read_header(run / "checkpoint.safetensors").num_steps
-        greedy, varied = saved["evaluations"]
+        steps = read_header(run.checkpoint).num_steps
+        greedy, varied = run.evaluations()
         rows.append({"steps": steps, **figures(greedy, varied), **last_games(run)})
-    policy = policy_name(varied["epsilon"], sampled=varied["sampled"])
+    policy = policy_name(varied.epsilon, sampled=varied.sampled)
     random = play_at_random(algorithm)
     lines = [
         f"| {ENV_ID} | steps trained | x, greedy | x, {policy} | return, same | cleared, same "
@@ -95,19 +100,19 @@ def results(algorithm: str, runs: list[Path], minutes: float) -> str:
     return "\n".join(lines) + f"\n\nMean ± standard deviation over seeds; {hardware}, {packages}.\n"
 
 
-def figures(greedy: dict[str, Any], varied: dict[str, Any]) -> dict[str, float]:
+def figures(greedy: Evaluation, varied: Evaluation) -> dict[str, float]:
     """Return the figures of one seed's evaluations: greedy, and with chance."""
     return {
-        "greedy_x": greedy["x_pos_mean"],
-        "x": varied["x_pos_mean"],
-        "return": varied["return_mean"],
-        "clear_rate": varied["clear_rate"],
+        "greedy_x": greedy.x_pos_mean or 0.0,
+        "x": varied.x_pos_mean or 0.0,
+        "return": varied.return_mean,
+        "clear_rate": varied.clear_rate or 0.0,
     }
 
 
-def last_games(run: Path) -> dict[str, float]:
+def last_games(run: Run) -> dict[str, float]:
     """Return the figures of the last training games, played with exploration."""
-    last = read_episodes(run)[-RUNNING_EPISODES:]
+    last = run.episodes()[-RUNNING_EPISODES:]
     return {
         "last_x": statistics.mean(row.x_pos for row in last if row.x_pos is not None),
         "last_clear_rate": statistics.mean(bool(row.cleared) for row in last),

@@ -92,10 +92,10 @@ def ours(name: str, capacity: int, frames: NDArray[np.uint8], directory: Path | 
     generator = np.random.default_rng(0)
 
     def add(number: int) -> None:
-        if number % EPISODE == 0:
-            replay.begin_episode(stacked(frames, number))
-        end = number % EPISODE == EPISODE - 1
-        replay.add(number % 5, 1.0, end, False, stacked(frames, number, after=True))
+        obs, next_obs = stacked(frames, number), stacked(frames, number, after=True)
+        end = np.array([number % EPISODE == EPISODE - 1])
+        action, reward = np.array([number % 5]), np.ones(1)
+        replay.add(obs[None], action, reward, end, ~end & False, next_obs[None])
 
     return Memory(name, add, lambda: replay.sample(BATCH_SIZE, generator))
 

@@ -219,12 +219,14 @@ def setup(starts: int, rounds: int, threads: int) -> str:
     )
 
 
-def _ours(compiled: bool, algorithm: str, env_id: str, **settings: Any) -> Learn:
-    from mario_rl_agents.recipes import ALGORITHMS, make_env
+def _ours(compiled: bool, algorithm: str, env_id: str, num_envs: int = 1, **settings: Any) -> Learn:
+    from mario_rl_agents.envs import make_vec_env
+    from mario_rl_agents.recipes import ALGORITHMS
 
     agent_class = ALGORITHMS[algorithm]
     config = agent_class.config_class(**settings, compile=compiled)
-    agent = agent_class.create(make_env(env_id, {}), config, seed=SEED, device="cpu")
+    envs = make_vec_env(env_id, num_envs, {})
+    agent = agent_class.create(envs, config, seed=SEED, device="cpu")
     return agent.learn
 
 

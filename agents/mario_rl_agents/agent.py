@@ -7,6 +7,7 @@ from os import PathLike
 from typing import Any, ClassVar, Protocol, Self
 
 import torch
+from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -111,6 +112,17 @@ class Agent(ABC):
         self.replay: Memory | None = None
         overlap = bool(getattr(config, "overlap", False))
         self.loop = TrainingLoop(self.envs, seed, overlap=overlap)
+
+    @property
+    def single_env(self) -> Env:
+        """The environment that the agent was given.
+
+        Raises:
+            TypeError: It was given a vector environment.
+        """
+        if isinstance(self.env, VectorEnv):
+            raise TypeError(f"the agent was given a vector environment: {self.env}")
+        return self.env
 
     @classmethod
     def create(

@@ -20,16 +20,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from mario_rl_agents.envs import Env, VecEnv, single_spaces
+from mario_rl_agents.errors import CheckpointError
 
 FORMAT = "mario-rl-checkpoint"
 FORMAT_VERSION = 1
 
 Arrays = Mapping[str, NDArray[Any]]
 ConfigT = TypeVar("ConfigT")
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message says why and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)

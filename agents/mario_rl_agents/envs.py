@@ -164,6 +164,22 @@ def _info_of(infos: Mapping[str, Any], index: int) -> dict[str, Any]:
     return info
 
 
+def position_of(info: Mapping[str, Any]) -> int | None:
+    """Return how far the player came: `x_pos` in pixels, or None where the info has none."""
+    return int(info["x_pos"]) if "x_pos" in info else None
+
+
+def success_of(info: Mapping[str, Any]) -> bool | None:
+    """Return whether the episode reached its goal, or None where the info does not say.
+
+    That is `flag_get` in Super Mario Bros and `is_success` elsewhere (Gymnasium-Robotics' key).
+    """
+    for key in ("flag_get", "is_success"):
+        if key in info:
+            return bool(info[key])
+    return None
+
+
 class SequentialVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
     """Environments stepped one after the other, which are reset as they are told to.
 

@@ -1,5 +1,20 @@
-"""What the library raises on purpose, beside Python's own errors."""
+"""Errors that the package raises on purpose; bad arguments are a ValueError besides.
+
+Each message names what was received, what is accepted, and what to do.
+"""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is damaged, or that does not fit the algorithm or the environment."""
 
 
 class ObservationError(ValueError):
-    """An observation is not what its space says, or does not follow on the one before."""
+    """An observation that is not what its space says, or does not follow on the one before."""
+
+
+class RunError(Exception):
+    """A run that cannot be made, read or resumed."""
+
+
+class WorkerError(RuntimeError):
+    """A worker process that dies again each time it is replaced."""

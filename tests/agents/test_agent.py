@@ -20,7 +20,7 @@ from mario_rl_agents.algorithms.ppo import PPOConfig
 from mario_rl_agents.algorithms.random import RandomConfig
 from mario_rl_agents.algorithms.sac import SACConfig
 from mario_rl_agents.algorithms.td3 import TD3Config
-from mario_rl_agents.checkpoint import CheckpointError
+from mario_rl_agents.errors import CheckpointError
 from mario_rl_agents.recipes import ALGORITHMS, RECIPES, find_recipe
 from mario_rl_agents.seeding import generator_state
 from support.agent_toys import assert_same_weights, weights

@@ -11,7 +11,8 @@ import pytest
 import torch
 from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQN
-from mario_rl_agents.checkpoint import CheckpointError, read_header
+from mario_rl_agents.checkpoint import read_header
+from mario_rl_agents.errors import CheckpointError
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from support.agent_toys import (

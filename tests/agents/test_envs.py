@@ -102,10 +102,12 @@ def test_one_of_an_id_is_single() -> None:
 
 def test_a_wrapped_id_keeps_its_wrappers() -> None:
     """An id of the user's own, whose environments are wrapped, is not made natively."""
-    gym.register(
-        "HalfReward-v0",
-        lambda: gym.wrappers.TransformReward(make_env("MarioRL-1-1-v0", {}), lambda r: 0.5 * r),
-    )
+
+    def make_half(**keywords: Any) -> gym.Env[Any, Any]:
+        env = make_env("MarioRL-1-1-v0", keywords)
+        return gym.wrappers.TransformReward(env, lambda reward: 0.5 * float(reward))
+
+    gym.register("HalfReward-v0", make_half)
     try:
         envs = make_vec_env("HalfReward-v0", 2, {})
         plain = make_vec_env("MarioRL-1-1-v0", 2, {})

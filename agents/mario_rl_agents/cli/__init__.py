@@ -1,3 +1,1 @@
-"""The command line, `mario-rl`."""
-
-from mario_rl_agents.cli.app import app as app
+"""The command line, `mario-rl`: one module a command, assembled in `app.py`."""

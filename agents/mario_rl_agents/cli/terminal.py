@@ -1,4 +1,4 @@
-"""What `mario-rl` says in a terminal: a console, errors as one line, exit codes.
+"""Consoles, errors in one line, exit codes.
 
 Nothing here takes time to import.
 """
@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
+
+from mario_rl_agents.errors import CheckpointError, RunError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-USAGE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
+USAGE: Final = 2  # exit codes
+FAILURE: Final = 1
+INTERRUPTED: Final = 130
 
 
 class UsageError(Exception):
-    """The user asked for something that is not there; the message is all they need."""
+    """An argument that is not accepted; the message is all that is printed."""
 
 
 class Failure(Exception):
-    """What was asked for is right but cannot be done now; the message is all they need."""
+    """A command that cannot be carried out now; the message is all that is printed."""
 
 
 def make_console(*, stderr: bool = True) -> Console:
@@ -37,12 +41,9 @@ def one_line_errors() -> Iterator[None]:
     """Print errors that a user can mend as one red line; any other keeps its traceback.
 
     Raises:
-        typer.Exit: instead of such an error, with 2 for usage and 1 for failures; and with 130
-            instead of KeyboardInterrupt.
+        typer.Exit: In place of such an error, with code 2 for usage and 1 for failures; in place
+            of KeyboardInterrupt with code 130.
     """
-    from mario_rl_agents.checkpoint import CheckpointError
-    from mario_rl_agents.runs.training import RunError
-
     try:
         yield
     except UsageError as error:
@@ -54,6 +55,26 @@ def one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         make_console().print("\n[bold yellow]stopped[/]")
         raise typer.Exit(INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def usage_errors(option: str | None = None, kind: type[Exception] = ValueError) -> Iterator[None]:
+    """Turn an argument that the library refuses into a usage error.
+
+    Args:
+        option: The option that holds the argument, to begin the message.
+        kind: The error that says so.
+
+    Raises:
+        UsageError: In place of an error of that kind.
+        CheckpointError: As it is: a damaged file is no matter of usage.
+    """
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except kind as error:
+        raise UsageError(str(error) if option is None else f"{option}: {error}") from error
 
 
 def _print_error(error: Exception) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from mario_rl_agents.runs.metrics import (
-    RUNNING_EPISODES,
-    EpisodeRow,
-    read_episodes,
-    running_average,
-)
+from mario_rl_agents.errors import RunError
+from mario_rl_agents.runs.metrics import RUNNING_EPISODES, EpisodeRow, running_average
+from mario_rl_agents.runs.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,10 +22,22 @@ _GRID_POINTS = 400  # common steps at which runs are averaged
 
 @dataclass(frozen=True)
 class Curve:
-    """What is drawn of one run."""
+    """One run in a plot."""
 
     label: str  # runs with the same label are averaged
     episodes: list[EpisodeRow]
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Return the curve of a run, labeled with its algorithm and environment.
+
+        Raises:
+            RunError: The run has no finished episode yet, or its log is damaged.
+        """
+        episodes = run.episodes()
+        if not episodes:
+            raise RunError(f"{run.folder} has no finished episode yet: nothing to plot")
+        return cls(f"{run.spec.algorithm} on {run.spec.env_id}", episodes)
 
     @property
     def steps(self) -> np.ndarray:
@@ -36,21 +45,7 @@ class Curve:
         return np.asarray([row.step for row in self.episodes], dtype=np.float64)
 
 
-def load_curve(folder: Path) -> Curve:
-    """Return the curve of the run in a folder, labeled with algorithm and environment.
-
-    Raises:
-        FileNotFoundError: there is no run.
-        ValueError: the run has finished no episode yet.
-    """
-    spec = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    episodes = read_episodes(folder)
-    if not episodes:
-        raise ValueError(f"{folder} has no finished episode yet: nothing to plot")
-    return Curve(label=f"{spec['algorithm']} on {spec['env_id']}", episodes=episodes)
-
-
-def plot_learning_curves(folders: list[Path], path: Path) -> None:
+def plot_learning_curves(runs: Sequence[Run], path: Path) -> None:
     """Draw return, clear rate and final x of runs over environment steps.
 
     One run is drawn with every episode; of several, each is a faint line, and those of the same
@@ -58,20 +53,20 @@ def plot_learning_curves(folders: list[Path], path: Path) -> None:
     that all of them reached.
 
     Args:
-        folders: the runs' folders, at least one.
-        path: the picture to write; its ending is the format, e.g. .png or .svg.
+        runs: At least one.
+        path: The picture to write; its ending is the format, such as .png or .svg.
 
     Raises:
-        FileNotFoundError: there is no run in one of the folders.
-        ValueError: no folders, a run without a finished episode, or an unknown format.
+        RunError: A run has no finished episode yet, or its log is damaged.
+        ValueError: There are no runs, or the format is unknown.
     """
     # The object interface, not pyplot: no window system, no global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    if not folders:
+    if not runs:
         raise ValueError("expected at least one run to plot, received none")
-    curves = [load_curve(folder) for folder in folders]
+    curves = [Curve.of(run) for run in runs]
     with_clears = [c for c in curves if c.episodes[0].cleared is not None]
     with_x = [c for c in curves if c.episodes[0].x_pos is not None]
     panels: list[tuple[str, list[Curve], str]] = [

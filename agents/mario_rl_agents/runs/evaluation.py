@@ -1,21 +1,21 @@
-"""Plays episodes with a trained agent and sums them up: return, length, x position, clear rate."""
+"""Evaluation of a trained agent over whole episodes: return, length, x position, clear rate."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import gymnasium as gym
 import numpy as np
 
 from mario_rl_agents.agent import Agent
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from mario_rl_agents.envs import position_of, success_of
 
 _EXPLORATION = "exploration"  # the generator that agents draw actions from
 
@@ -30,7 +30,7 @@ class EvaluatedEpisode:
     terminated: bool
     truncated: bool
     x_pos: int | None  # pixels from the start of the stage; None where infos do not say
-    cleared: bool | None  # whether the flag was reached; None where infos do not say
+    cleared: bool | None  # whether the goal was reached; None where infos do not say
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Evaluation:
     return_std: float
     length_mean: float  # environment steps
     length_std: float
-    x_pos_mean: float | None  # pixels; None where infos have no x_pos
-    clear_rate: float | None  # in [0, 1]; None where infos have no flag_get
+    x_pos_mean: float | None  # pixels; None where infos do not say
+    clear_rate: float | None  # in [0, 1]; None where infos do not say
     clear_rate_interval: tuple[float, float] | None  # Wilson, 95 %
     episodes: tuple[EvaluatedEpisode, ...]
 
@@ -68,6 +68,23 @@ class Evaluation:
         """Return everything as plain JSON values."""
         return dataclasses.asdict(self)
 
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Return the evaluation that `to_json` returned as JSON values.
+
+        Raises:
+            KeyError: A field is missing.
+            TypeError: A field is unknown.
+        """
+        interval = content["clear_rate_interval"]
+        return cls(
+            **{
+                **content,
+                "clear_rate_interval": None if interval is None else tuple(interval),
+                "episodes": tuple(EvaluatedEpisode(**episode) for episode in content["episodes"]),
+            }
+        )
+
 
 def evaluate(
     agent: Agent,
@@ -84,16 +101,16 @@ def evaluate(
     of that seed, so that each can be played again alone.
 
     Args:
-        agent: the agent; it is not changed.
-        env: an environment with the agent's spaces, not the one it trains on.
-        num_episodes: how many episodes, at least 1.
-        epsilon: the probability of a uniformly random action at each step, in [0, 1].
-        sample: whether the agent draws the other actions, with the exploration of its training,
+        agent: The agent; it is not changed.
+        env: An environment with the agent's spaces, not the one it trains on.
+        num_episodes: How many episodes, at least 1.
+        epsilon: The probability of a uniformly random action at each step, in [0, 1].
+        sample: Whether the agent draws the other actions, with the exploration of its training,
             instead of taking the best ones.
-        seed: the seed of the first episode.
+        seed: The seed of the first episode.
 
     Raises:
-        ValueError: an argument outside its range.
+        ValueError: An argument is outside its range.
     """
     if num_episodes < 1:
         raise ValueError(f"num_episodes must be at least 1, received {num_episodes}")
@@ -121,11 +138,11 @@ class EvaluationPolicy:
         """Make the policy.
 
         Args:
-            agent: who chooses the other actions.
-            env: the environment whose actions they are.
-            epsilon: the probability of a uniformly random action.
-            seed: of all that is random.
-            sample: whether the agent explores as in training.
+            agent: Who chooses the other actions.
+            env: The environment whose actions they are.
+            epsilon: The probability of a uniformly random action.
+            seed: Of all that is random.
+            sample: Whether the agent explores as in training.
 
         Raises:
             ValueError: `sample` is asked of an agent that has no exploration.
@@ -167,12 +184,12 @@ def wilson_interval(
     for few trials.
 
     Args:
-        successes: how many succeeded, between 0 and `trials`.
-        trials: how many were tried, at least 1.
-        confidence: between 0 and 1, both excluded.
+        successes: How many succeeded, between 0 and `trials`.
+        trials: How many were tried, at least 1.
+        confidence: Between 0 and 1, both excluded.
 
     Raises:
-        ValueError: an argument outside its range.
+        ValueError: An argument is outside its range.
     """
     if trials < 1:
         raise ValueError(f"trials must be at least 1, received {trials}")
@@ -191,47 +208,12 @@ def wilson_interval(
     return low, high
 
 
-def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None) -> Table:
-    """Return a rich table with one row an evaluation."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    # Tight, so that all of it fits into 80 columns.
-    table = Table(
-        title=title,
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("policy", no_wrap=True)
-    for column in ("episodes", "return", "steps"):
-        table.add_column(column, justify="right", no_wrap=True)
-    has_x_pos = any(evaluation.x_pos_mean is not None for evaluation in evaluations)
-    has_clears = any(evaluation.clear_rate is not None for evaluation in evaluations)
-    if has_x_pos:
-        table.add_column("x (pixels)", justify="right", no_wrap=True)
-    if has_clears:
-        table.add_column("clear rate (95 %)", justify="right", no_wrap=True)
-    for evaluation in evaluations:
-        cells = [
-            policy_name(evaluation.epsilon, sampled=evaluation.sampled)
-            + (" *" if evaluation.repeats_itself else ""),
-            str(evaluation.num_episodes),
-            _spread(evaluation.return_mean, evaluation.return_std, evaluation.num_episodes),
-            f"{evaluation.length_mean:,.1f}",
-        ]
-        if has_x_pos:
-            cells.append("" if evaluation.x_pos_mean is None else f"{evaluation.x_pos_mean:,.0f}")
-        if has_clears:
-            cells.append(_clear_cell(evaluation))
-        table.add_row(*cells)
-    if any(evaluation.repeats_itself for evaluation in evaluations):
-        table.caption = (
-            "* every episode was the same: this policy and this environment vary too little, so "
-            "more of them tell no more; a larger --epsilon varies them"
-        )
-    return table
+def evaluations_json(checkpoint: Path, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """Return the evaluations of a checkpoint as plain JSON values."""
+    return {
+        "checkpoint": str(checkpoint),
+        "evaluations": [evaluation.to_json() for evaluation in evaluations],
+    }
 
 
 def policy_name(epsilon: float, *, sampled: bool = False) -> str:
@@ -256,8 +238,8 @@ def _play(
         length=length,
         terminated=bool(terminated),
         truncated=bool(truncated),
-        x_pos=int(info["x_pos"]) if "x_pos" in info else None,
-        cleared=bool(info["flag_get"]) if "flag_get" in info else None,
+        x_pos=position_of(info),
+        cleared=success_of(info),
     )
 
 
@@ -286,14 +268,3 @@ def _summarize(
 
 def _mean_and_std(values: list[float] | list[int]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-
-
-def _spread(mean: float, std: float, count: int) -> str:
-    return f"{mean:,.1f}" if count == 1 else f"{mean:,.1f} ± {std:,.1f}"
-
-
-def _clear_cell(evaluation: Evaluation) -> str:
-    if evaluation.clear_rate is None or evaluation.clear_rate_interval is None:
-        return ""
-    low, high = evaluation.clear_rate_interval
-    return f"{evaluation.clear_rate:.0%} [{low:.0%}, {high:.0%}]"

@@ -86,8 +86,8 @@ def random_batch(agent: DQN, *, parts: bool) -> Batch:
         tensor(np.arange(8) % 2 == 0),
         tensor(np.arange(8) % 3 == 0),
         discount=tensor(generator.uniform(size=8)) if parts else None,
-        number=tensor(np.arange(8)) if parts else None,
-        ratio=tensor(generator.uniform(0.1, 2.0, size=8)) if parts else None,
+        indices=tensor(np.arange(8)) if parts else None,
+        importance_weight=tensor(generator.uniform(0.1, 2.0, size=8)) if parts else None,
     )
 
 
@@ -109,8 +109,8 @@ def literal_loss(agent: DQN, batch: Batch) -> Tensor:
             losses.append(error**2)
         else:
             losses.append(0.5 * error**2 if abs(error) <= 1 else abs(error) - 0.5)
-        size = 1.0 if batch.ratio is None else math.pow(float(batch.ratio[i]), agent.beta)
-        sizes.append(size)
+        weight = batch.importance_weight
+        sizes.append(1.0 if weight is None else math.pow(float(weight[i]), agent.beta))
     total = torch.zeros((), dtype=torch.float64)
     for size, loss in zip(sizes, losses, strict=True):
         total = total + size / max(sizes) * loss / len(losses)

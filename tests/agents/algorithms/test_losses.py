@@ -60,9 +60,9 @@ def dqn_literal(agent: DQN, batch: Batch, discount: Sequence[float] | None = Non
             for t, gamma in zip(steps, discounts, strict=True)
         ]
     weights = [1.0] * len(steps)
-    if batch.ratio is not None:
-        # ratio is 1 / (N P(i)): priorities that make these ratios, all of them drawn.
-        priorities = (1 / batch.ratio).tolist()
+    if batch.importance_weight is not None:
+        # It is 1 / (N P(i)): priorities that make these weights, all of them drawn.
+        priorities = (1 / batch.importance_weight).tolist()
         everything = range(len(priorities))
         weights = literal.importance_weights(priorities, everything, agent.beta)
     error_loss = literal.huber if config.loss == "huber" else literal.squared

@@ -18,7 +18,7 @@ from gymnasium.wrappers import TransformObservation, TransformReward
 from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.cli.app import app
 from mario_rl_agents.recipes import ANY, MARIO, RECIPES
-from mario_rl_agents.runs.metrics import read_episodes, read_metrics
+from mario_rl_agents.runs.run import Run
 from typer.testing import CliRunner, Result
 
 import mario_rl_envs
@@ -26,7 +26,7 @@ import mario_rl_envs
 # Epsilon hardly falls, so that episodes stay short.
 EXPLORE = ["--set", "exploration=epsilon_greedy", "--set", "learning_starts=50"]
 TRAIN = ["train", "dqn", "CartPole-v1", *EXPLORE, "--eval-episodes", "2"]
-MODULE = [sys.executable, "-m", "mario_rl_agents.cli.app"]
+MODULE = [sys.executable, "-m", "mario_rl_agents"]
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -171,10 +171,10 @@ def test_resume_goes_on_to_a_new_total(tmp_path: Path) -> None:
     succeed(*train, "--steps", "170", "--out", tmp_path / "parts")
     output = succeed("train", "--resume", tmp_path / "parts", "--steps", "300", "--device", "cpu")
     assert "resuming at step 170" in output
-    assert read_episodes(tmp_path / "parts") == read_episodes(tmp_path / "whole")
+    assert Run.open(tmp_path / "parts").episodes() == Run.open(tmp_path / "whole").episodes()
     speed = "charts/steps_per_second"
     parts, whole = (
-        [row for row in read_metrics(tmp_path / name) if row.metric != speed]
+        [row for row in Run.open(tmp_path / name).metrics() if row.metric != speed]
         for name in ("parts", "whole")
     )
     assert parts == whole
@@ -195,11 +195,11 @@ def test_env_keywords_reach_training_and_evaluation(tmp_path: Path) -> None:
     walk: list[str | Path] = ["train", "double_dqn", "FlagWalk-v0", "--steps", "12", "--out", run]
     output = succeed(*walk, "--env", "flag_probability=1", "--eval-episodes", "2")
     assert "100% [34%, 100%]" in output
-    assert all(row.cleared for row in read_episodes(run))
+    assert all(row.cleared for row in Run.open(run).episodes())
     never = succeed("evaluate", run, "--episodes", "2", "--env", "flag_probability=0")
     assert "0% [0%, 66%]" in never
     succeed(*walk[:-1], tmp_path / "cut", "--env", "max_episode_steps=3", "--eval-episodes", "1")
-    assert {row.episodic_length for row in read_episodes(tmp_path / "cut")} == {3}
+    assert {row.episodic_length for row in Run.open(tmp_path / "cut").episodes()} == {3}
     content = json.loads(succeed("evaluate", tmp_path / "cut", "--episodes", "1", "--json"))
     assert content["evaluations"][0]["episodes"][0]["length"] == 3
 
@@ -217,7 +217,7 @@ def test_mario_trains_and_is_evaluated_greedily_once(tmp_path: Path) -> None:
         (0.05, 2),
     ]
     assert all(entry["clear_rate"] == 0.0 for entry in evaluations)
-    assert [row.cleared for row in read_episodes(run)] == [False, False]
+    assert [row.cleared for row in Run.open(run).episodes()] == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_mistakes_of_the_other_commands_are_one_line(run: Path, tmp_path: Path) 
 
 def wait_for_episodes(run: Path, count: int, process: subprocess.Popen[str]) -> None:
     """Wait until a run has logged more than `count` episodes."""
-    while not (run / "episodes.csv").is_file() or len(read_episodes(run)) <= count:
+    while not (run / "config.json").is_file() or len(Run.open(run).episodes()) <= count:
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
 
@@ -328,7 +328,7 @@ def test_ctrl_c_saves_and_the_command_it_prints_goes_on(tmp_path: Path) -> None:
     [line] = [line for line in output.splitlines() if line.strip().startswith("mario-rl ")]
     steps = read_header(run / "checkpoint.safetensors").num_steps
     assert f"interrupted at step {steps:,}" in output
-    episodes = read_episodes(run)
+    episodes = Run.open(run).episodes()
     assert episodes[-1].step <= steps
 
     program, *arguments = shlex.split(line)
@@ -340,4 +340,4 @@ def test_ctrl_c_saves_and_the_command_it_prints_goes_on(tmp_path: Path) -> None:
     assert f"resuming at step {steps:,}" in resumed.stderr
     assert "out of time" in resumed.stdout
     assert read_header(run / "checkpoint.safetensors").num_steps > steps
-    assert read_episodes(run)[: len(episodes)] == episodes
+    assert Run.open(run).episodes()[: len(episodes)] == episodes

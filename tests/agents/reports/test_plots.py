@@ -1,31 +1,31 @@
 """Learning curves: drawn of one run and of several, on Mario's infos and on none."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from mario_rl_agents.reports.plots import load_curve, plot_learning_curves
+from mario_rl_agents.errors import RunError
+from mario_rl_agents.reports.plots import Curve, plot_learning_curves
+from mario_rl_agents.runs.metrics import EpisodeRow, write_rows
+from mario_rl_agents.runs.run import Run, RunSpec
 from PIL import Image
-
-HEADER = "episode,step,episodic_return,episodic_length,terminated,truncated,x_pos,cleared"
 
 
 def make_run(
     folder: Path, *, algorithm: str = "dqn", mario: bool = True, episodes: int = 150
-) -> Path:
+) -> Run:
     """Write what the plot reads of a run."""
-    folder.mkdir()
-    spec = {"algorithm": algorithm, "env_id": "MarioRL-1-1-v0" if mario else "CartPole-v1"}
-    (folder / "config.json").write_text(json.dumps(spec))
+    env_id = "MarioRL-1-1-v0" if mario else "CartPole-v1"
+    run = Run.create(folder, RunSpec(algorithm, env_id, {}, {}, seed=0, total_steps=10**6))
     random = np.random.default_rng(len(folder.name))
-    lines = [HEADER]
+    rows = []
     for index in range(episodes):
         value = 3.0 * index + random.normal(0, 40)
-        infos = f"{int(value) + 100},{int(index > 120)}" if mario else ","
-        lines.append(f"{index},{100 * (index + 1)},{value},100,1,0,{infos}")
-    (folder / "episodes.csv").write_text("\n".join([*lines, ""]))
-    return folder
+        x_pos, cleared = (int(value) + 100, index > 120) if mario else (None, None)
+        step = 100 * (index + 1)
+        rows.append(EpisodeRow(index, step, value, 100, True, False, x_pos, cleared))
+    write_rows(run.episodes_path, EpisodeRow, rows)
+    return run
 
 
 def picture(path: Path) -> np.ndarray:
@@ -59,22 +59,19 @@ def test_several_runs_differ_from_one(tmp_path: Path) -> None:
 
 def test_runs_that_share_no_step_are_drawn_without_a_mean(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / "a", episodes=1), make_run(tmp_path / "b", episodes=50)]
-    text = (runs[1] / "episodes.csv").read_text().splitlines()
-    (runs[1] / "episodes.csv").write_text("\n".join([text[0], *text[10:], ""]))
+    write_rows(runs[1].episodes_path, EpisodeRow, runs[1].episodes()[9:])
     plot_learning_curves(runs, tmp_path / "runs.png")
     assert (tmp_path / "runs.png").is_file()
 
 
 def test_curve_is_that_of_the_log(tmp_path: Path) -> None:
-    curve = load_curve(make_run(tmp_path / "a", episodes=3))
+    curve = Curve.of(make_run(tmp_path / "a", episodes=3))
     assert curve.label == "dqn on MarioRL-1-1-v0"
     assert curve.steps.tolist() == [100, 200, 300]
 
 
 def test_nothing_to_plot_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="has no finished episode yet"):
+    with pytest.raises(RunError, match="has no finished episode yet"):
         plot_learning_curves([make_run(tmp_path / "a", episodes=0)], tmp_path / "a.png")
     with pytest.raises(ValueError, match="at least one run"):
         plot_learning_curves([], tmp_path / "a.png")
-    with pytest.raises(FileNotFoundError):
-        plot_learning_curves([tmp_path / "nowhere"], tmp_path / "a.png")

@@ -1,131 +1,70 @@
-"""Logs: what is written, in which files, and what a resumption keeps."""
+"""Rows of the logs: read as they were written, and what is told of several."""
 
-from collections import defaultdict
 from pathlib import Path
 
-import gymnasium as gym
 import pytest
 from mario_rl_agents.agent import Episode
-from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
+from mario_rl_agents.errors import RunError
 from mario_rl_agents.runs.metrics import (
     EpisodeRow,
-    RunLogger,
-    read_episodes,
-    read_metrics,
+    MetricRow,
+    clear_rate,
+    mean_return,
+    read_rows,
     running_average,
-)
-from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
-    EventAccumulator,
+    write_rows,
 )
 
-EPISODES_HEADER = "episode,step,episodic_return,episodic_length,terminated,truncated,x_pos,cleared"
-CONFIG = DQNConfig(learning_starts=50, batch_size=8)
+WALK = EpisodeRow(0, 10, 5.0, 10, True, False, 101, True)
+POLE = EpisodeRow(1, 25, 0.1 + 0.2, 15, False, True, None, None)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of 400 logged steps on CartPole."""
-    folder = tmp_path_factory.mktemp("run")
-    env = gym.make("CartPole-v1")
-    DQN.create(env, CONFIG, seed=0, device="cpu").learn(400, [RunLogger(folder)])
-    env.close()
-    return folder
+def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
+    write_rows(tmp_path / "episodes.csv", EpisodeRow, [WALK, POLE])
+    assert read_rows(tmp_path / "episodes.csv", EpisodeRow) == [WALK, POLE]
+    metrics = [MetricRow(10, "charts/epsilon", 1 / 3), MetricRow(20, "losses/td", float("inf"))]
+    write_rows(tmp_path / "metrics.csv", MetricRow, metrics)
+    assert read_rows(tmp_path / "metrics.csv", MetricRow) == metrics
+    assert {path.name for path in tmp_path.iterdir()} == {"episodes.csv", "metrics.csv"}
 
 
-def test_every_episode_is_a_row(run: Path) -> None:
-    lines = (run / "episodes.csv").read_text().splitlines()
-    rows = read_episodes(run)
-    assert lines[0] == EPISODES_HEADER
-    assert len(rows) == len(lines) - 1 > 5
-    assert [row.episode for row in rows] == list(range(len(rows)))
-    total = 0
-    for row in rows:  # CartPole gives a point a step
-        total += row.episodic_length
-        assert row.step == total
-        assert row.episodic_return == row.episodic_length
-        assert (row.terminated, row.truncated) == (True, False)
-        assert (row.x_pos, row.cleared) == (None, None)
+def test_a_last_row_that_a_crash_cut_off_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "episodes.csv"
+    write_rows(path, EpisodeRow, [WALK, POLE])
+    path.write_text(path.read_text()[:-3])
+    assert read_rows(path, EpisodeRow) == [WALK]
 
 
-def test_metrics_have_the_documented_keys_and_steps(run: Path) -> None:
-    assert (run / "metrics.csv").read_text().splitlines()[0] == "step,metric,value"
-    steps = defaultdict(list)
-    for row in read_metrics(run):
-        steps[row.metric].append(row.step)
-    for key in ("charts/steps_per_second", "charts/epsilon", "charts/replay_size"):
-        assert steps[key] == [100, 200, 300, 400]
-    ends = [row.step for row in read_episodes(run)]
-    assert steps["charts/episodic_return"] == steps["charts/episodic_length"] == ends
-    for key in ("losses/td", "charts/q_mean"):  # every 100th of the updates, the first at step 51
-        assert steps[key] == [150, 250, 350]
-    assert len(steps) == 7  # no x_pos and no clear_rate on CartPole
+@pytest.mark.parametrize("row", ["0,ten,1.0,10,1,0,,", "0,10,1.0"])
+def test_a_damaged_row_is_an_error(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "episodes.csv"
+    write_rows(path, EpisodeRow, [])
+    path.write_text(f"{path.read_text()}{row}\n")
+    with pytest.raises(RunError, match=r"episodes\.csv is damaged: "):
+        read_rows(path, EpisodeRow)
 
 
-def test_tensorboard_has_the_numbers_of_the_csv(run: Path) -> None:
-    events = EventAccumulator(str(run / "tensorboard"))
-    events.Reload()
-    expected = defaultdict(list)
-    for row in read_metrics(run):
-        expected[row.metric].append((row.step, row.value))
-    assert set(events.Tags()["scalars"]) == set(expected)
-    for key, points in expected.items():
-        found = [(event.step, event.value) for event in events.Scalars(key)]
-        assert [step for step, _ in found] == [step for step, _ in points]
-        values = [value for _, value in points]
-        assert [value for _, value in found] == pytest.approx(values, rel=1e-6)  # float32
+@pytest.mark.parametrize(
+    ("info", "x_pos", "cleared"),
+    [
+        ({}, None, None),
+        ({"x_pos": 40, "flag_get": False}, 40, False),
+        ({"is_success": True}, None, True),
+        ({"flag_get": True, "is_success": False}, None, True),
+    ],
+)
+def test_position_and_goal_come_from_the_info(
+    info: dict[str, object], x_pos: int | None, cleared: bool | None
+) -> None:
+    row = EpisodeRow.of(Episode(0, 10, 5.0, 10, True, False, info))
+    assert (row.x_pos, row.cleared) == (x_pos, cleared)
 
 
-def test_clear_rate_and_x_pos_come_from_infos(tmp_path: Path) -> None:
-    env = gym.make("CartPole-v1")
-    agent = DQN.create(env, CONFIG, seed=0, device="cpu")
-    logger = RunLogger(tmp_path)
-    logger.on_training_start(agent)
-    assert (logger.mean_return(), logger.clear_rate()) == (None, None)
-    for index, cleared in enumerate([False, True, True, False]):
-        info = {"x_pos": 100 + index, "flag_get": cleared}
-        logger.on_episode_end(agent, Episode(index, 10 * index, 5.0, 10, True, False, info))
-    assert logger.clear_rate() == 0.5
-    logger.on_training_end(agent)
-    env.close()
-    values = defaultdict(list)
-    for row in read_metrics(tmp_path):
-        values[row.metric].append(row.value)
-    assert values["charts/clear_rate"] == pytest.approx([0, 1 / 2, 2 / 3, 1 / 2])
-    assert values["charts/x_pos"] == [100, 101, 102, 103]
-    assert read_episodes(tmp_path)[1] == EpisodeRow(1, 10, 5.0, 10, True, False, 101, True)
-    assert (tmp_path / "episodes.csv").read_text().splitlines()[2] == "1,10,5.0,10,1,0,101,1"
-
-
-def test_resuming_drops_what_was_logged_after_the_checkpoint(tmp_path: Path) -> None:
-    rows = ["0,10,10.0,10,1,0,,", "1,25,15.0,15,1,0,,", "2,40,15.0,15,1,0,,"]
-    (tmp_path / "episodes.csv").write_text("\n".join([EPISODES_HEADER, *rows, "3,5"]))  # cut off
-    metrics = ["10,charts/epsilon,0.5", "25,charts/epsilon,0.4", "26,charts/epsilon,0.3"]
-    (tmp_path / "metrics.csv").write_text("\n".join(["step,metric,value", *metrics, ""]))
-    env = gym.make("CartPole-v1")
-    agent = DQN.create(env, CONFIG, seed=0, device="cpu")
-    logger = RunLogger(tmp_path, resume_step=25)
-    assert logger.mean_return() == 12.5
-    logger.on_training_start(agent)
-    logger.on_episode_end(agent, Episode(2, 33, 8.0, 8, True, False, {}))
-    logger.on_training_end(agent)
-    env.close()
-    assert (tmp_path / "episodes.csv").read_text().splitlines() == [
-        EPISODES_HEADER,
-        *rows[:2],
-        "2,33,8.0,8,1,0,,",
-    ]
-    assert (tmp_path / "metrics.csv").read_text().splitlines() == [
-        "step,metric,value",
-        *metrics[:2],
-        "33,charts/episodic_return,8.0",
-        "33,charts/episodic_length,8.0",
-    ]
-
-
-def test_a_damaged_row_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "episodes.csv").write_text(f"{EPISODES_HEADER}\n0,ten,1.0,10,1,0,,\n")
-    with pytest.raises(ValueError, match=r"episodes\.csv is damaged"):
-        read_episodes(tmp_path)
+def test_means_are_those_of_the_episodes_that_say() -> None:
+    assert (mean_return([]), clear_rate([])) == (None, None)
+    assert mean_return([WALK, WALK._replace(episodic_return=20.0)]) == 12.5
+    assert clear_rate([POLE]) is None
+    assert clear_rate([WALK, POLE, WALK._replace(cleared=False)]) == 0.5
 
 
 def test_running_average_equals_a_loop() -> None:

@@ -1,7 +1,6 @@
-"""Runs: their folder, budgets, checkpoints, signals, and resumption without a trace."""
+"""Training: budgets, checkpoints, signals, and resumption without a trace."""
 
 import dataclasses
-import json
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,22 +10,19 @@ import pytest
 import torch
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
-from mario_rl_agents.runs.metrics import read_episodes, read_metrics, running_average
-from mario_rl_agents.runs.training import Outcome, Run, RunError, RunSpec, duration, train
-from mario_rl_agents.runs.training import _stop_on_signals as stop_on_signals
-from rich.console import Console
+from mario_rl_agents.errors import RunError
+from mario_rl_agents.runs.metrics import running_average
+from mario_rl_agents.runs.run import Run, RunSpec
+from mario_rl_agents.runs.trainer import Outcome, train
+from mario_rl_agents.runs.trainer import _stop_on_signals as stop_on_signals
 from safetensors import safe_open
 
 CONFIG = DQNConfig(learning_starts=50, batch_size=8)
-QUIET = Console(quiet=True)
-
-
-def spec(total_steps: int) -> RunSpec:
-    return RunSpec("dqn", "CartPole-v1", {}, {}, seed=0, total_steps=total_steps)
 
 
 def new_run(folder: Path, total_steps: int) -> Run:
-    return Run.create(folder, spec(total_steps), command=["mario-rl", "train"])
+    spec = RunSpec("dqn", "CartPole-v1", {}, {}, seed=0, total_steps=total_steps)
+    return Run.create(folder, spec)
 
 
 def tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -37,7 +33,7 @@ def tensors(path: Path) -> dict[str, torch.Tensor]:
 def train_new(run: Run) -> Agent:
     env = gym.make("CartPole-v1")
     agent = DQN.create(env, CONFIG, seed=0, device="cpu")
-    assert train(agent, run, console=QUIET) is Outcome.FINISHED
+    assert train(agent, run) is Outcome.FINISHED
     env.close()
     return agent
 
@@ -45,7 +41,7 @@ def train_new(run: Run) -> Agent:
 def resume(run: Run) -> None:
     env = gym.make("CartPole-v1")
     agent = DQN.load(run.checkpoint, env, device="cpu")
-    assert train(agent, run, console=QUIET) is Outcome.FINISHED
+    assert train(agent, run) is Outcome.FINISHED
     env.close()
 
 
@@ -54,15 +50,15 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(tmp_path: Path) -> None
     train_new(whole)
     parts = new_run(tmp_path / "parts", 250)  # stops within an episode
     train_new(parts)
-    assert {row.step for row in read_episodes(parts.folder)}.isdisjoint({250})
+    assert {row.step for row in parts.episodes()}.isdisjoint({250})
     resume(parts.extended_to(2900))  # after the first best checkpoint
     resume(Run.open(parts.folder).extended_to(3000))
     assert whole.best.is_file()
 
-    assert read_episodes(parts.folder) == read_episodes(whole.folder)
+    assert parts.episodes() == whole.episodes()
     speed = "charts/steps_per_second"
-    expected = [row for row in read_metrics(whole.folder) if row.metric != speed]
-    assert [row for row in read_metrics(parts.folder) if row.metric != speed] == expected
+    expected = [row for row in whole.metrics() if row.metric != speed]
+    assert [row for row in parts.metrics() if row.metric != speed] == expected
     for one, other in ((parts.checkpoint, whole.checkpoint), (parts.best, whole.best)):
         first, second = tensors(one), tensors(other)
         assert first.keys() == second.keys()
@@ -79,13 +75,13 @@ def test_a_crash_after_the_checkpoint_leaves_no_trace(tmp_path: Path) -> None:
     for path, content in saved.items():  # as if the steps from 200 to 330 had never been saved
         path.write_bytes(content)
     resume(Run.open(crashed.folder).extended_to(400))
-    assert read_episodes(crashed.folder) == read_episodes(whole.folder)
+    assert crashed.episodes() == whole.episodes()
 
 
 def test_best_is_kept_at_the_highest_running_average(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run", 4000)
     agent = train_new(run)
-    rows = read_episodes(run.folder)
+    rows = run.episodes()
     averages = running_average([row.episodic_return for row in rows])
     looked_at = range(99, len(rows), 10)
     assert len(looked_at) > 3
@@ -101,7 +97,7 @@ def test_time_ends_a_run_and_all_is_saved(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run", 10**6)
     env = gym.make("CartPole-v1")
     agent = DQN.create(env, CONFIG, seed=0, device="cpu")
-    assert train(agent, run, console=QUIET, minutes=0.0) is Outcome.OUT_OF_TIME
+    assert train(agent, run, minutes=0.0) is Outcome.OUT_OF_TIME
     assert agent.num_steps == 1
     assert DQN.load(run.checkpoint, env, device="cpu").num_steps == 1
     env.close()
@@ -141,7 +137,7 @@ def test_checkpoints_are_written_on_the_way(tmp_path: Path) -> None:
     env = gym.make("CartPole-v1")
     agent = Stopped.create(env, CONFIG, seed=0, device="cpu")
     with pytest.raises(KeyboardInterrupt):
-        train(agent, run, console=QUIET, checkpoint_seconds=0.0)
+        train(agent, run, checkpoint_seconds=0.0)
     assert DQN.load(run.checkpoint, env, device="cpu").num_steps >= 1
     env.close()
 
@@ -180,7 +176,7 @@ def test_the_environment_has_a_core_of_its_own_while_training(
     config = dataclasses.replace(CONFIG, overlap=overlap)
     agent = Counted.create(env, config, seed=0, device="cpu")
     torch.set_num_threads(before)
-    train(agent, new_run(tmp_path / "run", 3), console=QUIET)
+    train(agent, new_run(tmp_path / "run", 3))
     env.close()
     assert counter.num_threads == during
     assert torch.get_num_threads() == before
@@ -200,7 +196,7 @@ def test_the_number_of_threads_is_restored_after_an_error(tmp_path: Path) -> Non
     agent = Broken.create(env, CONFIG, seed=0, device="cpu")
     torch.set_num_threads(2)
     with pytest.raises(ZeroDivisionError):
-        train(agent, new_run(tmp_path / "run", 3), console=QUIET)
+        train(agent, new_run(tmp_path / "run", 3))
     env.close()
     assert torch.get_num_threads() == 2
 
@@ -208,71 +204,7 @@ def test_the_number_of_threads_is_restored_after_an_error(tmp_path: Path) -> Non
 def test_damaged_logs_are_said_when_a_run_is_resumed(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run", 60)
     train_new(run)
-    with (run.folder / "metrics.csv").open("a") as file:
+    with run.metrics_path.open("a") as file:
         file.write("a row of another kind\n")
     with pytest.raises(RunError, match=r"metrics\.csv is damaged"):
         resume(run.extended_to(100))
-
-
-def test_config_says_what_the_run_is(tmp_path: Path) -> None:
-    run = new_run(tmp_path / "run", 10)
-    saved = json.loads((run.folder / "config.json").read_text())
-    assert saved["algorithm"] == "dqn"
-    assert saved["env_id"] == "CartPole-v1"
-    assert saved["command"] == ["mario-rl", "train"]
-    assert {"python", "torch", "gymnasium", "numpy"} <= set(saved["versions"])
-    assert Run.open(run.folder) == run
-    assert run.extended_to(20).spec.total_steps == 20
-    assert Run.open(run.folder).spec.total_steps == 20
-    assert json.loads((run.folder / "config.json").read_text())["command"] == saved["command"]
-
-
-def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
-    run = new_run(tmp_path / "run", 10)
-    (run.folder / "metrics.csv").write_text("old")
-    with pytest.raises(RunError, match=r"already holds a run: go on with --resume .*run, replace"):
-        new_run(run.folder, 10)
-    assert (run.folder / "metrics.csv").exists()
-    Run.create(run.folder, spec(10), command=[], overwrite=True)
-    assert not (run.folder / "metrics.csv").exists()
-
-
-def test_what_is_not_a_run_is_never_deleted(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years")
-    for overwrite in (False, True):
-        with pytest.raises(RunError, match="is not a run: choose another --out"):
-            Run.create(tmp_path, spec(10), command=[], overwrite=overwrite)
-    with pytest.raises(RunError, match="is not a run"):
-        Run.create(tmp_path / "thesis.tex", spec(10), command=[], overwrite=True)
-    assert (tmp_path / "thesis.tex").read_text() == "years"
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("{", "is damaged"),
-        ("{}", "is damaged"),
-        ('{"format": 99}', "has format 99, this version reads 1"),
-    ],
-)
-def test_a_damaged_config_is_said(tmp_path: Path, content: str, message: str) -> None:
-    (tmp_path / "config.json").write_text(content)
-    with pytest.raises(RunError, match=message):
-        Run.open(tmp_path)
-
-
-def test_a_missing_run_is_said(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="there is no run at"):
-        Run.open(tmp_path / "nowhere")
-
-
-def test_impossible_numbers_are_refused() -> None:
-    with pytest.raises(ValueError, match="total_steps must be at least 1, received 0"):
-        spec(0)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0:00"), (42.4, "0:42"), (727, "12:07"), (10800, "3:00:00")]
-)
-def test_duration_is_read_at_a_glance(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mario_rl_agents.algorithms.a3c.shared_adam import shared
+from mario_rl_agents.errors import WorkerError
 
 # A server that has imported torch once forks each process off, in milliseconds instead of seconds;
 # it runs nothing else, so that no thread is lost in a fork. Elsewhere every process starts afresh.
@@ -35,10 +36,6 @@ _POLL_SECONDS: Final = 0.1  # at most until `receive` returns with nothing
 _STOP_SECONDS: Final = 10.0  # for a worker to end when it should, before it is killed
 _SEND_SECONDS: Final = 0.02  # reports are collected for so long: a pipe costs more than a report
 _STARTS: Final = 3  # attempts in one place as long as no worker at all has come to its work
-
-
-class WorkerError(RuntimeError):
-    """Workers die again and again; the message says of what."""
 
 
 class StepBudget:

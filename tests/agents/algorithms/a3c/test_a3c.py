@@ -17,7 +17,7 @@ from mario_rl_agents.algorithms.a3c.a3c import (
     a3c_loss,
     n_step_returns,
 )
-from mario_rl_agents.checkpoint import CheckpointError
+from mario_rl_agents.errors import CheckpointError
 from mario_rl_agents.networks.distributions import Gaussian
 from support import worker_toys
 from support.agent_toys import (
@@ -87,7 +87,7 @@ def test_loss_and_gradient_are_those_of_the_paper(
     actions: gym.Space[Any], terminated: bool
 ) -> None:
     config = A3CConfig(gamma=0.9, value_coefficient=0.3, entropy_coefficient=0.2, reward_scale=0.5)
-    network = ActorCritic(Spaces(actions), (6, 5)).double()
+    network = ActorCritic(Spaces.observation_space, actions, (6, 5)).double()
     generator = torch.Generator().manual_seed(1)
     for x in network.parameters():
         x.data = torch.randn(x.shape, generator=generator, dtype=torch.float64) / 2

@@ -16,7 +16,8 @@ import torch
 from mario_rl_agents.agent import Agent, Callback, Episode
 from mario_rl_agents.algorithms.a3c.a3c import A3C, A3CConfig
 from mario_rl_agents.algorithms.a3c.shared_adam import FileLock, SharedAdam, as_vector
-from mario_rl_agents.algorithms.a3c.workers import START_METHOD, StepBudget, WorkerError
+from mario_rl_agents.algorithms.a3c.workers import START_METHOD, StepBudget
+from mario_rl_agents.errors import WorkerError
 from support import worker_toys
 from support.agent_toys import ROOT, assert_same_weights, corridor, weights
 from torch import nn

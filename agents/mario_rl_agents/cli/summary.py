@@ -1,28 +1,24 @@
-"""Ends a run of `mario-rl train`: evaluation, learning curve, film, summary, and how to go on.
-
-`mario-rl evaluate` measures with the same functions.
-"""
+"""End of `mario-rl train`: evaluation, learning curve, video, and a summary of what there is."""
 
 from __future__ import annotations
 
 import contextlib
 import shlex
 from pathlib import Path
-from typing import Any
 
-import gymnasium as gym
 from rich.console import Console
 from rich.table import Table
 
 from mario_rl_agents.agent import Agent
-from mario_rl_agents.cli.opening import load_agent, open_env
+from mario_rl_agents.cli.evaluate import evaluation_table, measure
 from mario_rl_agents.cli.terminal import make_console
-from mario_rl_agents.recipes import evaluation_epsilon
 from mario_rl_agents.reports.plots import plot_learning_curves
 from mario_rl_agents.reports.video import record_episode
-from mario_rl_agents.runs.evaluation import Evaluation, evaluate, evaluation_table
-from mario_rl_agents.runs.metrics import RUNNING_EPISODES, read_episodes
-from mario_rl_agents.runs.training import Outcome, Run, write_json
+from mario_rl_agents.runs.evaluation import Evaluation
+from mario_rl_agents.runs.loading import load_agent, open_env
+from mario_rl_agents.runs.metrics import RUNNING_EPISODES, mean_return
+from mario_rl_agents.runs.run import Run
+from mario_rl_agents.runs.trainer import Outcome
 
 
 def finish(
@@ -35,33 +31,31 @@ def finish(
     eval_seed: int,
     video: bool,
 ) -> None:
-    """Evaluate, plot, film and sum up.
+    """Evaluate, plot, film and print a summary.
 
     Args:
-        agent: as training left it.
-        run: what was trained.
-        outcome: why training stopped.
-        console: shows what is being done.
-        eval_episodes: episodes of the evaluation; 0 for none, and then no film either.
-        eval_seed: of the first of them.
-        video: film the best of them.
+        agent: As training left it.
+        run: What was trained.
+        outcome: Why training stopped.
+        console: Shows what is being done.
+        eval_episodes: Episodes of the evaluation; 0 for none, and then no video either.
+        eval_seed: Of the first of them.
+        video: Whether the best of them is filmed.
     """
     facts = {
         "training": f"{outcome.value}, {agent.num_steps:,} steps, {agent.num_updates:,} updates, "
         f"{agent.num_episodes:,} episodes",
     }
-    episodes = read_episodes(run.folder)
+    episodes = run.episodes()
     if episodes:
-        plot_learning_curves([run.folder], run.learning_curve)
-        recent = [row.episodic_return for row in episodes[-RUNNING_EPISODES:]]
-        facts["return"] = (
-            f"{sum(recent) / len(recent):,.1f}, mean of the last {len(recent)} episodes"
-        )
+        plot_learning_curves([run], run.learning_curve)
+        recent = episodes[-RUNNING_EPISODES:]
+        facts["return"] = f"{mean_return(recent):,.1f}, mean of the last {len(recent)} episodes"
         facts["learning curve"] = str(run.learning_curve)
     facts["checkpoint"] = str(run.checkpoint)
     evaluations: list[Evaluation] = []
     if eval_episodes:
-        path = run.best if run.best.is_file() else run.checkpoint
+        path = run.best_or_latest()
         facts["evaluated"] = str(path)
         with console.status("evaluating"):
             evaluations = _evaluate(path, agent, run, eval_episodes, eval_seed)
@@ -86,59 +80,13 @@ def resume_command(run: Run, *options: str) -> str:
     return shlex.join(["mario-rl", "train", "--resume", str(run.folder), *options])
 
 
-def measure(
-    agent: Agent,
-    env: gym.Env[Any, Any],
-    episodes: int,
-    *,
-    epsilon: float | None,
-    seed: int,
-    sample: bool = False,
-    usual_epsilon: float | None = None,
-) -> list[Evaluation]:
-    """Return the evaluation asked for, or the usual ones: greedy, and on Mario a varied one too.
-
-    What varies it is the policy's own chance where it learns one, else epsilon.
-
-    Args:
-        agent: who plays.
-        env: where.
-        episodes: how many.
-        epsilon: what the user asked for, if anything.
-        seed: of the first episode.
-        sample: whether the user asked for actions drawn as in training.
-        usual_epsilon: the recipe's evaluation epsilon; None looks it up.
-    """
-    if epsilon is not None or sample:
-        plan = [(epsilon or 0.0, sample, episodes)]
-    else:
-        if usual_epsilon is None:
-            usual_epsilon = evaluation_epsilon(env.spec.id if env.spec is not None else "")
-        varied = (0.0, True) if agent.is_stochastic else (usual_epsilon, False)
-        plan = [(0.0, False, 1), (*varied, episodes)]
-        if usual_epsilon == 0:
-            plan = [(0.0, False, episodes)]
-    return [
-        evaluate(agent, env, num_episodes=count, epsilon=value, sample=sampled, seed=seed)
-        for value, sampled, count in plan
-    ]
-
-
-def evaluations_json(path: Path, evaluations: list[Evaluation]) -> dict[str, Any]:
-    """Return the evaluations of a checkpoint as plain JSON values."""
-    return {
-        "checkpoint": str(path),
-        "evaluations": [evaluation.to_json() for evaluation in evaluations],
-    }
-
-
 def _evaluate(path: Path, agent: Agent, run: Run, episodes: int, seed: int) -> list[Evaluation]:
-    """Evaluate a checkpoint of the run and write what came out into its folder."""
+    """Evaluate a checkpoint of the run and write the result into its folder."""
     with contextlib.closing(open_env(run.spec.env_id, run.spec.env_kwargs)) as env:
-        player = load_agent(path, agent.algorithm, env, str(agent.device))
+        player = load_agent(path, env, device=str(agent.device))
         usual = run.spec.evaluation_epsilon
         evaluations = measure(player, env, episodes, epsilon=None, seed=seed, usual_epsilon=usual)
-    write_json(run.evaluation, evaluations_json(path, evaluations))
+    run.write_evaluations(path, evaluations)
     return evaluations
 
 
@@ -148,7 +96,7 @@ def _film(path: Path, agent: Agent, run: Run, evaluations: list[Evaluation]) -> 
     best = evaluation.best
     env = open_env(run.spec.env_id, run.spec.env_kwargs, "rgb_array_list")
     with contextlib.closing(env):
-        player = load_agent(path, agent.algorithm, env, str(agent.device))
+        player = load_agent(path, env, device=str(agent.device))
         record_episode(
             player,
             env,

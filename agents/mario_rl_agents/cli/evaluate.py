@@ -1,0 +1,172 @@
+"""`mario-rl evaluate`: return, length, x position and clear rate of a trained agent."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mario_rl_agents.cli.options import (
+    EVALUATION_EPISODES,
+    EVALUATION_SEED,
+    Checkpoint,
+    Device,
+    EnvChanges,
+    Sample,
+    Seed,
+    read_pairs,
+)
+from mario_rl_agents.cli.terminal import make_console, one_line_errors, usage_errors
+
+if TYPE_CHECKING:
+    import gymnasium as gym
+    from rich.table import Table
+
+    from mario_rl_agents.agent import Agent
+    from mario_rl_agents.runs.evaluation import Evaluation
+
+
+def evaluate(
+    checkpoint: Checkpoint,
+    episodes: Annotated[int, typer.Option(min=1, help="How many episodes.")] = EVALUATION_EPISODES,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Probability of a random action. "
+            "[dim]\\[default: 0; on Mario 0 once, then 0.05][/]",
+            show_default=False,
+        ),
+    ] = None,
+    sample: Sample = False,
+    seed: Seed = EVALUATION_SEED,
+    env: EnvChanges = None,
+    device: Device = "auto",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, every episode included, and nothing else.")
+    ] = False,
+) -> None:
+    """Measure a trained agent: return, length, x position, clear rate.
+
+    A greedy agent in a deterministic game plays the same episode every time. So on Mario this
+    plays one greedy episode, and then the number asked for: drawn from the policy where the agent
+    has learned one (ppo, actor_critic, a3c, sac), else with one random action in twenty.
+    """
+    with one_line_errors():
+        from mario_rl_agents.runs.evaluation import evaluations_json
+        from mario_rl_agents.runs.loading import find_checkpoint, load_agent
+
+        changes = read_pairs("--env", env)
+        with usage_errors(kind=FileNotFoundError):
+            path = find_checkpoint(checkpoint)
+        with usage_errors():
+            agent = load_agent(path, env_kwargs=changes, device=device)
+        with contextlib.closing(agent.env):
+            evaluations = measure(
+                agent, agent.single_env, episodes, epsilon=epsilon, sample=sample, seed=seed
+            )
+        if as_json:
+            typer.echo(json.dumps(evaluations_json(path, evaluations), indent=2))
+        else:
+            title = f"{agent.algorithm}, {agent.num_steps:,} steps of training"
+            make_console(stderr=False).print(evaluation_table(evaluations, title=title))
+
+
+def measure(
+    agent: Agent,
+    env: gym.Env[Any, Any],
+    episodes: int,
+    *,
+    epsilon: float | None,
+    seed: int,
+    sample: bool = False,
+    usual_epsilon: float | None = None,
+) -> list[Evaluation]:
+    """Return the evaluation asked for, or the usual ones: greedy, and on Mario a varied one too.
+
+    The varied one samples where the agent learns a distribution, else it has an epsilon.
+
+    Args:
+        agent: The agent.
+        env: Its environment.
+        episodes: The number of episodes.
+        epsilon: The probability of a random action, if the user gave one.
+        seed: Of the first episode.
+        sample: Whether the user asked for actions drawn as in training.
+        usual_epsilon: The recipe's evaluation epsilon; None looks it up.
+    """
+    from mario_rl_agents.recipes import evaluation_epsilon
+    from mario_rl_agents.runs.evaluation import evaluate as evaluate_agent
+
+    if epsilon is not None or sample:
+        plan = [(epsilon or 0.0, sample, episodes)]
+    else:
+        if usual_epsilon is None:
+            usual_epsilon = evaluation_epsilon(env.spec.id if env.spec is not None else "")
+        varied = (0.0, True) if agent.is_stochastic else (usual_epsilon, False)
+        plan = [(0.0, False, 1), (*varied, episodes)]
+        if usual_epsilon == 0:
+            plan = [(0.0, False, episodes)]
+    return [
+        evaluate_agent(agent, env, num_episodes=count, epsilon=value, sample=sampled, seed=seed)
+        for value, sampled, count in plan
+    ]
+
+
+def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None) -> Table:
+    """Return a rich table with one row an evaluation."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from mario_rl_agents.runs.evaluation import policy_name
+
+    # Tight, so that all of it fits into 80 columns.
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("policy", no_wrap=True)
+    for column in ("episodes", "return", "steps"):
+        table.add_column(column, justify="right", no_wrap=True)
+    has_x_pos = any(evaluation.x_pos_mean is not None for evaluation in evaluations)
+    has_clears = any(evaluation.clear_rate is not None for evaluation in evaluations)
+    if has_x_pos:
+        table.add_column("x (pixels)", justify="right", no_wrap=True)
+    if has_clears:
+        table.add_column("clear rate (95 %)", justify="right", no_wrap=True)
+    for evaluation in evaluations:
+        cells = [
+            policy_name(evaluation.epsilon, sampled=evaluation.sampled)
+            + (" *" if evaluation.repeats_itself else ""),
+            str(evaluation.num_episodes),
+            _spread(evaluation.return_mean, evaluation.return_std, evaluation.num_episodes),
+            f"{evaluation.length_mean:,.1f}",
+        ]
+        if has_x_pos:
+            cells.append("" if evaluation.x_pos_mean is None else f"{evaluation.x_pos_mean:,.0f}")
+        if has_clears:
+            cells.append(_clear_cell(evaluation))
+        table.add_row(*cells)
+    if any(evaluation.repeats_itself for evaluation in evaluations):
+        table.caption = (
+            "* every episode was the same: this policy and this environment vary too little, so "
+            "more of them tell no more; a larger --epsilon varies them"
+        )
+    return table
+
+
+def _spread(mean: float, std: float, count: int) -> str:
+    return f"{mean:,.1f}" if count == 1 else f"{mean:,.1f} ± {std:,.1f}"
+
+
+def _clear_cell(evaluation: Evaluation) -> str:
+    if evaluation.clear_rate is None or evaluation.clear_rate_interval is None:
+        return ""
+    low, high = evaluation.clear_rate_interval
+    return f"{evaluation.clear_rate:.0%} [{low:.0%}, {high:.0%}]"

@@ -1,0 +1,36 @@
+"""`mario-rl plot`: learning curves of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mario_rl_agents.cli.terminal import Failure, make_console, one_line_errors
+
+
+def plot(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The picture: .png, .svg, .pdf. "
+            "[dim]\\[default: learning_curve.png, in the folder of a single run][/]",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Draw learning curves: of one run, or of several with their mean and spread."""
+    with one_line_errors():
+        from mario_rl_agents.reports.plots import plot_learning_curves
+        from mario_rl_agents.runs.run import Run
+
+        opened = [Run.open(folder) for folder in runs]
+        path = out or (opened[0].learning_curve if len(opened) == 1 else Path("learning_curve.png"))
+        try:
+            plot_learning_curves(opened, path)
+        except ValueError as error:
+            raise Failure(str(error)) from error
+        make_console(stderr=False).print(f"[bold]{path}[/]", highlight=False, soft_wrap=True)

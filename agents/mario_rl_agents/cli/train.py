@@ -1,0 +1,303 @@
+"""`mario-rl train`: a new run, or one that is resumed, with its summary at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mario_rl_agents.cli.options import (
+    EVALUATION_EPISODES,
+    EVALUATION_SEED,
+    Device,
+    read_pairs,
+    replace_fields,
+)
+from mario_rl_agents.cli.terminal import (
+    INTERRUPTED,
+    Failure,
+    UsageError,
+    make_console,
+    one_line_errors,
+    usage_errors,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mario_rl_agents.agent import Agent
+    from mario_rl_agents.runs.run import Run
+    from mario_rl_agents.runs.trainer import Outcome
+
+
+def train(
+    algorithm: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ALGO",
+            help="What learns: dqn, double_dqn, ppo, td3, ... (see [bold]mario-rl recipes[/]).",
+            show_default=False,
+        ),
+    ] = None,
+    env_id: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ENV_ID",
+            help="Where: MarioRL-1-1-v0 (see [bold]mario-rl envs[/]) or any Gymnasium id.",
+            show_default=False,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Environment steps in all, resumed ones included. "
+            "[dim]\\[default: the recipe's][/]",
+            show_default=False,
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, help="Stop after so many minutes, if the steps are not taken before."
+        ),
+    ] = None,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="Configuration to start from: [bold]default[/], [bold]tutorial[/] (the tutorial's "
+            "own numbers) or [bold]demo[/] (learns visibly in minutes)."
+        ),
+    ] = "default",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a field of the configuration, as --set learning_rate=1e-4. Repeatable.",
+        ),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env",
+            metavar="KEY=VALUE",
+            help="A keyword of gym.make, e.g. --env actions=simple --env sticky=0.25. Repeatable.",
+        ),
+    ] = None,
+    num_envs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Environments that are stepped side by side. [dim]\\[default: the recipe's][/]",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed trains the same agent.")] = 0,
+    device: Device = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="The run's folder. [dim]\\[default: runs/ALGO-ENV_ID-seedSEED][/]",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run that is already in --out.")
+    ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with this run exactly where it stopped; its settings come from it.",
+            show_default=False,
+        ),
+    ] = None,
+    eval_episodes: Annotated[
+        int, typer.Option(min=0, help="Episodes of the evaluation at the end; 0 for none.")
+    ] = EVALUATION_EPISODES,
+    video: Annotated[
+        bool, typer.Option("--video/--no-video", help="Film the best episode of that evaluation.")
+    ] = False,
+) -> None:
+    """Train an agent, or go on training one.
+
+    Everything goes into one folder: checkpoints, metrics, learning curve, evaluation, video.
+    Ctrl-C saves and says how to go on.
+
+    [bold]mario-rl train dqn CartPole-v1[/]
+    [bold]mario-rl train double_dqn MarioRL-1-1-v0 --minutes 30 --video[/]
+    [bold]mario-rl train --resume runs/double_dqn-MarioRL-1-1-v0-seed0[/]
+    """
+    with one_line_errors():
+        from mario_rl_agents.cli.summary import finish, resume_command
+        from mario_rl_agents.reports.video import check_video_path
+        from mario_rl_agents.runs.trainer import Outcome
+
+        if video and not eval_episodes:
+            raise UsageError("--video films an episode of the evaluation: give --eval-episodes too")
+        if video:
+            check_video_path(Path("video.mp4"))
+        if resume is not None:
+            fixed = {
+                "--set": bool(set_),
+                "--env": bool(env),
+                "--out": out is not None,
+                "--overwrite": overwrite,
+                "--num-envs": num_envs is not None,
+                "--seed": seed != 0,
+                "--recipe": recipe != "default",
+            }
+            refused = [option for option, is_given in fixed.items() if is_given]
+            if refused:
+                raise UsageError(
+                    f"{', '.join(refused)} cannot change a run: with --resume give only "
+                    "--steps, --minutes, --device, --eval-episodes and --video"
+                )
+            run, agent = _resume(
+                resume, algorithm=algorithm, env_id=env_id, steps=steps, device=device
+            )
+            verb = f"resuming at step {agent.num_steps:,}"
+        else:
+            if algorithm is None or env_id is None:
+                raise UsageError(
+                    "give an algorithm and an environment, as in mario-rl train dqn CartPole-v1, "
+                    "or --resume RUN"
+                )
+            run, agent = _new(
+                algorithm,
+                env_id,
+                recipe=recipe,
+                changes=read_pairs("--set", set_),
+                env_kwargs=read_pairs("--env", env),
+                num_envs=num_envs,
+                steps=steps,
+                seed=seed,
+                device=device,
+                folder=out,
+                overwrite=overwrite,
+            )
+            verb = "training"
+        console = make_console()
+        with contextlib.closing(agent.env):
+            console.print(
+                f"{verb} [bold]{agent.algorithm}[/] on [bold]{run.spec.env_id}[/], "
+                f"seed {run.spec.seed}, {agent.device}, into [bold]{run.folder}[/]",
+                highlight=False,
+                soft_wrap=True,
+            )
+            outcome = _train(agent, run, console, minutes=minutes)
+        if outcome is Outcome.INTERRUPTED:
+            console.print(
+                f"[bold yellow]interrupted[/] at step {agent.num_steps:,}: all is saved. Go on with"
+            )
+            command = resume_command(run, *_evaluation_options(eval_episodes, video))
+            # Plain, on a line of its own: made to be copied.
+            console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
+            raise typer.Exit(INTERRUPTED)
+        finish(
+            agent,
+            run,
+            outcome,
+            console,
+            eval_episodes=eval_episodes,
+            eval_seed=EVALUATION_SEED,
+            video=video,
+        )
+
+
+def _new(
+    algorithm: str,
+    env_id: str,
+    *,
+    recipe: str,
+    changes: dict[str, Any],
+    env_kwargs: dict[str, Any],
+    num_envs: int | None,
+    steps: int | None,
+    seed: int,
+    device: str,
+    folder: Path | None,
+    overwrite: bool,
+) -> tuple[Run, Agent]:
+    """Return a new run and its agent."""
+    from mario_rl_agents.recipes import find_recipe
+    from mario_rl_agents.runs.loading import find_algorithm, new_run, spec_from_recipe
+
+    with usage_errors():
+        find_algorithm(algorithm)
+        chosen = find_recipe(algorithm, env_id, recipe)
+    with usage_errors("--set"):
+        chosen = dataclasses.replace(chosen, config=replace_fields(chosen.config, changes))
+    with usage_errors():
+        spec = spec_from_recipe(
+            algorithm,
+            env_id,
+            chosen,
+            env_kwargs=env_kwargs,
+            num_envs=num_envs,
+            total_steps=steps,
+            seed=seed,
+        )
+        command = ["mario-rl", *sys.argv[1:]]
+        return new_run(spec, folder, device=device, overwrite=overwrite, command=command)
+
+
+def _resume(
+    folder: Path, *, algorithm: str | None, env_id: str | None, steps: int | None, device: str
+) -> tuple[Run, Agent]:
+    """Return a run and its agent, with a new number of total steps if one is given."""
+    from mario_rl_agents.runs.loading import resume_run
+    from mario_rl_agents.runs.run import Run
+
+    spec = Run.open(folder).spec
+    for name, given, own in (
+        ("algorithm", algorithm, spec.algorithm),
+        ("environment", env_id, spec.env_id),
+    ):
+        if given is not None and given != own:
+            raise UsageError(
+                f"{folder} has the {name} {own}, not {given}: leave it out with --resume"
+            )
+    with usage_errors():
+        run, agent = resume_run(folder, device=device)
+    total_steps = steps or spec.total_steps
+    if agent.num_steps >= total_steps:
+        raise UsageError(
+            f"{folder} is finished: it has taken {agent.num_steps:,} of {total_steps:,} steps; "
+            f"go on with --steps and a larger total"
+        )
+    return (run if total_steps == spec.total_steps else run.extended_to(total_steps)), agent
+
+
+def _train(agent: Agent, run: Run, console: Console, *, minutes: float | None) -> Outcome:
+    """Train, and say in one line what training runs into."""
+    from mario_rl_agents.cli.progress import ProgressDisplay
+    from mario_rl_agents.cli.summary import resume_command
+    from mario_rl_agents.errors import ObservationError
+    from mario_rl_agents.runs.trainer import train as train_agent
+
+    progress = ProgressDisplay(console, run, minutes)
+    try:
+        return train_agent(agent, run, minutes=minutes, callbacks=[progress])
+    except KeyboardInterrupt:
+        if run.checkpoint.is_file():
+            raise Failure(
+                f"stopped at once; the latest checkpoint is kept: {resume_command(run)}"
+            ) from None
+        raise Failure(f"stopped at once, before the first checkpoint of {run.folder}") from None
+    except (FloatingPointError, ObservationError) as error:
+        raise Failure(f"training stopped at step {agent.num_steps:,}: {error}") from error
+
+
+def _evaluation_options(eval_episodes: int, video: bool) -> list[str]:
+    """Return the options of the evaluation as a user would give them: none for the defaults."""
+    options = ["--video"] if video else []
+    if eval_episodes != EVALUATION_EPISODES:
+        options = ["--eval-episodes", str(eval_episodes), *options]
+    return options

@@ -1,0 +1,266 @@
+"""Runs and agents by name: a recipe's run, a run to resume, the agent of a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+
+from mario_rl_agents.agent import Agent
+from mario_rl_agents.checkpoint import CheckpointHeader, make_config, read_header
+from mario_rl_agents.envs import Env, VecEnv, make_env, make_vec_env
+from mario_rl_agents.errors import CheckpointError, RunError
+from mario_rl_agents.recipes import ALGORITHMS, Recipe, find_recipe
+from mario_rl_agents.runs.run import Run, RunSpec
+
+
+def find_algorithm(name: str) -> type[Agent]:
+    """Return the class of an algorithm.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    if name not in ALGORITHMS:
+        raise ValueError(
+            f"there is no algorithm {name!r}"
+            f"{did_you_mean(name, ALGORITHMS) or ':'} known are {', '.join(ALGORITHMS)}"
+        )
+    return ALGORITHMS[name]
+
+
+def spec_from_recipe(
+    algorithm: str,
+    env_id: str,
+    recipe: str | Recipe = "default",
+    *,
+    env_kwargs: Mapping[str, Any] | None = None,
+    num_envs: int | None = None,
+    total_steps: int | None = None,
+    seed: int = 0,
+) -> RunSpec:
+    """Return what a recipe trains.
+
+    Args:
+        algorithm: A key of `ALGORITHMS`.
+        env_id: Any Gymnasium id.
+        recipe: A recipe, or the name of one for that algorithm and environment.
+        env_kwargs: Keywords of gym.make beside the recipe's, or in place of them.
+        num_envs: Sub-environments that are stepped side by side; None takes the recipe's.
+        total_steps: Environment steps; None takes the recipe's.
+        seed: Of the agent.
+
+    Raises:
+        ValueError: There is no such algorithm or recipe, or a number is out of its range.
+    """
+    find_algorithm(algorithm)
+    chosen = find_recipe(algorithm, env_id, recipe) if isinstance(recipe, str) else recipe
+    return RunSpec(
+        algorithm=algorithm,
+        env_id=env_id,
+        env_kwargs={**chosen.env_kwargs, **(env_kwargs or {})},
+        config=dataclasses.asdict(chosen.config),
+        seed=seed,
+        total_steps=chosen.total_steps if total_steps is None else total_steps,
+        evaluation_epsilon=chosen.evaluation_epsilon,
+        num_envs=chosen.num_envs if num_envs is None else num_envs,
+    )
+
+
+def new_run(
+    spec: RunSpec,
+    folder: str | Path | None = None,
+    *,
+    device: str = "auto",
+    overwrite: bool = False,
+    command: Sequence[str] = (),
+) -> tuple[Run, Agent]:
+    """Return a new run and its untrained agent; nothing is written before everything fits.
+
+    Args:
+        spec: What is to be trained.
+        folder: Where; None takes a free one in `runs/`.
+        device: A torch device or "auto".
+        overwrite: Whether a run that is already there is deleted.
+        command: The command line, for the record.
+
+    Raises:
+        ValueError: The algorithm, environment, configuration or device does not exist, or they do
+            not go together.
+        RunError: The folder is not empty, and it is not a run or `overwrite` is False.
+    """
+    kind = find_algorithm(spec.algorithm)
+    where = f"{spec.algorithm} on {spec.env_id}"
+    config = make_config(kind.config_class, spec.config, where)
+    env = open_training_env(spec)
+    try:
+        agent = kind.create(env, config, seed=spec.seed, device=device)
+    except ValueError as error:
+        env.close()
+        raise ValueError(f"{where}: {error}") from error
+    spec = dataclasses.replace(spec, config=dataclasses.asdict(config))  # every field, defaults too
+    folder = folder or _free_folder(f"{spec.algorithm}-{spec.env_id}-seed{spec.seed}")
+    return Run.create(folder, spec, command=command, overwrite=overwrite), agent
+
+
+def resume_run(folder: str | Path, *, device: str = "auto") -> tuple[Run, Agent]:
+    """Return a run and its agent as the latest checkpoint has it; `train` goes on from there.
+
+    Args:
+        folder: The run's.
+        device: A torch device or "auto".
+
+    Raises:
+        ValueError: The device or the environment does not exist here.
+        RunError: The folder holds no run, or a run without a checkpoint.
+        CheckpointError: The checkpoint is damaged.
+    """
+    run = Run.open(folder)
+    if not run.checkpoint.is_file():
+        raise RunError(
+            f"{run.folder} has no checkpoint yet: start it again with --out {run.folder} "
+            "--overwrite"
+        )
+    env = open_training_env(run.spec)
+    return run, load_agent(run.checkpoint, env, device=device)
+
+
+def find_checkpoint(path: str | Path) -> Path:
+    """Return the checkpoint at a path, or the best one of the run in that folder.
+
+    Raises:
+        FileNotFoundError: There is nothing at the path.
+        RunError: The folder holds no run, or a run without a checkpoint.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return Run.open(path).best_or_latest()
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no checkpoint at {path}: give a .safetensors file or a run's folder"
+        )
+    return path
+
+
+def load_agent(
+    path: str | Path,
+    env: Env | VecEnv | None = None,
+    *,
+    env_kwargs: Mapping[str, Any] | None = None,
+    render_mode: str | None = None,
+    device: str = "auto",
+) -> Agent:
+    """Return the agent of a checkpoint, or of the best checkpoint in a run's folder.
+
+    Args:
+        path: The checkpoint or the folder.
+        env: Where the agent is to act; None makes the environment that it was trained in, to be
+            closed by the caller as `agent.env`.
+        env_kwargs: Keywords of gym.make that differ from those of the training, without `env`.
+        render_mode: Of the environment, without `env`.
+        device: A torch device or "auto".
+
+    Raises:
+        FileNotFoundError: There is nothing at the path, or the replay memory of the checkpoint is
+            missing.
+        ValueError: The environment cannot be made, the device does not exist here, or `env` is
+            given together with keywords for another one.
+        RunError: The folder holds no run, or a run without a checkpoint.
+        CheckpointError: The checkpoint is damaged, does not fit `env`, names no environment, or
+            is of an algorithm without a recipe.
+    """
+    path = find_checkpoint(path)
+    header = read_header(path)
+    if header.algorithm not in ALGORITHMS:
+        raise CheckpointError(
+            f"{path} was trained by {header.algorithm}; known are {', '.join(ALGORITHMS)}"
+        )
+    kind = ALGORITHMS[header.algorithm]
+    if env is not None:
+        if env_kwargs or render_mode is not None:
+            raise ValueError("env_kwargs and render_mode are of a new environment: leave out env")
+        return kind.load(path, env, device=device)
+    if header.env_id is None:
+        raise CheckpointError(f"{path} does not name its environment: pass it as env")
+    if ":" in header.env_id:  # Gymnasium would import what stands before it
+        raise CheckpointError(
+            f"{path} names the environment {header.env_id!r}, which is no plain id: pass it as env"
+        )
+    kwargs = {**_env_kwargs(path, header), **(env_kwargs or {})}
+    env = open_env(header.env_id, kwargs, render_mode)
+    try:
+        return kind.load(path, env, device=device)
+    except BaseException:
+        env.close()
+        raise
+
+
+def open_env(env_id: str, kwargs: Mapping[str, Any], render_mode: str | None = None) -> Env:
+    """Return an environment.
+
+    Args:
+        env_id: A Gymnasium id.
+        kwargs: Keywords of gym.make.
+        render_mode: One of the environment's, or None.
+
+    Raises:
+        ValueError: There is none of that id, or it does not take these keywords.
+    """
+    with _readable_errors(env_id):
+        return make_env(env_id, kwargs, render_mode=render_mode)
+
+
+def open_training_env(spec: RunSpec) -> Env | VecEnv:
+    """Return what a run is trained in: a vector environment, where it has several.
+
+    Raises:
+        ValueError: There is none of that id, or it does not take these keywords.
+    """
+    if spec.num_envs == 1:
+        return open_env(spec.env_id, spec.env_kwargs)
+    with _readable_errors(spec.env_id):
+        return make_vec_env(spec.env_id, spec.num_envs, spec.env_kwargs)
+
+
+@contextlib.contextmanager
+def _readable_errors(env_id: str) -> Iterator[None]:
+    """Turn what may go wrong in the making of an environment into one kind of error."""
+    try:
+        yield
+    except (gym.error.UnregisteredEnv, ModuleNotFoundError) as error:
+        close = did_you_mean(env_id, gym.registry)
+        raise ValueError(
+            f"there is no environment {env_id!r}{close or ':'} mario-rl envs lists those of Mario, "
+            "and any Gymnasium id is taken"
+        ) from error
+    except (gym.error.Error, ValueError, TypeError, ImportError) as error:
+        raise ValueError(f"{env_id} cannot be made: {error}") from error
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ", did you mean dqn?" with the known words most like an unknown one, or ""."""
+    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
+    return f", did you mean {' or '.join(close)}?" if close else ""
+
+
+def _env_kwargs(path: Path, header: CheckpointHeader) -> dict[str, Any]:
+    """Return the keywords of gym.make that a checkpoint was trained with."""
+    # A checkpoint knows the keywords of the environment; its run those of gym.make itself too.
+    with contextlib.suppress(RunError):
+        spec = Run.open(path.parent).spec
+        if spec.env_id == header.env_id:
+            return spec.env_kwargs
+    return {name: value for name, value in header.env_kwargs.items() if name != "render_mode"}
+
+
+def _free_folder(name: str) -> Path:
+    """Return runs/NAME, or runs/NAME-2 and so on if that is taken."""
+    folder, count = Path("runs") / name, 1
+    while folder.exists():
+        count += 1
+        folder = Path("runs") / f"{name}-{count}"
+    return folder

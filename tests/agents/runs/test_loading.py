@@ -1,0 +1,151 @@
+"""Runs and agents by name: what is made, what is found, and what is refused."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from mario_rl_agents.agent import Agent
+from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
+from mario_rl_agents.algorithms.random import RandomAgent
+from mario_rl_agents.checkpoint import make_config
+from mario_rl_agents.errors import CheckpointError, RunError
+from mario_rl_agents.recipes import find_recipe
+from mario_rl_agents.runs.loading import (
+    find_checkpoint,
+    load_agent,
+    new_run,
+    open_env,
+    resume_run,
+    spec_from_recipe,
+)
+from mario_rl_agents.runs.run import Run
+from mario_rl_agents.runs.trainer import train
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Iterator[tuple[Run, Agent]]:
+    """Return a short run and its agent."""
+    spec = spec_from_recipe("dqn", "CartPole-v1", total_steps=30, seed=2)
+    run, agent = new_run(spec, tmp_path / "run", device="cpu")
+    train(agent, run)
+    yield run, agent
+    agent.env.close()
+
+
+def test_a_spec_is_the_recipe_but_for_what_is_given() -> None:
+    recipe = find_recipe("double_dqn", "MarioRL-1-1-v0", "demo")
+    spec = spec_from_recipe("double_dqn", "MarioRL-1-1-v0", "demo", seed=3)
+    assert spec.config == dataclasses.asdict(recipe.config)
+    assert (spec.env_kwargs, spec.total_steps) == (recipe.env_kwargs, recipe.total_steps)
+    assert (spec.evaluation_epsilon, spec.seed) == (0.05, 3)
+    changed = dataclasses.replace(recipe, config=DQNConfig(gamma=0.5))
+    spec = spec_from_recipe(
+        "double_dqn", "MarioRL-1-1-v0", changed, env_kwargs={"sticky": 0.25}, total_steps=7
+    )
+    assert spec.config["gamma"] == 0.5
+    assert spec.env_kwargs == {**recipe.env_kwargs, "sticky": 0.25}
+    assert spec.total_steps == 7
+
+
+def test_names_that_do_not_exist_are_refused_with_those_that_do(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no algorithm 'dqnn', did you mean dqn"):
+        spec_from_recipe("dqnn", "CartPole-v1")
+    with pytest.raises(ValueError, match="no recipe 'fast' for dqn on CartPole-v1: known are"):
+        spec_from_recipe("dqn", "CartPole-v1", "fast")
+    with pytest.raises(ValueError, match="no environment 'CartPole-v9', did you mean CartPole-v1"):
+        new_run(spec_from_recipe("dqn", "CartPole-v9"), tmp_path / "run")
+    with pytest.raises(ValueError, match="CartPole-v1 cannot be made: "):
+        open_env("CartPole-v1", {"wind": 3})
+    with pytest.raises(ValueError, match="dqn on Pendulum-v1: "):
+        new_run(spec_from_recipe("dqn", "Pendulum-v1"), tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_run_records_every_field_of_its_configuration(tmp_path: Path) -> None:
+    spec = dataclasses.replace(spec_from_recipe("dqn", "CartPole-v1"), config={"gamma": 0.5})
+    run, agent = new_run(spec, tmp_path / "run", device="cpu")
+    agent.env.close()
+    assert make_config(DQNConfig, run.spec.config, run.folder) == DQNConfig(gamma=0.5)
+
+
+def test_a_run_is_resumed_where_it_was_saved(trained: tuple[Run, Agent]) -> None:
+    run, agent = trained
+    again, resumed = resume_run(run.folder, device="cpu")
+    resumed.env.close()
+    assert again == run
+    assert (resumed.num_steps, resumed.seed, resumed.config) == (30, 2, agent.config)
+
+
+def test_a_run_without_a_checkpoint_cannot_be_resumed(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", spec_from_recipe("dqn", "CartPole-v1"))
+    with pytest.raises(RunError, match="has no checkpoint yet: start it again with --out"):
+        resume_run(run.folder)
+    with pytest.raises(RunError, match="has no checkpoint yet"):
+        load_agent(run.folder)
+
+
+def test_an_agent_is_loaded_from_a_folder_or_a_file(trained: tuple[Run, Agent]) -> None:
+    run, agent = trained
+    obs = np.linspace(-0.1, 0.1, 12, dtype=np.float32).reshape(3, 4)
+    for path in (run.folder, run.checkpoint, str(run.checkpoint)):
+        loaded = load_agent(path, device="cpu")
+        loaded.env.close()
+        assert isinstance(loaded, DQN)
+        assert loaded.num_steps == 30
+        assert np.array_equal(loaded.act(obs), agent.act(obs))
+    assert find_checkpoint(run.folder) == run.checkpoint
+    run.best.write_bytes(run.checkpoint.read_bytes())
+    assert find_checkpoint(run.folder) == run.best
+
+
+def test_an_agent_is_loaded_into_an_environment_of_the_users(trained: tuple[Run, Agent]) -> None:
+    run, _ = trained
+    with gym.make("CartPole-v1") as env:
+        assert load_agent(run.folder, env, device="cpu").env is env
+        with pytest.raises(ValueError, match="are of a new environment: leave out env"):
+            load_agent(run.folder, env, render_mode="human")
+    with (
+        gym.make("MountainCar-v0") as env,
+        pytest.raises(CheckpointError, match="does not fit the environment"),
+    ):
+        load_agent(run.folder, env)
+
+
+def test_keywords_change_those_of_the_training(tmp_path: Path) -> None:
+    spec = spec_from_recipe("dqn", "FlagWalk-v0", env_kwargs={"flag_probability": 1.0})
+    spec = dataclasses.replace(
+        spec, total_steps=3, env_kwargs={**spec.env_kwargs, "max_episode_steps": 2}
+    )
+    run, agent = new_run(spec, tmp_path / "run", device="cpu")
+    train(agent, run)
+    agent.env.close()
+
+    def made(**keywords: Any) -> gym.envs.registration.EnvSpec:
+        env = load_agent(run.folder, env_kwargs=keywords, device="cpu").env
+        env.close()
+        assert env.spec is not None
+        return env.spec
+
+    assert made().kwargs["flag_probability"] == 1.0
+    assert made().max_episode_steps == 2  # known to the run, not to the checkpoint
+    assert made(flag_probability=0.0).kwargs["flag_probability"] == 0.0
+
+
+def test_what_is_no_checkpoint_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"there is no checkpoint at .*: give a \.safe"):
+        load_agent(tmp_path / "nowhere")
+    with pytest.raises(RunError, match="there is no run at"):
+        load_agent(tmp_path)
+    stranger = tmp_path / "stranger.safetensors"
+
+    class Stranger(RandomAgent):
+        algorithm = "stranger"
+
+    with gym.make("CartPole-v1") as env:
+        Stranger.create(env, device="cpu").save(stranger)
+    with pytest.raises(CheckpointError, match="was trained by stranger; known are random, "):
+        load_agent(stranger)
