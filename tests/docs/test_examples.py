@@ -9,6 +9,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # The arguments that keep it short, and what it must print.
 RUNS = {
+    "agent_of_your_own.py": (["--steps", "300", "--out", "agent.safetensors"], "after 1"),
     "pipeline_by_hand.py": ([], "equal for 100 steps"),
     "draw_observation.py": (["--out", "picture.png"], "wrote picture.png: 1016 x 480"),
     "stable_baselines3_ppo.py": (["--steps", "512", "--out", "agent.zip"], "total_timesteps"),

@@ -87,7 +87,7 @@ def test_loss_and_gradient_are_those_of_the_paper(
     actions: gym.Space[Any], terminated: bool
 ) -> None:
     config = A3CConfig(gamma=0.9, value_coefficient=0.3, entropy_coefficient=0.2, reward_scale=0.5)
-    network = ActorCritic(Spaces.observation_space, actions, (6, 5)).double()
+    network = ActorCritic(Spaces(actions).observation_space, actions, (6, 5)).double()
     generator = torch.Generator().manual_seed(1)
     for x in network.parameters():
         x.data = torch.randn(x.shape, generator=generator, dtype=torch.float64) / 2
