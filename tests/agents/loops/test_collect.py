@@ -1,5 +1,6 @@
 """The training loop: what agents are handed, when gradient steps are taken, going on exactly."""
 
+import copy
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +37,7 @@ class Recorder(Agent):
 
     def observe(self, step: Step) -> Iterable[dict[str, float]]:
         self.events.append("observe")
-        self.steps.append(Step(*(x.copy() for x in step)))  # type: ignore[attr-defined]
+        self.steps.append(copy.deepcopy(step))
         return [{"losses/none": 0.0}] if len(self.steps) % 2 == 0 else []
 
     def reset(self) -> None:
