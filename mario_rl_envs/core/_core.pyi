@@ -79,14 +79,14 @@ class Game:
         """The 2,048 bytes of RAM, live; only to be read, and not while another thread runs it."""
 
     @property
-    def film_length(self) -> int:
-        """Frames filmed since `set_film` or `take_film`."""
+    def num_recorded(self) -> int:
+        """Frames recorded since `record_frames` or `take_frames`."""
 
     def power_on(self) -> None:
         """Start as if just bought: all memory zero."""
 
     def advance(self, buttons: int, draw: bool = False, /) -> None:
-        """Run one frame, 1/60 s; no rules, no film."""
+        """Run one frame, 1/60 s; no rules, no recording."""
 
     def poke(self, address: int, value: int, /) -> None:
         """Write one byte of RAM."""
@@ -154,7 +154,7 @@ class Game:
         """
 
     def restore(self, snapshot: Snapshot, /) -> None:
-        """Go on from a snapshot of this game or another; rules and film stay.
+        """Go on from a snapshot of this game or another; rules and recording stay.
 
         Raises:
             ValueError: It is of a game with another Cartridge object.
@@ -163,14 +163,14 @@ class Game:
     def reward_state(self) -> RewardState:
         """Return what the reward remembers."""
 
-    def set_film(self, is_on: bool, /) -> None:
-        """Film every frame of `step` and `steps` from now on, or no longer; forget the film."""
+    def record_frames(self, is_on: bool, /) -> None:
+        """Record every frame of `step` and `steps` from now on, or no longer; drop those so far."""
 
-    def film_now(self) -> None:
-        """Add the picture after the last frame to the film."""
+    def record_screen(self) -> None:
+        """Add the picture after the last frame to the recorded ones."""
 
-    def take_film(self) -> list[bytearray]:
-        """Return the frames filmed, each RGB, [240 * 256 * 3], and forget them."""
+    def take_frames(self) -> list[bytearray]:
+        """Return the recorded frames, each RGB, [240 * 256 * 3], and drop them."""
 
 @final
 class Snapshot:

@@ -154,15 +154,15 @@ class NativeGame:
 
     def set_film(self, is_on: bool) -> None:
         """Film every frame from now on, or none."""
-        self._game.set_film(is_on)
+        self._game.record_frames(is_on)
 
     def film_now(self) -> None:
         """Add the screen as it is to the film."""
-        self._game.film_now()
+        self._game.record_screen()
 
     def take_film(self) -> list[NDArray[np.uint8]]:
         """Return the frames filmed and forget them."""
         return [
             np.frombuffer(frame, np.uint8).reshape(SCREEN_HEIGHT, SCREEN_WIDTH, 3)
-            for frame in self._game.take_film()
+            for frame in self._game.take_frames()
         ]

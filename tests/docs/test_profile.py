@@ -1,24 +1,26 @@
 """The profile of the native core counts every function for the file that it is written in."""
 
 from benchmarks import profile_core
-from benchmarks.profile_core import DRAWING, GLUE, LIBRARIES, PICTURE_UNIT, PROCESSOR, PYTHON
+from benchmarks.profile_core import CPU, DRAWING, GLUE, LIBRARIES, PPU, PYTHON
 
 
 def test_functions_are_found_in_their_files():
     files = profile_core.functions_by_file()
     # Called from other files, with a type or an attribute on the line before, and static.
-    assert files["draw_pixels"] == "drawing.c"
-    assert files["paint_line_avx2"] == "drawing.c"
-    assert files["cpu_run"] == "cpu.c"
-    assert files["ppu_run"] == files["skip_lines"] == "ppu.c"
-    assert files["console_advance"] == "console.c"
+    assert files["draw_pixels"] == "machine/drawing.c"
+    assert files["paint_line_avx2"] == "machine/drawing.c"
+    assert files["cpu_run"] == "machine/cpu.c"
+    assert files["ppu_run"] == files["skip_lines"] == "machine/ppu.c"
+    assert files["console_advance"] == "machine/console.c"
+    assert files["reward_frame"] == "game/reward.c"
+    assert files["resizer_gray"] == "batch/resize.c"
     assert "if" not in files
     assert "while" not in files
 
 
 def test_samples_count_for_their_part():
     files = profile_core.functions_by_file()
-    core, libc = "/x/native/_core.abi3.so", "/usr/lib/libc.so.6"
+    core, libc = "/x/core/_core.abi3.so", "/usr/lib/libc.so.6"
     samples = [
         *[("cpu_run", core)] * 4,
         ("cpu_run.cold", core),
@@ -30,9 +32,9 @@ def test_samples_count_for_their_part():
     ]
     shares = profile_core.shares(samples, files)
     assert {name: share for name, share in shares.items() if share} == {
-        PROCESSOR: 0.5,
+        CPU: 0.5,
         DRAWING: 0.1,
-        PICTURE_UNIT: 0.1,
+        PPU: 0.1,
         GLUE: 0.1,
         LIBRARIES: 0.1,
         PYTHON: 0.1,
@@ -40,9 +42,9 @@ def test_samples_count_for_their_part():
 
 
 def test_table_has_shares_and_microseconds():
-    shares = {**dict.fromkeys(profile_core.PARTS, 0.0), PROCESSOR: 0.75, DRAWING: 0.25}
+    shares = {**dict.fromkeys(profile_core.PARTS, 0.0), CPU: 0.75, DRAWING: 0.25}
     lines = profile_core.table({"ours": (shares, 100e-6)}).splitlines()
-    assert f"| {PROCESSOR} | 75.0% | 75.0 µs |" in lines
+    assert f"| {CPU} | 75.0% | 75.0 µs |" in lines
     assert lines[-1] == "| an environment step | 100% | 100.0 µs |"
 
 

@@ -37,7 +37,7 @@ def everything(game):
     """Return all of a game that can be read."""
     picture = np.empty((240, 256, 3), np.uint8)
     game.rgb(picture)
-    return game.save(), game.reward_state(), game.info(), picture.tobytes(), game.film_length
+    return game.save(), game.reward_state(), game.info(), picture.tobytes(), game.num_recorded
 
 
 @pytest.mark.parametrize("name", ["Cartridge", "Game", "Resizer"])
@@ -101,7 +101,7 @@ BAD_CALLS = [
     ("tiles", (np.empty((13, 15), np.uint8),), ValueError, "accepted are 208"),
     ("load", (b"",), ValueError, "the save state of the native console is damaged"),
     ("load", ("state",), TypeError, "bytes-like object is required"),
-    ("film_now", (), RuntimeError, r"call set_film\(True\) first"),
+    ("record_screen", (), RuntimeError, r"call record_frames\(True\) first"),
 ]
 
 
@@ -166,16 +166,16 @@ def test_damaged_machines_are_refused(game):
 
 def test_a_snapshot_is_the_episode_again(game):
     game.steps(130, 60, False)
-    game.set_film(True)
+    game.record_frames(True)
     snapshot = game.snapshot()
     before = everything(game)
     outcomes = [game.steps(131, 4, True) for _ in range(20)]
-    num_filmed = game.film_length
+    num_recorded = game.num_recorded
     for _ in range(2):  # nothing that follows changes it
         game.restore(snapshot)
-        assert everything(game) == (*before[:-1], num_filmed)
+        assert everything(game) == (*before[:-1], num_recorded)
         assert [game.steps(131, 4, True) for _ in range(20)] == outcomes
-        num_filmed = game.film_length
+        num_recorded = game.num_recorded
 
 
 def test_a_snapshot_of_another_game_is_restored_as_a_save_state_is(game, cartridge):
@@ -308,10 +308,10 @@ def test_pictures_can_be_had_later(game):
     np.testing.assert_array_equal(out, pictures[0])
 
 
-def test_film_has_every_frame(game):
+def test_every_frame_is_recorded(game):
     game.step(128, False)
-    game.set_film(True)
-    game.film_now()
+    game.record_frames(True)
+    game.record_screen()
     out = np.zeros((240, 256, 3), np.uint8)
     game.rgb(out)
     expected = [out.tobytes()]
@@ -319,14 +319,14 @@ def test_film_has_every_frame(game):
         game.step(130, False)
         game.rgb(out)
         expected.append(out.tobytes())
-    assert game.film_length == 6
-    assert [bytes(frame) for frame in game.take_film()] == expected
-    assert (game.film_length, game.take_film()) == (0, [])
+    assert game.num_recorded == 6
+    assert [bytes(frame) for frame in game.take_frames()] == expected
+    assert (game.num_recorded, game.take_frames()) == (0, [])
     game.steps(130, 9, False)
-    assert game.film_length == 9
-    game.set_film(False)
+    assert game.num_recorded == 9
+    game.record_frames(False)
     game.step(130, False)
-    assert game.film_length == 0
+    assert game.num_recorded == 0
 
 
 def test_two_threads_in_one_game(game):
@@ -359,7 +359,7 @@ def test_two_threads_in_one_game(game):
         lambda: game.poke(0, 0),
         lambda: game.set_rules({}, True),
         lambda: game.tiles(np.empty((13, 16), np.uint8)),
-        lambda: game.set_film(False),
+        lambda: game.record_frames(False),
     )
     for _ in range(200):
         for call in calls:

@@ -24,7 +24,7 @@ enum {
     NUM_GAMES = 3,
     MAX_INPUT = 1024,    /* bytes of an input made here */
     MAX_FRAMES = 400,    /* of an input, so that one takes milliseconds */
-    MAX_FILM = 4,        /* frames */
+    MAX_RECORDING = 4,   /* frames */
     NUM_WARM_FRAMES = 60 /* from power-on to the title screen */
 };
 
@@ -36,7 +36,7 @@ typedef struct {
 static Cartridge cartridge;
 static Game games[NUM_GAMES];
 static Game warm; /* on the title screen */
-static Film film;
+static Recording recording;
 static Console twin;
 static uint8_t *state, *other_state;
 static int frames_left;
@@ -222,13 +222,13 @@ static void play(Game *game, Input *input) {
     if (!has_rules) {
         return;
     }
-    game->film = how & 0x40 ? &film : NULL;
+    game->recording = how & 0x40 ? &recording : NULL;
     Step step;
     const char *error = game->memory.num_frontiers == 0 ? game_begin(game) : NULL;
     if (error == NULL) {
         error = game_steps(game, buttons, 1 + how % 8, how & 0x80, &step);
     }
-    game->film = NULL;
+    game->recording = NULL;
     if (error != NULL) {
         has_rules = false;
     } else {
@@ -236,8 +236,8 @@ static void play(Game *game, Input *input) {
         check(step.info.status < NUM_POWERS, "a power that there is not");
     }
     frames_left -= 8;
-    if (film.num_frames > MAX_FILM) {
-        film_clear(&film);
+    if (recording.num_frames > MAX_RECORDING) {
+        recording_clear(&recording);
     }
 }
 
@@ -303,7 +303,7 @@ static void run(const uint8_t *data, size_t size) {
         check_picture(&games[i].console);
         game_free(&games[i]);
     }
-    film_clear(&film);
+    recording_clear(&recording);
 }
 
 static void init(const char *rom_path) {

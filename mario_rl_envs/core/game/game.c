@@ -18,8 +18,9 @@ static const char NO_CONTROL[] =
     "reset the environment";
 
 static const char *advance(Game *game, uint8_t buttons, bool draw) {
-    console_advance(&game->console, buttons, draw || game->film != NULL);
-    if (game->film != NULL && !film_add(game->film, console_picture(&game->console))) {
+    console_advance(&game->console, buttons, draw || game->recording != NULL);
+    if (game->recording != NULL &&
+        !recording_add(game->recording, console_picture(&game->console))) {
         return OUT_OF_MEMORY;
     }
     return NULL;

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "game/film.h"
 #include "game/info.h"
+#include "game/recording.h"
 #include "game/reward.h"
 #include "machine/console.h"
 
@@ -19,7 +19,7 @@ typedef struct {
     Console console;
     Rules rules;
     RewardMemory memory;
-    Film *film; /* NULL, or records every frame of `game_step` */
+    Recording *recording; /* NULL, or records every frame of `game_step` */
 } Game;
 
 typedef struct {
@@ -32,7 +32,7 @@ typedef struct {
 /* Insert a cartridge, which must outlive the game, and switch on. The rules have no terms yet. */
 void game_init(Game *game, const Cartridge *cartridge);
 
-/* Free what the game has allocated, the film excepted, which is the caller's. */
+/* Free what the game has allocated, the recording excepted, which is the caller's. */
 void game_free(Game *game);
 
 /* Write a byte of RAM. */

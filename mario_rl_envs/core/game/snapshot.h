@@ -10,7 +10,7 @@
 
 #include "game/game.h"
 
-/* All of an episode but its rules, its film and its picture, which is drawn again on demand. */
+/* All of an episode but its rules, its recording and its picture, which is drawn again on demand. */
 typedef struct {
     Machine now;
     Machine before;

@@ -11,8 +11,8 @@
 
 #include "batch/colors.h"
 #include "batch/resize.h"
-#include "game/film.h"
 #include "game/game.h"
+#include "game/recording.h"
 #include "game/snapshot.h"
 #include "game/tiles.h"
 #include "machine/cartridge.h"
@@ -48,7 +48,7 @@ typedef struct {
     PyObject ob_base;
     CartridgeObject *cartridge;
     bool is_running; /* without the interpreter's lock: no other thread may use the game */
-    Film film;
+    Recording recording;
     Game game;
 } GameObject;
 

@@ -64,7 +64,7 @@ static PyObject *py_new(PyTypeObject *type, PyObject *args, PyObject *keywords) 
 static void py_dealloc(PyObject *object) {
     GameObject *self = (GameObject *)object;
     game_free(&self->game);
-    film_clear(&self->film);
+    recording_clear(&self->recording);
     Py_XDECREF((PyObject *)self->cartridge);
     deallocate(self);
 }
@@ -79,9 +79,9 @@ static PyObject *py_get_ram(PyObject *object, void *Py_UNUSED(closure)) {
     return PyMemoryView_FromObject(object);
 }
 
-static PyObject *py_get_film_length(PyObject *object, void *Py_UNUSED(closure)) {
+static PyObject *py_get_num_recorded(PyObject *object, void *Py_UNUSED(closure)) {
     GameObject *self = (GameObject *)object;
-    return check_free(self) ? PyLong_FromSize_t(self->film.num_frames) : NULL;
+    return check_free(self) ? PyLong_FromSize_t(self->recording.num_frames) : NULL;
 }
 
 static PyObject *py_power_on(PyObject *object, PyObject *Py_UNUSED(unused)) {
@@ -345,49 +345,49 @@ static PyObject *py_reward_state(PyObject *object, PyObject *Py_UNUSED(unused)) 
     return check_free(self) && check_begun(self) ? reward_state(&self->game.memory) : NULL;
 }
 
-static PyObject *py_set_film(PyObject *object, PyObject *is_on) {
+static PyObject *py_record_frames(PyObject *object, PyObject *is_on) {
     GameObject *self = (GameObject *)object;
-    bool is_filmed;
-    if (!get_bool(is_on, &is_filmed) || !check_free(self)) {
+    bool is_recorded;
+    if (!get_bool(is_on, &is_recorded) || !check_free(self)) {
         return NULL;
     }
-    film_clear(&self->film);
-    self->game.film = is_filmed ? &self->film : NULL;
+    recording_clear(&self->recording);
+    self->game.recording = is_recorded ? &self->recording : NULL;
     Py_RETURN_NONE;
 }
 
-static PyObject *py_film_now(PyObject *object, PyObject *Py_UNUSED(unused)) {
+static PyObject *py_record_screen(PyObject *object, PyObject *Py_UNUSED(unused)) {
     GameObject *self = (GameObject *)object;
     if (!check_free(self)) {
         return NULL;
     }
-    if (self->game.film == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "nothing is filmed: call set_film(True) first");
+    if (self->game.recording == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "nothing is recorded: call record_frames(True) first");
         return NULL;
     }
-    if (!film_add(&self->film, console_picture(&self->game.console))) {
+    if (!recording_add(&self->recording, console_picture(&self->game.console))) {
         return PyErr_NoMemory();
     }
     Py_RETURN_NONE;
 }
 
-static PyObject *py_take_film(PyObject *object, PyObject *Py_UNUSED(unused)) {
+static PyObject *py_take_frames(PyObject *object, PyObject *Py_UNUSED(unused)) {
     GameObject *self = (GameObject *)object;
     if (!check_free(self)) {
         return NULL;
     }
     PyObject *frames = PyList_New(0);
-    for (size_t i = 0; frames != NULL && i < self->film.num_frames; i++) {
+    for (size_t i = 0; frames != NULL && i < self->recording.num_frames; i++) {
         PyObject *frame = PyByteArray_FromStringAndSize(NULL, RGB_SIZE);
         if (frame == NULL || PyList_Append(frames, frame) != 0) {
             Py_CLEAR(frames);
         } else {
-            expand_rgb(self->film.frames[i], (uint8_t *)PyByteArray_AsString(frame));
+            expand_rgb(self->recording.frames[i], (uint8_t *)PyByteArray_AsString(frame));
         }
         Py_XDECREF(frame);
     }
     if (frames != NULL) {
-        film_clear(&self->film);
+        recording_clear(&self->recording);
     }
     return frames;
 }
@@ -412,15 +412,15 @@ static PyMethodDef game_methods[] = {
     METHOD("snapshot", py_snapshot, METH_NOARGS),
     METHOD("restore", py_restore, METH_O),
     METHOD("reward_state", py_reward_state, METH_NOARGS),
-    METHOD("set_film", py_set_film, METH_O),
-    METHOD("film_now", py_film_now, METH_NOARGS),
-    METHOD("take_film", py_take_film, METH_NOARGS),
+    METHOD("record_frames", py_record_frames, METH_O),
+    METHOD("record_screen", py_record_screen, METH_NOARGS),
+    METHOD("take_frames", py_take_frames, METH_NOARGS),
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef game_properties[] = {
     {"ram", py_get_ram, NULL, NULL, NULL},
-    {"film_length", py_get_film_length, NULL, NULL, NULL},
+    {"num_recorded", py_get_num_recorded, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
