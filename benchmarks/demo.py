@@ -30,7 +30,7 @@ from mario_rl_agents.runs.run import Run, versions
 import mario_rl_envs  # noqa: F401 (registers the ids)
 
 ENV_ID = "MarioRL-1-1-v0"
-MARIO_RL = str(Path(sys.executable).with_name("mario-rl"))
+MARIO_RL = (sys.executable, "-m", "mario_rl_agents")
 NUM_EPISODES = 10  # of each evaluation, as in `make demo`
 NUM_RANDOM_EPISODES = 30
 NAMES = {"double_dqn": "Double DQN", "ppo": "PPO"}
@@ -67,7 +67,7 @@ def is_finished(folder: Path) -> bool:
 
 def train(algorithm: str, seed: int, folder: Path, minutes: float) -> None:
     """Train one seed from scratch."""
-    command = [MARIO_RL, "train", algorithm, ENV_ID, "--recipe", "demo", "--overwrite"]
+    command = [*MARIO_RL, "train", algorithm, ENV_ID, "--recipe", "demo", "--overwrite"]
     command += ["--minutes", str(minutes), "--seed", str(seed), "--out", str(folder)]
     command += ["--eval-episodes", str(NUM_EPISODES)]
     subprocess.run(command, check=True)

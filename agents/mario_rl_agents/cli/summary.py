@@ -31,7 +31,7 @@ def finish(
     eval_seed: int,
     video: bool,
 ) -> None:
-    """Evaluate, plot, film and print a summary.
+    """Evaluate, plot, record a video and print a summary.
 
     Args:
         agent: As training left it.
@@ -40,7 +40,7 @@ def finish(
         console: Shows what is being done.
         eval_episodes: Episodes of the evaluation; 0 for none, and then no video either.
         eval_seed: Of the first of them.
-        video: Whether the best of them is filmed.
+        video: Whether the best of them is recorded.
     """
     facts = {
         "training": f"{outcome.value}, {agent.num_steps:,} steps, {agent.num_updates:,} updates, "
@@ -60,8 +60,8 @@ def finish(
         with console.status("evaluating"):
             evaluations = _evaluate(path, agent, run, eval_episodes, eval_seed)
         if video:
-            with console.status("filming"):
-                facts["video"] = _film(path, agent, run, evaluations)
+            with console.status("recording"):
+                facts["video"] = _record(path, agent, run, evaluations)
     results = make_console(stderr=False)
     results.print(_summary(facts, title=f"{agent.algorithm} on {run.spec.env_id}"))
     if evaluations:
@@ -90,8 +90,8 @@ def _evaluate(path: Path, agent: Agent, run: Run, episodes: int, seed: int) -> l
     return evaluations
 
 
-def _film(path: Path, agent: Agent, run: Run, evaluations: list[Evaluation]) -> str:
-    """Film the best evaluated episode and say which it was."""
+def _record(path: Path, agent: Agent, run: Run, evaluations: list[Evaluation]) -> str:
+    """Record the best evaluated episode and return what to say of it."""
     evaluation = max(evaluations, key=lambda candidate: candidate.best.episodic_return)
     best = evaluation.best
     env = open_env(run.spec.env_id, run.spec.env_kwargs, "rgb_array_list")

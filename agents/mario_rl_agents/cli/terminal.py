@@ -59,7 +59,7 @@ def one_line_errors() -> Iterator[None]:
 
 @contextlib.contextmanager
 def usage_errors(option: str | None = None, kind: type[Exception] = ValueError) -> Iterator[None]:
-    """Turn an argument that the library refuses into a usage error.
+    """Raise UsageError where the library refuses an argument.
 
     Args:
         option: The option that holds the argument, to begin the message.
@@ -67,14 +67,14 @@ def usage_errors(option: str | None = None, kind: type[Exception] = ValueError) 
 
     Raises:
         UsageError: In place of an error of that kind.
-        CheckpointError: As it is: a damaged file is no matter of usage.
+        CheckpointError: As it is, since a damaged file is a failure and no wrong usage.
     """
     try:
         yield
     except CheckpointError:
         raise
     except kind as error:
-        raise UsageError(str(error) if option is None else f"{option}: {error}") from error
+        raise UsageError(str(error) if option is None else f"{option} {error}") from error
 
 
 def _print_error(error: Exception) -> None:

@@ -39,7 +39,7 @@ def train(
         str | None,
         typer.Argument(
             metavar="ALGO",
-            help="What learns: dqn, double_dqn, ppo, td3, ... (see [bold]mario-rl recipes[/]).",
+            help="The algorithm: dqn, double_dqn, ppo, td3, ... (see [bold]mario-rl recipes[/]).",
             show_default=False,
         ),
     ] = None,
@@ -47,7 +47,7 @@ def train(
         str | None,
         typer.Argument(
             metavar="ENV_ID",
-            help="Where: MarioRL-1-1-v0 (see [bold]mario-rl envs[/]) or any Gymnasium id.",
+            help="The environment: MarioRL-1-1-v0 (see [bold]mario-rl envs[/]), any Gymnasium id.",
             show_default=False,
         ),
     ] = None,
@@ -122,7 +122,7 @@ def train(
         int, typer.Option(min=0, help="Episodes of the evaluation at the end; 0 for none.")
     ] = EVALUATION_EPISODES,
     video: Annotated[
-        bool, typer.Option("--video/--no-video", help="Film the best episode of that evaluation.")
+        bool, typer.Option("--video/--no-video", help="Record the best episode of that evaluation.")
     ] = False,
 ) -> None:
     """Train an agent, or go on training one.
@@ -140,7 +140,9 @@ def train(
         from mario_rl_agents.runs.trainer import Outcome
 
         if video and not eval_episodes:
-            raise UsageError("--video films an episode of the evaluation: give --eval-episodes too")
+            raise UsageError(
+                "--video records an episode of the evaluation: give --eval-episodes too"
+            )
         if video:
             check_video_path(Path("video.mp4"))
         if resume is not None:
@@ -276,7 +278,7 @@ def _resume(
 
 
 def _train(agent: Agent, run: Run, console: Console, *, minutes: float | None) -> Outcome:
-    """Train, and say in one line what training runs into."""
+    """Train; an error of the environment or of the numbers is one line."""
     from mario_rl_agents.cli.progress import ProgressDisplay
     from mario_rl_agents.cli.summary import resume_command
     from mario_rl_agents.errors import ObservationError

@@ -32,8 +32,8 @@ def watch(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Film one episode into this .mp4 or .gif, what the agent thinks of its actions "
-            "drawn beside the game. Without it a window opens.",
+            help="Record one episode into this .mp4 or .gif, with the agent's action values or "
+            "probabilities beside the game. Without it a window opens.",
             show_default=False,
         ),
     ] = None,
@@ -53,7 +53,7 @@ def watch(
     env: EnvChanges = None,
     device: Device = "auto",
 ) -> None:
-    """Watch a trained agent play, in a window or in a film."""
+    """Watch a trained agent play, in a window or as a video."""
     with one_line_errors():
         from mario_rl_agents.reports.video import check_video_path, record_episode
         from mario_rl_agents.runs.loading import find_checkpoint, load_agent
@@ -72,7 +72,7 @@ def watch(
             return
         if episodes is not None:
             raise UsageError(
-                "--video films one episode: leave --episodes out, choose it with --seed"
+                "--video records one episode: leave --episodes out, choose it with --seed"
             )
         with usage_errors("--video"):
             check_video_path(video)

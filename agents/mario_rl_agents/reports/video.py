@@ -89,7 +89,10 @@ def record_episode(
     """
     check_video_path(path)
     if env.render_mode != "rgb_array_list":
-        raise ValueError(f"env must have render_mode 'rgb_array_list', it has {env.render_mode!r}")
+        raise ValueError(
+            f"env must have render_mode 'rgb_array_list', received {env.render_mode!r}: give it to "
+            "gym.make"
+        )
     fps = float(env.metadata.get("render_fps") or 30)
     path.parent.mkdir(parents=True, exist_ok=True)
     policy = EvaluationPolicy(agent, env, epsilon=epsilon, sample=sample, seed=seed)

@@ -22,7 +22,7 @@ _EXPLORATION = "exploration"  # the generator that agents draw actions from
 
 @dataclass(frozen=True)
 class EvaluatedEpisode:
-    """One episode of an evaluation; `seed` and the evaluation's epsilon play it again."""
+    """One episode of an evaluation; `seed` and the evaluation's policy repeat it."""
 
     seed: int
     episodic_return: float
@@ -35,7 +35,7 @@ class EvaluatedEpisode:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` measured; standard deviations are of a sample (n - 1), 0 for one episode."""
+    """The result of `evaluate`; standard deviations are of a sample (n - 1), 0 for one episode."""
 
     epsilon: float  # probability of a random action
     sampled: bool  # whether the other actions were drawn as in training, or greedy
@@ -52,9 +52,10 @@ class Evaluation:
 
     @property
     def repeats_itself(self) -> bool:
-        """Whether several episodes were all the same one.
+        """Whether all of several episodes are equal.
 
-        A greedy agent in a deterministic environment can play but one: a spread of 0 says nothing.
+        A greedy agent repeats one episode in a deterministic environment: its spread of 0 is no
+        confidence.
         """
         played = {dataclasses.replace(episode, seed=0) for episode in self.episodes}
         return len(self.episodes) > 1 and len(played) == 1
@@ -95,10 +96,10 @@ def evaluate(
     sample: bool = False,
     seed: int = 0,
 ) -> Evaluation:
-    """Play whole episodes without learning and return their summary.
+    """Play whole episodes without learning and return their statistics.
 
     Episode i starts from `env.reset(seed=seed + i)` and draws its random actions from a generator
-    of that seed, so that each can be played again alone.
+    of that seed, so that each can be repeated alone.
 
     Args:
         agent: The agent; it is not changed.
@@ -124,7 +125,7 @@ def evaluate(
 
 
 class EvaluationPolicy:
-    """Acts greedily, or as in training, but for a share of random actions; all from one seed."""
+    """The agent's actions, greedy or as in training, mixed with random ones; all from one seed."""
 
     def __init__(
         self,
@@ -138,8 +139,8 @@ class EvaluationPolicy:
         """Make the policy.
 
         Args:
-            agent: Who chooses the other actions.
-            env: The environment whose actions they are.
+            agent: The agent that takes the other actions.
+            env: The environment; its action space gives the random actions.
             epsilon: The probability of a uniformly random action.
             seed: Of all that is random.
             sample: Whether the agent explores as in training.
@@ -149,7 +150,8 @@ class EvaluationPolicy:
         """
         if sample and _EXPLORATION not in agent.generators:
             raise ValueError(
-                f"{agent.algorithm} draws no actions of its own: evaluate it without sample"
+                f"{agent.algorithm} has no exploration to sample from: evaluate it with "
+                "sample=False"
             )
         self._agent = agent
         self._epsilon = epsilon
@@ -157,7 +159,7 @@ class EvaluationPolicy:
         self._random = np.random.default_rng(seed)
         self._actions = copy.deepcopy(env.action_space)  # the environment's own must not move
         self._actions.seed(seed)
-        self.was_random = False  # whether the latest action was drawn
+        self.was_random = False  # whether the latest action was a random one
 
     def __call__(self, obs: Any) -> Any:
         """Return the action for one observation."""

@@ -177,7 +177,8 @@ def load_agent(
     header = read_header(path)
     if header.algorithm not in ALGORITHMS:
         raise CheckpointError(
-            f"{path} was trained by {header.algorithm}; known are {', '.join(ALGORITHMS)}"
+            f"{path} was trained by {header.algorithm}; known are {', '.join(ALGORITHMS)}: load "
+            "it with the class of its algorithm"
         )
     kind = ALGORITHMS[header.algorithm]
     if env is not None:

@@ -101,13 +101,18 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
         RunError: A row is damaged.
     """
     text = path.read_text(encoding="utf-8")
-    lines = list(csv.reader(text.splitlines()))[1:]
+    lines = text.splitlines()
     if not text.endswith("\n"):
         lines = lines[:-1]
-    try:
-        return [kind.parse(cells) for cells in lines]
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: {error}") from error
+    rows = []
+    for number, cells in enumerate(csv.reader(lines[1:]), start=2):
+        try:
+            rows.append(kind.parse(cells))
+        except ValueError as error:
+            raise RunError(
+                f"{path} is damaged in line {number} ({error}): correct or delete that line"
+            ) from error
+    return rows
 
 
 def write_rows(path: Path, kind: type[Row], rows: Sequence[Row]) -> None:

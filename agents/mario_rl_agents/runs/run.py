@@ -113,12 +113,17 @@ class Run:
         try:
             saved = json.loads(path.read_text(encoding="utf-8"))
             if saved["format"] != FORMAT:
-                raise RunError(f"{path} has format {saved['format']}, this version reads {FORMAT}")
+                raise RunError(
+                    f"{path} has format {saved['format']}, this version reads {FORMAT}: use the "
+                    "version of mario-rl-envs that wrote it"
+                )
             names = [field.name for field in dataclasses.fields(RunSpec)]
             # A field that the run is older than has its default.
             return cls(folder, RunSpec(**{name: saved[name] for name in names if name in saved}))
         except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"{path} is damaged: {error!r}") from error
+            raise RunError(
+                f"{path} is damaged ({error!r}): restore it from a copy, or train anew"
+            ) from error
 
     def extended_to(self, total_steps: int) -> Self:
         """Return the run with another number of total steps, written to `config.json`."""
@@ -201,7 +206,9 @@ class Run:
             saved = json.loads(path.read_text(encoding="utf-8"))
             return [Evaluation.from_json(content) for content in saved["evaluations"]]
         except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"{path} is damaged: {error!r}") from error
+            raise RunError(
+                f"{path} is damaged ({error!r}): delete it and evaluate again"
+            ) from error
 
     def write_evaluations(self, checkpoint: Path, evaluations: Sequence[Evaluation]) -> None:
         """Write evaluations of one of the run's checkpoints, in place of earlier ones."""
@@ -216,7 +223,9 @@ class Run:
         for path in (self.best, self.checkpoint):
             if path.is_file():
                 return path
-        raise RunError(f"{self.folder} has no checkpoint yet")
+        raise RunError(
+            f"{self.folder} has no checkpoint yet: training saves one every minute and at its end"
+        )
 
     def _write_config(self, record: dict[str, Any]) -> None:
         content = {"format": FORMAT, **dataclasses.asdict(self.spec), **record}

@@ -60,7 +60,7 @@ def fail_late(*arguments: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a run that was trained for 100 episodes and filmed."""
+    """Return the folder of a run that was trained for 100 episodes and recorded."""
     folder = tmp_path_factory.mktemp("runs") / "cartpole"
     output = succeed(*TRAIN, "--steps", "3000", "--out", folder, "--video", "--device", "cpu")
     assert "finished, 3,000 steps" in output
@@ -102,7 +102,7 @@ def test_evaluate_prints_a_table_or_json(run: Path) -> None:
     assert json.loads(latest)["checkpoint"].endswith("checkpoint.safetensors")
 
 
-def test_watch_films(run: Path, tmp_path: Path) -> None:
+def test_watch_records_a_video(run: Path, tmp_path: Path) -> None:
     output = succeed("watch", run, "--video", tmp_path / "cartpole.gif", "--seed", "3")
     assert "cartpole.gif: return" in output
     assert (tmp_path / "cartpole.gif").read_bytes().startswith(b"GIF89a")
@@ -237,11 +237,14 @@ def test_mario_trains_and_is_evaluated_greedily_once(tmp_path: Path) -> None:
         (["dqn", "CartPole-v1", "--recipe", "fast"], "there is no recipe 'fast'"),
         (["dqn", "CartPole-v1", "--set", "gamma"], "--set takes KEY=VALUE, received 'gamma'"),
         (["dqn", "CartPole-v1", "--set", "gama=1"], "has no such field, did you mean gamma"),
-        (["dqn", "CartPole-v1", "--set", "gamma=7"], "--set: gamma"),
+        (["dqn", "CartPole-v1", "--set", "gamma=7"], "--set gamma"),
         (["dqn", "CartPole-v1", "--env", "wind=3"], "CartPole-v1 cannot be made: "),
         (["dqn", "MarioRL-1-1-v0", "--env", "actions=fly"], "MarioRL-1-1-v0 cannot be made: "),
         (["dqn", "CartPole-v1", "--device", "abacus"], "dqn on CartPole-v1: "),
-        (["dqn", "CartPole-v1", "--video", "--eval-episodes", "0"], "--video films an episode of"),
+        (
+            ["dqn", "CartPole-v1", "--video", "--eval-episodes", "0"],
+            "--video records an episode of",
+        ),
     ],
 )
 def test_mistakes_of_train_are_one_line(
@@ -300,8 +303,8 @@ def test_mistakes_of_the_other_commands_are_one_line(run: Path, tmp_path: Path) 
     assert "there is no checkpoint at" in fail(2, "evaluate", nowhere)
     assert "there is no run at" in fail(1, "evaluate", tmp_path)
     assert "there is no run at" in fail(1, "plot", nowhere)
-    assert "must end in one of .mp4, .gif" in fail(2, "watch", run, "--video", "film.avi")
-    assert "films one episode" in fail(2, "watch", run, "--video", "a.gif", "--episodes", "2")
+    assert "must end in one of .mp4, .gif" in fail(2, "watch", run, "--video", "video.avi")
+    assert "records one episode" in fail(2, "watch", run, "--video", "a.gif", "--episodes", "2")
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes((run / "checkpoint.safetensors").read_bytes()[:1000])
     assert "is truncated, corrupted or no checkpoint" in fail(1, "evaluate", broken)

@@ -1,4 +1,4 @@
-"""Films: the right frames, in a file that can be read back."""
+"""Videos: the right frames, in a file that can be read back."""
 
 import math
 import sys
@@ -49,7 +49,7 @@ def has_color(frame: Frame, color: tuple[int, int, int]) -> bool:
     return bool((distance < 25).sum() > 100)
 
 
-def film(path: Path, env_id: str = "FlagWalk-v0", **keywords: Any) -> Any:
+def record(path: Path, env_id: str = "FlagWalk-v0", **keywords: Any) -> Any:
     env = gym.make(env_id, render_mode="rgb_array_list")
     try:
         return record_episode(DQN.create(env, seed=0, device="cpu"), env, path, **keywords)
@@ -57,8 +57,8 @@ def film(path: Path, env_id: str = "FlagWalk-v0", **keywords: Any) -> Any:
         env.close()
 
 
-def film_policy(path: Path, logit: float) -> list[Frame]:
-    """Film a policy that prefers the first action, by so much, whatever it sees."""
+def record_policy(path: Path, logit: float) -> list[Frame]:
+    """Record a policy that prefers the first action, by so much, whatever it sees."""
     env = gym.make("FlagWalk-v0", render_mode="rgb_array_list")
     agent = PPO.create(env, seed=0, device="cpu")
     with torch.no_grad():
@@ -82,7 +82,7 @@ def yellow_share(frame: Frame) -> float:
 
 
 def test_mp4_has_every_frame_of_the_game_and_a_second_more(tmp_path: Path) -> None:
-    recording = film(tmp_path / "new" / "walk.mp4")
+    recording = record(tmp_path / "new" / "walk.mp4")
     frames, fps = read_mp4(recording.path)
     steps = 5  # of FlagWalk-v0, whatever the actions are
     assert fps == 10
@@ -95,23 +95,23 @@ def test_mp4_has_every_frame_of_the_game_and_a_second_more(tmp_path: Path) -> No
 
 
 def test_the_chosen_action_is_yellow_and_a_random_one_red(tmp_path: Path) -> None:
-    greedy, _ = read_mp4(film(tmp_path / "greedy.mp4").path)
+    greedy, _ = read_mp4(record(tmp_path / "greedy.mp4").path)
     panel = greedy[1][:, -PANEL_WIDTH:]
     assert has_color(panel, YELLOW)
     assert not has_color(panel, RED)
-    noisy, _ = read_mp4(film(tmp_path / "random.mp4", epsilon=1.0).path)
+    noisy, _ = read_mp4(record(tmp_path / "random.mp4", epsilon=1.0).path)
     assert has_color(noisy[1][:, -PANEL_WIDTH:], RED)
 
 
 def test_bars_of_a_policy_are_its_probabilities(tmp_path: Path) -> None:
     # Of three actions with the weights e^logit, 1 and 1.
     for logit, probability in ((0.0, 1 / 3), (math.log(2), 1 / 2), (math.log(6), 3 / 4), (20, 1)):
-        frames = film_policy(tmp_path / "policy.mp4", logit)
+        frames = record_policy(tmp_path / "policy.mp4", logit)
         assert yellow_share(frames[1]) == pytest.approx(probability, abs=0.02)
 
 
 def test_the_frames_that_the_agent_sees_are_drawn(tmp_path: Path) -> None:
-    frames, _ = read_mp4(film(tmp_path / "walk.mp4").path)
+    frames, _ = read_mp4(record(tmp_path / "walk.mp4").path)
     for step, frame in enumerate(frames[1:6]):  # the frame shown while the step is taken
         centers = -PANEL_WIDTH + 20 + 42 + 92 * np.arange(4)
         seen = frame[480 - 112 + 42, centers, 0].tolist()
@@ -119,7 +119,7 @@ def test_the_frames_that_the_agent_sees_are_drawn(tmp_path: Path) -> None:
 
 
 def test_gif_is_smaller_and_loops(tmp_path: Path) -> None:
-    recording = film(tmp_path / "walk.gif")
+    recording = record(tmp_path / "walk.gif")
     frames = read_gif(recording.path)
     assert recording.num_frames == 16
     # Equal frames in a row are stored as one that lasts longer.
@@ -129,7 +129,7 @@ def test_gif_is_smaller_and_loops(tmp_path: Path) -> None:
         assert image.info["loop"] == 0
 
 
-def test_the_film_is_the_episode_that_evaluation_counted(tmp_path: Path) -> None:
+def test_the_video_is_the_episode_that_evaluation_counted(tmp_path: Path) -> None:
     env = gym.make("FlagWalk-v0", render_mode="rgb_array_list")
     agent = DQN.create(env, seed=0, device="cpu")
     [episode] = evaluate(agent, env, num_episodes=1, epsilon=0.7, seed=12).episodes
@@ -139,8 +139,8 @@ def test_the_film_is_the_episode_that_evaluation_counted(tmp_path: Path) -> None
     assert recording.info["x_pos"] == episode.x_pos
 
 
-def test_mario_is_filmed_at_sixty_frames_a_second(tmp_path: Path) -> None:
-    recording = film(tmp_path / "mario.mp4", "MarioRL-1-1-v0", max_seconds=0.5)
+def test_mario_is_recorded_at_sixty_frames_a_second(tmp_path: Path) -> None:
+    recording = record(tmp_path / "mario.mp4", "MarioRL-1-1-v0", max_seconds=0.5)
     frames, fps = read_mp4(recording.path)
     assert fps == 60
     assert frames[0].shape == (480, 512 + PANEL_WIDTH, 3)
@@ -151,13 +151,13 @@ def test_mario_is_filmed_at_sixty_frames_a_second(tmp_path: Path) -> None:
 
 
 def test_long_episodes_are_cut(tmp_path: Path) -> None:
-    recording = film(tmp_path / "walk.gif", max_seconds=0.3)
+    recording = record(tmp_path / "walk.gif", max_seconds=0.3)
     assert recording.length == 2  # the frame of the reset, and two more
 
 
 def test_other_endings_and_render_modes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"walk\.avi must end in one of \.mp4, \.gif"):
-        film(tmp_path / "walk.avi")
+        record(tmp_path / "walk.avi")
     env = gym.make("FlagWalk-v0", render_mode="rgb_array")
     with pytest.raises(ValueError, match="must have render_mode 'rgb_array_list'"):
         record_episode(DQN.create(env, device="cpu"), env, tmp_path / "walk.gif")
@@ -169,4 +169,4 @@ def test_a_missing_encoder_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)  # what a failed import leaves
     with pytest.raises(ImportError, match=r'pip install "mario-rl-envs\[video\]"'):
-        film(tmp_path / "walk.mp4")
+        record(tmp_path / "walk.mp4")

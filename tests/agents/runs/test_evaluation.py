@@ -188,5 +188,7 @@ def test_a_policy_is_sampled_by_the_seed_and_not_changed(cartpole: Env) -> None:
 def test_an_agent_without_exploration_of_its_own_cannot_be_sampled(cartpole: Env) -> None:
     agent = RandomAgent.create(cartpole, device="cpu")
     agent.generators.clear()
-    with pytest.raises(ValueError, match="random draws no actions of its own: evaluate it without"):
+    with pytest.raises(
+        ValueError, match="random has no exploration to sample from: evaluate it with sample"
+    ):
         evaluate(agent, cartpole, num_episodes=1, sample=True)

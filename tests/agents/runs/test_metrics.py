@@ -40,7 +40,7 @@ def test_a_damaged_row_is_an_error(tmp_path: Path, row: str) -> None:
     path = tmp_path / "episodes.csv"
     write_rows(path, EpisodeRow, [])
     path.write_text(f"{path.read_text()}{row}\n")
-    with pytest.raises(RunError, match=r"episodes\.csv is damaged: "):
+    with pytest.raises(RunError, match=r"episodes\.csv is damaged in line 2 "):
         read_rows(path, EpisodeRow)
 
 
