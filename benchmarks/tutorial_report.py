@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import gymnasium as gym
-import numpy as np
-from mario_rl_agents.recipes import find_recipe, make_env
-from mario_rl_agents.runs.metrics import EpisodeRow, read_episodes, running_average
-from mario_rl_agents.runs.training import write_json
+from mario_rl_agents.experiments import JobFolder, JobResult, Progress, Score
+from mario_rl_agents.experiments.curves import ReferenceLine, draw_seeds
+from mario_rl_agents.experiments.seeds import (
+    format_mean_and_deviation,
+    format_mean_and_range,
+    format_number,
+    format_with_values,
+)
+from mario_rl_agents.runs.loading import open_env
+from mario_rl_agents.runs.run import write_json
 
 from benchmarks.throughput import ROOT, save
-from benchmarks.tutorial_jobs import (
-    NUM_STOP_GAMES,
-    job_folder,
-    load_ladder,
-    read_json,
-    read_progress,
-    read_result,
-    read_rung,
-)
-from benchmarks.tutorial_rows import LADDER, MEASURES, Row
+from benchmarks.tutorial_rows import LADDER, MEASURES, Row, RowResult, load_ladder, read_row
 
 RESULTS: Final = ROOT / "benchmarks" / "results.md"
 CURVES: Final = ROOT / "benchmarks" / "curves"
 MARK: Final = "tutorials"
 NUM_RANDOM_GAMES: Final = 100
-_GRID_POINTS: Final = 300
-_TITLE_WIDTH: Final = 76  # characters of a line
-_COLOR, _TEST_COLOR, _RANDOM_COLOR, _TARGET_COLOR = "#2f6fde", "#e4572e", "#888888", "#2a9d5c"
+_TARGET_COLOR: Final = "#2a9d5c"
+
+Found = Mapping[str, Sequence[RowResult]]  # by the row's id, what its finished seeds gave
 
 
 def write_report(
@@ -49,53 +46,31 @@ def write_report(
         curves: where the pictures go.
     """
     found = {row.id: results(row, out) for row in rows}
-    pictures = []
-    for row in rows:
-        if row.algorithm == LADDER:
-            if found[row.id]:
-                draw_ladder(row, out, curves / f"{row.id}.png")
-                pictures.append(link(row, curves, page))
-            continue
-        folders = [folder for _, folder in job_folders(row, out)]
-        histories = [games for games in map(read_games, folders) if games]
-        if histories:
-            tests = [read_stop_tests(folder) for folder in folders]
-            draw(row, histories, tests, random_play(row, out), curves / f"{row.id}.png")
-            pictures.append(link(row, curves, page))
+    pictures = [row for row in rows if draw(row, found[row.id], out, curves / f"{row.id}.png")]
     parts = [
         table(rows, found, out),
         other_measures(rows, found),
         ladder(rows, found),
-        footnote([result for each in found.values() for result in each]),
-        "\n".join(pictures),
+        footnote([result for each in found.values() for seed in each for result in seed.results]),
+        "\n".join(link(row, curves, page) for row in pictures),
     ]
     save(page, "\n\n".join(part for part in parts if part), MARK)
 
 
-def job_folders(row: Row, out: Path) -> list[tuple[int, Path]]:
-    """Return the seeds that were begun and their folders, in order."""
-    prefix = job_folder(out, row, 0).name.removesuffix("0")
-    seeds = [
-        int(folder.name.removeprefix(prefix))
-        for folder in out.glob(f"{prefix}*/")
-        if folder.name.removeprefix(prefix).isdigit()
-    ]
-    return [(seed, job_folder(out, row, seed)) for seed in sorted(seeds)]
+def begun_seeds(row: Row, out: Path) -> list[int]:
+    """Return the seeds of a row that were begun, in order."""
+    name = re.compile(rf"{re.escape(row.id)}-seed(\d+)(?:-\w+)?")
+    found = [name.fullmatch(path.name) for path in out.glob(f"{row.id}-seed*/")]
+    return sorted({int(match[1]) for match in found if match})
 
 
-def unfinished_folders(row: Row, out: Path) -> list[tuple[int, Path]]:
-    """Return the seeds that were begun and are not finished, and their folders."""
-    folders = job_folders(row, out)
-    return [(seed, folder) for seed, folder in folders if not (folder / "result.json").is_file()]
-
-
-def results(row: Row, out: Path) -> list[dict[str, Any]]:
-    """Return what the finished jobs of a row found, by seed."""
-    found = [read_result(out, row, seed) for seed, _ in job_folders(row, out)]
+def results(row: Row, out: Path) -> list[RowResult]:
+    """Return what the finished seeds of a row gave, by seed."""
+    found = [read_row(row, seed, out) for seed in begun_seeds(row, out)]
     return [result for result in found if result is not None]
 
 
-def table(rows: Sequence[Row], found: dict[str, list[dict[str, Any]]], out: Path) -> str:
+def table(rows: Sequence[Row], found: Found, out: Path) -> str:
     """Return the table in Markdown."""
     lines = [
         "| row | system | environment | measured | target | author | here: mean ± s.d. (seeds) "
@@ -104,91 +79,107 @@ def table(rows: Sequence[Row], found: dict[str, list[dict[str, Any]]], out: Path
     ]
     for row in rows:
         done = found[row.id]
-        cells = [row.id, row.title, row.env_id, MEASURES[row.measure], number(row.target)]
-        cells += [row.author]
+        measured = MEASURES[row.measure].title
+        cells = [row.id, row.title, row.env_id, measured, format_number(row.target), row.author]
+        done, rest = found[row.id], state(row, out)
         if done:
-            values = [result["value"] for result in done if result["value"] is not None]
-            reached = sum(result["reached"] for result in done)
-            early = sum(result["stopped_early"] for result in done)
-            unfinished = f"; {state(row, out)}" * bool(unfinished_folders(row, out))
+            values = [result.value for result in done if result.value is not None]
+            early = any(result.last.ended_by == "evaluation" for result in done)
             cells += [
-                with_seeds(values) + unfinished,
-                f"{reached} of {len(done)}",
-                mean_and_range([r["steps"] for r in done]) + ", stopped early" * bool(early),
-                mean_and_range([r["games"] for r in done if r["games"] is not None]),
-                mean_and_range([result["minutes"] for result in done], digits=1),
+                format_with_values(values) + f"; {rest}" * bool(rest),
+                f"{sum(result.reached for result in done)} of {len(done)}",
+                format_mean_and_range([r.num_steps for r in done]) + ", stopped early" * early,
+                format_mean_and_range([result.num_games for result in done]),
+                format_mean_and_range([result.minutes for result in done], digits=1),
             ]
         else:
-            cells += [state(row, out), "", "", "", ""]
+            cells += [rest or "not run", "", "", "", ""]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def state(row: Row, out: Path) -> str:
-    """Return how far the seeds of a row are that are not finished."""
+    """Return how far the seeds of a row are that are begun and not finished; "" for none."""
     parts = []
-    for seed, folder in unfinished_folders(row, out):
-        progress, games = read_progress(folder), read_games(folder)
-        text = f"seed {seed}: {progress['steps']:,} of {row.budget}"
-        if row.steps is None:
-            text = f"seed {seed}: {progress['games']:,} of {row.budget}"
-        text += f" in {progress['seconds'] / 60:,.0f} minutes"
-        if games:
-            last = [game.episodic_return for game in games[-100:]]
-            text += f", last {len(last)} games {number(statistics.mean(last))}"
-        if games and games[-1].x_pos is not None:
-            xs = [game.x_pos or 0 for game in games]
-            flags = sum(bool(game.cleared) for game in games)
+    for seed in begun_seeds(row, out):
+        if read_row(row, seed, out) is not None:
+            continue
+        folders = [JobFolder(out, job.name) for job in row.jobs(seed)]
+        steps, games, seconds = totals([folder.read_progress() for folder in folders])
+        done = f"{steps:,}" if row.games is None else f"{games:,}"
+        text = f"seed {seed}: {done} of {row.budget} in {seconds / 60:,.0f} minutes"
+        episodes = folders[-1].read_episodes()
+        if episodes:
+            last = [episode.episodic_return for episode in episodes[-100:]]
+            text += f", last {len(last)} games {format_number(statistics.mean(last))}"
+        if episodes and episodes[-1].x_pos is not None:
+            xs = [episode.x_pos or 0 for episode in episodes]
+            flags = sum(bool(episode.cleared) for episode in episodes)
             text += f", x {statistics.mean(xs[-100:]):,.0f}, furthest {max(xs):,}, {flags} flags"
-        so_far = read_json(folder / "so_far.json")
-        if so_far is not None and so_far["value"] is not None:
-            text += f"; {MEASURES[row.measure]}: {number(so_far['value'])}"
+        so_far = folders[-1].read_so_far()
+        value = None if so_far is None else MEASURES[row.measure].value(so_far)
+        if value is not None:
+            text += f"; {MEASURES[row.measure].title}: {format_number(value)}"
         parts.append(text)
-    return "unfinished: " + "; ".join(parts) if parts else "not run"
+    return "unfinished: " + "; ".join(parts) if parts else ""
 
 
-def other_measures(rows: Sequence[Row], found: dict[str, list[dict[str, Any]]]) -> str:
+def totals(progress: Sequence[Progress]) -> tuple[int, int, float]:
+    """Return environment steps, games and seconds in all."""
+    return (
+        sum(each.num_steps for each in progress),
+        sum(each.num_episodes for each in progress),
+        sum(each.seconds for each in progress),
+    )
+
+
+def other_measures(rows: Sequence[Row], found: Found) -> str:
     """Return the same runs seen in every way, in Markdown."""
-    names = [name for name in MEASURES if name not in ("cleared", "ladder")]
+    measures = {name: each for name, each in MEASURES.items() if name not in ("cleared", LADDER)}
     lines = [
-        f"| row | {' | '.join(MEASURES[name] for name in names)} | after reloading |",
-        f"|---|{'---:|' * (len(names) + 1)}",
+        f"| row | {' | '.join(each.title for each in measures.values())} | after reloading |",
+        f"|---|{'---:|' * (len(measures) + 1)}",
     ]
     for row in rows:
+        done = [result.last for result in found[row.id]]
         cells = []
-        for name in names:
-            values = [result["measures"][name] for result in found[row.id]]
+        for name, measure in measures.items():
+            values = [measure.value(result) for result in done]
             known = [value for value in values if value is not None]
-            cells.append(mean_and_deviation(known) if known else "")
-        again = [r for r in found[row.id] if r["reloaded"] is not None]
-        same = sum(result["reloaded"] == result["measures"]["test"] for result in again)
+            # What is drawn in training says nothing of a ladder's single rung.
+            cells.append(
+                "" if row.measure == LADDER and name != "test" else format_mean_and_deviation(known)
+            )
+        again = [result for result in done if result.reloaded_return is not None]
+        same = sum(result.reloaded_return == result.final.return_mean for result in again)
         cells.append(f"the same, {same} of {len(again)} seeds" if again else "")
-        if found[row.id]:
+        if done:
             lines.append(f"| {row.id} | {' | '.join(cells)} |")
     return "The same runs, seen in every way:\n\n" + "\n".join(lines) if len(lines) > 2 else ""
 
 
-def ladder(rows: Sequence[Row], found: dict[str, list[dict[str, Any]]]) -> str:
+def ladder(rows: Sequence[Row], found: Found) -> str:
     """Return the scores of all rungs of the ladder, in Markdown."""
-    lines: list[str] = []
-    for result in (each for row in rows if row.algorithm == LADDER for each in found[row.id]):
-        rungs: dict[str, float] = result["rungs"]
-        if not lines:
-            lines += [f"| rung | {' | '.join(rungs)} |", f"|---|{'---:|' * len(rungs)}"]
-        scores = " | ".join(number(score) for score in rungs.values())
-        lines.append(f"| seed {result['seed']} | {scores} |")
-    return "The rungs of T3, 100 test games each:\n\n" + "\n".join(lines) if lines else ""
+    done = [result for row in rows if row.measure == LADDER for result in found[row.id]]
+    if not done:
+        return ""
+    rungs = list(load_ladder().RUNGS)
+    lines = [f"| rung | {' | '.join(rungs)} |", f"|---|{'---:|' * len(rungs)}"]
+    for result in done:
+        scores = " | ".join(format_number(rung.final.return_mean) for rung in result.results)
+        lines.append(f"| seed {result.seed} | {scores} |")
+    return "The rungs of T3, 100 test games each:\n\n" + "\n".join(lines)
 
 
-def footnote(done: list[dict[str, Any]]) -> str:
+def footnote(done: Sequence[JobResult]) -> str:
     """Return one paragraph on what was measured where, with which versions."""
     if not done:
         return ""
-    commits = sorted({commit.removeprefix("commit ") for r in done for commit in r["commits"]})
-    hardware = sorted({result["hardware"] for result in done})
-    versions = {f"{name} {r['versions'][name]}" for r in done for name in ("python", "torch")}
-    gymnasium = {f"gymnasium {result['versions']['gymnasium']}" for result in done}
-    dates = sorted({result["date"][:10] for result in done})
+    commits = sorted({commit for result in done for commit in result.commits})
+    hardware = sorted({result.hardware for result in done})
+    versions = {f"{name} {r.versions[name]}" for r in done for name in ("python", "torch")}
+    gymnasium = {f"gymnasium {result.versions['gymnasium']}" for result in done}
+    dates = sorted({result.date[:10] for result in done})
     return (
         "The value of each seed is in brackets, in the order of the seeds; ± is the standard "
         "deviation over them. The kept agent is the one with the best running average of 100 "
@@ -206,26 +197,66 @@ def link(row: Row, curves: Path, page: Path) -> str:
     return f"![{row.id}: {row.title}]({os.path.relpath(picture, page.parent)})"
 
 
-def draw_ladder(row: Row, out: Path, path: Path) -> None:
+def draw(row: Row, done: Sequence[RowResult], out: Path, path: Path) -> bool:
+    """Draw a row's learning; return whether there was anything to draw."""
+    if row.measure == LADDER:
+        return draw_ladder(done, out, path)
+    folders = [JobFolder(out, job.name) for seed in begun_seeds(row, out) for job in row.jobs(seed)]
+    seeds = [episodes for folder in folders if (episodes := folder.read_episodes())]
+    if not seeds:
+        return False
+    mean, deviation = random_play(row, out)
+    lines = [ReferenceLine(mean, f"random play: {mean:,.0f} ± {deviation:,.0f}")]
+    if row.measure != "cleared":
+        lines += [ReferenceLine(row.target, f"target: {row.target:,g}", _TARGET_COLOR, "--")]
+    draw_seeds(
+        seeds,
+        path,
+        title=f"{row.id}: {row.title}, {row.env_id}",
+        by_episode=row.steps is None,
+        scores=[score for folder in folders for score in folder.read_scores()],
+        scores_label="20 greedy games",
+        lines=lines,
+    )
+    return True
+
+
+def draw_ladder(done: Sequence[RowResult], out: Path, path: Path) -> bool:
     """Draw the rungs as the example does, of the seeds that are finished."""
+    if not done:
+        return False
     example = load_ladder()
-    folders = [f for _, f in job_folders(row, out) if (f / "result.json").is_file()]
-    results = [read_rung(folder, rung) for folder in folders for rung in example.RUNGS]
+    drawn = [
+        {
+            "rung": rung,
+            "seed": seed.seed,
+            "final_score": result.final.return_mean,
+            **test_scores(JobFolder(out, result.job.name).read_scores()),
+        }
+        for seed in done
+        for rung, result in zip(example.RUNGS, seed.results, strict=True)
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    example.draw(results, list(example.RUNGS), path)
+    example.draw(drawn, list(example.RUNGS), path)
+    return True
+
+
+def test_scores(scores: Sequence[Score]) -> dict[str, Any]:
+    """Return evaluations along a training as the example has them."""
+    return {
+        "test_steps": [score.step for score in scores],
+        "test_scores": [score.return_mean for score in scores],
+    }
 
 
 def random_play(row: Row, out: Path) -> tuple[float, float]:
     """Return mean and standard deviation of random games in a row's environment, played once."""
     path = out / "random_play.json"
-    known = read_json(path) or {}
-    try:
-        kwargs = dict(find_recipe(row.algorithm, row.env_id, row.recipe).env_kwargs)
-    except ValueError:
-        kwargs = {}
-    key = f"{row.env_id} {json.dumps(kwargs, sort_keys=True)}"
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    [job] = row.jobs(0)
+    key = f"{row.env_id} {json.dumps(job.spec.env_kwargs, sort_keys=True)}"
     if key not in known:
-        returns = play_at_random(make_env(row.env_id, kwargs))
+        returns = play_at_random(open_env(row.env_id, job.spec.env_kwargs))
         known[key] = [statistics.mean(returns), statistics.stdev(returns)]
         write_json(path, known)
     mean, deviation = known[key]
@@ -245,111 +276,3 @@ def play_at_random(env: gym.Env[Any, Any], games: int = NUM_RANDOM_GAMES) -> lis
         returns.append(total)
     env.close()
     return returns
-
-
-def read_games(folder: Path) -> list[EpisodeRow]:
-    """Return the training games of a job; none before it began."""
-    return read_episodes(folder) if (folder / "episodes.csv").is_file() else []
-
-
-def read_stop_tests(folder: Path) -> list[dict[str, float]]:
-    """Return the greedy tests that a job played on its way; none for rows without."""
-    tests: list[dict[str, float]] = (read_json(folder / "stop_tests.json") or {"tests": []})[
-        "tests"
-    ]
-    return tests
-
-
-def draw(
-    row: Row,
-    histories: list[list[EpisodeRow]],
-    tests: list[list[dict[str, float]]],
-    random: tuple[float, float],
-    path: Path,
-) -> None:
-    """Draw the running averages of all seeds, their mean and spread, random play and the target.
-
-    Args:
-        row: whose they are.
-        histories: the training games of each seed, one or more.
-        tests: the greedy tests of each seed on the way, for rows that have them.
-        random: mean and standard deviation of random play.
-        path: the picture.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 3.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    axis = figure.subplots()
-    by_game = row.steps is None
-    curves = []
-    for games in histories:
-        averages = running_average([game.episodic_return for game in games])
-        at = [game.episode + 1 if by_game else game.step for game in games]
-        curves.append((np.asarray(at, dtype=np.float64), averages))
-        axis.plot(*curves[-1], color=_COLOR, lw=0.7, alpha=0.4)
-    grid, mean, deviation = mean_curve(curves)
-    label = f"mean of {len(curves)} seeds ± 1 s.d." if len(curves) > 1 else "one seed"
-    axis.plot(grid, mean, color=_COLOR, lw=1.8, label=label)
-    axis.fill_between(grid, mean - deviation, mean + deviation, color=_COLOR, alpha=0.18, lw=0)
-    if any(tests):
-        steps = [test["step"] for each in tests for test in each]
-        means = [test["mean"] for each in tests for test in each]
-        label = f"{NUM_STOP_GAMES} greedy games"
-        axis.plot(steps, means, "o", ms=4, mew=0, color=_TEST_COLOR, alpha=0.7, label=label)
-    label = f"random play: {random[0]:,.0f} ± {random[1]:,.0f}"
-    axis.axhline(random[0], color=_RANDOM_COLOR, ls=":", label=label)
-    if row.measure != "cleared":
-        label = f"target: {row.target:,g}"
-        axis.axhline(row.target, color=_TARGET_COLOR, ls="--", lw=1, label=label)
-    axis.set_xlabel("training games" if by_game else "environment steps")
-    axis.set_ylabel("return, running average of 100", fontsize=8)
-    axis.locator_params(axis="x", nbins=6)
-    axis.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-    axis.legend(loc="best", frameon=False, fontsize=8)
-    axis.grid(color="#dddddd", lw=0.6)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
-    title = textwrap.fill(f"{row.id}: {row.title}, {row.env_id}", _TITLE_WIDTH)
-    figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=9)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=90)
-
-
-def mean_curve(
-    curves: list[tuple[np.ndarray, np.ndarray]],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return common points, mean and standard deviation there; as far as all curves reach."""
-    first = max(float(at[0]) for at, _ in curves)
-    last = min(float(at[-1]) for at, _ in curves)
-    grid = np.linspace(min(first, last), last, _GRID_POINTS)
-    values = np.stack([np.interp(grid, at, averages) for at, averages in curves])  # [seeds, grid]
-    deviation = values.std(axis=0, ddof=1) if len(curves) > 1 else np.zeros_like(grid)
-    return grid, values.mean(axis=0), deviation
-
-
-def number(value: float) -> str:
-    """Return a figure with as many digits as matter."""
-    return f"{value:,.2f}" if abs(value) < 10 else f"{value:,.1f}"
-
-
-def mean_and_deviation(values: Sequence[float]) -> str:
-    """Return "198.2 ± 1.3", or the value alone where there is but one."""
-    mean = number(statistics.mean(values))
-    return f"{mean} ± {number(statistics.stdev(values))}" if len(values) > 1 else mean
-
-
-def with_seeds(values: Sequence[float]) -> str:
-    """Return mean, deviation and each value."""
-    return f"{mean_and_deviation(values)} ({', '.join(number(value) for value in values)})"
-
-
-def mean_and_range(values: Sequence[float], digits: int = 0) -> str:
-    """Return "300", or "512,000 [480,000 to 550,000]" where they differ; nothing of nothing."""
-    if not values:
-        return ""
-    mean, low, high = (
-        f"{each:,.{digits}f}" for each in (statistics.mean(values), min(values), max(values))
-    )
-    return mean if low == high else f"{mean} [{low} to {high}]"

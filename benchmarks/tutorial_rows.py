@@ -1,27 +1,53 @@
 """The rows of the tutorials: what is trained, for how long, and what counts as success.
 
-`tutorials.py` runs them, `tutorial_jobs.py` is one of them with one seed, `tutorial_report.py`
-writes what came of them. docs/tutorials.md says what each row is.
+`tutorials.py` runs them, `tutorial_report.py` writes what came of them. docs/tutorials.md says what
+each row is.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
+import functools
+import importlib.util
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
-# How a row is measured: a key of the result's "measures", and what to call it in the table.
-MEASURES: Final = {
-    "test": "100 test games of the final agent",
-    "kept": "100 test games of the kept agent",
-    "last_50": "last 50 training games",
-    "last_100": "last 100 training games",
-    "best_100": "best running average of 100 training games",
-    "all": "all games",
-    "ladder": "100 test games of the last rung; the first must stay under 60",
-    "cleared": "share of the 100 test games that reach the flag",
+from mario_rl_agents.experiments import Job, JobResult, PeriodicEvaluation, read_report
+
+from benchmarks.throughput import ROOT
+
+LADDER: Final = "ladder"  # a measure, of examples/why_naive_q_fails.py with all its rungs
+MAX_NAIVE_SCORE: Final = 60.0  # points, of the ladder's first rung
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a result is rated."""
+
+    title: str  # in the table
+    value: Callable[[JobResult], float | None]  # None where there were too few episodes
+
+
+MEASURES: Final[Mapping[str, Measure]] = {
+    "test": Measure("100 test games of the final agent", lambda r: r.final.return_mean),
+    "kept": Measure("100 test games of the kept agent", lambda r: r.kept.return_mean),
+    "last_50": Measure("last 50 training games", lambda r: r.training.last_50),
+    "last_100": Measure("last 100 training games", lambda r: r.training.last_100),
+    "best_100": Measure(
+        "best running average of 100 training games", lambda r: r.training.best_100
+    ),
+    "all": Measure("all games", lambda r: r.training.mean),
+    LADDER: Measure(
+        "100 test games of the last rung; the first must stay under 60",
+        lambda r: r.final.return_mean,
+    ),
+    "cleared": Measure(
+        "share of the 100 test games that reach the flag", lambda r: r.kept.clear_rate
+    ),
 }
 
 
@@ -67,8 +93,99 @@ class Row:
             return f"{self.games:,} games"
         return f"{'at most ' * (self.stop_at is not None)}{self.steps:,} steps"
 
+    def jobs(self, seed: int) -> list[Job]:
+        """Return what is run with a seed: one job, or one for each rung of the ladder."""
+        job = Job.from_recipe(
+            self.algorithm,
+            self.env_id,
+            self.recipe,
+            total_steps=self.total_steps,
+            seed=seed,
+            max_episodes=self.games,
+            evaluation=None
+            if self.stop_at is None
+            else PeriodicEvaluation(self.stop_period, stop_at=self.stop_at),
+            check_reload=self.reload,
+            num_cores=self.num_processes,
+            name=f"{self.id}-seed{seed}",
+        )
+        return ladder_jobs(job) if self.measure == LADDER else [job]
 
-LADDER: Final = "ladder"  # not an algorithm: examples/why_naive_q_fails.py, with all its rungs
+
+@dataclass(frozen=True)
+class RowResult:
+    """What came of a row with one seed: the result of its job, or of each rung."""
+
+    row: Row
+    seed: int
+    results: tuple[JobResult, ...]  # one or more
+
+    @property
+    def last(self) -> JobResult:
+        """The result that is rated."""
+        return self.results[-1]
+
+    @property
+    def value(self) -> float | None:
+        """What was measured."""
+        return MEASURES[self.row.measure].value(self.last)
+
+    @property
+    def reached(self) -> bool:
+        """Whether the value is as good as the row wants it; of the ladder the first rung as bad."""
+        if self.row.measure == LADDER and self.results[0].final.return_mean >= MAX_NAIVE_SCORE:
+            return False
+        return self.value is not None and self.value >= self.row.target
+
+    @property
+    def num_steps(self) -> int:
+        """Environment steps."""
+        return sum(result.num_steps for result in self.results)
+
+    @property
+    def num_games(self) -> int:
+        """Training games."""
+        return sum(result.num_episodes for result in self.results)
+
+    @property
+    def minutes(self) -> float:
+        """Minutes of training."""
+        return sum(result.minutes for result in self.results)
+
+
+def read_row(row: Row, seed: int, out: Path) -> RowResult | None:
+    """Return what came of a row with a seed; None where it is not finished."""
+    results = [read_report(job, out).result for job in row.jobs(seed)]
+    finished = tuple(result for result in results if result is not None)
+    return RowResult(row, seed, finished) if len(finished) == len(results) else None
+
+
+@functools.cache
+def load_ladder() -> Any:
+    """Return the module of the example."""
+    path = ROOT / "examples" / "why_naive_q_fails.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def ladder_jobs(job: Job) -> list[Job]:
+    """Return a job for each rung of the ladder, in order; they share the steps of `job`."""
+    example = load_ladder()
+    num_steps = job.spec.total_steps // len(example.RUNGS)
+    evaluation = PeriodicEvaluation(max(num_steps // example.NUM_TESTS, 1), num_episodes=10)
+    jobs = []
+    for rung in example.RUNGS:
+        config = dataclasses.asdict(example.make_config(rung, num_steps, example.CONFIG))
+        spec = dataclasses.replace(job.spec, config=config, total_steps=num_steps)
+        jobs.append(
+            dataclasses.replace(job, spec=spec, evaluation=evaluation, name=f"{job.name}-{rung}")
+        )
+    return jobs
+
 
 ROWS: Final[tuple[Row, ...]] = (
     Row(
@@ -111,10 +228,10 @@ ROWS: Final[tuple[Row, ...]] = (
         id="T3",
         title="naive Q-learning and its ladder to Double DQN",
         author="does not learn, and why is the lesson",
-        algorithm=LADDER,
+        algorithm="naive_q",
         env_id="CartPole-v0",
-        recipe="",
-        measure="ladder",
+        recipe="tutorial",
+        measure=LADDER,
         target=195.0,
         steps=7 * 25_000,
     ),

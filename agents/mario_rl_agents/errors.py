@@ -8,6 +8,10 @@ class CheckpointError(ValueError):
     """A checkpoint that is damaged, or that does not fit the algorithm or the environment."""
 
 
+class JobError(Exception):
+    """A job whose folder is damaged, or holds another job."""
+
+
 class ObservationError(ValueError):
     """An observation that is not what its space says, or does not follow on the one before."""
 

@@ -1,0 +1,182 @@
+"""What ends a job's training, and the clock of its minutes."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import ClassVar, Final
+
+from mario_rl_agents.agent import Agent, Callback
+from mario_rl_agents.experiments.folder import JobFolder
+from mario_rl_agents.experiments.job import Job
+from mario_rl_agents.experiments.provenance import describe_commit
+from mario_rl_agents.experiments.result import Progress, Score
+from mario_rl_agents.runs.evaluation import evaluate
+from mario_rl_agents.runs.loading import open_env
+
+EVALUATION_SEED: Final = 2_000_000  # of evaluations along a training; far from those of training
+PROGRESS_PERIOD: Final = 2.0  # seconds between two writings of a job's progress
+
+
+class Stopwatch(Callback):
+    """Counts the seconds of training over all processes of a job, and writes its progress."""
+
+    def __init__(self, folder: JobFolder) -> None:
+        """Continue the count of the process before."""
+        self._folder = folder
+        before = folder.read_progress()
+        self._seconds_before = before.seconds
+        self._commits = tuple(dict.fromkeys([*before.commits, describe_commit()]))
+        self._start: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training until now."""
+        running = 0.0 if self._start is None else time.monotonic() - self._start
+        return self._seconds_before + running
+
+    def on_training_start(self, agent: Agent) -> None:
+        """Start the clock."""
+        self._start = self._written = time.monotonic()
+        self._write(agent)
+
+    def on_step(self, agent: Agent) -> bool | None:
+        """Write the progress every `PROGRESS_PERIOD` seconds."""
+        now = time.monotonic()
+        if now - self._written >= PROGRESS_PERIOD:
+            self._written = now
+            self._write(agent)
+        return None
+
+    def on_training_end(self, agent: Agent) -> None:
+        """Stop the clock."""
+        self._seconds_before, self._start = self.seconds, None
+        self._write(agent)
+
+    def _write(self, agent: Agent) -> None:
+        progress = Progress(self.seconds, agent.num_steps, agent.num_episodes, self._commits)
+        self._folder.write_progress(progress)
+
+
+class Ending(Callback):
+    """Ends training once `reached`, and says so of an agent that is loaded, too."""
+
+    name: ClassVar[str]  # in a result's `ended_by`
+
+    def reached(self, agent: Agent) -> bool:
+        """Return whether the agent has been trained up to this ending."""
+        raise NotImplementedError
+
+    def on_step(self, agent: Agent) -> bool | None:
+        """End training when it is time."""
+        return False if self.reached(agent) else None
+
+
+class StepLimit(Ending):
+    """Ends training after a number of environment steps."""
+
+    name = "steps"
+
+    def __init__(self, total_steps: int) -> None:
+        """Take the number."""
+        self._total_steps = total_steps
+
+    def reached(self, agent: Agent) -> bool:
+        """Return whether all steps are taken."""
+        return agent.num_steps >= self._total_steps
+
+
+class EpisodeLimit(Ending):
+    """Ends training after a number of episodes."""
+
+    name = "episodes"
+
+    def __init__(self, max_episodes: int) -> None:
+        """Take the number."""
+        self._max_episodes = max_episodes
+
+    def reached(self, agent: Agent) -> bool:
+        """Return whether all episodes are finished."""
+        return agent.num_episodes >= self._max_episodes
+
+
+class MinuteLimit(Ending):
+    """Ends training after some minutes, of all processes of the job together."""
+
+    name = "minutes"
+
+    def __init__(self, max_minutes: float, stopwatch: Stopwatch) -> None:
+        """Take the minutes and what counts them."""
+        self._seconds = 60.0 * max_minutes
+        self._stopwatch = stopwatch
+
+    def reached(self, agent: Agent) -> bool:
+        """Return whether the minutes are over."""
+        return self._stopwatch.seconds >= self._seconds
+
+
+class Evaluator(Ending):
+    """Evaluates the agent along its training; ends that once a mean return is good enough.
+
+    Scores that are later than the checkpoint are dropped when training is resumed: which
+    evaluations are made depends on the steps taken alone.
+    """
+
+    name = "evaluation"
+
+    def __init__(self, job: Job, folder: JobFolder) -> None:
+        """Read the scores of the process before."""
+        assert job.evaluation is not None
+        self._job, self._plan, self._folder = job, job.evaluation, folder
+        self._scores = folder.read_scores()
+
+    def reached(self, agent: Agent) -> bool:
+        """Return whether an evaluation of the agent, as far as it is trained, was good enough."""
+        stop_at = self._plan.stop_at
+        if stop_at is None:
+            return False
+        return any(
+            score.return_mean >= stop_at for score in self._scores if score.step <= agent.num_steps
+        )
+
+    def on_training_start(self, agent: Agent) -> None:
+        """Open an environment that training does not use; make up for a kill amid an evaluation."""
+        self._scores = [score for score in self._scores if score.step <= agent.num_steps]
+        self._env = open_env(self._job.spec.env_id, self._job.spec.env_kwargs)
+        self._evaluate_if_due(agent)
+
+    def on_step(self, agent: Agent) -> bool | None:
+        """Evaluate when a period is over."""
+        return self._evaluate_if_due(agent)
+
+    def on_training_end(self, agent: Agent) -> None:
+        """Close the environment."""
+        self._env.close()
+
+    def _evaluate_if_due(self, agent: Agent) -> bool | None:
+        period = self._plan.period
+        last = self._scores[-1].step if self._scores else 0
+        if agent.num_steps // period == last // period:
+            return None
+        found = evaluate(
+            agent,
+            self._env,
+            num_episodes=self._plan.num_episodes,
+            epsilon=self._job.spec.evaluation_epsilon,
+            seed=EVALUATION_SEED + self._job.spec.seed * self._plan.num_episodes,
+        )
+        self._scores.append(Score(agent.num_steps, found.return_mean, found.return_std))
+        self._folder.write_scores(self._scores)
+        return False if self.reached(agent) else None
+
+
+class Orphaned(Callback):
+    """Ends training once the process that started this one is gone."""
+
+    def __init__(self) -> None:
+        """Remember who that is."""
+        self._parent = os.getppid()
+
+    def on_step(self, agent: Agent) -> bool | None:
+        """End training when another process has become the parent."""
+        return False if os.getppid() != self._parent else None

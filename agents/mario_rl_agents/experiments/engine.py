@@ -1,0 +1,95 @@
+"""What an engine is, and how a job stands after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from mario_rl_agents.errors import JobError
+from mario_rl_agents.experiments.folder import JobFolder
+from mario_rl_agents.experiments.job import Job
+from mario_rl_agents.experiments.result import JobResult, Progress
+
+
+class JobState(Enum):
+    """How a job stands."""
+
+    FINISHED = "finished"
+    UNFINISHED = "unfinished"  # run again, an engine goes on with it
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """How a job stands: a result where it is finished, an error where it failed."""
+
+    job: Job
+    state: JobState
+    progress: Progress
+    result: JobResult | None = None
+    error: str | None = None
+
+
+class Engine(Protocol):
+    """Runs jobs. What they leave is in their folders alone, so that any engine can go on."""
+
+    def run(
+        self,
+        jobs: Sequence[Job],
+        out: str | Path,
+        *,
+        minutes: float | None = None,
+        fresh: bool = False,
+    ) -> list[JobReport]:
+        """Run every job that is not finished, from its last checkpoint on.
+
+        A job that fails is reported and stops no other. A job that another engine is at is left to
+        it, and its result is taken from there.
+
+        Args:
+            jobs: What is run; their names differ.
+            out: Where their folders are.
+            minutes: Of all of it; None is no limit. What is not finished then is saved.
+            fresh: Whether these jobs begin anew, finished ones too.
+
+        Returns:
+            How each job stands, in the order of `jobs`.
+
+        Raises:
+            ValueError: Two jobs have one name.
+        """
+        ...
+
+
+def read_report(job: Job, out: str | Path) -> JobReport:
+    """Return how a job stands by its folder alone: failed only where a file is damaged.
+
+    The result of another job of that name does not count: say, of the recipe as it was before.
+    """
+    folder = JobFolder(out, job.name)
+    progress = Progress()
+    try:
+        progress, result = folder.read_progress(), folder.read_result()
+    except JobError as error:
+        return JobReport(job, JobState.FAILED, progress, error=str(error))
+    if result is None or result.job != job:
+        return JobReport(job, JobState.UNFINISHED, progress)
+    return JobReport(job, JobState.FINISHED, progress, result)
+
+
+def check_names(jobs: Sequence[Job]) -> None:
+    """Check that no two jobs share a folder.
+
+    Raises:
+        ValueError: Two have one name.
+    """
+    names = [job.name for job in jobs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"jobs must differ in name, since each has a folder of that name; received twice: "
+            f"{', '.join(twice)}"
+        )

@@ -1,0 +1,169 @@
+"""A job's folder: its run, and what an engine needs beside it. No other module names its files."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mario_rl_agents.errors import JobError
+from mario_rl_agents.experiments.job import Job
+from mario_rl_agents.experiments.lock import try_lock
+from mario_rl_agents.experiments.result import JobResult, Progress, Score
+from mario_rl_agents.runs.metrics import EpisodeRow
+from mario_rl_agents.runs.run import Run, write_json
+
+
+class JobFolder:
+    """Where a job is kept: OUT/NAME.
+
+    Attributes:
+        path: The folder.
+        run: The folder of the job's run, as `mario-rl train` leaves one.
+        log: What the job's processes printed.
+    """
+
+    def __init__(self, out: str | Path, name: str) -> None:
+        """Name the folder; nothing is made.
+
+        Args:
+            out: Where the folders of an experiment's jobs are.
+            name: Of the job.
+        """
+        self.path = Path(out) / name
+        self.run = self.path / "run"
+        self.log = self.path / "log.txt"
+        self._job = self.path / "job.json"
+        self._result = self.path / "result.json"
+        self._so_far = self.path / "so_far.json"
+        self._progress = self.path / "progress.json"
+        self._scores = self.path / "scores.json"
+        self._lock = self.path / "lock"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[bool]:
+        """Keep other processes from the job inside the block; yield False where one is at it."""
+        with try_lock(self._lock) as free:
+            yield free
+
+    def is_locked(self) -> bool:
+        """Return whether another process is at the job."""
+        if not self._lock.is_file():
+            return False
+        with self.locked() as free:
+            return not free
+
+    def clear(self) -> None:
+        """Delete what the job has done so far."""
+        if self.run.is_dir():
+            shutil.rmtree(self.run)
+        for path in (self._result, self._so_far, self._progress, self._scores):
+            path.unlink(missing_ok=True)
+
+    def read_job(self) -> Job:
+        """Return the job.
+
+        Raises:
+            JobError: There is none, or its file is damaged.
+        """
+        content = self._read(self._job)
+        if content is None:
+            raise JobError(f"there is no job at {self.path}: no {self._job.name} in it")
+        with self._reading(self._job):
+            return Job.from_json(content)
+
+    def write_job(self, job: Job) -> None:
+        """Write the job, for the process that runs it."""
+        self._write(self._job, job.to_json())
+
+    def read_result(self) -> JobResult | None:
+        """Return the result; None where the job is not finished.
+
+        Raises:
+            JobError: The file is damaged.
+        """
+        return self._read_result(self._result)
+
+    def write_result(self, result: JobResult) -> None:
+        """Write the result, or what is known so far where no budget is used up yet."""
+        path = self._so_far if result.ended_by is None else self._result
+        self._write(path, result.to_json())
+
+    def read_so_far(self) -> JobResult | None:
+        """Return what an unfinished job measured when its time was over; None if nothing.
+
+        Raises:
+            JobError: The file is damaged.
+        """
+        return self._read_result(self._so_far)
+
+    def read_progress(self) -> Progress:
+        """Return how far the job is.
+
+        Raises:
+            JobError: The file is damaged.
+        """
+        content = self._read(self._progress) or {}
+        with self._reading(self._progress):
+            progress = Progress(**content)
+            return dataclasses.replace(progress, commits=tuple(progress.commits))
+
+    def write_progress(self, progress: Progress) -> None:
+        """Write how far the job is."""
+        self._write(self._progress, dataclasses.asdict(progress))
+
+    def read_scores(self) -> list[Score]:
+        """Return the evaluations along the training, oldest first.
+
+        Raises:
+            JobError: The file is damaged.
+        """
+        content = self._read(self._scores) or {"scores": []}
+        with self._reading(self._scores):
+            return [Score(**score) for score in content["scores"]]
+
+    def write_scores(self, scores: Sequence[Score]) -> None:
+        """Write the evaluations along the training."""
+        self._write(self._scores, {"scores": [dataclasses.asdict(score) for score in scores]})
+
+    def read_episodes(self) -> list[EpisodeRow]:
+        """Return the finished training episodes, oldest first; none before training begins.
+
+        Raises:
+            RunError: The run is damaged.
+        """
+        return Run.open(self.run).episodes() if self.run.is_dir() else []
+
+    def _read_result(self, path: Path) -> JobResult | None:
+        content = self._read(path)
+        if content is None:
+            return None
+        with self._reading(path):
+            return JobResult.from_json(content)
+
+    def _read(self, path: Path) -> dict[str, Any] | None:
+        if not path.is_file():
+            return None
+        with self._reading(path):
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(content, dict):
+                raise ValueError(f"expected an object, received {content!r}")
+            return content
+
+    def _write(self, path: Path, content: dict[str, Any]) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_json(path, content)
+
+    @contextlib.contextmanager
+    def _reading(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except (KeyError, TypeError, ValueError) as error:
+            raise JobError(
+                f"{path} is damaged ({error}): begin the job anew (fresh), or delete the file to "
+                "do again what it holds"
+            ) from error

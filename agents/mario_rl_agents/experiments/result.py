@@ -1,0 +1,104 @@
+"""What a job leaves: how far it is, the scores of its evaluations, its result."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+
+from mario_rl_agents.experiments.job import Job
+from mario_rl_agents.runs.evaluation import Evaluation
+from mario_rl_agents.runs.metrics import RUNNING_EPISODES, running_average
+
+FORMAT: Final = 1  # of a result's JSON
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is, over all processes that worked at it."""
+
+    seconds: float = 0.0  # of training, with what a kill threw away
+    num_steps: int = 0  # environment steps
+    num_episodes: int = 0
+    commits: tuple[str, ...] = ()  # of this package, in the order in which they trained
+
+
+@dataclass(frozen=True)
+class Score:
+    """One evaluation along a training."""
+
+    step: int  # environment steps taken before it
+    return_mean: float
+    return_std: float
+
+
+@dataclass(frozen=True)
+class TrainingReturns:
+    """Mean returns of training episodes, exploration included; None where there are too few."""
+
+    mean: float | None  # of all
+    last_50: float | None
+    last_100: float | None
+    best_100: float | None  # the highest running average of 100
+
+    @classmethod
+    def of(cls, returns: Sequence[float]) -> Self:
+        """Return the means of these returns, oldest first."""
+        averages = running_average(list(returns))[RUNNING_EPISODES - 1 :]
+        return cls(
+            mean=float(np.mean(returns)) if returns else None,
+            last_50=float(np.mean(returns[-50:])) if len(returns) >= 50 else None,
+            last_100=float(np.mean(returns[-100:])) if len(returns) >= 100 else None,
+            best_100=float(averages.max()) if len(averages) else None,
+        )
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What came of a job, and what it was measured with."""
+
+    job: Job
+    ended_by: str | None  # "steps", "episodes", "minutes", "evaluation"; None: not finished
+    final: Evaluation  # of the agent as training left it
+    kept: Evaluation  # of the run's best weights; of the final agent where there are none
+    reloaded_return: float | None  # mean return after saving and loading; None: not asked for
+    training: TrainingReturns
+    num_steps: int  # environment steps
+    num_episodes: int
+    num_updates: int  # gradient steps
+    minutes: float  # of training
+    commits: tuple[str, ...]
+    versions: Mapping[str, str]  # of Python and of packages
+    hardware: str
+    num_threads: int  # of torch
+    date: str  # ISO 8601, UTC
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all fields as JSON values."""
+        return {"format": FORMAT, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Return the result that `to_json` wrote.
+
+        Raises:
+            ValueError: It is of another format, or a field is missing, unknown or not accepted.
+        """
+        values = dict(content)
+        found = values.pop("format", None)
+        if found != FORMAT:
+            raise ValueError(f"it has format {found}, this version reads {FORMAT}")
+        try:
+            values["job"] = Job.from_json(values["job"])
+            for name in ("final", "kept"):
+                values[name] = Evaluation.from_json(values[name])
+            values["training"] = TrainingReturns(**values["training"])
+            values["commits"] = tuple(values["commits"])
+            return cls(**values)
+        except KeyError as error:
+            raise ValueError(f"it has no {error.args[0]}") from error
+        except TypeError as error:
+            raise ValueError(str(error)) from error

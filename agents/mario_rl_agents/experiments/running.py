@@ -1,0 +1,177 @@
+"""Runs one job in this process: trains, evaluates, writes the result."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from mario_rl_agents.agent import Agent, Callback
+from mario_rl_agents.errors import JobError
+from mario_rl_agents.experiments.endings import (
+    Ending,
+    EpisodeLimit,
+    Evaluator,
+    MinuteLimit,
+    StepLimit,
+    Stopwatch,
+)
+from mario_rl_agents.experiments.folder import JobFolder
+from mario_rl_agents.experiments.job import Job
+from mario_rl_agents.experiments.provenance import describe_machine
+from mario_rl_agents.experiments.result import JobResult, TrainingReturns
+from mario_rl_agents.runs.evaluation import Evaluation, evaluate
+from mario_rl_agents.runs.loading import load_agent, new_run, open_env, resume_run
+from mario_rl_agents.runs.run import Run, versions
+from mario_rl_agents.runs.trainer import Outcome, train
+
+TEST_SEED: Final = 1_000_000  # of the evaluation after training; far from the seeds of training
+
+_CHANGEABLE: Final = ("total_steps", "evaluation_epsilon")  # of a run that is resumed
+
+
+def run_job(
+    job: Job,
+    out: str | Path,
+    *,
+    minutes: float | None = None,
+    checkpoint_seconds: float = 60.0,
+    device: str = "cpu",
+    callbacks: Sequence[Callback] = (),
+) -> JobResult | None:
+    """Train and evaluate, from the last checkpoint on; return the result, None if unfinished.
+
+    The caller holds the lock of the job's folder, where several processes may be at one job.
+
+    Args:
+        job: What is trained.
+        out: Where the folders of an experiment's jobs are.
+        minutes: Of training in this call; None is no limit. The job is unfinished afterwards.
+        checkpoint_seconds: Time between checkpoints: what a kill can cost.
+        device: A torch device, or "auto".
+        callbacks: More of them; one that ends training leaves the job unfinished.
+
+    Raises:
+        JobError: The folder holds something else than the job left there.
+        RunError: The folder holds a damaged run.
+        CheckpointError: The checkpoint is damaged.
+        ValueError: The algorithm does not take the environment.
+    """
+    folder = JobFolder(out, job.name)
+    run, agent = _open(job, folder, device)
+    stopwatch = Stopwatch(folder)
+    endings = _endings(job, folder, stopwatch)
+    if _ended_by(endings, agent) is None:
+        outcome = train(
+            agent,
+            run,
+            minutes=minutes,
+            checkpoint_seconds=checkpoint_seconds,
+            callbacks=[stopwatch, *endings, *callbacks],
+        )
+        if _ended_by(endings, agent) is None and outcome is not Outcome.OUT_OF_TIME:
+            return None
+    ended_by = _ended_by(endings, agent)
+    result = _measure(job, run, agent, device, ended_by=ended_by, folder=folder)
+    folder.write_result(result)
+    return None if ended_by is None else result
+
+
+def _endings(job: Job, folder: JobFolder, stopwatch: Stopwatch) -> list[Ending]:
+    """Return what ends a job; where two do at once, the first is the reason."""
+    endings: list[Ending] = []
+    if job.evaluation is not None:
+        endings.append(Evaluator(job, folder))
+    if job.max_episodes is not None:
+        endings.append(EpisodeLimit(job.max_episodes))
+    endings.append(StepLimit(job.spec.total_steps))
+    if job.max_minutes is not None:
+        endings.append(MinuteLimit(job.max_minutes, stopwatch))
+    return endings
+
+
+def _ended_by(endings: Sequence[Ending], agent: Agent) -> str | None:
+    return next((ending.name for ending in endings if ending.reached(agent)), None)
+
+
+def _open(job: Job, folder: JobFolder, device: str) -> tuple[Run, Agent]:
+    """Return the job's run and its agent, from the last checkpoint or new."""
+    if not Run(folder.run, job.spec).checkpoint.is_file():
+        if folder.run.is_dir():
+            shutil.rmtree(folder.run)  # begun, and killed before the first checkpoint
+        return new_run(job.spec, folder.run, device=device, command=sys.argv)
+    saved = Run.open(folder.run).spec
+    names = [field.name for field in dataclasses.fields(saved) if field.name not in _CHANGEABLE]
+    differing = [name for name in names if getattr(saved, name) != getattr(job.spec, name)]
+    if differing:
+        raise JobError(
+            f"{folder.path} was begun with another {' and another '.join(differing)} than "
+            f"{job.name} has now: begin the job anew (fresh), or choose another folder for all jobs"
+        )
+    run, agent = resume_run(folder.run, device=device)
+    if agent.num_steps > job.spec.total_steps < saved.total_steps:
+        raise JobError(
+            f"{folder.path} has taken {agent.num_steps:,} environment steps, more than the "
+            f"{job.spec.total_steps:,} of {job.name}: begin the job anew (fresh)"
+        )
+    return run.extended_to(job.spec.total_steps), agent
+
+
+def _measure(
+    job: Job, run: Run, agent: Agent, device: str, *, ended_by: str | None, folder: JobFolder
+) -> JobResult:
+    """Evaluate the agent, and the best weights of its training; return all that is known."""
+    num_steps, num_episodes, num_updates = agent.num_steps, agent.num_episodes, agent.num_updates
+    final = _evaluate(job, agent)
+    reloaded_return = None
+    if job.check_reload:
+        # Saved and deleted, then loaded: the file alone must play as the agent did.
+        path = folder.path / "reloaded.safetensors"
+        agent.save(path)
+        del agent
+        reloaded_return = _evaluate_checkpoint(job, path, device).return_mean
+        path.unlink()
+    kept = _evaluate_checkpoint(job, run.best, device) if run.best.is_file() else final
+    returns = [episode.episodic_return for episode in run.episodes()]
+    progress = folder.read_progress()
+    return JobResult(
+        job=job,
+        ended_by=ended_by,
+        final=final,
+        kept=kept,
+        reloaded_return=reloaded_return,
+        training=TrainingReturns.of(returns[: job.max_episodes]),
+        num_steps=num_steps,
+        num_episodes=num_episodes,
+        num_updates=num_updates,
+        minutes=progress.seconds / 60,
+        commits=progress.commits,
+        versions=versions(),
+        hardware=describe_machine(),
+        num_threads=torch.get_num_threads(),
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _evaluate_checkpoint(job: Job, path: Path, device: str) -> Evaluation:
+    """Evaluate the agent that a file holds."""
+    with contextlib.closing(open_env(job.spec.env_id, job.spec.env_kwargs)) as env:
+        return _evaluate(job, load_agent(path, env, device=device))
+
+
+def _evaluate(job: Job, agent: Agent) -> Evaluation:
+    with contextlib.closing(open_env(job.spec.env_id, job.spec.env_kwargs)) as env:
+        return evaluate(
+            agent,
+            env,
+            num_episodes=job.num_test_episodes,
+            epsilon=job.spec.evaluation_epsilon,
+            seed=TEST_SEED,
+        )

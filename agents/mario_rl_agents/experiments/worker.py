@@ -1,0 +1,58 @@
+"""The process of one job, which `LocalEngine` starts: `python -m ...worker FOLDER`.
+
+Started by hand, it goes on with the job in that folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from mario_rl_agents.errors import CheckpointError, JobError, RunError
+from mario_rl_agents.experiments.endings import Orphaned
+from mario_rl_agents.experiments.engine import JobState, read_report
+from mario_rl_agents.experiments.folder import JobFolder
+from mario_rl_agents.experiments.local import BUSY, UNFINISHED
+from mario_rl_agents.experiments.running import run_job
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the job in a folder; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="the job's, with its job.json")
+    parser.add_argument("--minutes", type=float, help="of training, then it is saved")
+    parser.add_argument("--checkpoint-seconds", type=float, default=60.0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--fresh", action="store_true", help="begin the job anew")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    folder = JobFolder(options.folder.parent, options.folder.name)
+    with folder.locked() as free:
+        if not free:
+            return BUSY
+        try:
+            job = folder.read_job()
+            if options.fresh:
+                folder.clear()
+            elif read_report(job, options.folder.parent).state is JobState.FINISHED:
+                return 0  # since this process was started
+            result = run_job(
+                job,
+                options.folder.parent,
+                minutes=options.minutes,
+                checkpoint_seconds=options.checkpoint_seconds,
+                device=options.device,
+                callbacks=[Orphaned()],
+            )
+        except (CheckpointError, JobError, RunError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+    return UNFINISHED if result is None else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Mean and spread over seeds: as curves, as text, in a picture."""
+
+import numpy as np
+import pytest
+from mario_rl_agents.experiments.curves import ReferenceLine, draw_seeds
+from mario_rl_agents.experiments.result import Score, TrainingReturns
+from mario_rl_agents.experiments.seeds import (
+    format_mean_and_deviation,
+    format_mean_and_range,
+    format_with_values,
+    mean_curve,
+)
+from mario_rl_agents.runs.metrics import EpisodeRow
+
+
+def episodes(returns, length):
+    """Return the rows of episodes of one length."""
+    return [
+        EpisodeRow(index, (index + 1) * length, value, length, True, False, None, None)
+        for index, value in enumerate(returns)
+    ]
+
+
+def test_the_mean_curve_is_taken_where_all_seeds_have_been():
+    histories = [[(10, 1.0), (20, 3.0), (40, 7.0)], [(20, 5.0), (30, 5.0)]]
+    curves = [tuple(map(np.array, zip(*each, strict=True))) for each in histories]
+    grid, mean, deviation = mean_curve(curves)
+    assert (grid[0], grid[-1]) == (20, 30)
+    assert mean[0] == pytest.approx(4.0)  # (3 + 5) / 2
+    assert mean[-1] == pytest.approx(5.0)  # (5 + 5) / 2
+    assert deviation[0] == pytest.approx(2**0.5)
+    assert deviation[-1] == pytest.approx(0.0)
+
+
+def test_one_curve_has_no_deviation():
+    _, mean, deviation = mean_curve([(np.array([1.0, 2.0]), np.array([3.0, 5.0]))])
+    assert mean[-1] == 5.0
+    assert not deviation.any()
+    with pytest.raises(ValueError, match="expected at least one curve"):
+        mean_curve([])
+
+
+def test_figures_have_as_many_digits_as_matter():
+    assert format_with_values([1.0, 2.0]) == "1.50 ± 0.71 (1.00, 2.00)"
+    assert format_with_values([195.26]) == "195.3 (195.3)"
+    assert format_mean_and_deviation([197.0, 199.0]) == "198.0 ± 1.41"
+    assert format_mean_and_range([5, 7]) == "6 [5 to 7]"
+    assert format_mean_and_range([50_000, 50_000]) == "50,000"
+    assert format_mean_and_range([1.25, 1.25], digits=1) == "1.2"
+    nothing = [
+        f([]) for f in (format_with_values, format_mean_and_deviation, format_mean_and_range)
+    ]
+    assert nothing == ["", "", ""]
+
+
+def test_returns_are_averaged_where_there_are_enough():
+    few, many = TrainingReturns.of([1.0, 2.0]), TrainingReturns.of([1.0] * 100 + [3.0] * 60)
+    assert few == TrainingReturns(1.5, None, None, None)
+    assert many == TrainingReturns(280 / 160, 3.0, 220 / 100, 220 / 100)
+    assert TrainingReturns.of([]) == TrainingReturns(None, None, None, None)
+
+
+@pytest.mark.parametrize("by_episode", [False, True])
+def test_a_picture_is_drawn(tmp_path, by_episode):
+    path = tmp_path / "new" / "curves.png"
+    draw_seeds(
+        [episodes([1, 2, 3], 10), episodes([2, 2], 12)],
+        path,
+        title="two seeds",
+        by_episode=by_episode,
+        scores=[Score(10, 2.0, 0.1)],
+        lines=[ReferenceLine(2.5, "target")],
+    )
+    assert path.stat().st_size > 5_000
+    with pytest.raises(ValueError, match=r"of at least one seed, received \[3, 0\] episodes"):
+        draw_seeds([episodes([1, 2, 3], 10), []], path, title="one seed")
