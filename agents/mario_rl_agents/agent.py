@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from mario_rl_agents import checkpoint
 from mario_rl_agents.buffers.replay import ReplayBuffer
+from mario_rl_agents.networks.encoders import EncoderFactory
 from mario_rl_agents.seeding import generator_state, make_generators, set_generator_state
+from mario_rl_agents.spaces import ARRAY, Accepts, is_one_of
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ class Agent(ABC):
     Attributes:
         algorithm: The name stored in checkpoints and used on the command line.
         config_class: The frozen dataclass of the algorithm's settings; each has a default.
+        accepts: The spaces that it is made for; None: any.
         config: One of them.
+        encoder_factory: What makes the user's own encoder, if that is used.
         is_stochastic: Whether it learns a distribution over actions, to be drawn from in play too.
         num_steps: Environment steps taken over the whole life of the agent.
         num_updates: Gradient steps taken over the whole life of the agent.
@@ -89,6 +93,7 @@ class Agent(ABC):
 
     algorithm: ClassVar[str]
     config_class: ClassVar[type[Any]]
+    accepts: ClassVar[Accepts | None] = None
     is_stochastic: ClassVar[bool] = False
     loop: Loop
 
@@ -100,6 +105,7 @@ class Agent(ABC):
         seed: int,
         device: torch.device,
         generators: Sequence[str] = (),
+        encoder: EncoderFactory | None = None,
     ) -> None:
         """Set what every agent has; `create` is the usual way in.
 
@@ -109,8 +115,10 @@ class Agent(ABC):
             seed: See `create`.
             device: Where the networks are.
             generators: The purposes that random numbers are drawn for; their order matters.
+            encoder: See `create`.
         """
         self.env, self.config, self.seed, self.device = env, config, seed, device
+        self.encoder_factory = encoder
         self.num_steps = self.num_updates = self.num_episodes = 0
         self.generators = make_generators(seed, generators)
         self.networks: dict[str, nn.Module] = {}
@@ -119,7 +127,13 @@ class Agent(ABC):
 
     @classmethod
     def create(
-        cls, env: gym.Env[Any, Any], config: Any = None, *, seed: int = 0, device: str = "auto"
+        cls,
+        env: gym.Env[Any, Any],
+        config: Any = None,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        encoder: EncoderFactory | None = None,
     ) -> Self:
         """Return an untrained agent.
 
@@ -128,17 +142,41 @@ class Agent(ABC):
             config: The algorithm's config; its defaults when None.
             seed: Decides the weights, exploration, sampling and the environment's first reset.
             device: `"auto"` or a torch device such as `"cpu"` or `"cuda:0"`.
+            encoder: Takes the observation space and returns a module with `num_features`, which
+                reads observations in place of the one that the config names.
 
         Raises:
             ValueError: If the spaces do not suit the algorithm, or the device is not there.
         """
+        cls._check_spaces(env, encoder)
         if config is None:
             config = cls.config_class()
         if not isinstance(config, cls.config_class):
             raise ValueError(
                 f"{cls.algorithm} takes a {cls.config_class.__name__} as config, got {config!r}"
             )
-        return cls(env, config, seed=seed, device=select_device(device))
+        own: dict[str, Any] = {} if encoder is None else {"encoder": encoder}
+        return cls(env, config, seed=seed, device=select_device(device), **own)
+
+    @classmethod
+    def _check_spaces(cls, env: gym.Env[Any, Any], encoder: EncoderFactory | None) -> None:
+        """Check that the algorithm is made for the spaces of `env`.
+
+        Raises:
+            ValueError: If not; the message names the algorithms that are.
+        """
+        if cls.accepts is None:
+            return
+        observations = cls.accepts.observations if encoder is None else (ARRAY,)
+        for what, space, kinds in (
+            ("actions", env.action_space, cls.accepts.actions),
+            ("observations", env.observation_space, observations),
+        ):
+            if not is_one_of(kinds, space):
+                raise ValueError(
+                    f"{cls.algorithm} needs {what} {' or '.join(map(str, kinds))}, the environment "
+                    f"has {space}: {_accepted_by(env)}wrap the environment"
+                )
 
     @abstractmethod
     def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
@@ -173,6 +211,7 @@ class Agent(ABC):
             num_episodes=self.num_episodes,
             generators={name: generator_state(g) for name, g in self.generators.items()},
             episode=self.loop.state(replay=replay),
+            encoder=None if self.encoder_factory is None else _name_of(self.encoder_factory),
         )
         tensors = {name: x.numpy(force=True) for name, x in self.tensors().items()}
         memory = self.replay.state() if replay and self.replay is not None else None
@@ -180,17 +219,30 @@ class Agent(ABC):
 
     @classmethod
     def load(
-        cls, path: str | PathLike[str], env: gym.Env[Any, Any], *, device: str = "auto"
+        cls,
+        path: str | PathLike[str],
+        env: gym.Env[Any, Any],
+        *,
+        device: str = "auto",
+        encoder: EncoderFactory | None = None,
     ) -> Self:
         """Return the agent saved at `path`, ready to act and to go on learning.
+
+        Args:
+            path: The checkpoint.
+            env: An environment like that of the training.
+            device: See `create`.
+            encoder: See `create`; what the agent was created with, if it was.
 
         Raises:
             FileNotFoundError: If there is no such file.
             CheckpointError: If the file is damaged, of another algorithm, or does not fit `env`.
         """
         header, tensors, replay = checkpoint.load(path, cls.algorithm, env)
+        checkpoint.check_encoder(path, header, None if encoder is None else _name_of(encoder))
         config = checkpoint.make_config(cls.config_class, header.config, path)
-        agent = cls.create(env, config, seed=header.seed, device=device)
+        own: dict[str, Any] = {} if encoder is None else {"encoder": encoder}
+        agent = cls.create(env, config, seed=header.seed, device=device, **own)
         agent.num_steps, agent.num_updates = header.num_steps, header.num_updates
         agent.num_episodes = header.num_episodes
         for name, state in header.generators.items():
@@ -240,6 +292,25 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tens
             x = torch.empty_like(parameter, device="cpu").copy_(x)
         state.setdefault(int(index), {})[key] = x
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _accepted_by(env: gym.Env[Any, Any]) -> str:
+    """Return the part of a message that names the algorithms of the package that accept `env`."""
+    from mario_rl_agents.algorithms import load_algorithms  # its modules import this one
+
+    names = [
+        name
+        for name, agent in sorted(load_algorithms().items())
+        if agent.accepts is not None
+        and is_one_of(agent.accepts.actions, env.action_space)
+        and is_one_of(agent.accepts.observations, env.observation_space)
+    ]
+    return f"it is accepted by {', '.join(names)}; or " if names else ""
+
+
+def _name_of(encoder: EncoderFactory) -> str:
+    """Return the name of a class or a function that makes encoders."""
+    return str(getattr(encoder, "__qualname__", type(encoder).__qualname__))
 
 
 def select_device(name: str) -> torch.device:

@@ -12,6 +12,7 @@ import torch
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.algorithms.dqn import DQNConfig
 from mario_rl_agents.buffers.replay import Batch
+from mario_rl_agents.config import linear
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,8 +114,7 @@ CORRIDOR_CONFIG = DQNConfig(
     replay_capacity=1000,
     learning_starts=100,
     target_update_period=50,
-    epsilon_schedule="linear",
-    epsilon_decay_steps=700,
+    epsilon=linear(1, 0.1, 700),
     hidden_sizes=(32,),
 )
 SIDE_CONFIG = DQNConfig(
@@ -124,8 +124,7 @@ SIDE_CONFIG = DQNConfig(
     replay_capacity=400,
     learning_starts=50,
     target_update_period=50,
-    epsilon_schedule="linear",
-    epsilon_decay_steps=300,
+    epsilon=linear(1, 0.1, 300),
 )
 
 

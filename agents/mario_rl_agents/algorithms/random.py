@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
+from mario_rl_agents.config import Config
 from mario_rl_agents.loops.off_policy import OffPolicyLoop
+from mario_rl_agents.spaces import ARRAY, UNIFORM, Accepts
 
 
 @dataclass(frozen=True)
-class RandomConfig:
+class RandomConfig(Config):
     """There is nothing to set; the loop is told never to ask for a gradient step."""
 
     @property
@@ -45,6 +47,7 @@ class RandomAgent(Agent):
 
     algorithm: ClassVar[str] = "random"
     config_class: ClassVar[type[Any]] = RandomConfig
+    accepts: ClassVar[Accepts | None] = Accepts((ARRAY,), (UNIFORM,))
     config: RandomConfig
     replay: ReplayBuffer
     loop: OffPolicyLoop
@@ -55,16 +58,8 @@ class RandomAgent(Agent):
         """Build the agent; `create` is the usual way in."""
         super().__init__(env, config, seed=seed, device=device, generators=("actions",))
         observations, actions = env.observation_space, env.action_space
-        if not _is_finite(actions):
-            raise ValueError(
-                f"random needs actions Discrete, MultiDiscrete, MultiBinary or a bounded Box, the "
-                f"environment has {actions}: wrap the environment"
-            )
-        if observations.shape is None or observations.dtype is None:
-            raise ValueError(
-                f"random needs observations that are one array, the environment has "
-                f"{observations}: wrap it in gymnasium.wrappers.FlattenObservation"
-            )
+        assert observations.shape is not None
+        assert observations.dtype is not None
         assert actions.shape is not None
         assert actions.dtype is not None
         self.replay = ReplayBuffer(
@@ -107,10 +102,3 @@ class RandomAgent(Agent):
     def metrics(self) -> dict[str, float]:
         """Return nothing."""
         return {}
-
-
-def _is_finite(space: gym.Space[Any]) -> bool:
-    """Return whether there is a uniform distribution over `space` that `act` can draw from."""
-    if isinstance(space, spaces.Box):
-        return bool(space.is_bounded("both"))
-    return isinstance(space, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary)

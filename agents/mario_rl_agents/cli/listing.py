@@ -10,7 +10,7 @@ from rich.table import Table
 
 import mario_rl_envs
 from mario_rl_agents.cli.opening import check_known
-from mario_rl_agents.recipes import ALGORITHMS, ANY, MARIO, RECIPES
+from mario_rl_agents.recipes import ALGORITHMS, ANY, MARIO, recipes_of
 
 
 def environments_table() -> Table:
@@ -57,7 +57,7 @@ def recipes_table(algorithm: str | None = None) -> Table:
     table.add_column("steps", justify="right", no_wrap=True)
     families = {MARIO: "any MarioRL-...", ANY: "any other"}
     for name in ALGORITHMS if algorithm is None else (algorithm,):
-        rows = [(key[1], key[2], recipe) for key, recipe in RECIPES.items() if key[0] == name]
+        rows = [(*key, recipe) for key, recipe in recipes_of(name).items()]
         # Environments of their own come before families.
         for env_id, recipe_name, recipe in sorted(
             rows, key=lambda row: (row[0] == ANY, row[0] == MARIO, row[0], row[1])

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import gymnasium as gym
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.checkpoint import CheckpointHeader, read_header
 from mario_rl_agents.cli.terminal import Failure, UsageError
+from mario_rl_agents.config import did_you_mean, parse_pairs, replaced
 from mario_rl_agents.recipes import ALGORITHMS, find_recipe, make_env
 from mario_rl_agents.runs.training import Run, RunError, RunSpec
 
@@ -89,7 +88,7 @@ def check_known(algorithm: str) -> None:
     if algorithm not in ALGORITHMS:
         raise UsageError(
             f"there is no algorithm {algorithm!r}"
-            f"{_did_you_mean(algorithm, ALGORITHMS) or ':'} known are {', '.join(ALGORITHMS)}"
+            f"{did_you_mean(algorithm, ALGORITHMS) or ':'} known are {', '.join(ALGORITHMS)}"
         )
 
 
@@ -210,7 +209,7 @@ def open_env(
     try:
         return make_env(env_id, kwargs, render_mode=render_mode)
     except (gym.error.UnregisteredEnv, ModuleNotFoundError) as error:
-        close = _did_you_mean(env_id, gym.registry)
+        close = did_you_mean(env_id, gym.registry)
         raise UsageError(
             f"there is no environment {env_id!r}{close or ':'} mario-rl envs lists those of Mario, "
             "and any Gymnasium id is taken"
@@ -229,56 +228,18 @@ def read_pairs(option: str, texts: Sequence[str] | None) -> dict[str, Any]:
     Raises:
         UsageError: one has no key or no equals sign.
     """
-    pairs: dict[str, Any] = {}
-    for text in texts or ():
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(f"{option} takes KEY=VALUE, received {text!r}")
-        pairs[key] = _value(value)
-    return pairs
-
-
-def _value(text: str) -> Any:
-    words = {"true": True, "false": False, "none": None, "null": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for read in (int, float, json.loads):  # int and float take 50_000 and 1e-4 too
-        with contextlib.suppress(ValueError):
-            return read(text)
-    return text
+    try:
+        return parse_pairs(texts or ())
+    except ValueError as error:
+        raise UsageError(f"{option} {error}") from error
 
 
 def _changed(config: Any, changes: dict[str, Any]) -> Any:
-    """Return the configuration with fields replaced, each of the type that it has now."""
-    fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    converted = {}
-    for name, value in changes.items():
-        if name not in fields:
-            raise UsageError(
-                f"--set {name}: {type(config).__name__} has no such field"
-                f"{_did_you_mean(name, fields)}; its fields are {', '.join(fields)}"
-            )
-        converted[name] = _as_type_of(fields[name], value)
+    """Return the configuration with fields replaced."""
     try:
-        return dataclasses.replace(config, **converted)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"--set: {error}") from error
-
-
-def _as_type_of(old: Any, value: Any) -> Any:
-    """Return a value as the type of the one it replaces where nothing is lost, else as it is."""
-    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(old, int) and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return tuple(value)
-    return value
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
-    return f", did you mean {' or '.join(close)}?" if close else ""
+        return replaced(config, changes)
+    except ValueError as error:
+        raise UsageError(f"--set {error}") from error
 
 
 def _check_algorithm(path: Path, algorithm: str) -> None:

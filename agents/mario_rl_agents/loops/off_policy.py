@@ -16,8 +16,8 @@ from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
 from mario_rl_agents.checks import check_obs, check_reward
 from mario_rl_agents.loops.episode_log import Journal, digest
 from mario_rl_agents.loops.interrupt import DeferredInterrupt
-from mario_rl_agents.networks.encoders import is_image
 from mario_rl_agents.seeding import generator_state, set_generator_state
+from mario_rl_agents.spaces import is_image
 
 Update = Callable[[Batch], dict[str, float]]  # takes one gradient step, returns its losses
 
