@@ -1,5 +1,6 @@
 """What every agent offers: create, act, observe, learn, save, load."""
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,12 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mario_rl_agents import checkpoint
-from mario_rl_agents.envs import Env, VecEnv, as_vector_env
+from mario_rl_agents.envs import Env, VecEnv, as_vector_env, single_spaces
 from mario_rl_agents.loops.callbacks import Callback as Callback
 from mario_rl_agents.loops.callbacks import Episode as Episode
 from mario_rl_agents.loops.callbacks import Step as Step
 from mario_rl_agents.loops.collect import TrainingLoop
+from mario_rl_agents.networks.encoders import EncoderFactory
 from mario_rl_agents.seeding import generator_state, make_generators, set_generator_state
+from mario_rl_agents.spaces import ARRAY, Accepts, is_one_of
 
 
 class Loop(Protocol):
@@ -58,7 +61,9 @@ class Agent(ABC):
     Attributes:
         algorithm: The name stored in checkpoints and used on the command line.
         config_class: The frozen dataclass of the algorithm's settings; each has a default.
+        accepts: The spaces that it is made for; None: any.
         config: One of them.
+        encoder_factory: What makes the user's own encoder, if that is used.
         is_stochastic: Whether it learns a distribution over actions, to be drawn from in play too.
         learns_while_stepping: Whether its gradient steps may be taken while the environments take
             the next step: it does not need them to choose the next action.
@@ -78,6 +83,7 @@ class Agent(ABC):
 
     algorithm: ClassVar[str]
     config_class: ClassVar[type[Any]] = NoConfig
+    accepts: ClassVar[Accepts | None] = None
     is_stochastic: ClassVar[bool] = False
     learns_while_stepping: bool = False
     loop: Loop
@@ -90,6 +96,7 @@ class Agent(ABC):
         seed: int,
         device: torch.device,
         generators: Sequence[str] = ("exploration",),
+        encoder: EncoderFactory | None = None,
     ) -> None:
         """Set what every agent has; `create` is the usual way in.
 
@@ -99,12 +106,14 @@ class Agent(ABC):
             seed: See `create`.
             device: Where the networks are.
             generators: The purposes that random numbers are drawn for; their order matters.
+            encoder: See `create`.
         """
         self.env, self.envs = env, as_vector_env(env)
         self.num_envs = self.envs.num_envs
         self.observation_space = self.envs.single_observation_space
         self.action_space = self.envs.single_action_space
         self.config, self.seed, self.device = config, seed, device
+        self.encoder_factory = encoder
         self.num_steps = self.num_updates = self.num_episodes = 0
         self.generators = make_generators(seed, generators)
         self.networks: dict[str, nn.Module] = {}
@@ -126,7 +135,13 @@ class Agent(ABC):
 
     @classmethod
     def create(
-        cls, env: Env | VecEnv, config: Any = None, *, seed: int = 0, device: str = "auto"
+        cls,
+        env: Env | VecEnv,
+        config: Any = None,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        encoder: EncoderFactory | None = None,
     ) -> Self:
         """Return an untrained agent.
 
@@ -135,19 +150,44 @@ class Agent(ABC):
             config: The algorithm's config; its defaults when None.
             seed: Decides the weights, exploration, sampling and the environments' first resets.
             device: `"auto"` or a torch device such as `"cpu"` or `"cuda:0"`.
+            encoder: Takes the observation space and returns a module with `num_features`, which
+                reads observations in place of the one that the config names.
 
         Raises:
             ValueError: If the spaces do not suit the algorithm, or the device is not there.
         """
+        cls._check_spaces(env, encoder)
         if config is None:
             config = cls.config_class()
         if not isinstance(config, cls.config_class):
             raise ValueError(
                 f"{cls.algorithm} takes a {cls.config_class.__name__} as config, got {config!r}"
             )
-        agent = cls(env, config, seed=seed, device=select_device(device))
+        own: dict[str, Any] = {} if encoder is None else {"encoder": encoder}
+        agent = cls(env, config, seed=seed, device=select_device(device), **own)
         agent.check_envs()
         return agent
+
+    @classmethod
+    def _check_spaces(cls, env: Env | VecEnv, encoder: EncoderFactory | None) -> None:
+        """Check that the algorithm is made for the spaces of `env`.
+
+        Raises:
+            ValueError: If not; the message names the algorithms that are.
+        """
+        if cls.accepts is None:
+            return
+        observation_space, action_space = single_spaces(env)
+        observations = cls.accepts.observations if encoder is None else (ARRAY,)
+        for what, space, kinds in (
+            ("actions", action_space, cls.accepts.actions),
+            ("observations", observation_space, observations),
+        ):
+            if not is_one_of(kinds, space):
+                raise ValueError(
+                    f"{cls.algorithm} needs {what} {' or '.join(map(str, kinds))}, the environment "
+                    f"has {space}: {_accepted_by(env)}wrap the environment"
+                )
 
     def check_envs(self) -> None:  # noqa: B027  (most agents learn in any number of them)
         """Check that the configuration can be trained in N sub-environments.
@@ -217,25 +257,41 @@ class Agent(ABC):
             num_episodes=self.num_episodes,
             generators={name: generator_state(g) for name, g in self.generators.items()},
             episode=self.loop.state(replay=replay),
+            encoder=None if self.encoder_factory is None else _name_of(self.encoder_factory),
         )
         tensors = {name: x.numpy(force=True) for name, x in self.tensors().items()}
         memory = self.replay.state() if replay and self.replay is not None else None
         checkpoint.save(path, header, tensors, memory)
 
     @classmethod
-    def load(cls, path: str | PathLike[str], env: Env | VecEnv, *, device: str = "auto") -> Self:
+    def load(
+        cls,
+        path: str | PathLike[str],
+        env: Env | VecEnv,
+        *,
+        device: str = "auto",
+        encoder: EncoderFactory | None = None,
+    ) -> Self:
         """Return the agent saved at `path`, ready to act and to go on learning.
 
         With as many sub-environments as it was saved with it goes on exactly where it was; with
         another number it goes on with new episodes, and without what it had recorded.
+
+        Args:
+            path: The checkpoint.
+            env: An environment like that of the training, or a vector environment of such.
+            device: See `create`.
+            encoder: See `create`; what the agent was created with, if it was.
 
         Raises:
             FileNotFoundError: If there is no such file.
             CheckpointError: If the file is damaged, of another algorithm, or does not fit `env`.
         """
         header, tensors, replay = checkpoint.load(path, cls.algorithm, env)
+        checkpoint.check_encoder(path, header, None if encoder is None else _name_of(encoder))
         config = checkpoint.make_config(cls.config_class, header.config, path)
-        agent = cls(env, config, seed=header.seed, device=select_device(device))
+        own: dict[str, Any] = {} if encoder is None else {"encoder": encoder}
+        agent = cls(env, config, seed=header.seed, device=select_device(device), **own)
         agent.num_steps, agent.num_updates = header.num_steps, header.num_updates
         agent.num_episodes = header.num_episodes
         for name, state in header.generators.items():
@@ -297,6 +353,26 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tens
             x = torch.empty_like(parameter, device="cpu").copy_(x)
         state.setdefault(int(index), {})[key] = x
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _accepted_by(env: Env | VecEnv) -> str:
+    """Return the part of a message that names the algorithms of the package that accept `env`."""
+    # By name, since its modules import this one; nothing but this message needs it.
+    algorithms = importlib.import_module("mario_rl_agents.algorithms").load_algorithms()
+    observation_space, action_space = single_spaces(env)
+    names = [
+        name
+        for name, agent in sorted(algorithms.items())
+        if agent.accepts is not None
+        and is_one_of(agent.accepts.actions, action_space)
+        and is_one_of(agent.accepts.observations, observation_space)
+    ]
+    return f"it is accepted by {', '.join(names)}; or " if names else ""
+
+
+def _name_of(encoder: EncoderFactory) -> str:
+    """Return the name of a class or a function that makes encoders."""
+    return str(getattr(encoder, "__qualname__", type(encoder).__qualname__))
 
 
 def select_device(name: str) -> torch.device:

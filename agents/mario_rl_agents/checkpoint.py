@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import gymnasium as gym
 import numpy as np
@@ -23,10 +23,13 @@ from mario_rl_agents.envs import Env, VecEnv, single_spaces
 from mario_rl_agents.errors import CheckpointError
 
 FORMAT = "mario-rl-checkpoint"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 Arrays = Mapping[str, NDArray[Any]]
-ConfigT = TypeVar("ConfigT")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +57,8 @@ class CheckpointHeader:
     num_updates: int  # gradient steps
     num_episodes: int
     generators: dict[str, Any]  # name -> state of a numpy bit generator
-    episode: dict[str, Any]  # how to go on in the environment: Loop.state
+    episode: dict[str, Any]  # how to go on in the environments: Loop.state
+    encoder: str | None = None  # the name of what made the user's own
     replay: ReplayFile | None = None
 
 
@@ -184,7 +188,7 @@ def make_config(config_class: type[ConfigT], values: Mapping[str, Any], path: An
     Raises:
         CheckpointError: If a key is unknown to `config_class` or a value is not accepted by it.
     """
-    known = [field.name for field in dataclasses.fields(config_class)]  # type: ignore[arg-type]
+    known = [field.name for field in dataclasses.fields(config_class)]
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise CheckpointError(
@@ -198,6 +202,24 @@ def make_config(config_class: type[ConfigT], values: Mapping[str, Any], path: An
         return config_class(**restored)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path} has a config that is not accepted: {error}") from error
+
+
+def check_encoder(path: Any, header: CheckpointHeader, encoder: str | None) -> None:
+    """Check that the user's own encoder is given if, and only if, the agent was trained with it.
+
+    Raises:
+        CheckpointError: If not.
+    """
+    if header.encoder is not None and encoder is None:
+        raise CheckpointError(
+            f"{path} was trained with an encoder of your own, {header.encoder}: a checkpoint holds "
+            f"its weights and no code; load it with encoder={header.encoder}"
+        )
+    if header.encoder != encoder:
+        raise CheckpointError(
+            f"{path} was trained with encoder {header.encoder or 'of its config'}, got {encoder}: "
+            + (f"give {header.encoder}" if header.encoder else "leave encoder out")
+        )
 
 
 def _check_space(path: Path, name: str, saved: str, actual: str) -> None:

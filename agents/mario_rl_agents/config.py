@@ -1,4 +1,208 @@
-"""The error of a configuration's field with a value that is not accepted."""
+"""Settings: the types of their fields, the one check of them, schedules, and KEY=VALUE texts.
+
+A configuration is a frozen dataclass under `Config`. The rule of a field stands in its type:
+
+    learning_rate: Positive | Schedule = 2.5e-4  # of Adam
+
+The check is written here rather than left to a library, which either takes True for 1 and "0.5" for
+0.5 or refuses 5.0 for 5, and answers with an error of several lines for a type like the one above.
+"""
+
+import contextlib
+import dataclasses
+import difflib
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import FrozenInstanceError, dataclass
+from types import MappingProxyType, NoneType, UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NoReturn,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The rule of a number, in `Annotated[float, Interval(...)]`."""
+
+    low: float
+    high: float = math.inf
+    open_low: bool = False  # whether `low` itself is refused
+    open_high: bool = False
+
+    def __contains__(self, number: float) -> bool:
+        """Return whether `number` is accepted."""
+        above = number > self.low if self.open_low else number >= self.low
+        return above and (number < self.high if self.open_high else number <= self.high)
+
+    def __str__(self) -> str:
+        """Return it in mathematical notation."""
+        if self.high == math.inf:
+            return f"{'>' if self.open_low else '>='} {self.low}"
+        brackets = "[("[self.open_low], "])"[self.open_high]
+        return f"in {brackets[0]}{self.low}, {self.high}{brackets[1]}"
+
+    def holds(self, schedule: "Schedule") -> bool:
+        """Return whether a schedule stays inside; it may reach an end that a number may not."""
+        return all(self.low <= end <= self.high for end in (schedule.start, schedule.end))
+
+
+# Types of fields.
+Finite = float
+Positive = Annotated[float, Interval(0, open_low=True)]
+NonNegative = Annotated[float, Interval(0)]
+Fraction = Annotated[float, Interval(0, 1)]
+PositiveFraction = Annotated[float, Interval(0, 1, open_low=True)]
+ProperFraction = Annotated[float, Interval(0, 1, open_high=True)]
+Count = Annotated[int, Interval(1)]
+Whole = Annotated[int, Interval(0)]
+Sizes = tuple[Count, ...]
+Encoder = Literal["nature", "small", "impala"]
+Initialization = Literal["pytorch", "orthogonal"]
+Precision = Literal["float32", "bfloat16"]
+Loss = Literal["mse", "huber"]
+
+
+class Schedule(str):
+    """A value that changes with environment steps, such as `linear(0.00025, 0, 1000000)`.
+
+    It is its text. So JSON, equality, hashing and pickling are those of a text.
+
+    Attributes:
+        kind: "linear" or "exponential".
+        start: The value at step 0.
+        end: The value at last.
+        number: Of a line the environment steps, of an exponential the factor a step.
+    """
+
+    kind: str
+    start: float
+    end: float
+    number: float
+
+    def __new__(cls, text: str) -> Self:
+        """Read a schedule from its text.
+
+        Raises:
+            ValueError: If it is none, or one of its numbers is out of range.
+        """
+        match = _SCHEDULE.fullmatch(text)
+        if match is None:
+            raise ValueError(
+                "a schedule must be linear(start, end, num_steps) or exponential(start, end, "
+                f"factor), got {text!r}"
+            )
+        kind, *texts = match.groups()
+        start, end, number = (float(number) for number in texts)
+        for name, value in (("start", start), ("end", end)):
+            check(name, value, math.isfinite(value), "a finite number")
+        if kind == "linear":
+            number = int(number) if number.is_integer() else number
+            check(
+                "num_steps", number, isinstance(number, int) and number >= 1, "a whole number >= 1"
+            )
+        else:
+            check("factor", number, 0 < number <= 1, "in (0, 1]")
+            check("end", end, 0 <= end <= start, f"in [0, start = {start}]")
+        numbers = ", ".join(_number_text(number) for number in (start, end, number))
+        self = super().__new__(cls, f"{kind}({numbers})")
+        vars(self).update(kind=kind, start=start, end=end, number=number)
+        return self
+
+    def __call__(self, step: int) -> float:
+        """Return the value at `step`, counted from 0 in environment steps."""
+        if self.kind == "linear":
+            fraction = min(step / self.number, 1.0)
+            return self.start + fraction * (self.end - self.start)
+        value: float = self.start * self.number**step
+        return max(value, self.end)
+
+    def __repr__(self) -> str:
+        """Return the call that makes it."""
+        return str(self)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        """Refuse: a schedule does not change."""
+        raise FrozenInstanceError(f"cannot assign to field {name!r} of {self}")
+
+
+_SCHEDULE: Final = re.compile(
+    r"\s*(linear|exponential)\s*\(" + r"\s*([-+.\w]+)\s*," * 2 + r"\s*([-+.\w]+)\s*\)\s*"
+)
+
+
+def linear(start: float, end: float, num_steps: int) -> Schedule:
+    """Return a straight line from `start` to `end` over `num_steps` environment steps, then `end`.
+
+    Raises:
+        ValueError: If an end is not finite or `num_steps` is no whole number >= 1.
+    """
+    return Schedule(f"linear({start}, {end}, {num_steps})")
+
+
+def exponential(start: float, end: float, factor: float) -> Schedule:
+    """Return `start` times `factor` once per environment step, never below `end`.
+
+    Raises:
+        ValueError: If `factor` is outside (0, 1], or not 0 <= `end` <= `start`, both finite.
+    """
+    return Schedule(f"exponential({start}, {end}, {factor})")
+
+
+def value_at(value: float | Schedule, step: int) -> float:
+    """Return the value of a field at an environment step: a plain number at every step is itself.
+
+    Args:
+        value: The field.
+        step: Counted from 0 in environment steps.
+    """
+    return value(step) if isinstance(value, Schedule) else value
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of an algorithm. Every field has a default; a subclass is a frozen dataclass.
+
+    A value is converted to the type of its field where nothing is lost: a list to a tuple, 5.0 to
+    5, NumPy's numbers to Python's, yes, no, on, off, true and false to a switch.
+
+    Raises:
+        ValueError: If a value is not accepted; the message names field, value and what is accepted.
+    """
+
+    def __post_init__(self) -> None:
+        """Check every field, then how they go together."""
+        for name, hint in field_types(type(self)).items():
+            value = getattr(self, name)
+            try:
+                object.__setattr__(self, name, _convert(hint, value))
+            except _RefusedError:
+                check(name, value, False, describe(hint))
+        self.check()
+
+    def check(self) -> None:
+        """Check what concerns several fields; a subclass with such rules overrides it."""
 
 
 def check(name: str, value: object, accepted: bool, what: str) -> None:
@@ -11,7 +215,183 @@ def check(name: str, value: object, accepted: bool, what: str) -> None:
         what: The accepted values, to go on from "must be".
 
     Raises:
-        ValueError: Names all three.
+        ValueError: Names all three and the value's type.
     """
     if not accepted:
-        raise ValueError(f"{name} must be {what}, got {value!r}")
+        shown = " ".join(repr(value).split())  # an array's has several lines
+        raise ValueError(f"{name} must be {what}, got {shown} of type {type(value).__name__}")
+
+
+def check_learning_starts(learning_starts: int, replay_capacity: int) -> None:
+    """Check that a replay memory can hold what the first gradient step waits for.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    limit = f"at most replay_capacity = {replay_capacity}, or learning never starts"
+    check("learning_starts", learning_starts, learning_starts <= replay_capacity, limit)
+
+
+def field_types(config_class: type[Any]) -> Mapping[str, Any]:
+    """Return the type of each field of a dataclass, with its rule."""
+    hints = get_type_hints(config_class, include_extras=True)
+    names = (field.name for field in dataclasses.fields(config_class))
+    return MappingProxyType({name: hints[name] for name in names})
+
+
+def describe(hint: Any) -> str:
+    """Return what a field of type `hint` accepts, in words."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        kind, interval = arguments
+        return f"a {'whole ' if kind is int else ''}number {interval}"
+    if origin in (Union, UnionType):
+        return " or ".join(describe(member) for member in arguments)
+    if origin is Literal:
+        return " or ".join(json.dumps(choice) for choice in arguments)
+    if origin is tuple and arguments[-1] is not Ellipsis:
+        return f"a tuple of {' and '.join(describe(member) for member in arguments)}"
+    if origin is tuple:
+        words = describe(arguments[0]).removeprefix("a ").replace("number", "numbers")
+        return f"a tuple of {words}"
+    return _WORDS.get(hint, f"a value of type {getattr(hint, '__name__', hint)}")
+
+
+_WORDS: Final = MappingProxyType(
+    {
+        NoneType: "None",
+        bool: "true or false, yes or no, on or off",
+        float: "a finite number",
+        int: "a whole number",
+        str: "a text",
+        Schedule: "a schedule (linear or exponential) of such numbers",
+    }
+)
+_SWITCH: Final = MappingProxyType(
+    {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+)
+
+
+class _RefusedError(Exception):
+    """A value that a type does not accept."""
+
+
+def _convert(hint: Any, value: Any) -> Any:
+    """Return `value` as of type `hint`, where nothing is lost.
+
+    Raises:
+        _RefusedError: If it is not accepted.
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        kind, interval = arguments
+        number = _convert(kind, value)
+        return _accepted(number, number in interval)
+    if origin in (Union, UnionType):
+        return _convert_to_one_of(arguments, value)
+    if origin is Literal:
+        return _accepted(value, value in arguments and type(value) is type(arguments[0]))
+    if origin is tuple:
+        _accepted(value, isinstance(value, list | tuple))
+        members = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
+        _accepted(value, len(members) == len(value))
+        return tuple(_convert(hint, entry) for hint, entry in zip(members, value, strict=True))
+    return _convert_plain(hint, value)
+
+
+def _convert_to_one_of(hints: Sequence[Any], value: Any) -> Any:
+    """Return `value` as of the first type that accepts it."""
+    for hint in hints:
+        with contextlib.suppress(_RefusedError):
+            converted = _convert(hint, value)
+            if isinstance(converted, Schedule):
+                intervals = [get_args(hint)[1] for hint in hints if get_origin(hint) is Annotated]
+                _accepted(converted, all(interval.holds(converted) for interval in intervals))
+            return converted
+    raise _RefusedError
+
+
+def _convert_plain(hint: Any, value: Any) -> Any:
+    """Return `value` as of a type without parts."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is float:
+        _accepted(value, is_number and abs(value) <= sys.float_info.max)  # NaN compares false
+        return _accepted(float(value), float(value) == value)  # a large int would be rounded
+    if hint is int:
+        _accepted(value, is_number and (isinstance(value, int) or value.is_integer()))
+        return int(value)
+    if hint is bool and isinstance(value, str):
+        return _SWITCH[_accepted(value.lower(), value.lower() in _SWITCH)]
+    if hint is str and isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hint is Schedule and isinstance(value, str):
+        try:
+            return value if isinstance(value, Schedule) else Schedule(value)
+        except ValueError:
+            raise _RefusedError from None
+    return _accepted(value, not isinstance(hint, type) or isinstance(value, hint))
+
+
+def _accepted(value: Any, is_accepted: bool) -> Any:
+    if not is_accepted:
+        raise _RefusedError
+    return value
+
+
+def replaced(config: ConfigT, changes: Mapping[str, Any]) -> ConfigT:
+    """Return a configuration with some fields replaced.
+
+    Args:
+        config: A frozen dataclass.
+        changes: New values by field.
+
+    Raises:
+        ValueError: If there is no such field, or a value is not accepted.
+    """
+    names = [field.name for field in dataclasses.fields(config)]
+    for name in changes:
+        if name not in names:
+            raise ValueError(
+                f"{name}: {type(config).__name__} has no such field{did_you_mean(name, names)}; "
+                f"its fields are {', '.join(names)}"
+            )
+    return dataclasses.replace(config, **changes)
+
+
+def parse_pairs(texts: Iterable[str]) -> dict[str, Any]:
+    """Return KEY=VALUE texts as a dict.
+
+    Raises:
+        ValueError: If one has no key or no equals sign.
+    """
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise ValueError(f"takes KEY=VALUE, received {text!r}")
+        pairs[key] = parse_value(value)
+    return pairs
+
+
+def parse_value(text: str) -> Any:
+    """Return the value that a text stands for: JSON where it can be, else the text."""
+    words = {"true": True, "false": False, "none": None, "null": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for read in (int, float, json.loads):  # int and float take 50_000 and 1e-4 too
+        with contextlib.suppress(ValueError):
+            return read(text)
+    return text
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the part of a message that names what a misspelled word may have been, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
+    return f", did you mean {' or '.join(close)}?" if close else ""
+
+
+def _number_text(number: float) -> str:
+    """Return a finite number as text that reads back as the same."""
+    return str(int(number)) if abs(number) < 1e15 and number == int(number) else repr(number)

@@ -1,84 +1,107 @@
-"""Which actions an algorithm can choose from, and the error that names those that can."""
+"""The kinds of spaces, and which of them an algorithm accepts."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 
-# What each algorithm handles; the random agent handles everything.
-DISCRETE: Final = "Discrete(n) from 0"
-CONTINUOUS: Final = "a bounded Box of floats with one axis"
-ACTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "naive_q": (DISCRETE,),
-        "dqn": (DISCRETE,),
-        "double_dqn": (DISCRETE,),
-        "actor_critic": (DISCRETE, CONTINUOUS),
-        "a3c": (DISCRETE, CONTINUOUS),
-        "ppo": (DISCRETE, CONTINUOUS),
-        "ddpg": (CONTINUOUS,),
-        "td3": (CONTINUOUS,),
-        "sac": (CONTINUOUS,),
-        "random": (DISCRETE, CONTINUOUS),
-    }
-)
+_MOST_KINDS: Final = 16  # in a grid; more are shades of gray rather than kinds
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of space; `str` returns it in words."""
+
+    words: str
+    contains: Callable[[gym.Space[Any]], bool]
+
+    def __str__(self) -> str:
+        """Return the words."""
+        return self.words
+
+
+@dataclass(frozen=True)
+class Accepts:
+    """The observations and the actions that an algorithm is made for."""
+
+    observations: tuple[Kind, ...]
+    actions: tuple[Kind, ...]
+
+
+def is_one_of(kinds: tuple[Kind, ...], space: gym.Space[Any]) -> bool:
+    """Return whether `space` is of one of some kinds."""
+    return any(kind.contains(space) for kind in kinds)
+
+
+def is_image(space: gym.Space[Any]) -> bool:
+    """Return whether `space` is a uint8 image (C, H, W)."""
+    return isinstance(space, spaces.Box) and len(space.shape) == 3 and space.dtype == np.uint8
+
+
+def is_grid(space: gym.Space[Any]) -> bool:
+    """Return whether `space` is a uint8 grid (H, W) of at most 16 kinds."""
+    return (
+        isinstance(space, spaces.Box)
+        and len(space.shape) == 2
+        and space.dtype == np.uint8
+        and int(space.high.max()) < _MOST_KINDS
+    )
+
+
+def is_vector(space: gym.Space[Any]) -> bool:
+    """Return whether `space` is a vector of numbers (D,)."""
+    return isinstance(space, spaces.Box) and len(space.shape) == 1
+
+
+def is_array(space: gym.Space[Any]) -> bool:
+    """Return whether an element of `space` is one array of numbers."""
+    return space.shape is not None and space.dtype is not None
 
 
 def is_discrete(space: gym.Space[Any]) -> bool:
     """Return whether `space` is Discrete(n) from 0."""
-    return isinstance(space, gym.spaces.Discrete) and space.start == 0
+    return isinstance(space, spaces.Discrete) and space.start == 0
 
 
 def is_continuous(space: gym.Space[Any]) -> bool:
     """Return whether `space` is a bounded Box of floats with one axis."""
     return (
-        isinstance(space, gym.spaces.Box)
+        isinstance(space, spaces.Box)
         and len(space.shape) == 1
         and np.issubdtype(space.dtype, np.floating)
         and space.is_bounded("both")
     )
 
 
-def num_discrete_actions(algorithm: str, space: gym.Space[Any]) -> int:
-    """Return the number of actions of a discrete space.
+def has_uniform(space: gym.Space[Any]) -> bool:
+    """Return whether there is a uniform distribution over `space`, an array."""
+    if isinstance(space, spaces.Box):
+        return bool(space.is_bounded("both"))
+    return isinstance(space, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary)
 
-    Raises:
-        ValueError: If its actions are others; the message names the algorithms that handle those.
-    """
-    if not is_discrete(space):
-        raise _refusal(algorithm, space)
-    assert isinstance(space, gym.spaces.Discrete)
+
+VECTOR: Final = Kind("a Box of shape (size,)", is_vector)
+IMAGE: Final = Kind("a Box of dtype uint8 and shape (channels, height, width)", is_image)
+GRID: Final = Kind(
+    f"a Box of dtype uint8, shape (height, width) and at most {_MOST_KINDS} values", is_grid
+)
+ARRAY: Final = Kind("one array", is_array)
+
+DISCRETE: Final = Kind("Discrete(n) from 0", is_discrete)
+CONTINUOUS: Final = Kind("a bounded Box of floats with one axis", is_continuous)
+UNIFORM: Final = Kind("Discrete, MultiDiscrete, MultiBinary or a bounded Box", has_uniform)
+
+
+def num_discrete_actions(space: gym.Space[Any]) -> int:
+    """Return the number of actions of a Discrete space."""
+    assert isinstance(space, spaces.Discrete)
     return int(space.n)
 
 
-def box_actions(algorithm: str, space: gym.Space[Any]) -> gym.spaces.Box:
-    """Return a space of continuous actions, shape [A].
-
-    Raises:
-        ValueError: If its actions are others; the message names the algorithms that handle those.
-    """
-    if not is_continuous(space):
-        raise _refusal(algorithm, space)
-    assert isinstance(space, gym.spaces.Box)
+def box_actions(space: gym.Space[Any]) -> spaces.Box:
+    """Return a space of continuous actions, shape [A]."""
+    assert isinstance(space, spaces.Box)
     return space
-
-
-def check_actions(algorithm: str, space: gym.Space[Any]) -> None:
-    """Check that an algorithm of several kinds of action can choose from a space.
-
-    Raises:
-        ValueError: If not; the message names the algorithms that can.
-    """
-    if not is_discrete(space) and not is_continuous(space):
-        raise _refusal(algorithm, space)
-
-
-def _refusal(algorithm: str, space: gym.Space[Any]) -> ValueError:
-    kind = DISCRETE if is_discrete(space) else CONTINUOUS if is_continuous(space) else None
-    able = [name for name, kinds in ACTIONS.items() if kind in kinds] or ["random"]
-    return ValueError(
-        f"{algorithm} needs actions {' or '.join(ACTIONS[algorithm])}, the environment has "
-        f"{space}: {', '.join(able)} can choose from those; or wrap the environment"
-    )

@@ -8,8 +8,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from mario_rl_agents import spaces
 from mario_rl_agents.agent import Agent, Callback, Episode
+from mario_rl_agents.algorithms import load_algorithms
 from mario_rl_agents.algorithms.a3c.a3c import A3CConfig
 from mario_rl_agents.algorithms.actor_critic import ActorCriticConfig
 from mario_rl_agents.algorithms.ddpg import DDPGConfig
@@ -21,8 +21,9 @@ from mario_rl_agents.algorithms.random import RandomConfig
 from mario_rl_agents.algorithms.sac import SACConfig
 from mario_rl_agents.algorithms.td3 import TD3Config
 from mario_rl_agents.errors import CheckpointError
-from mario_rl_agents.recipes import ALGORITHMS, RECIPES, find_recipe
+from mario_rl_agents.recipes import ALGORITHMS, find_recipe, recipes_of
 from mario_rl_agents.seeding import generator_state
+from mario_rl_agents.spaces import CONTINUOUS, DISCRETE, UNIFORM
 from support.agent_toys import assert_same_weights, weights
 from support.interface_toys import ACTIONS, OBSERVATIONS, toy
 
@@ -46,13 +47,25 @@ CONFIGS: Final[Mapping[str, Any]] = {
     "sac": SACConfig(**_REPLAY, hidden_sizes=(8,)),
 }
 SEGMENT: Final = {"a3c": 5}  # environment steps between two answers of callbacks, where not one
-KINDS: Final = {"discrete": spaces.DISCRETE, "continuous": spaces.CONTINUOUS}
+KINDS: Final = {"discrete": (DISCRETE, UNIFORM), "continuous": (CONTINUOUS, UNIFORM)}
+
+
+def able(actions: str) -> list[str]:
+    """Return the algorithms that accept a kind of actions."""
+    accepted = {name: agent_class.accepts for name, agent_class in ALGORITHMS.items()}
+    return [
+        name
+        for name, accepts in accepted.items()
+        if accepts is not None and set(KINDS[actions]) & set(accepts.actions)
+    ]
+
+
 HANDLED: Final = [
     (algorithm, obs, actions)
     for algorithm in CONFIGS
     for obs in OBSERVATIONS
-    for actions, kind in KINDS.items()
-    if kind in spaces.ACTIONS[algorithm]
+    for actions in KINDS
+    if algorithm in able(actions)
 ]
 EACH: Final = [case for case in HANDLED if case[1] == "vector"]
 each_kind = pytest.mark.parametrize(("algorithm", "obs", "actions"), HANDLED)
@@ -119,14 +132,15 @@ class FailAt(Callback):
 
 
 def test_every_algorithm_is_here() -> None:
-    assert CONFIGS.keys() == ALGORITHMS.keys() == spaces.ACTIONS.keys()
+    assert CONFIGS.keys() == ALGORITHMS.keys() == load_algorithms().keys()
     for name, agent_class in ALGORITHMS.items():
         assert agent_class.algorithm == name
         assert type(CONFIGS[name]) is agent_class.config_class
         assert type(find_recipe(name, "Any-v0").config) is agent_class.config_class
         assert type(find_recipe(name, "MarioRL-1-1-v0").config) is agent_class.config_class
-    for (name, _, _), recipe in RECIPES.items():
-        assert type(recipe.config) is ALGORITHMS[name].config_class
+        assert load_algorithms()[name] is agent_class
+        for recipe in recipes_of(name).values():
+            assert type(recipe.config) is agent_class.config_class
 
 
 @pytest.mark.parametrize("actions", ACTIONS)
@@ -134,14 +148,13 @@ def test_every_algorithm_is_here() -> None:
 def test_actions_it_cannot_choose_are_refused_and_others_are_named(
     algorithm: str, actions: str
 ) -> None:
-    able = [name for name, kinds in spaces.ACTIONS.items() if KINDS[actions] in kinds]
-    if algorithm in able:
+    if algorithm in able(actions):
         make(algorithm, toy("vector", actions))
         return
     with pytest.raises(ValueError, match=f"{algorithm} needs actions .*") as caught:
         make(algorithm, toy("vector", actions))
     assert str(toy("vector", actions).action_space) in str(caught.value)
-    assert f": {', '.join(able)} can choose from those" in str(caught.value)
+    assert f": it is accepted by {', '.join(able(actions))}; or wrap" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +172,7 @@ def test_actions_it_cannot_choose_are_refused_and_others_are_named(
 def test_strange_actions_are_refused(algorithm: str, space: gym.Space[Any]) -> None:
     env = toy("vector", "discrete")
     env.unwrapped.action_space = space
-    with pytest.raises(ValueError, match=f"{algorithm} needs actions .* has .*: random can choose"):
+    with pytest.raises(ValueError, match=f"{algorithm} needs actions .* has .*: .*wrap the env"):
         make(algorithm, env)
 
 
@@ -174,7 +187,7 @@ def test_what_create_is_given_is_checked(algorithm: str, obs: str, actions: str)
     with pytest.raises(ValueError, match="seed must be a whole number >= 0, got -1"):
         agent_class.create(env, CONFIGS[algorithm], seed=-1, device="cpu")
     env.unwrapped.observation_space = gym.spaces.Box(-1, 1, (3, 4, 5), np.float32)
-    with pytest.raises(ValueError, match="no network for observations Box"):
+    with pytest.raises(ValueError, match=f"{algorithm} needs observations a Box"):
         agent_class.create(env, CONFIGS[algorithm], device="cpu")
 
 

@@ -148,9 +148,9 @@ def test_not_ours(tmp_path: Path, path: Path) -> None:
     (tmp_path / "text.safetensors").write_text("hello, this is not a checkpoint")
     with pytest.raises(CheckpointError, match="no checkpoint at all"):
         read_header(tmp_path / "text.safetensors")
-    rewrite(path, version="2")
+    rewrite(path, version="3")
     with pytest.raises(
-        CheckpointError, match="has checkpoint format 2, this version of mario_rl_ag"
+        CheckpointError, match="has checkpoint format 3, this version of mario_rl_ag"
     ):
         read_header(path)
 
@@ -192,7 +192,7 @@ def test_unknown_config_key_and_bad_value(path: Path) -> None:
     object.__setattr__(agent.config, "gamma", 7.0)
     agent.save(path)
     with pytest.raises(
-        CheckpointError, match=r"a config that is not accepted: gamma must be in \[0"
+        CheckpointError, match=r"a config that is not accepted: gamma must be a number in"
     ):
         DQN.load(path, cartpole())
 

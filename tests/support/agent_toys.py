@@ -12,6 +12,7 @@ import torch
 from mario_rl_agents.agent import Agent, Step
 from mario_rl_agents.algorithms.dqn import DQNConfig
 from mario_rl_agents.buffers.replay import Batch
+from mario_rl_agents.config import linear
 from mario_rl_agents.envs import SequentialVectorEnv
 from numpy.typing import NDArray
 
@@ -114,8 +115,7 @@ CORRIDOR_CONFIG = DQNConfig(
     replay_capacity=1000,
     learning_starts=100,
     target_update_period=50,
-    epsilon_schedule="linear",
-    epsilon_decay_steps=700,
+    epsilon=linear(1, 0.1, 700),
     hidden_sizes=(32,),
 )
 SIDE_CONFIG = DQNConfig(
@@ -125,8 +125,7 @@ SIDE_CONFIG = DQNConfig(
     replay_capacity=400,
     learning_starts=50,
     target_update_period=50,
-    epsilon_schedule="linear",
-    epsilon_decay_steps=300,
+    epsilon=linear(1, 0.1, 300),
 )
 
 

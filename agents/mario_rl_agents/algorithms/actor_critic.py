@@ -11,21 +11,50 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mario_rl_agents.agent import Step
 from mario_rl_agents.algorithms.policy import PolicyAgent
 from mario_rl_agents.checks import read_losses
-from mario_rl_agents.config import check
+from mario_rl_agents.config import (
+    Config,
+    Encoder,
+    Fraction,
+    Initialization,
+    Loss,
+    NonNegative,
+    Positive,
+    Precision,
+    Schedule,
+    Sizes,
+    value_at,
+)
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.distributions import make_distribution
-from mario_rl_agents.networks.encoders import MLP, is_image, make_encoder
-from mario_rl_agents.schedules import Constant, Linear, Schedule
+from mario_rl_agents.networks.encoders import EncoderFactory, make_encoder, num_features
+from mario_rl_agents.networks.initialization import (
+    POLICY_GAIN,
+    VALUE_GAIN,
+    initialize,
+    initialize_last_row,
+)
+from mario_rl_agents.networks.mlp import MLP
+from mario_rl_agents.networks.precision import in_precision
 from mario_rl_agents.seeding import torch_seed
+from mario_rl_agents.spaces import (
+    CONTINUOUS,
+    DISCRETE,
+    GRID,
+    IMAGE,
+    VECTOR,
+    Accepts,
+    is_image,
+)
 
 
 @dataclass(frozen=True)
-class ActorCriticConfig:
+class ActorCriticConfig(Config):
     """Settings of the one-step actor-critic.
 
     The defaults are those of the best-known tutorial of it on CartPole; what it lacks is off.
@@ -34,36 +63,18 @@ class ActorCriticConfig:
         ValueError: If a value is out of range; the message names it and what is accepted.
     """
 
-    learning_rate: float = 1e-5  # of Adam
-    gamma: float = 0.99  # discount per environment step
-    hidden_sizes: tuple[int, ...] = (1024, 512)  # units of the trunk, for vectors
-    value_coefficient: float = 1.0  # weight of the critic's loss
-    entropy_coefficient: float = 0.0  # weight of the entropy bonus
-    max_grad_norm: float | None = None  # L2 norm of all gradients; None: no clipping
-    learning_rate_schedule: str = "constant"  # or "linear", to 0
-    schedule_steps: int = 500_000  # environment steps, for "linear"
-
-    def __post_init__(self) -> None:
-        """Check every field."""
-        for name in ("schedule_steps",):
-            value = getattr(self, name)
-            check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
-        check("learning_rate", self.learning_rate, self.learning_rate > 0, "a number > 0")
-        check("gamma", self.gamma, 0 <= self.gamma <= 1, "in [0, 1]")
-        sizes = self.hidden_sizes
-        check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
-        for name in ("value_coefficient", "entropy_coefficient"):
-            check(name, getattr(self, name), getattr(self, name) >= 0, "a number >= 0")
-        norm = self.max_grad_norm
-        check("max_grad_norm", norm, norm is None or norm > 0, "a number > 0 or None")
-        kind, kinds = self.learning_rate_schedule, ("constant", "linear")
-        check("learning_rate_schedule", kind, kind in kinds, f"one of {kinds}")
-
-    def make_learning_rate(self) -> Schedule:
-        """Return Adam's learning rate over environment steps."""
-        if self.learning_rate_schedule == "linear":
-            return Linear(self.learning_rate, 0.0, self.schedule_steps)
-        return Constant(self.learning_rate)
+    learning_rate: Positive | Schedule = 1e-5  # of Adam
+    adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (PyTorch)
+    gamma: Fraction = 0.99  # discount per environment step
+    reward_scale: Positive = 1.0  # factor on rewards
+    hidden_sizes: Sizes = (1024, 512)  # units of the trunk, for vectors
+    encoder: Encoder = "nature"  # for images
+    initialization: Initialization = "pytorch"  # of the weights
+    precision: Precision = "float32"  # of forward passes
+    value_coefficient: NonNegative = 1.0  # weight of the critic's loss
+    value_loss: Loss = "mse"  # of the values
+    entropy_coefficient: NonNegative | Schedule = 0.0  # weight of the entropy bonus
+    max_grad_norm: Positive | None = None  # L2 norm of all gradients; None: no clipping
 
 
 class ActorCritic(PolicyAgent):
@@ -74,27 +85,42 @@ class ActorCritic(PolicyAgent):
 
     algorithm: ClassVar[str] = "actor_critic"
     config_class: ClassVar[type[Any]] = ActorCriticConfig
+    accepts: ClassVar[Accepts | None] = Accepts((VECTOR, GRID, IMAGE), (DISCRETE, CONTINUOUS))
     config: ActorCriticConfig
 
     def __init__(
-        self, env: Env | VecEnv, config: ActorCriticConfig, *, seed: int, device: torch.device
+        self,
+        env: Env | VecEnv,
+        config: ActorCriticConfig,
+        *,
+        seed: int,
+        device: torch.device,
+        encoder: EncoderFactory | None = None,
     ) -> None:
         """Build an untrained agent; `create` is the usual way in."""
-        super().__init__(env, config, seed=seed, device=device, generators=("exploration",))
+        super().__init__(
+            env, config, seed=seed, device=device, generators=("exploration",), encoder=encoder
+        )
         space = self.observation_space
-        self.distribution = make_distribution(self.algorithm, self.action_space)
-        hidden_sizes = () if is_image(space) else config.hidden_sizes
+        self.distribution = make_distribution(self.action_space)
+        hidden_sizes = () if encoder or is_image(space) else config.hidden_sizes
         with torch_seed(seed):
-            encoder, num_features = make_encoder(space)
-            heads = MLP(num_features, hidden_sizes, self.distribution.num_outputs + 1)
-        self.network = nn.Sequential(encoder, heads)
+            reader = make_encoder(space, encoder or config.encoder)
+            heads: nn.Module = MLP(
+                num_features(reader), hidden_sizes, self.distribution.num_outputs + 1
+            )
+            initialize(reader, config.initialization)
+            initialize(heads, config.initialization, POLICY_GAIN)
+            initialize_last_row(heads, config.initialization, VALUE_GAIN)
+        if hidden_sizes:  # a single layer costs little, and its outputs are what is rounded
+            heads = in_precision(heads, config.precision)
+        self.network = nn.Sequential(in_precision(reader, config.precision), heads)
         self.networks = {"network": self.network, "distribution": self.distribution}
         for network in self.networks.values():
             network.to(device)
         parameters = [x for network in self.networks.values() for x in network.parameters()]
-        self.optimizer = Adam(parameters, config.learning_rate)
+        self.optimizer = Adam(parameters, self.learning_rate, epsilon=config.adam_epsilon)
         self.optimizers = {"optimizer": self.optimizer}
-        self._learning_rate = config.make_learning_rate()
         self._heads = torch.empty(0)  # [N, P + 1], of the observation acted on, with its graph
         self._action: NDArray[Any] = np.empty(0)  # [N, ...]
 
@@ -127,6 +153,7 @@ class ActorCritic(PolicyAgent):
             next_heads: Tensor = self.network(self.to_batch(step.next_obs))
         goes_on = torch.from_numpy(~step.terminated).to(self.device)  # [N]
         reward = torch.from_numpy(step.reward).to(next_heads)  # [N]
+        reward = self.config.reward_scale * reward
         return reward + self.config.gamma * next_heads[:, -1] * goes_on
 
     def loss(
@@ -145,11 +172,13 @@ class ActorCritic(PolicyAgent):
         delta = td_target - value  # [B]
         actor_loss = -(self.distribution.log_prob(outputs, action) * delta.detach()).mean()
         critic_loss = delta.square().mean()
+        if self.config.value_loss == "huber":
+            critic_loss = F.smooth_l1_loss(value, td_target)
         loss = actor_loss + self.config.value_coefficient * critic_loss
         parts = {"losses/actor": actor_loss, "losses/critic": critic_loss}
-        if self.config.entropy_coefficient > 0:
+        if self.config.entropy_coefficient != 0:
             entropy = self.distribution.entropy(outputs).mean()
-            loss = loss - self.config.entropy_coefficient * entropy
+            loss = loss - self.entropy_coefficient * entropy
             parts["charts/entropy"] = entropy
         return loss, parts
 
@@ -165,7 +194,7 @@ class ActorCritic(PolicyAgent):
         loss, parts = self.loss(heads, action, td_target)
         losses = read_losses(self, parts)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         if self.config.max_grad_norm is not None:
             self.optimizer.clip_gradients(self.config.max_grad_norm)
         self.optimizer.param_groups[0]["lr"] = self.learning_rate
@@ -180,4 +209,9 @@ class ActorCritic(PolicyAgent):
     @property
     def learning_rate(self) -> float:
         """Adam's, at this step of the schedule."""
-        return self._learning_rate(self.num_steps)
+        return value_at(self.config.learning_rate, self.num_steps)
+
+    @property
+    def entropy_coefficient(self) -> float:
+        """The weight of the entropy bonus, at this step of the schedule."""
+        return value_at(self.config.entropy_coefficient, self.num_steps)

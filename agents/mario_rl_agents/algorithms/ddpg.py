@@ -16,19 +16,36 @@ from torch import Tensor, nn
 from mario_rl_agents.algorithms.off_policy import OffPolicyAgent, replay_settings
 from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
 from mario_rl_agents.checks import read_losses
-from mario_rl_agents.config import check
+from mario_rl_agents.config import (
+    Config,
+    Count,
+    Encoder,
+    Fraction,
+    Initialization,
+    NonNegative,
+    Positive,
+    PositiveFraction,
+    Precision,
+    Schedule,
+    Sizes,
+    Whole,
+    check_learning_starts,
+    value_at,
+)
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.compiling import compile_loss
 from mario_rl_agents.networks.critics import ActionScale, Critics, soft_update
-from mario_rl_agents.networks.encoders import make_network
+from mario_rl_agents.networks.encoders import EncoderFactory, make_network
+from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
 from mario_rl_agents.networks.noise import gaussian
+from mario_rl_agents.networks.precision import in_precision
 from mario_rl_agents.seeding import torch_seed
-from mario_rl_agents.spaces import box_actions
+from mario_rl_agents.spaces import CONTINUOUS, IMAGE, VECTOR, Accepts, box_actions
 
 
 @dataclass(frozen=True)
-class DDPGConfig:
+class DDPGConfig(Config):
     """Settings of DDPG.
 
     The defaults are those of the tutorial on Pendulum, where not noted. Noise is in units of
@@ -38,38 +55,32 @@ class DDPGConfig:
         ValueError: If a value is out of range; the message names it and what is accepted.
     """
 
-    actor_learning_rate: float = 1e-3  # of Adam
-    critic_learning_rate: float = 2e-3  # of Adam
-    gamma: float = 0.99  # discount per environment step
-    tau: float = 0.005  # fraction of the way that target networks move at each gradient step
-    batch_size: int = 64  # transitions
-    replay_capacity: int = 1_000_000  # transitions
+    actor_learning_rate: Positive | Schedule = 1e-3  # of Adam
+    critic_learning_rate: Positive | Schedule = 2e-3  # of Adam
+    adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (PyTorch)
+    gamma: Fraction = 0.99  # discount per environment step
+    reward_scale: Positive = 1.0  # factor on rewards
+    tau: PositiveFraction = (
+        0.005  # fraction of the way that target networks move at each gradient step
+    )
+    batch_size: Count = 64  # transitions
+    replay_capacity: Count = 1_000_000  # transitions
     replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
     frame_stack: bool = True  # an image's first axis is a stack of frames: store each frame once
-    random_steps: int = 0  # environment steps of uniformly random actions at the beginning
-    learning_starts: int = 64  # transitions in memory: a batch
-    update_period: int = 1  # environment steps per gradient step
-    exploration_noise: float = 0.1  # standard deviation
-    hidden_sizes: tuple[int, ...] = (400, 300)  # units, of the actor and of the critic
+    random_steps: Whole = 0  # environment steps of uniformly random actions at the beginning
+    learning_starts: Count = 64  # transitions in memory: a batch
+    update_period: Count = 1  # environment steps per gradient step
+    exploration_noise: NonNegative | Schedule = 0.1  # standard deviation
+    hidden_sizes: Sizes = (400, 300)  # units, of the actor and of the critic
+    encoder: Encoder = "nature"  # for images
+    initialization: Initialization = "pytorch"  # of the weights
+    precision: Precision = "float32"  # of forward passes
     overlap: bool = False  # step the environment while the gradient step runs; same results
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
-    def __post_init__(self) -> None:
-        """Check every field."""
-        for name in ("actor_learning_rate", "critic_learning_rate"):
-            check(name, getattr(self, name), getattr(self, name) > 0, "a number > 0")
-        for name in ("exploration_noise", "random_steps"):
-            check(name, getattr(self, name), getattr(self, name) >= 0, "a number >= 0")
-        check("gamma", self.gamma, 0 <= self.gamma <= 1, "in [0, 1]")
-        check("tau", self.tau, 0 < self.tau <= 1, "in (0, 1]")
-        for name in ("batch_size", "replay_capacity", "update_period"):
-            value = getattr(self, name)
-            check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
-        starts, capacity = self.learning_starts, self.replay_capacity
-        limit = f"between 1 and replay_capacity = {capacity}, or learning never starts"
-        check("learning_starts", starts, 1 <= starts <= capacity, limit)
-        sizes = self.hidden_sizes
-        check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
+    def check(self) -> None:
+        """Check what concerns several fields."""
+        check_learning_starts(self.learning_starts, self.replay_capacity)
 
 
 class DDPG(OffPolicyAgent):
@@ -77,29 +88,48 @@ class DDPG(OffPolicyAgent):
 
     algorithm: ClassVar[str] = "ddpg"
     config_class: ClassVar[type[Any]] = DDPGConfig
+    accepts: ClassVar[Accepts | None] = Accepts((VECTOR, IMAGE), (CONTINUOUS,))
     config: DDPGConfig
 
     def __init__(
-        self, env: Env | VecEnv, config: DDPGConfig, *, seed: int, device: torch.device
+        self,
+        env: Env | VecEnv,
+        config: DDPGConfig,
+        *,
+        seed: int,
+        device: torch.device,
+        encoder: EncoderFactory | None = None,
     ) -> None:
         """Build an untrained agent; `create` is the usual way in."""
         generators = ("exploration", "replay")
-        super().__init__(env, config, seed=seed, device=device, generators=generators)
-        space = self.observation_space
-        actions = box_actions(self.algorithm, self.action_space)
+        super().__init__(
+            env, config, seed=seed, device=device, generators=generators, encoder=encoder
+        )
+        space, actions = self.observation_space, box_actions(self.action_space)
         self.num_actions = actions.shape[0]
         self.scale = ActionScale(actions).to(device)
+        sizes, reader = config.hidden_sizes, encoder or config.encoder
         with torch_seed(seed):
-            self.actor: nn.Module = nn.Sequential(
-                make_network(space, self.num_actions, config.hidden_sizes), nn.Tanh()
+            actor = make_network(space, self.num_actions, sizes, reader)
+            critic = Critics(
+                space,
+                self.num_actions,
+                sizes,
+                num_critics=1,
+                encoder=reader,
             )
-            self.critic = Critics(space, self.num_actions, config.hidden_sizes, num_critics=1)
-        self.actor.to(device)
-        self.critic.to(device)
+            initialize(actor, config.initialization, POLICY_GAIN)
+            initialize(critic, config.initialization, VALUE_GAIN)
+        self.actor = nn.Sequential(in_precision(actor, config.precision), nn.Tanh()).to(device)
+        self.critic = in_precision(critic, config.precision).to(device)
         self.actor_target = copy.deepcopy(self.actor).requires_grad_(False)
         self.critic_target = copy.deepcopy(self.critic).requires_grad_(False)
-        self.actor_optimizer = Adam(self.actor.parameters(), config.actor_learning_rate)
-        self.critic_optimizer = Adam(self.critic.parameters(), config.critic_learning_rate)
+        self.actor_optimizer = Adam(
+            self.actor.parameters(), self.actor_learning_rate, epsilon=config.adam_epsilon
+        )
+        self.critic_optimizer = Adam(
+            self.critic.parameters(), self.critic_learning_rate, epsilon=config.adam_epsilon
+        )
         self.networks = {
             "actor": self.actor,
             "critic": self.critic,
@@ -123,6 +153,21 @@ class DDPG(OffPolicyAgent):
             self.critic_loss = compile_loss(self.critic_loss, device)  # type: ignore[method-assign]
             self.actor_loss = compile_loss(self.actor_loss, device)  # type: ignore[method-assign]
 
+    @property
+    def actor_learning_rate(self) -> float:
+        """Adam's for the actor at the next gradient step."""
+        return value_at(self.config.actor_learning_rate, self.num_steps)
+
+    @property
+    def critic_learning_rate(self) -> float:
+        """Adam's for the critic at the next gradient step."""
+        return value_at(self.config.critic_learning_rate, self.num_steps)
+
+    @property
+    def exploration_noise(self) -> float:
+        """The standard deviation of the noise on actions at the next step."""
+        return value_at(self.config.exploration_noise, self.num_steps)
+
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the actor's actions, or noisy ones, within the environment's bounds, [B, A]."""
         generator, shape = self.generators["exploration"], (len(obs), self.num_actions)
@@ -131,7 +176,7 @@ class DDPG(OffPolicyAgent):
         with torch.inference_mode():
             action = self.actor(torch.as_tensor(obs, device=self.device)).numpy(force=True)
         if not greedy:
-            action += gaussian(generator, shape, self.config.exploration_noise)
+            action += gaussian(generator, shape, self.exploration_noise)
         return self.scale.to_env(action)
 
     def td_target(self, batch: Batch) -> Tensor:
@@ -141,7 +186,8 @@ class DDPG(OffPolicyAgent):
         """
         next_action = self.actor_target(batch.next_obs)  # [B, A]
         next_q: Tensor = self.critic_target(batch.next_obs, next_action).squeeze(0)  # [B]
-        return batch.reward + self.config.gamma * next_q * ~batch.terminated
+        reward = self.config.reward_scale * batch.reward  # [B]
+        return reward + self.config.gamma * next_q * ~batch.terminated
 
     def critic_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return mean (Q(s, a) - y)^2, a scalar, and Q(s, a), shape [B]."""
@@ -169,13 +215,15 @@ class DDPG(OffPolicyAgent):
         critic_loss, q = self.critic_loss(batch)
         losses = read_losses(self, {"losses/critic": critic_loss, "charts/q_mean": q.mean()})
         self.critic_optimizer.zero_grad()
-        critic_loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(critic_loss)
+        self.critic_optimizer.param_groups[0]["lr"] = self.critic_learning_rate
         self.critic_optimizer.step()
         actor_loss = self.actor_loss(batch.obs)
         losses |= read_losses(self, {"losses/actor": actor_loss})
         self.actor_optimizer.zero_grad()
         # Through the critic, not into it: nothing of its own gradients is computed.
-        actor_loss.backward(inputs=self._actor_parameters)  # type: ignore[no-untyped-call]
+        torch.autograd.backward(actor_loss, inputs=self._actor_parameters)
+        self.actor_optimizer.param_groups[0]["lr"] = self.actor_learning_rate
         self.actor_optimizer.step()
         soft_update(self._targets, self._sources, self.config.tau)
         self.num_updates += 1

@@ -2,31 +2,49 @@
 
 import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from mario_rl_agents.algorithms.off_policy import OffPolicyAgent, replay_settings
 from mario_rl_agents.buffers.prioritized import PrioritizedReplay
 from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
 from mario_rl_agents.checks import read_losses
-from mario_rl_agents.config import check
+from mario_rl_agents.config import (
+    Config,
+    Count,
+    Encoder,
+    Fraction,
+    Initialization,
+    Loss,
+    Positive,
+    PositiveFraction,
+    Precision,
+    Schedule,
+    Sizes,
+    check,
+    check_learning_starts,
+    exponential,
+    linear,
+    value_at,
+)
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.compiling import compile_loss
 from mario_rl_agents.networks.dueling import make_dueling_network
-from mario_rl_agents.networks.encoders import make_network
-from mario_rl_agents.schedules import Constant, Exponential, Linear, Schedule
+from mario_rl_agents.networks.encoders import EncoderFactory, make_network
+from mario_rl_agents.networks.initialization import VALUE_GAIN, initialize
+from mario_rl_agents.networks.precision import in_precision
 from mario_rl_agents.seeding import torch_seed
-from mario_rl_agents.spaces import num_discrete_actions
+from mario_rl_agents.spaces import DISCRETE, IMAGE, VECTOR, Accepts, num_discrete_actions
 
 
 @dataclass(frozen=True)
-class DQNConfig:
+class DQNConfig(Config):
     """Settings of DQN and Double DQN.
 
     The defaults are those of the best-known Double DQN tutorial for Super Mario Bros in PyTorch,
@@ -36,96 +54,42 @@ class DQNConfig:
         ValueError: If a value is out of range; the message names it and what is accepted.
     """
 
-    learning_rate: float = 2.5e-4  # of Adam
-    learning_rate_schedule: str = "constant"  # or "linear", to 0
-    learning_rate_decay_steps: int = 1_000_000  # environment steps; for "linear"
-    loss: str = "huber"  # or "mse"; of the TD errors
-    gamma: float = 0.9  # discount per environment step
-    reward_scale: float = 1.0  # factor on rewards; errors above 1 count linearly in the Huber loss
-    batch_size: int = 32  # transitions
-    replay_capacity: int = 100_000  # transitions
+    learning_rate: Positive | Schedule = 2.5e-4  # of Adam
+    adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (PyTorch)
+    loss: Loss = "huber"  # of the TD errors
+    gamma: Fraction = 0.9  # discount per environment step
+    reward_scale: Positive = 1.0  # factor on rewards; errors above 1 count linearly in "huber"
+    batch_size: Count = 32  # transitions
+    replay_capacity: Count = 100_000  # transitions
     replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
     frame_stack: bool = True  # an image's first axis is a stack of frames: store each frame once
-    learning_starts: int = 10_000  # transitions in memory (PyTorch's own Mario tutorial: "burnin")
-    update_period: int = 1  # environment steps per gradient step
-    target_update_period: int = 10_000  # gradient steps per move of the target network
-    tau: float = 1.0  # how far it moves towards the online network; 1 copies it
-    exploration: str = "epsilon_greedy"  # or "boltzmann"
-    epsilon_start: float = 1.0  # probability of a random action
-    epsilon_end: float = 0.1
-    epsilon_schedule: str = "exponential"  # or "linear"
-    epsilon_factor: float = 0.99999975  # per environment step; for "exponential"
-    epsilon_decay_steps: int = 1_000_000  # environment steps; for "linear" (Mnih et al. 2015)
-    temperature: float = 1.0  # in the unit of Q; for "boltzmann"
-    max_grad_norm: float | None = None  # L2 norm of all gradients; None: no clipping
-    hidden_sizes: tuple[int, ...] = (64, 64)  # units, for vectors (Stable-Baselines3)
-    num_return_steps: int = 1  # rewards in a return; more than 1: n-step returns
+    learning_starts: Count = (
+        10_000  # transitions in memory (PyTorch's own Mario tutorial: "burnin")
+    )
+    update_period: Count = 1  # environment steps per gradient step
+    target_update_period: Count = 10_000  # gradient steps per move of the target network
+    tau: PositiveFraction = 1.0  # how far it moves towards the online network; 1 copies it
+    exploration: Literal["epsilon_greedy", "boltzmann"] = "epsilon_greedy"  # how it explores
+    epsilon: Fraction | Schedule = exponential(1.0, 0.1, 0.99999975)  # chance of a random action
+    temperature: Positive = 1.0  # in the unit of Q; for "boltzmann"
+    max_grad_norm: Positive | None = None  # L2 norm of all gradients; None: no clipping
+    hidden_sizes: Sizes = (64, 64)  # units, for vectors (Stable-Baselines3)
+    encoder: Encoder = "nature"  # for images
+    initialization: Initialization = "pytorch"  # of the weights
+    precision: Precision = "float32"  # of forward passes
+    num_return_steps: Count = 1  # rewards in a return; more than 1: n-step returns
     dueling: bool = False  # separate streams for a state's value and for advantages
     prioritized: bool = False  # sample by TD error; the numbers are those of Schaul et al. 2016
-    priority_alpha: float = 0.6  # exponent of the errors; 0 is uniform
-    priority_beta_start: float = 0.4  # exponent of the importance weights, which rises to 1
-    priority_beta_steps: int = 1_000_000  # environment steps until then
+    priority_alpha: Fraction = 0.6  # exponent of the errors; 0 is uniform
+    priority_beta: Fraction | Schedule = linear(0.4, 1.0, 1_000_000)  # exponent of the weights
     overlap: bool = True  # step the environment while the gradient step runs; same results
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
-    def __post_init__(self) -> None:
-        """Check every field."""
-        check("learning_rate", self.learning_rate, self.learning_rate > 0, "a number > 0")
-        check("reward_scale", self.reward_scale, self.reward_scale > 0, "a number > 0")
-        for name in ("gamma", "epsilon_start", "epsilon_end", *_EXPONENTS):
-            check(name, getattr(self, name), 0 <= getattr(self, name) <= 1, "in [0, 1]")
-        for name in _COUNTS:
-            value = getattr(self, name)
-            check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
-        check("tau", self.tau, 0 < self.tau <= 1, "in (0, 1]")
-        check("temperature", self.temperature, self.temperature > 0, "a number > 0")
-        for name, accepted in _CHOICES.items():
-            value = getattr(self, name)
-            check(name, value, value in accepted, f"one of {accepted}")
-        starts, capacity = self.learning_starts, self.replay_capacity
-        limit = f"between 1 and replay_capacity = {capacity}, or learning never starts"
-        check("learning_starts", starts, 1 <= starts <= capacity, limit)
-        check("epsilon_factor", self.epsilon_factor, 0 < self.epsilon_factor <= 1, "in (0, 1]")
-        if self.epsilon_schedule == "exponential":
-            limit = f"at most epsilon_start = {self.epsilon_start}"
-            check("epsilon_end", self.epsilon_end, self.epsilon_end <= self.epsilon_start, limit)
-        norm = self.max_grad_norm
-        check("max_grad_norm", norm, norm is None or norm > 0, "a number > 0 or None")
-        sizes = self.hidden_sizes
-        check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
+    def check(self) -> None:
+        """Check what concerns several fields."""
+        check_learning_starts(self.learning_starts, self.replay_capacity)
         limit = "at least one layer where dueling is true"
-        check("hidden_sizes", sizes, bool(sizes) or not self.dueling, limit)
-
-    def make_learning_rate(self) -> Schedule:
-        """Return the schedule of Adam's learning rate."""
-        if self.learning_rate_schedule == "linear":
-            return Linear(self.learning_rate, 0.0, self.learning_rate_decay_steps)
-        return Constant(self.learning_rate)
-
-    def make_epsilon(self) -> Schedule:
-        """Return the exploration schedule."""
-        if self.epsilon_schedule == "linear":
-            return Linear(self.epsilon_start, self.epsilon_end, self.epsilon_decay_steps)
-        return Exponential(self.epsilon_start, self.epsilon_end, self.epsilon_factor)
-
-
-_COUNTS = (
-    "batch_size",
-    "replay_capacity",
-    "update_period",
-    "target_update_period",
-    "learning_rate_decay_steps",
-    "epsilon_decay_steps",
-    "num_return_steps",
-    "priority_beta_steps",
-)
-_EXPONENTS = ("priority_alpha", "priority_beta_start")
-_CHOICES = {
-    "learning_rate_schedule": ("constant", "linear"),
-    "loss": ("huber", "mse"),
-    "exploration": ("epsilon_greedy", "boltzmann"),
-    "epsilon_schedule": ("exponential", "linear"),
-}
+        check("hidden_sizes", self.hidden_sizes, bool(self.hidden_sizes) or not self.dueling, limit)
 
 
 class DQN(OffPolicyAgent):
@@ -133,47 +97,55 @@ class DQN(OffPolicyAgent):
 
     algorithm: ClassVar[str] = "dqn"
     config_class: ClassVar[type[Any]] = DQNConfig
+    accepts: ClassVar[Accepts | None] = Accepts((VECTOR, IMAGE), (DISCRETE,))
     config: DQNConfig
 
     def __init__(
-        self, env: Env | VecEnv, config: DQNConfig, *, seed: int, device: torch.device
+        self,
+        env: Env | VecEnv,
+        config: DQNConfig,
+        *,
+        seed: int,
+        device: torch.device,
+        encoder: EncoderFactory | None = None,
     ) -> None:
         """Build an untrained agent; `create` is the usual way in."""
         generators = ("exploration", "replay")
-        super().__init__(env, config, seed=seed, device=device, generators=generators)
+        super().__init__(
+            env, config, seed=seed, device=device, generators=generators, encoder=encoder
+        )
         space = self.observation_space
-        self.num_actions = num_discrete_actions(self.algorithm, self.action_space)
+        self.num_actions = num_discrete_actions(self.action_space)
         make = make_dueling_network if config.dueling else make_network
         with torch_seed(seed):
-            self.q: nn.Module = make(space, self.num_actions, config.hidden_sizes)
-        self.q.to(device)
+            q = make(space, self.num_actions, config.hidden_sizes, encoder or config.encoder)
+            num_outputs = 2 if config.dueling else 1
+            initialize(q, config.initialization, VALUE_GAIN, num_outputs=num_outputs)
+        self.q = in_precision(q, config.precision).to(device)
         self.q_target = copy.deepcopy(self.q).requires_grad_(False)
-        self.optimizer = Adam(self.q.parameters(), config.learning_rate)
+        self.optimizer = Adam(self.q.parameters(), self.learning_rate, epsilon=config.adam_epsilon)
         self._weights: list[Tensor] = list(self.q.parameters())
         self._target_weights: list[Tensor] = list(self.q_target.parameters())
         self.networks = {"q": self.q, "q_target": self.q_target}
         self.optimizers = {"optimizer": self.optimizer}
         self.replay = self._make_replay()
-        self._learning_rate = config.make_learning_rate()
-        self._epsilon = config.make_epsilon()
-        self._beta = Linear(config.priority_beta_start, 1.0, config.priority_beta_steps)
         if config.compile:
             self.loss = compile_loss(self.loss, device)  # type: ignore[method-assign]
 
     @property
     def learning_rate(self) -> float:
         """Adam's learning rate at the next gradient step."""
-        return self._learning_rate(self.num_steps)
+        return value_at(self.config.learning_rate, self.num_steps)
 
     @property
     def epsilon(self) -> float:
         """The probability of a random action at the next step."""
-        return self._epsilon(self.num_steps)
+        return value_at(self.config.epsilon, self.num_steps)
 
     @property
     def beta(self) -> float:
         """The exponent of the importance weights of prioritized replay."""
-        return self._beta(self.num_steps)
+        return value_at(self.config.priority_beta, self.num_steps)
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[np.int64]:
         """Return the best actions, or ones that explore, shape [B]."""
@@ -239,7 +211,7 @@ class DQN(OffPolicyAgent):
         loss, q, target = self.loss(batch.to(self.device))
         losses = read_losses(self, {"losses/td": loss, "charts/q_mean": q.detach().mean()})
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         if self.config.max_grad_norm is not None:
             self.optimizer.clip_gradients(self.config.max_grad_norm)
         self.optimizer.param_groups[0]["lr"] = self.learning_rate
@@ -256,7 +228,7 @@ class DQN(OffPolicyAgent):
     def metrics(self) -> dict[str, float]:
         """Return `charts/replay_size` (transitions), and of each schedule in use where it is."""
         metrics = {"charts/replay_size": float(len(self.replay))}
-        if self.config.learning_rate_schedule == "linear":
+        if isinstance(self.config.learning_rate, Schedule):
             metrics["charts/learning_rate"] = self.learning_rate
         if self.config.exploration == "epsilon_greedy":
             metrics["charts/epsilon"] = self.epsilon

@@ -23,34 +23,58 @@ import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from mario_rl_agents.algorithms.off_policy import OffPolicyAgent
 from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
 from mario_rl_agents.checks import read_losses
-from mario_rl_agents.config import check
+from mario_rl_agents.config import (
+    Config,
+    Count,
+    Encoder,
+    Fraction,
+    Initialization,
+    Positive,
+    Precision,
+    Schedule,
+    Sizes,
+    check,
+    linear,
+    value_at,
+)
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
-from mario_rl_agents.networks.encoders import is_image, make_network
-from mario_rl_agents.schedules import Linear
+from mario_rl_agents.networks.encoders import EncoderFactory, make_network
+from mario_rl_agents.networks.initialization import VALUE_GAIN, initialize
+from mario_rl_agents.networks.precision import in_precision
 from mario_rl_agents.seeding import torch_seed
-from mario_rl_agents.spaces import num_discrete_actions
+from mario_rl_agents.spaces import (
+    DISCRETE,
+    IMAGE,
+    VECTOR,
+    Accepts,
+    is_image,
+    num_discrete_actions,
+)
 
 
 @dataclass(frozen=True)
-class NaiveQConfig:
+class NaiveQConfig(Config):
     """Settings of naive Q-learning: the tutorial's, and the switches that it lacks.
 
     Raises:
         ValueError: If a value is out of range, or a switch needs another; the message names it.
     """
 
-    learning_rate: float = 1e-3  # of Adam
-    learning_rate_schedule: str = "constant"  # or "linear", to 0
-    learning_rate_decay_steps: int = 20_000  # environment steps; for "linear"
-    hidden_sizes: tuple[int, ...] = (1024, 512)  # units, for vectors
-    gamma: float = 0.99  # discount per environment step; with `bootstrap`
+    learning_rate: Positive | Schedule = 1e-3  # of Adam
+    adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (PyTorch)
+    hidden_sizes: Sizes = (1024, 512)  # units, for vectors
+    encoder: Encoder = "nature"  # for images
+    initialization: Initialization = "pytorch"  # of the weights
+    precision: Precision = "float32"  # of forward passes
+    gamma: Fraction = 0.99  # discount per environment step; with `bootstrap`
+    reward_scale: Positive = 1.0  # factor on rewards
 
     taken: bool = False  # learn the value of the action taken, not of the best one
     bootstrap: bool = False  # add the value of the next state to the reward
@@ -59,30 +83,18 @@ class NaiveQConfig:
     target_network: bool = False  # bootstrap from a copy of the network; needs `bootstrap`
     double: bool = False  # ... which rates what the network picks; needs `target_network`
 
-    epsilon_start: float = 1.0  # probability of a random action; with `explore`
-    epsilon_end: float = 0.1
-    epsilon_decay_steps: int = 5_000  # environment steps, in a straight line
-    replay_batch_size: int = 32  # transitions; with `replay`
-    replay_capacity: int = 50_000  # transitions
-    replay_starts: int = 500  # transitions in memory before the first gradient step
-    target_update_period: int = 250  # gradient steps per copy; with `target_network`
+    epsilon: Fraction | Schedule = linear(1.0, 0.1, 5_000)  # chance to act randomly; with `explore`
+    replay_batch_size: Count = 32  # transitions; with `replay`
+    replay_capacity: Count = 50_000  # transitions
+    replay_starts: Count = 500  # transitions in memory before the first gradient step
+    target_update_period: Count = 250  # gradient steps per copy; with `target_network`
 
     overlap: bool = False  # step the environment while the gradient step runs; same results
 
-    def __post_init__(self) -> None:
-        """Check every field."""
-        check("learning_rate", self.learning_rate, self.learning_rate > 0, "a number > 0")
-        for name in ("gamma", "epsilon_start", "epsilon_end"):
-            check(name, getattr(self, name), 0 <= getattr(self, name) <= 1, "in [0, 1]")
-        for name in _COUNTS:
-            value = getattr(self, name)
-            check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
-        kind, kinds = self.learning_rate_schedule, ("constant", "linear")
-        check("learning_rate_schedule", kind, kind in kinds, f"one of {kinds}")
+    def check(self) -> None:
+        """Check what concerns several fields."""
         starts, capacity = self.replay_starts, self.replay_capacity
         check("replay_starts", starts, starts <= capacity, f"at most replay_capacity = {capacity}")
-        sizes = self.hidden_sizes
-        check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
         if self.target_network and not self.bootstrap:
             raise ValueError("target_network needs bootstrap=True: without it nothing is estimated")
         if self.double and not self.target_network:
@@ -104,15 +116,6 @@ class NaiveQConfig:
         return 1
 
 
-_COUNTS = (
-    "learning_rate_decay_steps",
-    "epsilon_decay_steps",
-    "replay_batch_size",
-    "replay_capacity",
-    "replay_starts",
-    "target_update_period",
-)
-
 SWITCHES: Final = ("taken", "bootstrap", "explore", "replay", "target_network", "double")
 
 
@@ -131,28 +134,39 @@ class NaiveQ(OffPolicyAgent):
 
     algorithm: ClassVar[str] = "naive_q"
     config_class: ClassVar[type[Any]] = NaiveQConfig
+    accepts: ClassVar[Accepts | None] = Accepts((VECTOR, IMAGE), (DISCRETE,))
     config: NaiveQConfig
 
     def __init__(
-        self, env: Env | VecEnv, config: NaiveQConfig, *, seed: int, device: torch.device
+        self,
+        env: Env | VecEnv,
+        config: NaiveQConfig,
+        *,
+        seed: int,
+        device: torch.device,
+        encoder: EncoderFactory | None = None,
     ) -> None:
         """Build an untrained agent; `create` is the usual way in."""
         generators = ("exploration", "replay")
-        super().__init__(env, config, seed=seed, device=device, generators=generators)
+        super().__init__(
+            env, config, seed=seed, device=device, generators=generators, encoder=encoder
+        )
         space = self.observation_space
-        self.num_actions = num_discrete_actions(self.algorithm, self.action_space)
+        self.num_actions = num_discrete_actions(self.action_space)
+        reader = encoder or config.encoder
         with torch_seed(seed):
-            self.q: nn.Module = make_network(space, self.num_actions, config.hidden_sizes)
-        self.q.to(device)
+            q = make_network(space, self.num_actions, config.hidden_sizes, reader)
+            initialize(q, config.initialization, VALUE_GAIN)
+        self.q = in_precision(q, config.precision).to(device)
         self.networks = {"q": self.q}
         # Without a target network it is the network itself, which its own steps move.
         self.q_target = self.q
         if config.target_network:
             self.q_target = copy.deepcopy(self.q).requires_grad_(False)
             self.networks["q_target"] = self.q_target
-        self.optimizer = Adam(self.q.parameters(), config.learning_rate)
+        self.optimizer = Adam(self.q.parameters(), self.learning_rate, epsilon=config.adam_epsilon)
         self.optimizers = {"optimizer": self.optimizer}
-        assert isinstance(space, gym.spaces.Box)  # make_network accepts nothing else
+        assert isinstance(space, gym.spaces.Box)  # nothing else is accepted
         # A memory of one transition is none: what is drawn from it is always the last step.
         self.replay = ReplayBuffer(
             config.replay_capacity if config.replay else self.num_envs,
@@ -161,16 +175,16 @@ class NaiveQ(OffPolicyAgent):
             num_envs=self.num_envs,
             stack=space.shape[0] if is_image(space) and config.replay else 1,
         )
-        last_rate = 0.0 if config.learning_rate_schedule == "linear" else config.learning_rate
-        rates = (config.learning_rate, last_rate, config.learning_rate_decay_steps)
-        self._learning_rate = Linear(*rates)
-        decay = (config.epsilon_start, config.epsilon_end, config.epsilon_decay_steps)
-        self._epsilon = Linear(*decay)
+
+    @property
+    def learning_rate(self) -> float:
+        """Adam's learning rate at the next gradient step."""
+        return value_at(self.config.learning_rate, self.num_steps)
 
     @property
     def epsilon(self) -> float:
         """The probability of a random action at the next step."""
-        return self._epsilon(self.num_steps) if self.config.explore else 0.0
+        return value_at(self.config.epsilon, self.num_steps) if self.config.explore else 0.0
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[np.int64]:
         """Return the best actions, or what the exploration makes of them, shape [B]."""
@@ -196,12 +210,13 @@ class NaiveQ(OffPolicyAgent):
         The next action a' is the one that Q_target rates highest, or, if double, that Q does.
         Where an episode was only truncated, s' is its true last observation and counts.
         """
+        reward = self.config.reward_scale * batch.reward  # [B]
         if not self.config.bootstrap:
-            return batch.reward
+            return reward
         chooser = self.q if self.config.double else self.q_target
         next_action = chooser(batch.next_obs).argmax(dim=1, keepdim=True)  # [B, 1]
         next_q: Tensor = self.q_target(batch.next_obs).gather(1, next_action).squeeze(1)  # [B]
-        return batch.reward + self.config.gamma * next_q * ~batch.terminated
+        return reward + self.config.gamma * next_q * ~batch.terminated
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the mean squared error of the prediction, a scalar."""
@@ -221,8 +236,8 @@ class NaiveQ(OffPolicyAgent):
         loss = self.loss(batch.to(self.device))
         losses = read_losses(self, {"losses/td": loss})
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.param_groups[0]["lr"] = self._learning_rate(self.num_steps)
+        torch.autograd.backward(loss)
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate
         self.optimizer.step()
         self.num_updates += 1
         if self.config.target_network and self.num_updates % self.config.target_update_period == 0:

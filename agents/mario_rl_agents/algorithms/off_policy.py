@@ -10,7 +10,7 @@ import gymnasium as gym
 
 from mario_rl_agents.agent import Agent, Step
 from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
-from mario_rl_agents.networks.encoders import is_image
+from mario_rl_agents.spaces import is_image
 
 
 class ReplayConfig(Protocol):

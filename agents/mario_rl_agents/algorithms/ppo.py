@@ -5,31 +5,57 @@ Schulman et al. 2017, "Proximal policy optimization algorithms".
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mario_rl_agents.agent import Step
 from mario_rl_agents.algorithms.policy import PolicyAgent
 from mario_rl_agents.buffers.rollout import Rollout, compute_gae
 from mario_rl_agents.checks import read_losses
-from mario_rl_agents.config import check
+from mario_rl_agents.config import (
+    Config,
+    Count,
+    Encoder,
+    Fraction,
+    Initialization,
+    Loss,
+    NonNegative,
+    Positive,
+    Precision,
+    Schedule,
+    Sizes,
+    check,
+    value_at,
+)
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.compiling import compile_loss
 from mario_rl_agents.networks.distributions import make_distribution
-from mario_rl_agents.networks.encoders import MLP, is_image, make_encoder
+from mario_rl_agents.networks.encoders import EncoderFactory, make_encoder, num_features
+from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
+from mario_rl_agents.networks.mlp import MLP
 from mario_rl_agents.networks.normalization import ObservationNormalizer, RewardNormalizer
-from mario_rl_agents.schedules import Constant, Linear, Schedule
+from mario_rl_agents.networks.precision import in_precision
 from mario_rl_agents.seeding import torch_seed
+from mario_rl_agents.spaces import (
+    CONTINUOUS,
+    DISCRETE,
+    GRID,
+    IMAGE,
+    VECTOR,
+    Accepts,
+    is_image,
+)
 
 
 @dataclass(frozen=True)
-class PPOConfig:
+class PPOConfig(Config):
     """Settings of PPO.
 
     The defaults are those of the best-known PyTorch tutorial of PPO on CartPole; what it lacks is
@@ -39,54 +65,35 @@ class PPOConfig:
         ValueError: If a value is out of range; the message names it and what is accepted.
     """
 
-    rollout_steps: int = 20  # environment steps of each sub-environment between updates
-    num_epochs: int = 4  # times that each rollout is learned from
-    batch_size: int = 5  # transitions in a gradient step
-    learning_rate: float = 3e-4  # of Adam
-    gamma: float = 0.99  # discount per environment step
-    gae_lambda: float = 0.95  # 0 trusts the values, 1 the rewards alone
-    clip_range: float = 0.2  # how far the probability ratio is rewarded to move from 1
-    value_coefficient: float = 0.5  # weight of the value loss
-    hidden_sizes: tuple[int, ...] = (256, 256)  # units, of the actor and of the critic; for vectors
-    entropy_coefficient: float = 0.0  # weight of the entropy bonus
-    max_grad_norm: float | None = None  # L2 norm of all gradients; None: no clipping
-    normalize_advantages: bool = False  # to mean 0 and deviation 1 in each batch
+    rollout_steps: Count = 20  # environment steps of each sub-environment between updates
+    num_epochs: Count = 4  # times that each rollout is learned from
+    batch_size: Count = 5  # transitions in a gradient step; divides num_envs * rollout_steps
+    learning_rate: Positive | Schedule = 3e-4  # of Adam
+    adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (PyTorch)
+    gamma: Fraction = 0.99  # discount per environment step
+    gae_lambda: Fraction = 0.95  # 0 trusts the values, 1 the rewards alone
+    reward_scale: Positive = 1.0  # factor on rewards
+    clip_range: Positive | Schedule = 0.2  # how far the ratio is rewarded to move from 1
+    value_coefficient: NonNegative = 0.5  # weight of the value loss
+    value_loss: Loss = "mse"  # of the values
+    hidden_sizes: Sizes = (256, 256)  # units, of the actor and of the critic; for vectors
+    encoder: Encoder = "nature"  # for images
+    initialization: Initialization = "pytorch"  # of the weights
+    precision: Precision = "float32"  # of forward passes
+    entropy_coefficient: NonNegative | Schedule = 0.0  # weight of the entropy bonus
+    max_grad_norm: Positive | None = None  # L2 norm of all gradients; None: no clipping
+    normalize_advantages: Literal["none", "batch", "rollout"] = "none"  # to mean 0, deviation 1
     normalize_observations: bool = False  # by running mean and variance; not for images
     normalize_rewards: bool = False  # by the running deviation of discounted returns
-    learning_rate_schedule: str = "constant"  # or "linear", to 0
-    clip_schedule: str = "constant"  # or "linear", to 0
-    schedule_steps: int = 100_000  # environment steps, for "linear"
-    value_clip: float | None = None  # how far a value may move in one update; None: anywhere
-    target_kl: float | None = None  # nats from the old policy at which an update ends; None: never
+    value_clip: Positive | None = None  # how far a value may move in one update; None: anywhere
+    target_kl: Positive | None = None  # nats from the old policy that end an update; None: none do
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
-    def __post_init__(self) -> None:
-        """Check every field."""
-        whole = ("rollout_steps", "num_epochs", "batch_size", "schedule_steps")
-        for name in whole:
-            value = getattr(self, name)
-            check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
-        for name in ("learning_rate", "clip_range"):
-            check(name, getattr(self, name), getattr(self, name) > 0, "a number > 0")
-        for name in ("gamma", "gae_lambda"):
-            check(name, getattr(self, name), 0 <= getattr(self, name) <= 1, "in [0, 1]")
-        for name in ("value_coefficient", "entropy_coefficient"):
-            check(name, getattr(self, name), getattr(self, name) >= 0, "a number >= 0")
-        for name in ("max_grad_norm", "value_clip", "target_kl"):
-            value = getattr(self, name)
-            check(name, value, value is None or value > 0, "a number > 0 or None")
-        kinds = ("constant", "linear")
-        for name in ("learning_rate_schedule", "clip_schedule"):
-            check(name, getattr(self, name), getattr(self, name) in kinds, f"one of {kinds}")
-        sizes = self.hidden_sizes
-        check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
-        if self.normalize_advantages:
+    def check(self) -> None:
+        """Check what concerns several fields."""
+        if self.normalize_advantages == "batch":
             size = self.batch_size
             check("batch_size", size, size >= 2, ">= 2 to normalize advantages")
-
-    def make_schedule(self, kind: str, start: float) -> Schedule:
-        """Return a schedule over environment steps: `start` for ever, or on a line to 0."""
-        return Linear(start, 0.0, self.schedule_steps) if kind == "linear" else Constant(start)
 
 
 class PPOBatch(NamedTuple):
@@ -118,26 +125,43 @@ class PPO(PolicyAgent):
 
     algorithm: ClassVar[str] = "ppo"
     config_class: ClassVar[type[Any]] = PPOConfig
+    accepts: ClassVar[Accepts | None] = Accepts((VECTOR, GRID, IMAGE), (DISCRETE, CONTINUOUS))
     config: PPOConfig
 
     def __init__(
-        self, env: Env | VecEnv, config: PPOConfig, *, seed: int, device: torch.device
+        self,
+        env: Env | VecEnv,
+        config: PPOConfig,
+        *,
+        seed: int,
+        device: torch.device,
+        encoder: EncoderFactory | None = None,
     ) -> None:
         """Build an untrained agent; `create` is the usual way in."""
         generators = ("exploration", "batches")
-        super().__init__(env, config, seed=seed, device=device, generators=generators)
+        super().__init__(
+            env, config, seed=seed, device=device, generators=generators, encoder=encoder
+        )
         space = self.observation_space
         if config.normalize_observations and is_image(space):
             raise ValueError(
                 "normalize_observations is for vectors, the environment has images: they are "
                 "divided by 255; leave it False"
             )
-        self.distribution = make_distribution(self.algorithm, self.action_space)
-        hidden_sizes = () if is_image(space) else config.hidden_sizes
+        self.distribution = make_distribution(self.action_space)
+        hidden_sizes = () if encoder or is_image(space) else config.hidden_sizes
         with torch_seed(seed):
-            self.encoder, num_features = make_encoder(space)
-            self.actor = MLP(num_features, hidden_sizes, self.distribution.num_outputs)
-            self.critic = MLP(num_features, hidden_sizes, 1)
+            self.encoder = make_encoder(space, encoder or config.encoder)
+            size = num_features(self.encoder)
+            self.actor: nn.Module = MLP(size, hidden_sizes, self.distribution.num_outputs)
+            self.critic: nn.Module = MLP(size, hidden_sizes, 1)
+            initialize(self.encoder, config.initialization)
+            initialize(self.actor, config.initialization, POLICY_GAIN)
+            initialize(self.critic, config.initialization, VALUE_GAIN)
+        self.encoder = in_precision(self.encoder, config.precision)
+        if hidden_sizes:  # a single layer costs little, and its outputs are what is rounded
+            self.actor = in_precision(self.actor, config.precision)
+            self.critic = in_precision(self.critic, config.precision)
         self.networks = {
             "encoder": self.encoder,
             "actor": self.actor,
@@ -151,12 +175,8 @@ class PPO(PolicyAgent):
             self.networks["normalizer"] = self.normalizer
         for network in self.networks.values():
             network.to(device)
-        self.optimizer = Adam(parameters, config.learning_rate)
+        self.optimizer = Adam(parameters, self.learning_rate, epsilon=config.adam_epsilon)
         self.optimizers = {"optimizer": self.optimizer}
-        self._learning_rate = config.make_schedule(
-            config.learning_rate_schedule, config.learning_rate
-        )
-        self._clip_range = config.make_schedule(config.clip_schedule, config.clip_range)
         self.reward_normalizer = RewardNormalizer(self.num_envs, config.gamma)
         if config.normalize_rewards:
             self.networks["reward_normalizer"] = self.reward_normalizer
@@ -165,7 +185,7 @@ class PPO(PolicyAgent):
             self.num_envs,
             obs_shape=space.shape,
             obs_dtype=space.dtype,
-            num_features=num_features,
+            num_features=size,
             num_outputs=self.distribution.num_outputs,
             action_shape=self.distribution.action_shape,
             action_dtype=self.distribution.action_dtype,
@@ -189,6 +209,9 @@ class PPO(PolicyAgent):
         size, rollout = self.config.batch_size, self.num_envs * self.config.rollout_steps
         what = f"a divisor of num_envs * rollout_steps = {rollout}"
         check("batch_size", size, rollout % size == 0, what)
+        if self.config.normalize_advantages == "rollout":
+            steps = self.config.rollout_steps
+            check("rollout_steps", steps, rollout >= 2, ">= 2 to normalize advantages")
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the likeliest actions, or drawn ones; what those were drawn from is kept."""
@@ -243,7 +266,7 @@ class PPO(PolicyAgent):
             # A truncated episode goes on unseen, and not with the first observation of the next.
             places = tuple(np.array(list(rollout.final_obs)).T)
             next_value[places] = self.value(np.stack(list(rollout.final_obs.values())))
-        reward = rollout.reward
+        reward = config.reward_scale * rollout.reward  # [T, N]
         if config.normalize_rewards:
             reward = self.reward_normalizer(reward, rollout.terminated | rollout.truncated)
         advantage = compute_gae(
@@ -257,25 +280,30 @@ class PPO(PolicyAgent):
         )  # [T, N]
         arrays = (value, advantage, advantage + value)
         value_, advantage_, target = (to_torch(array).flatten() for array in arrays)
+        if config.normalize_advantages == "rollout":
+            advantage_ = standardize(advantage_)
         obs, action = (to_torch(x).flatten(0, 1) for x in (rollout.obs, rollout.action))
         return PPOBatch(obs, action, log_prob, value_, advantage_, target)
 
     def policy_loss(self, log_prob: Tensor, batch: PPOBatch) -> Tensor:
         """Return - E min(r A, clip(r, 1 - c, 1 + c) A), r = pi(a|s) / pi_old(a|s) (eq. 7)."""
         advantage = batch.advantage  # [B]
-        if self.config.normalize_advantages:
-            advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+        if self.config.normalize_advantages == "batch":
+            advantage = standardize(advantage)
         ratio = (log_prob - batch.log_prob).exp()  # [B]
         clipped = ratio.clamp(1 - self.clip_range, 1 + self.clip_range)  # [B]
         return -torch.minimum(ratio * advantage, clipped * advantage).mean()
 
     def value_loss(self, value: Tensor, batch: PPOBatch) -> Tensor:
-        """Return E (V(s) - target)^2, or with `value_clip` the larger of it and V's clipped."""
-        error = (value - batch.value_target).square()  # [B]
+        """Return E (V(s) - target)^2, or with `value_clip` the larger of it and V's clipped.
+
+        With `value_loss="huber"` half the square up to an error of 1, and its slope beyond.
+        """
+        error = self._value_error(value, batch.value_target)  # [B]
         if self.config.value_clip is not None:
             limit = self.config.value_clip
             near = batch.value + (value - batch.value).clamp(-limit, limit)  # [B]
-            error = torch.maximum(error, (near - batch.value_target).square())
+            error = torch.maximum(error, self._value_error(near, batch.value_target))
         return error.mean()
 
     def loss(self, batch: PPOBatch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -288,8 +316,8 @@ class PPO(PolicyAgent):
         value_loss = self.value_loss(self.critic(features).squeeze(1), batch)
         entropy = self.distribution.entropy(outputs).mean()
         loss = policy_loss + config.value_coefficient * value_loss
-        if config.entropy_coefficient > 0:
-            loss = loss - config.entropy_coefficient * entropy
+        if config.entropy_coefficient != 0:
+            loss = loss - self.entropy_coefficient * entropy
         with torch.no_grad():
             log_ratio = log_prob - batch.log_prob  # [B]
             # Never negative, unlike the mean of - log r (Schulman 2020, "Approximating KL").
@@ -314,7 +342,7 @@ class PPO(PolicyAgent):
         loss, parts = self.loss(batch)
         losses = read_losses(self, parts)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         if self.config.max_grad_norm is not None:
             self.optimizer.clip_gradients(self.config.max_grad_norm)
         self.optimizer.step()
@@ -322,21 +350,27 @@ class PPO(PolicyAgent):
         return losses
 
     def metrics(self) -> dict[str, float]:
-        """Return `charts/learning_rate` and `charts/clip_range` at the next update."""
+        """Return the learning rate, clip range and weight of the entropy at the next update."""
         return {
             "charts/learning_rate": self.learning_rate,
             "charts/clip_range": self.clip_range,
+            "charts/entropy_coefficient": self.entropy_coefficient,
         }
 
     @property
     def learning_rate(self) -> float:
         """Adam's, at this step of the schedule."""
-        return self._learning_rate(self.num_steps)
+        return value_at(self.config.learning_rate, self.num_steps)
 
     @property
     def clip_range(self) -> float:
         """How far the ratio is rewarded to move from 1, at this step of the schedule."""
-        return self._clip_range(self.num_steps)
+        return value_at(self.config.clip_range, self.num_steps)
+
+    @property
+    def entropy_coefficient(self) -> float:
+        """The weight of the entropy bonus, at this step of the schedule."""
+        return value_at(self.config.entropy_coefficient, self.num_steps)
 
     def update_epochs(self, rollout: PPOBatch) -> Iterator[dict[str, float]]:
         """Learn from a rollout: all of it in each epoch, in another order."""
@@ -352,6 +386,12 @@ class PPO(PolicyAgent):
                 if config.target_kl is not None and losses["charts/approx_kl"] > config.target_kl:
                     return
 
+    def _value_error(self, value: Tensor, target: Tensor) -> Tensor:
+        """Return the error of each value, shape [B]."""
+        if self.config.value_loss == "huber":
+            return F.smooth_l1_loss(value, target, reduction="none")
+        return (value - target).square()
+
     def _learn_from_rollout(self, last_obs: NDArray[Any]) -> Iterator[dict[str, float]]:
         yield from self.update_epochs(self.compute_advantages(last_obs))
         if self.config.normalize_observations:
@@ -360,3 +400,8 @@ class PPO(PolicyAgent):
 
     def _to_torch(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self.device)
+
+
+def standardize(advantage: Tensor) -> Tensor:
+    """Return advantages with mean 0 and standard deviation 1, shape [B]."""
+    return (advantage - advantage.mean()) / (advantage.std() + 1e-8)

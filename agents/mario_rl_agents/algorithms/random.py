@@ -4,18 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from mario_rl_agents.agent import Agent, Step
+from mario_rl_agents.config import Config
 from mario_rl_agents.envs import Env, VecEnv
+from mario_rl_agents.spaces import ARRAY, UNIFORM, Accepts
 
 
 @dataclass(frozen=True)
-class RandomConfig:
+class RandomConfig(Config):
     """There is nothing to set."""
 
 
@@ -24,17 +25,13 @@ class RandomAgent(Agent):
 
     algorithm: ClassVar[str] = "random"
     config_class: ClassVar[type[Any]] = RandomConfig
+    accepts: ClassVar[Accepts | None] = Accepts((ARRAY,), (UNIFORM,))
 
     def __init__(
         self, env: Env | VecEnv, config: RandomConfig, *, seed: int, device: torch.device
     ) -> None:
         """Build the agent; `create` is the usual way in."""
         super().__init__(env, config, seed=seed, device=device, generators=("actions",))
-        if not _is_finite(self.action_space):
-            raise ValueError(
-                f"random needs actions Discrete, MultiDiscrete, MultiBinary or a bounded Box, the "
-                f"environment has {self.action_space}: wrap the environment"
-            )
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return one random action for each observation, `greedy` or not, shape [B, ...]."""
@@ -59,10 +56,3 @@ class RandomAgent(Agent):
     def observe(self, step: Step) -> Iterable[dict[str, float]]:
         """Learn nothing."""
         return ()
-
-
-def _is_finite(space: gym.Space[Any]) -> bool:
-    """Return whether there is a uniform distribution over `space` that `act` can draw from."""
-    if isinstance(space, spaces.Box):
-        return bool(space.is_bounded("both"))
-    return isinstance(space, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary)

@@ -20,22 +20,40 @@ from torch.nn import functional as F
 from mario_rl_agents.algorithms.off_policy import OffPolicyAgent, replay_settings
 from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
 from mario_rl_agents.checks import read_losses
-from mario_rl_agents.config import check
+from mario_rl_agents.config import (
+    Config,
+    Count,
+    Encoder,
+    Finite,
+    Fraction,
+    Initialization,
+    NonNegative,
+    Positive,
+    PositiveFraction,
+    Precision,
+    Schedule,
+    Sizes,
+    Whole,
+    check,
+    check_learning_starts,
+    value_at,
+)
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.compiling import compile_loss
 from mario_rl_agents.networks.critics import ActionScale, Critics, soft_update
-from mario_rl_agents.networks.encoders import make_network
+from mario_rl_agents.networks.encoders import EncoderFactory, make_network
+from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
 from mario_rl_agents.networks.noise import standard_normal
-from mario_rl_agents.schedules import Constant, Linear, Schedule
+from mario_rl_agents.networks.precision import in_precision
 from mario_rl_agents.seeding import torch_seed
-from mario_rl_agents.spaces import box_actions
+from mario_rl_agents.spaces import CONTINUOUS, IMAGE, VECTOR, Accepts, box_actions
 
 _LOG_STD_RANGE = (-20.0, 2.0)  # Haarnoja et al. 2018a, their published code
 
 
 @dataclass(frozen=True)
-class SACConfig:
+class SACConfig(Config):
     """Settings of SAC.
 
     The defaults are those of the tutorial on InvertedPendulumBullet, which are those of Haarnoja et
@@ -46,55 +64,33 @@ class SACConfig:
         ValueError: If a value is out of range; the message names it and what is accepted.
     """
 
-    learning_rate: float = 3e-4  # of Adam, for every network
-    learning_rate_schedule: str = "constant"  # or "linear", to 0
-    learning_rate_decay_steps: int = 1_000_000  # environment steps; for "linear"
-    gamma: float = 0.99  # discount per environment step
-    tau: float = 0.005  # fraction of the way that the target network moves at each gradient step
-    reward_scale: float = 2.0  # factor on the rewards
+    learning_rate: Positive | Schedule = 3e-4  # of Adam, for every network
+    adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (PyTorch)
+    gamma: Fraction = 0.99  # discount per environment step
+    tau: PositiveFraction = 0.005  # fraction of the way that the target moves at a gradient step
+    reward_scale: Positive = 2.0  # factor on rewards
     value_network: bool = True  # learn V(s) and bootstrap from its target copy; False: from Q's
-    temperature: float | None = 1.0  # weight of the entropy; None: learned (2018b)
-    target_entropy: float | None = None  # nats, for a learned temperature; None: -1 an action
-    batch_size: int = 256  # transitions
-    replay_capacity: int = 1_000_000  # transitions
+    temperature: NonNegative | Schedule | None = 1.0  # weight of the entropy; None: learned (2018b)
+    target_entropy: Finite | None = None  # nats, for a learned temperature; None: -1 an action
+    batch_size: Count = 256  # transitions
+    replay_capacity: Count = 1_000_000  # transitions
     replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
     frame_stack: bool = True  # an image's first axis is a stack of frames: store each frame once
-    random_steps: int = 0  # environment steps of uniformly random actions at the beginning
-    learning_starts: int = 256  # transitions in memory: a batch
-    update_period: int = 1  # environment steps per gradient step
-    hidden_sizes: tuple[int, ...] = (256, 256)  # units, of every network
+    random_steps: Whole = 0  # environment steps of uniformly random actions at the beginning
+    learning_starts: Count = 256  # transitions in memory: a batch
+    update_period: Count = 1  # environment steps per gradient step
+    hidden_sizes: Sizes = (256, 256)  # units, of every network
+    encoder: Encoder = "nature"  # for images
+    initialization: Initialization = "pytorch"  # of the weights
+    precision: Precision = "float32"  # of forward passes
     overlap: bool = False  # step the environment while the gradient step runs; same results
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
-    def __post_init__(self) -> None:
-        """Check every field."""
-        for name in ("learning_rate", "reward_scale"):
-            check(name, getattr(self, name), getattr(self, name) > 0, "a number > 0")
-        kind, kinds = self.learning_rate_schedule, ("constant", "linear")
-        check("learning_rate_schedule", kind, kind in kinds, f"one of {kinds}")
-        steps = self.learning_rate_decay_steps
-        check("learning_rate_decay_steps", steps, steps >= 1, "a whole number >= 1")
-        check("random_steps", self.random_steps, self.random_steps >= 0, "a number >= 0")
-        check("gamma", self.gamma, 0 <= self.gamma <= 1, "in [0, 1]")
-        check("tau", self.tau, 0 < self.tau <= 1, "in (0, 1]")
-        heat, entropy = self.temperature, self.target_entropy
-        check("temperature", heat, heat is None or heat >= 0, "a number >= 0, or None to learn it")
-        needless = entropy is not None and heat is not None
-        check("target_entropy", entropy, not needless, "None unless temperature is None")
-        for name in ("batch_size", "replay_capacity", "update_period"):
-            value = getattr(self, name)
-            check(name, value, isinstance(value, int) and value >= 1, "a whole number >= 1")
-        starts, capacity = self.learning_starts, self.replay_capacity
-        limit = f"between 1 and replay_capacity = {capacity}, or learning never starts"
-        check("learning_starts", starts, 1 <= starts <= capacity, limit)
-        sizes = self.hidden_sizes
-        check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
-
-    def make_learning_rate(self) -> Schedule:
-        """Return the schedule of Adam's learning rate."""
-        if self.learning_rate_schedule == "linear":
-            return Linear(self.learning_rate, 0.0, self.learning_rate_decay_steps)
-        return Constant(self.learning_rate)
+    def check(self) -> None:
+        """Check what concerns several fields."""
+        check_learning_starts(self.learning_starts, self.replay_capacity)
+        needless = self.target_entropy is not None and self.temperature is not None
+        check("target_entropy", self.target_entropy, not needless, "None unless temperature is")
 
 
 class Temperature(nn.Module):
@@ -115,31 +111,46 @@ class SAC(OffPolicyAgent):
 
     algorithm: ClassVar[str] = "sac"
     config_class: ClassVar[type[Any]] = SACConfig
+    accepts: ClassVar[Accepts | None] = Accepts((VECTOR, IMAGE), (CONTINUOUS,))
     is_stochastic: ClassVar[bool] = True
     config: SACConfig
 
     def __init__(
-        self, env: Env | VecEnv, config: SACConfig, *, seed: int, device: torch.device
+        self,
+        env: Env | VecEnv,
+        config: SACConfig,
+        *,
+        seed: int,
+        device: torch.device,
+        encoder: EncoderFactory | None = None,
     ) -> None:
         """Build an untrained agent; `create` is the usual way in."""
         generators = ("exploration", "policy", "replay")
-        super().__init__(env, config, seed=seed, device=device, generators=generators)
-        space = self.observation_space
-        actions = box_actions(self.algorithm, self.action_space)
+        super().__init__(
+            env, config, seed=seed, device=device, generators=generators, encoder=encoder
+        )
+        space, actions = self.observation_space, box_actions(self.action_space)
         self.num_actions = actions.shape[0]
         self.scale = ActionScale(actions).to(device)
         self.target_entropy = -float(self.num_actions)  # Haarnoja et al. 2018b, appendix D
         if config.target_entropy is not None:
             self.target_entropy = config.target_entropy
-        sizes = config.hidden_sizes
+        sizes, reader = config.hidden_sizes, encoder or config.encoder
         with torch_seed(seed):
             # The actor names a mean and the logarithm of a standard deviation for each action.
-            self.actor: nn.Module = make_network(space, 2 * self.num_actions, sizes)
-            self.critics = Critics(space, self.num_actions, sizes, num_critics=2)
-            self.networks = {"actor": self.actor, "critics": self.critics}
-            if config.value_network:
-                self.value: nn.Module = make_network(space, 1, sizes)
-                self.networks["value"] = self.value
+            actor = make_network(space, 2 * self.num_actions, sizes, reader)
+            critics = Critics(space, self.num_actions, sizes, num_critics=2, encoder=reader)
+            value = make_network(space, 1, sizes, reader) if config.value_network else None
+            initialize(actor, config.initialization, POLICY_GAIN)
+            initialize(critics, config.initialization, VALUE_GAIN)
+            if value is not None:
+                initialize(value, config.initialization, VALUE_GAIN)
+        self.actor = in_precision(actor, config.precision)
+        self.critics = in_precision(critics, config.precision)
+        self.networks = {"actor": self.actor, "critics": self.critics}
+        if value is not None:
+            self.value = in_precision(value, config.precision)
+            self.networks["value"] = self.value
         if config.temperature is None:
             self.temperature = Temperature()
             self.networks["temperature"] = self.temperature
@@ -147,9 +158,8 @@ class SAC(OffPolicyAgent):
             network.to(device)
         # Adam takes each number by itself: one for all is the same as one for each network.
         parameters = [x for network in self.networks.values() for x in network.parameters()]
-        self.optimizer = Adam(parameters, config.learning_rate)
+        self.optimizer = Adam(parameters, self.learning_rate, epsilon=config.adam_epsilon)
         self.optimizers = {"optimizer": self.optimizer}
-        self._learning_rate = config.make_learning_rate()
         # What bootstraps has a copy that follows slowly.
         source = self.value if config.value_network else self.critics
         self.target: nn.Module = copy.deepcopy(source).requires_grad_(False)
@@ -166,6 +176,11 @@ class SAC(OffPolicyAgent):
         if config.compile:
             self.critic_loss = compile_loss(self.critic_loss, device)  # type: ignore[method-assign]
             self.actor_loss = compile_loss(self.actor_loss, device)  # type: ignore[method-assign]
+
+    @property
+    def learning_rate(self) -> float:
+        """Adam's learning rate at the next gradient step."""
+        return value_at(self.config.learning_rate, self.num_steps)
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the middle of the actor's distribution, or draws from it, shape [B, A]."""
@@ -204,10 +219,10 @@ class SAC(OffPolicyAgent):
         """
         action, log_prob = self.sample(obs, noise)  # [B, A], [B]
         q: Tensor = critics(obs, action).amin(dim=0)  # [B]
-        heat = self.config.temperature
-        if heat is None:
-            heat = self.temperature().detach()
-        return q - heat * log_prob, log_prob
+        temperature = self.config.temperature
+        if temperature is None:
+            return q - self.temperature().detach() * log_prob, log_prob
+        return q - value_at(temperature, self.num_steps) * log_prob, log_prob
 
     def td_target(self, batch: Batch, noise: Tensor) -> Tensor:
         """Return scale r + gamma (1 - terminated) V_target(s'), shape [B].
@@ -272,11 +287,11 @@ class SAC(OffPolicyAgent):
             "charts/entropy": -log_prob.mean(),
         }
         values = read_losses(self, losses)
-        self.optimizer.param_groups[0]["lr"] = self._learning_rate(self.num_steps)
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate
         self.optimizer.zero_grad()
-        loss.backward(inputs=self._other_parameters)  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss, inputs=self._other_parameters)
         # Through the critics, not into them: nothing of their own gradients is computed.
-        actor_loss.backward(inputs=self._actor_parameters)  # type: ignore[no-untyped-call]
+        torch.autograd.backward(actor_loss, inputs=self._actor_parameters)
         self.optimizer.step()
         soft_update(self._targets, self._sources, self.config.tau)
         self.num_updates += 1
@@ -284,10 +299,13 @@ class SAC(OffPolicyAgent):
 
     def metrics(self) -> dict[str, float]:
         """Return `charts/replay_size` (transitions) and `charts/temperature`."""
-        heat = self.config.temperature
-        if heat is None:
-            heat = self.temperature().item()
-        return {"charts/replay_size": float(len(self.replay)), "charts/temperature": heat}
+        temperature = self.config.temperature
+        now = (
+            self.temperature().item()
+            if temperature is None
+            else value_at(temperature, self.num_steps)
+        )
+        return {"charts/replay_size": float(len(self.replay)), "charts/temperature": now}
 
     def _distribution(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean and the logarithm of the standard deviation of u, both [B, A]."""

@@ -35,7 +35,7 @@ def recipes_table(algorithms: list[str]) -> Table:
     from rich.box import SIMPLE
     from rich.table import Table
 
-    from mario_rl_agents.recipes import ANY, MARIO, RECIPES
+    from mario_rl_agents.recipes import ANY, MARIO, recipes_of
 
     table = Table(
         box=SIMPLE,
@@ -48,7 +48,7 @@ def recipes_table(algorithms: list[str]) -> Table:
     table.add_column("steps", justify="right", no_wrap=True)
     families = {MARIO: "any MarioRL-...", ANY: "any other"}
     for name in algorithms:
-        rows = [(key[1], key[2], recipe) for key, recipe in RECIPES.items() if key[0] == name]
+        rows = [(*key, recipe) for key, recipe in recipes_of(name).items()]
         # Environments of their own come before families.
         for env_id, recipe_name, recipe in sorted(
             rows, key=lambda row: (row[0] == ANY, row[0] == MARIO, row[0], row[1])

@@ -15,7 +15,6 @@ from mario_rl_agents.cli.options import (
     EVALUATION_SEED,
     Device,
     read_pairs,
-    replace_fields,
 )
 from mario_rl_agents.cli.terminal import (
     INTERRUPTED,
@@ -228,6 +227,7 @@ def _new(
     overwrite: bool,
 ) -> tuple[Run, Agent]:
     """Return a new run and its agent."""
+    from mario_rl_agents.config import replaced
     from mario_rl_agents.recipes import find_recipe
     from mario_rl_agents.runs.loading import find_algorithm, new_run, spec_from_recipe
 
@@ -235,7 +235,7 @@ def _new(
         find_algorithm(algorithm)
         chosen = find_recipe(algorithm, env_id, recipe)
     with usage_errors("--set"):
-        chosen = dataclasses.replace(chosen, config=replace_fields(chosen.config, changes))
+        chosen = dataclasses.replace(chosen, config=replaced(chosen.config, changes))
     with usage_errors():
         spec = spec_from_recipe(
             algorithm,

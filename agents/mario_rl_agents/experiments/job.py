@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from mario_rl_agents.checkpoint import make_config
-from mario_rl_agents.runs.loading import did_you_mean, find_algorithm, spec_from_recipe
+from mario_rl_agents.config import did_you_mean
+from mario_rl_agents.runs.loading import find_algorithm, spec_from_recipe
 from mario_rl_agents.runs.run import RunSpec
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # a folder's name on every system

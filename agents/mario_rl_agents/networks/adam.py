@@ -20,15 +20,18 @@ class Adam(torch.optim.Adam):
         parameters: Iterable[nn.Parameter],
         learning_rate: float,
         betas: tuple[float, float] = (0.9, 0.999),
+        *,
+        epsilon: float = 1e-8,
     ) -> None:
         """Take the weights, on one device and of one type.
 
         Args:
             parameters: All get a gradient before each step.
-            learning_rate: Step size; `param_groups[0]["lr"]` changes it later.
+            learning_rate: Step size at first; `param_groups[0]["lr"]` changes it later.
             betas: Decay of the running mean of gradients, and of their squares.
+            epsilon: Added to the root of the mean square.
         """
-        super().__init__(parameters, learning_rate, betas, fused=True)
+        super().__init__(parameters, learning_rate, betas, epsilon, fused=True)
         self._weights: list[Tensor] = self.param_groups[0]["params"]
         self._gathered: tuple[list[Tensor], list[Tensor], Tensor] | None = None
 

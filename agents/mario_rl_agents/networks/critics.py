@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mario_rl_agents.networks.encoders import make_encoder
+from mario_rl_agents.networks.encoders import EncoderFactory, make_encoder, num_features
 
 
 class ActionScale(nn.Module):
@@ -58,6 +58,7 @@ class Critics(nn.Module):
         hidden_sizes: Sequence[int],
         num_critics: int,
         layer_norm: bool = False,
+        encoder: str | EncoderFactory = "nature",
     ) -> None:
         """Build them.
 
@@ -68,13 +69,14 @@ class Critics(nn.Module):
             num_critics: N.
             layer_norm: Whether hidden layers are brought to mean 0 and variance 1 before their
                 ReLU, which keeps values far from the data from growing (Ball et al. 2023).
+            encoder: See `make_encoder`.
         """
         super().__init__()
         self._layer_norm = layer_norm
-        self.encoder, num_features = make_encoder(space)
-        sizes = [num_features + num_actions, *hidden_sizes, 1]
+        self.encoder = make_encoder(space, encoder)
+        sizes = [num_features(self.encoder) + num_actions, *hidden_sizes, 1]
         self.layers = nn.ModuleList(
-            _Linears(num_critics, num_inputs, num_outputs)
+            Linears(num_critics, num_inputs, num_outputs)
             for num_inputs, num_outputs in itertools.pairwise(sizes)
         )
 
@@ -97,10 +99,11 @@ class Critics(nn.Module):
         return values
 
 
-class _Linears(nn.Module):
+class Linears(nn.Module):
     """N linear layers, with the initial weights of `nn.Linear`."""
 
     def __init__(self, num_layers: int, num_inputs: int, num_outputs: int) -> None:
+        """Build layers num_inputs -> num_outputs."""
         super().__init__()
         bound = num_inputs**-0.5
         weight = torch.empty(num_layers, num_inputs, num_outputs).uniform_(-bound, bound)

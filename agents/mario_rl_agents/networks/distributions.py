@@ -14,12 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mario_rl_agents.networks.critics import ActionScale
-from mario_rl_agents.spaces import (
-    box_actions,
-    check_actions,
-    is_discrete,
-    num_discrete_actions,
-)
+from mario_rl_agents.spaces import box_actions, is_discrete, num_discrete_actions
 
 
 class Categorical(nn.Module):
@@ -111,13 +106,8 @@ class Gaussian(nn.Module):
 Distribution = Categorical | Gaussian
 
 
-def make_distribution(algorithm: str, space: gym.Space[Any]) -> Distribution:
-    """Return the distribution that fits a space of actions.
-
-    Raises:
-        ValueError: If none does; the message names the algorithms that handle such actions.
-    """
-    check_actions(algorithm, space)
+def make_distribution(space: gym.Space[Any]) -> Distribution:
+    """Return the distribution over actions of `space`, discrete or continuous."""
     if is_discrete(space):
-        return Categorical(num_discrete_actions(algorithm, space))
-    return Gaussian(box_actions(algorithm, space))
+        return Categorical(num_discrete_actions(space))
+    return Gaussian(box_actions(space))

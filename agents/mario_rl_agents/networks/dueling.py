@@ -6,7 +6,13 @@ from typing import Any
 import gymnasium as gym
 from torch import Tensor, nn
 
-from mario_rl_agents.networks.encoders import NatureCNN, make_network
+from mario_rl_agents.networks.cnn import CNN
+from mario_rl_agents.networks.encoders import (
+    EncoderFactory,
+    make_encoder,
+    make_network,
+    num_features,
+)
 
 
 class DuelingOutput(nn.Module):
@@ -51,8 +57,11 @@ class DuelingMLP(nn.Module):
 
 
 def make_dueling_network(
-    space: gym.Space[Any], num_actions: int, hidden_sizes: Sequence[int]
-) -> NatureCNN | DuelingMLP:
+    space: gym.Space[Any],
+    num_actions: int,
+    hidden_sizes: Sequence[int],
+    encoder: str | EncoderFactory = "nature",
+) -> nn.Module:
     """Return a network as `make_network` does, with the last hidden layer and the output doubled.
 
     One half of that layer, called a stream, belongs to the state's value and the other to the
@@ -63,13 +72,18 @@ def make_dueling_network(
     """
     if not hidden_sizes:
         raise ValueError("a dueling network needs at least one hidden layer, got hidden_sizes ()")
-    network = make_network(space, num_actions, hidden_sizes)
-    if not isinstance(network, NatureCNN):
+    if not isinstance(encoder, str):
+        module = make_encoder(space, encoder)
+        size = num_features(module)
+        streams = (nn.Linear(size, 2 * size), nn.ReLU())
+        return nn.Sequential(module, *streams, DuelingOutput(size, num_actions))
+    network = make_network(space, num_actions, hidden_sizes, encoder)
+    if not isinstance(network, CNN):
         assert isinstance(space, gym.spaces.Box)
         return DuelingMLP(space.shape[0], hidden_sizes, num_actions)
     hidden, activation, _ = network.head
     assert isinstance(hidden, nn.Linear)
-    streams = nn.Linear(hidden.in_features, 2 * hidden.out_features)
+    both = nn.Linear(hidden.in_features, 2 * hidden.out_features)
     output = DuelingOutput(hidden.out_features, num_actions)
-    network.head = nn.Sequential(streams, activation, output)
+    network.head = nn.Sequential(both, activation, output)
     return network

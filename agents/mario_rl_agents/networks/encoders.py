@@ -1,89 +1,35 @@
-"""Networks that read observations: encoders, and a head of fully connected layers.
+"""Encoders turn observations into features; a network is an encoder and layers after it.
 
 Each computes in the type of its weights, so that `.double()` makes one for checking gradients.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
 import gymnasium as gym
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-_SMALLEST_IMAGE = 36  # pixels: the three convolutions leave nothing of a smaller one
-_MOST_KINDS = 16  # in a grid; more are shades of gray rather than kinds
-_CNN_FEATURES = 512  # units (Mnih et al. 2015)
+from mario_rl_agents.networks.cnn import CNN, ImpalaCNN, NatureCNN, SmallCNN
+from mario_rl_agents.networks.mlp import MLP
+from mario_rl_agents.spaces import GRID, IMAGE, VECTOR, is_grid, is_image, is_vector
 
+# Returns a module with an attribute `num_features`, from [B, ...] to [B, num_features].
+EncoderFactory = Callable[[gym.Space[Any]], nn.Module]
 
-class NatureCNN(nn.Module):
-    """Convolutional network for images (Mnih et al. 2015, "Human-level control", Methods)."""
-
-    def __init__(self, shape: tuple[int, int, int], num_outputs: int | None = None) -> None:
-        """Build the network for uint8 images of `shape` (channels, height, width).
-
-        Args:
-            shape: Of an observation.
-            num_outputs: Units of the linear output; None ends with the 512 features before it.
-        """
-        super().__init__()
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(shape[0], 32, kernel_size=8, stride=4),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(32, 64, kernel_size=4, stride=2),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(64, 64, kernel_size=3, stride=1),
-            nn.ReLU(inplace=True),
-            nn.Flatten(),
-        )
-        with torch.inference_mode():
-            num_features = self.convolutions(torch.zeros(1, *shape)).shape[1]
-        output = [] if num_outputs is None else [nn.Linear(_CNN_FEATURES, num_outputs)]
-        self.head = nn.Sequential(
-            nn.Linear(num_features, _CNN_FEATURES), nn.ReLU(inplace=True), *output
-        )
-        # On a CPU core, two measurements put it within 10 % of the usual layout, one either way.
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def forward(self, obs: Tensor) -> Tensor:
-        """Return shape [B, num_outputs or 512] for uint8 images of shape [B, C, H, W]."""
-        # The weights' layout, while a pixel is a byte: else each pass would copy floats into it.
-        interleaved = torch.stack(obs.unbind(1), dim=-1).movedim(-1, 1)  # faster than contiguous()
-        pixels = interleaved.to(_dtype(self.head)).div_(255.0)
-        outputs: Tensor = self.head(self.convolutions(pixels))
-        return outputs
-
-
-class MLP(nn.Module):
-    """Fully connected network with ReLU between its layers."""
-
-    def __init__(self, num_inputs: int, hidden_sizes: Sequence[int], num_outputs: int) -> None:
-        """Build the layers num_inputs -> hidden_sizes -> num_outputs."""
-        super().__init__()
-        layers: list[nn.Module] = []
-        for size in hidden_sizes:
-            layers += [nn.Linear(num_inputs, size), nn.ReLU()]
-            num_inputs = size
-        self.layers = nn.Sequential(*layers, nn.Linear(num_inputs, num_outputs))
-        self._linears = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
-
-    def forward(self, obs: Tensor) -> Tensor:
-        """Return shape [B, num_outputs] for vectors of shape [B, num_inputs]."""
-        # By hand: calling each small layer as a module takes as long again as what it computes.
-        *hidden, output = self._linears
-        x = obs.to(output.weight.dtype)
-        for layer in hidden:
-            x = F.linear(x, layer.weight, layer.bias).relu_()
-        return F.linear(x, output.weight, output.bias)
+_CNNS: Final[Mapping[str, type[NatureCNN | SmallCNN | ImpalaCNN]]] = MappingProxyType(
+    {"nature": NatureCNN, "small": SmallCNN, "impala": ImpalaCNN}
+)
 
 
 class OneHot(nn.Module):
     """The encoder of grids of kinds: 1 at the kind that a cell is of, 0 at the others."""
 
-    def __init__(self, num_kinds: int) -> None:
-        """Take grids of whole numbers below `num_kinds`."""
+    def __init__(self, shape: tuple[int, ...], num_kinds: int) -> None:
+        """Take grids of `shape` (height, width) of whole numbers below `num_kinds`."""
         super().__init__()
+        self.num_features = shape[0] * shape[1] * num_kinds
         kinds = torch.arange(num_kinds, dtype=torch.uint8)
         self.register_buffer("_kinds", kinds, persistent=False)
         self.register_buffer("_like", torch.zeros(()), persistent=False)  # the networks' type
@@ -98,9 +44,10 @@ class OneHot(nn.Module):
 class Flat(nn.Module):
     """The encoder of vectors: their numbers as they are, in the type of the networks."""
 
-    def __init__(self) -> None:
+    def __init__(self, num_features: int) -> None:
         """Keep a buffer that says which type that is."""
         super().__init__()
+        self.num_features = num_features
         self.register_buffer("_like", torch.zeros(()), persistent=False)
         self._like: Tensor
 
@@ -109,77 +56,92 @@ class Flat(nn.Module):
         return obs.flatten(1).to(self._like.dtype)
 
 
+class OwnEncoder(nn.Module):
+    """A user's own encoder. It keeps the weights that it comes with."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        """Take a module with `num_features`.
+
+        Raises:
+            ValueError: If it does not name them.
+        """
+        super().__init__()
+        number = getattr(encoder, "num_features", None)
+        if not isinstance(number, int):
+            raise ValueError(
+                "an encoder needs an attribute num_features, a whole number; that of "
+                f"{type(encoder).__name__} is {number!r}: set it in __init__"
+            )
+        self.encoder, self.num_features = encoder, number
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Return shape [B, num_features] for observations of shape [B, ...]."""
+        features: Tensor = self.encoder(obs)
+        return features
+
+
+def make_encoder(space: gym.Space[Any], encoder: str | EncoderFactory = "nature") -> nn.Module:
+    """Return a module that turns observations of `space` into `num_features` features.
+
+    Args:
+        space: A uint8 image (C, H, W), a vector of numbers (D,), or a uint8 grid (H, W) of kinds.
+        encoder: "nature", "small" or "impala", for images; or what makes one for `space`.
+
+    Raises:
+        ValueError: If no encoder fits, or a user's own does not name its `num_features`.
+    """
+    if not isinstance(encoder, str):
+        return OwnEncoder(encoder(space))
+    if is_vector(space):
+        assert isinstance(space, gym.spaces.Box)
+        return Flat(space.shape[0])
+    if is_grid(space):
+        assert isinstance(space, gym.spaces.Box)
+        return OneHot(space.shape, int(space.high.max()) + 1)
+    return _make_cnn(space, encoder)
+
+
 def make_network(
-    space: gym.Space[Any], num_outputs: int, hidden_sizes: Sequence[int]
-) -> NatureCNN | MLP:
+    space: gym.Space[Any],
+    num_outputs: int,
+    hidden_sizes: Sequence[int],
+    encoder: str | EncoderFactory = "nature",
+) -> nn.Module:
     """Return a network that fits observations of `space`.
 
     Args:
         space: A uint8 image (C, H, W), or a vector of numbers (D,).
         num_outputs: One per action.
-        hidden_sizes: Layers of the network for vectors, in units; images ignore it.
+        hidden_sizes: Layers of the network for vectors, in units; an encoder of images, or a user's
+            own, is followed by the output.
+        encoder: See `make_encoder`.
 
     Raises:
-        ValueError: If `space` is neither.
+        ValueError: If no network fits.
     """
+    if not isinstance(encoder, str):
+        module = make_encoder(space, encoder)
+        return nn.Sequential(module, nn.Linear(num_features(module), num_outputs))
     if is_vector(space):
         assert isinstance(space, gym.spaces.Box)
         return MLP(space.shape[0], hidden_sizes, num_outputs)
-    return NatureCNN(_image_shape(space), num_outputs)
+    return _make_cnn(space, encoder, num_outputs)
 
 
-def make_encoder(space: gym.Space[Any]) -> tuple[Flat | OneHot | NatureCNN, int]:
-    """Return a module that turns observations of `space` into features, and how many.
-
-    Args:
-        space: A uint8 image (C, H, W), a vector of numbers (D,), or a uint8 grid (H, W) of kinds.
-
-    Raises:
-        ValueError: If `space` is neither.
-    """
-    if is_vector(space):
-        assert isinstance(space, gym.spaces.Box)
-        return Flat(), space.shape[0]
-    if is_grid(space):
-        assert isinstance(space, gym.spaces.Box)
-        num_kinds = int(space.high.max()) + 1
-        return OneHot(num_kinds), space.shape[0] * space.shape[1] * num_kinds
-    return NatureCNN(_image_shape(space)), _CNN_FEATURES
+def num_features(encoder: nn.Module) -> int:
+    """Return how many features an encoder that `make_encoder` returned has."""
+    number = encoder.num_features
+    assert isinstance(number, int)
+    return number
 
 
-def is_image(space: gym.Space[Any]) -> bool:
-    """Return whether `space` is a uint8 image (C, H, W)."""
-    return isinstance(space, gym.spaces.Box) and len(space.shape) == 3 and space.dtype == np.uint8
-
-
-def is_grid(space: gym.Space[Any]) -> bool:
-    """Return whether `space` is a uint8 grid (H, W) of at most 16 kinds."""
-    return (
-        isinstance(space, gym.spaces.Box)
-        and len(space.shape) == 2
-        and space.dtype == np.uint8
-        and int(space.high.max()) < _MOST_KINDS
-    )
-
-
-def is_vector(space: gym.Space[Any]) -> bool:
-    """Return whether `space` is a vector of numbers (D,)."""
-    return isinstance(space, gym.spaces.Box) and len(space.shape) == 1
-
-
-def _image_shape(space: gym.Space[Any]) -> tuple[int, int, int]:
-    if is_image(space) and space.shape is not None and min(space.shape[1:]) >= _SMALLEST_IMAGE:
-        channels, height, width = space.shape
-        return channels, height, width
-    raise ValueError(
-        f"no network for observations {space}: accepted are Box of shape (size,), Box of dtype "
-        f"uint8 and shape (channels, height, width) with sides of {_SMALLEST_IMAGE} pixels or more,"
-        f" and, by agents with an encoder, Box of dtype uint8, shape (height, width) and at most "
-        f"{_MOST_KINDS} values"
-    )
-
-
-def _dtype(layers: nn.Sequential) -> torch.dtype:
-    weight = layers[0].weight
-    assert isinstance(weight, Tensor)
-    return weight.dtype
+def _make_cnn(space: gym.Space[Any], encoder: str, num_outputs: int | None = None) -> CNN:
+    kind = _CNNS[encoder]
+    if not is_image(space) or space.shape is None or min(space.shape[1:]) < kind.smallest:
+        raise ValueError(
+            f"no network for observations {space}: accepted are {VECTOR}, {IMAGE} with sides of "
+            f'{kind.smallest} pixels or more for encoder "{encoder}", and, by agents with an '
+            f"encoder, {GRID}"
+        )
+    channels, height, width = space.shape
+    return kind((channels, height, width), num_outputs)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,11 @@ import gymnasium as gym
 
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.checkpoint import CheckpointHeader, make_config, read_header
+from mario_rl_agents.config import did_you_mean
 from mario_rl_agents.envs import Env, VecEnv, make_env, make_vec_env
 from mario_rl_agents.errors import CheckpointError, RunError
-from mario_rl_agents.recipes import ALGORITHMS, Recipe, find_recipe
+from mario_rl_agents.recipes import ALGORITHMS, find_recipe
+from mario_rl_agents.recipes.recipe import Recipe
 from mario_rl_agents.runs.run import Run, RunSpec
 
 
@@ -240,12 +241,6 @@ def _readable_errors(env_id: str) -> Iterator[None]:
         ) from error
     except (gym.error.Error, ValueError, TypeError, ImportError) as error:
         raise ValueError(f"{env_id} cannot be made: {error}") from error
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ", did you mean dqn?" with the known words most like an unknown one, or ""."""
-    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
-    return f", did you mean {' or '.join(close)}?" if close else ""
 
 
 def _env_kwargs(path: Path, header: CheckpointHeader) -> dict[str, Any]:

@@ -116,15 +116,11 @@ def test_the_learning_rate_follows_its_schedule() -> None:
             assert isinstance(agent, ActorCritic)
             self.rates.append(agent.optimizer.param_groups[0]["lr"])
 
-    config = ActorCriticConfig(
-        learning_rate=0.1, learning_rate_schedule="linear", schedule_steps=4, hidden_sizes=()
-    )
+    config = ActorCriticConfig(learning_rate=linear(0.1, 0, 4), hidden_sizes=())
     agent, rates = ActorCritic.create(corridor(), config, device="cpu"), Rates()
     assert agent.metrics() == {"charts/learning_rate": 0.1}
     agent.learn(5, [rates])
     assert rates.rates == pytest.approx([0.075, 0.05, 0.025, 0.0, 0.0])
-    with pytest.raises(ValueError, match="learning_rate_schedule must be one of"):
-        ActorCriticConfig(learning_rate_schedule="cosine")
 
 
 def test_learns_the_corridor() -> None:

@@ -12,6 +12,7 @@ import torch
 from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.buffers.replay import Batch
+from mario_rl_agents.config import linear
 from support.agent_toys import (
     CORRIDOR_CONFIG,
     SIDE_CONFIG,
@@ -28,7 +29,7 @@ ALL_PARTS: dict[str, Any] = {
     "num_return_steps": 3,
     "dueling": True,
     "prioritized": True,
-    "priority_beta_steps": 300,
+    "priority_beta": linear(0.4, 1, 300),
     "exploration": "boltzmann",
     "temperature": 0.5,
     "loss": "mse",
@@ -158,8 +159,7 @@ def test_soft_update_by_hand() -> None:
 def test_the_learning_rate_falls_in_a_line_to_zero() -> None:
     config = dataclasses.replace(
         CORRIDOR_CONFIG,
-        learning_rate_schedule="linear",
-        learning_rate_decay_steps=200,
+        learning_rate=linear(3e-3, 0, 200),
         overlap=False,
     )
     agent = DQN.create(Corridor(), config, seed=0, device="cpu")
@@ -201,10 +201,10 @@ def test_boltzmann_with_high_values_does_not_overflow() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"loss": "l1"}, r"loss must be one of \('huber', 'mse'\), got 'l1'"),
-        ({"exploration": "noisy"}, r"exploration must be one of .*'boltzmann'\), got 'noisy'"),
+        ({"loss": "l1"}, 'loss must be "mse" or "huber", got \'l1\' of type str'),
+        ({"exploration": "noisy"}, "exploration must be .* or \"boltzmann\", got 'noisy'"),
         ({"temperature": 0.0}, "temperature must be a number > 0, got 0.0"),
-        ({"tau": 0.0}, r"tau must be in \(0, 1\], got 0.0"),
+        ({"tau": 0.0}, r"tau must be a number in \(0, 1\], got 0.0"),
     ],
 )
 def test_bad_config_is_named(change: dict[str, Any], message: str) -> None:

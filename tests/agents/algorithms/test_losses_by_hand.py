@@ -304,9 +304,7 @@ def test_importance_weights():
     assert batch.importance_weight[~first].tolist() == pytest.approx([2 / 3] * 300)
     assert literal.importance_weights([1, 3], [0, 1], 1.0) == pytest.approx([1, 1 / 3])
 
-    config = DQNConfig(
-        prioritized=True, priority_beta_start=0.5, hidden_sizes=(), loss="mse", gamma=0.5
-    )
+    config = DQNConfig(prioritized=True, priority_beta=0.5, hidden_sizes=(), loss="mse", gamma=0.5)
     agent = DQN.create(Spaces(DISCRETE), config, device="cpu")
     for x in (*agent.q.parameters(), *agent.q_target.parameters()):
         x.data.zero_()

@@ -11,6 +11,7 @@ import torch
 from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQNConfig
 from mario_rl_agents.algorithms.naive_q import SWITCHES, NaiveQ, NaiveQConfig, ladder
+from mario_rl_agents.config import linear
 from support.agent_toys import (
     Corridor,
     assert_same_weights,
@@ -26,7 +27,7 @@ SMALL = NaiveQConfig(
     learning_rate=3e-3,
     gamma=0.9,
     hidden_sizes=(32,),
-    epsilon_decay_steps=700,
+    epsilon=linear(1, 0.1, 700),
     replay_starts=100,
     replay_capacity=1000,
     target_update_period=50,
@@ -109,9 +110,7 @@ def test_the_last_rung_is_double_dqn_to_the_bit() -> None:
         replay_capacity=1000,
         learning_starts=100,
         target_update_period=50,
-        epsilon_schedule="linear",
-        epsilon_end=0.1,
-        epsilon_decay_steps=700,
+        epsilon=linear(1, 0.1, 700),
         hidden_sizes=(32,),
         overlap=False,
     )
@@ -126,11 +125,8 @@ def test_the_last_rung_is_double_dqn_to_the_bit() -> None:
 
 
 def test_the_learning_rate_falls_in_a_line_to_zero() -> None:
-    changes: dict[str, Any] = {
-        "learning_rate_schedule": "linear",
-        "learning_rate_decay_steps": 40,
-    }
-    agent = NaiveQ.create(cartpole(), dataclasses.replace(SMALL, **changes), seed=0, device="cpu")
+    config = dataclasses.replace(SMALL, learning_rate=linear(3e-3, 0, 40))
+    agent = NaiveQ.create(cartpole(), config, seed=0, device="cpu")
     agent.learn(11)
     assert agent.optimizer.param_groups[0]["lr"] == pytest.approx(3e-3 * 0.75)
     agent.learn(31)
@@ -234,15 +230,12 @@ def test_nan_is_named_and_leaves_the_weights_alone() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"learning_rate": 0.0}, "learning_rate must be a number > 0, got 0.0"),
-        (
-            {"learning_rate_schedule": "cosine"},
-            r"learning_rate_schedule must be one of \('constant'",
-        ),
-        ({"gamma": 2}, r"gamma must be in \[0, 1\], got 2"),
+        ({"learning_rate": 0.0}, "learning_rate must be a number > 0 or a schedule .*, got 0.0"),
+        ({"epsilon": 1.5}, r"epsilon must be a number in \[0, 1\] or a schedule .*, got 1.5"),
+        ({"gamma": 2}, r"gamma must be a number in \[0, 1\], got 2"),
         ({"replay_batch_size": 0}, "replay_batch_size must be a whole number >= 1, got 0"),
         ({"replay_starts": 60_000}, "replay_starts must be at most replay_capacity = 50000"),
-        ({"hidden_sizes": (0,)}, "hidden_sizes must be whole numbers >= 1"),
+        ({"hidden_sizes": (0,)}, "hidden_sizes must be a tuple of whole numbers >= 1"),
         ({"target_network": True}, "target_network needs bootstrap=True"),
         ({"bootstrap": True, "double": True}, "double needs target_network=True"),
     ],

@@ -67,7 +67,7 @@ def ppo_literal(agent: PPO, nets: dict[str, Any], batch: PPOBatch) -> dict[str, 
     log_prob, entropy = policy(nets["distribution"], network(nets["actor"]))
     value = scalar(nets["critic"])
     advantages = batch.advantage.tolist()
-    if config.normalize_advantages:
+    if config.normalize_advantages == "batch":
         advantages = literal.normalized(advantages)
     surrogates, errors, entropies = [], [], []
     for i, obs in enumerate(batch.obs):
@@ -94,7 +94,7 @@ PPO_CONFIG = PPOConfig(
 
 @pytest.mark.parametrize("actions", [DISCRETE, CONTINUOUS], ids=["discrete", "gaussian"])
 @pytest.mark.parametrize("value_clip", [None, 0.2])
-@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("normalize", ["none", "batch"])
 def test_ppo(actions, value_clip, normalize):
     config = dataclasses.replace(PPO_CONFIG, value_clip=value_clip, normalize_advantages=normalize)
     agent = make(PPO, config, actions)

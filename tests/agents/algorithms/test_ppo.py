@@ -11,6 +11,7 @@ import pytest
 import torch
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.algorithms.ppo import PPO, PPOBatch, PPOConfig
+from mario_rl_agents.config import linear
 from mario_rl_agents.envs import VecEnv, make_vec_env
 from numpy.typing import NDArray
 from support.agent_toys import (
@@ -64,7 +65,7 @@ FOLLOW = PPOConfig(
     learning_rate=3e-3,
     gamma=0.0,
     hidden_sizes=(32,),
-    normalize_advantages=True,
+    normalize_advantages="batch",
 )
 
 
@@ -125,7 +126,7 @@ def test_a_clipped_ratio_has_no_gradient() -> None:
 
 
 def test_normalized_advantages_have_mean_0_and_deviation_1() -> None:
-    agent = agent_of(replace(CORRIDOR, normalize_advantages=True))
+    agent = agent_of(replace(CORRIDOR, normalize_advantages="batch"))
     advantage = torch.tensor([1.0, 2.0, 6.0])
     batch = random_batch(agent, 3)._replace(advantage=advantage, log_prob=torch.zeros(3))
     log_prob = torch.zeros(3, requires_grad=True)
@@ -189,14 +190,18 @@ def test_each_epoch_sees_each_transition_once() -> None:
 def test_schedules_end_at_zero() -> None:
     config = replace(
         CORRIDOR,
-        learning_rate_schedule="linear",
-        clip_schedule="linear",
-        schedule_steps=256,
+        learning_rate=linear(3e-3, 0, 256),
+        clip_range=linear(0.2, 0, 256),
+        entropy_coefficient=linear(0.01, 0.002, 256),
         num_epochs=1,
         batch_size=64,
     )
     agent = PPO.create(corridor(), config, device="cpu")
-    assert agent.metrics() == {"charts/learning_rate": 3e-3, "charts/clip_range": 0.2}
+    assert agent.metrics() == {
+        "charts/learning_rate": 3e-3,
+        "charts/clip_range": 0.2,
+        "charts/entropy_coefficient": 0.01,
+    }
     updates = Updates()
     agent.learn(192, [updates])
     assert updates.rates == pytest.approx([3e-3 * 3 / 4, 3e-3 / 2, 3e-3 / 4])
@@ -205,7 +210,11 @@ def test_schedules_end_at_zero() -> None:
     batch = random_batch(agent, 1)._replace(log_prob=torch.zeros(1), advantage=torch.ones(1))
     assert agent.policy_loss(torch.tensor([0.3]), batch).item() == pytest.approx(-1.05)
     agent.learn(128)
-    assert agent.metrics() == {"charts/learning_rate": 0.0, "charts/clip_range": 0.0}
+    assert agent.metrics() == {
+        "charts/learning_rate": 0.0,
+        "charts/clip_range": 0.0,
+        "charts/entropy_coefficient": 0.002,
+    }
 
 
 def test_an_update_ends_when_the_policy_has_gone_too_far() -> None:
@@ -379,10 +388,10 @@ THREE = PPOConfig(
     rollout_steps=16,
     batch_size=12,
     hidden_sizes=(16,),
-    normalize_advantages=True,
+    normalize_advantages="batch",
     normalize_observations=True,
     normalize_rewards=True,
-    learning_rate_schedule="linear",
+    learning_rate=linear(3e-4, 0, 100_000),
 )
 
 
@@ -527,10 +536,8 @@ def test_wrong_actions_and_settings_are_refused() -> None:
         PPO.create(Bits(), device="cpu")
     with pytest.raises(ValueError, match=r"batch_size must be a divisor of .* = 20, got 6"):
         PPO.create(corridor(), PPOConfig(batch_size=6), device="cpu")
-    with pytest.raises(ValueError, match="clip_schedule must be one of"):
-        PPOConfig(clip_schedule="cosine")
     with pytest.raises(ValueError, match="batch_size must be >= 2 to normalize advantages"):
-        PPOConfig(batch_size=1, normalize_advantages=True)
+        PPOConfig(batch_size=1, normalize_advantages="batch")
     with pytest.raises(ValueError, match=r"obs must be a batch of shape \(B, \*\(5,\)\)"):
         PPO.create(corridor(), device="cpu").act(np.zeros(5, np.float32))
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.buffers.prioritized import PrioritizedReplay, SumTree
+from mario_rl_agents.config import linear
 from support.agent_toys import CORRIDOR_CONFIG, corridor
 from support.replay_toys import Recorder, make_replay
 
@@ -171,7 +172,11 @@ def test_an_update_hands_back_the_td_errors() -> None:
 
 
 def test_draws_a_surprise_more_often_and_still_learns() -> None:
-    changes: dict[str, Any] = {"prioritized": True, "priority_beta_steps": 1200, "overlap": False}
+    changes: dict[str, Any] = {
+        "prioritized": True,
+        "priority_beta": linear(0.4, 1, 1200),
+        "overlap": False,
+    }
     config = DQNConfig(**{**vars(CORRIDOR_CONFIG), **changes})
     agent = DoubleDQN.create(corridor(), config, seed=1, device="cpu")
     agent.learn(110)
@@ -187,10 +192,10 @@ def test_draws_a_surprise_more_often_and_still_learns() -> None:
 
 
 def test_bad_config_is_named() -> None:
-    with pytest.raises(ValueError, match=r"priority_alpha must be in \[0, 1\], got 2"):
+    with pytest.raises(ValueError, match=r"priority_alpha must be a number in \[0, 1\], got 2"):
         DQNConfig(priority_alpha=2)
-    with pytest.raises(ValueError, match="priority_beta_steps must be a whole number >= 1, got 0"):
-        DQNConfig(priority_beta_steps=0)
+    with pytest.raises(ValueError, match=r"priority_beta must be .*, got linear\(0, 2, 9\)"):
+        DQNConfig(priority_beta=linear(0, 2, 9))
 
 
 def test_a_batch_goes_to_another_device_whole() -> None:

@@ -17,7 +17,7 @@ import pytest
 from gymnasium.wrappers import TransformObservation, TransformReward
 from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.cli.app import app
-from mario_rl_agents.recipes import ANY, MARIO, RECIPES
+from mario_rl_agents.recipes import ALGORITHMS, ANY, MARIO, recipes_of
 from mario_rl_agents.runs.run import Run
 from typer.testing import CliRunner, Result
 
@@ -138,9 +138,10 @@ def test_envs_lists_every_environment() -> None:
 
 def test_recipes_lists_every_one() -> None:
     rows = [" ".join(line.split()) for line in succeed("recipes").splitlines()]
-    for (algorithm, env_id, name), recipe in RECIPES.items():
-        place = {MARIO: "any MarioRL-...", ANY: "any other"}.get(env_id, env_id)
-        assert f"{algorithm} {place} {name} {recipe.total_steps:,}" in rows
+    for algorithm in ALGORITHMS:
+        for (env_id, name), recipe in recipes_of(algorithm).items():
+            place = {MARIO: "any MarioRL-...", ANY: "any other"}.get(env_id, env_id)
+            assert f"{algorithm} {place} {name} {recipe.total_steps:,}" in rows
     assert "double_dqn" not in succeed("recipes", "dqn")
     assert "no algorithm 'dqqn', did you mean dqn?" in fail(2, "recipes", "dqqn")
 
@@ -237,7 +238,11 @@ def test_mario_trains_and_is_evaluated_greedily_once(tmp_path: Path) -> None:
         (["dqn", "CartPole-v1", "--recipe", "fast"], "there is no recipe 'fast'"),
         (["dqn", "CartPole-v1", "--set", "gamma"], "--set takes KEY=VALUE, received 'gamma'"),
         (["dqn", "CartPole-v1", "--set", "gama=1"], "has no such field, did you mean gamma"),
-        (["dqn", "CartPole-v1", "--set", "gamma=7"], "--set gamma"),
+        (
+            ["dqn", "CartPole-v1", "--set", "gamma=7"],
+            "--set gamma must be a number in [0, 1], ",
+        ),
+        (["dqn", "CartPole-v1", "--set", "dueling=maybe"], "--set dueling must be true or false"),
         (["dqn", "CartPole-v1", "--env", "wind=3"], "CartPole-v1 cannot be made: "),
         (["dqn", "MarioRL-1-1-v0", "--env", "actions=fly"], "MarioRL-1-1-v0 cannot be made: "),
         (["dqn", "CartPole-v1", "--device", "abacus"], "dqn on CartPole-v1: "),

@@ -11,6 +11,7 @@ from mario_rl_agents.agent import Callback
 from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
+from mario_rl_agents.config import linear
 from mario_rl_agents.networks.compiling import compile_loss
 
 needs_a_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="there is no g++")
@@ -20,9 +21,8 @@ PPO_CONFIG = PPOConfig(
     num_epochs=2,
     hidden_sizes=(16,),
     learning_rate=1e-2,
-    clip_schedule="linear",
-    schedule_steps=200,
-    normalize_advantages=True,
+    clip_range=linear(0.2, 0, 200),
+    normalize_advantages="batch",
     max_grad_norm=0.5,
 )
 DQN_CONFIG = DQNConfig(

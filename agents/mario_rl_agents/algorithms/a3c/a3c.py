@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mario_rl_agents.agent import Callback, Step
 from mario_rl_agents.algorithms.a3c.loop import (
@@ -28,16 +30,34 @@ from mario_rl_agents.algorithms.a3c.shared_adam import as_vector
 from mario_rl_agents.algorithms.a3c.workers import Worker
 from mario_rl_agents.algorithms.policy import PolicyAgent
 from mario_rl_agents.checks import check_obs, check_reward, read_losses
-from mario_rl_agents.config import check
-from mario_rl_agents.envs import Env, VecEnv
+from mario_rl_agents.config import (
+    Config,
+    Count,
+    Encoder,
+    Fraction,
+    Initialization,
+    Loss,
+    NonNegative,
+    Positive,
+    Precision,
+    ProperFraction,
+    Schedule,
+    Sizes,
+    Whole,
+    value_at,
+)
+from mario_rl_agents.envs import Env, VecEnv, single_spaces
 from mario_rl_agents.networks.distributions import Distribution, make_distribution
-from mario_rl_agents.networks.encoders import MLP, make_encoder
-from mario_rl_agents.schedules import Constant, Linear, Schedule
+from mario_rl_agents.networks.encoders import EncoderFactory, make_encoder, num_features
+from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
+from mario_rl_agents.networks.mlp import MLP
+from mario_rl_agents.networks.precision import in_precision
 from mario_rl_agents.seeding import torch_seed
+from mario_rl_agents.spaces import CONTINUOUS, DISCRETE, GRID, IMAGE, VECTOR, Accepts
 
 
 @dataclass(frozen=True)
-class A3CConfig:
+class A3CConfig(Config):
     """Settings of A3C.
 
     The defaults are those of the tutorial (system T10: CartPole), where not noted.
@@ -46,43 +66,22 @@ class A3CConfig:
         ValueError: If a value is out of range; the message names it and what is accepted.
     """
 
-    num_workers: int | None = None  # processes; None: one for each core
-    t_max: int = 5  # environment steps in a gradient step, at most
-    learning_rate: float = 1e-4  # of Adam
-    learning_rate_decay_steps: int | None = None  # environment steps down to 0; None: constant
-    betas: tuple[float, float] = (0.92, 0.999)  # of Adam
-    gamma: float = 0.99  # discount per environment step
-    reward_scale: float = 1.0  # factor on rewards
-    value_coefficient: float = 1.0  # of the value loss
-    entropy_coefficient: float = 0.0  # of the bonus; Mnih et al. 2016: 0.01
-    max_grad_norm: float | None = None  # L2 norm of all gradients; None: no clipping
-    hidden_sizes: tuple[int, ...] = (128,)  # units, of the policy and of the value
-    max_restarts: int = 10  # of a worker in a row, without an episode finished in between; ours
-
-    def __post_init__(self) -> None:
-        """Check every field."""
-        for name in ("num_workers", "learning_rate_decay_steps"):
-            value = getattr(self, name)
-            whole = value is None or (isinstance(value, int) and value >= 1)
-            check(name, value, whole, "a whole number >= 1 or None")
-        check("t_max", self.t_max, isinstance(self.t_max, int) and self.t_max >= 1, "a whole >= 1")
-        for name in ("learning_rate", "reward_scale"):
-            check(name, getattr(self, name), getattr(self, name) > 0, "a number > 0")
-        betas = self.betas
-        check("betas", betas, len(betas) == 2 and all(0 <= b < 1 for b in betas), "two in [0, 1)")
-        check("gamma", self.gamma, 0 <= self.gamma <= 1, "in [0, 1]")
-        for name in ("value_coefficient", "entropy_coefficient", "max_restarts"):
-            check(name, getattr(self, name), getattr(self, name) >= 0, "a number >= 0")
-        norm = self.max_grad_norm
-        check("max_grad_norm", norm, norm is None or norm > 0, "a number > 0 or None")
-        sizes = self.hidden_sizes
-        check("hidden_sizes", sizes, all(size >= 1 for size in sizes), "whole numbers >= 1")
-
-    def make_learning_rate(self) -> Schedule:
-        """Return the learning rate at each environment step."""
-        if self.learning_rate_decay_steps is None:
-            return Constant(self.learning_rate)
-        return Linear(self.learning_rate, 0.0, self.learning_rate_decay_steps)
+    num_workers: Count | None = None  # processes; None: one for each core
+    t_max: Count = 5  # environment steps in a gradient step, at most
+    learning_rate: Positive | Schedule = 1e-4  # of Adam; Mnih et al. 2016 let it fall to 0
+    betas: tuple[ProperFraction, ProperFraction] = (0.92, 0.999)  # of Adam
+    adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (Kingma and Ba 2015)
+    gamma: Fraction = 0.99  # discount per environment step
+    reward_scale: Positive = 1.0  # factor on rewards
+    value_coefficient: NonNegative = 1.0  # of the value loss
+    value_loss: Loss = "mse"  # of the values
+    entropy_coefficient: NonNegative | Schedule = 0.0  # of the bonus; Mnih et al. 2016: 0.01
+    max_grad_norm: Positive | None = None  # L2 norm of all gradients; None: no clipping
+    hidden_sizes: Sizes = (128,)  # units, of the policy and of the value
+    encoder: Encoder = "nature"  # for images
+    initialization: Initialization = "pytorch"  # of the weights
+    precision: Precision = "float32"  # of forward passes
+    max_restarts: Whole = 10  # of a worker in a row, without an episode finished in between; ours
 
 
 class ActorCritic(nn.Module):
@@ -92,14 +91,21 @@ class ActorCritic(nn.Module):
         self,
         observation_space: gym.Space[Any],
         action_space: gym.Space[Any],
-        hidden_sizes: Sequence[int],
+        config: A3CConfig,
+        encoder: EncoderFactory | None = None,
     ) -> None:
         """Build the networks for these spaces."""
         super().__init__()
-        self.distribution: Distribution = make_distribution("a3c", action_space)
-        self.encoder, num_features = make_encoder(observation_space)
-        self.policy = MLP(num_features, hidden_sizes, self.distribution.num_outputs)
-        self.value = MLP(num_features, hidden_sizes, 1)
+        self.distribution: Distribution = make_distribution(action_space)
+        reader = make_encoder(observation_space, encoder or config.encoder)
+        initialize(reader, config.initialization)
+        self.encoder = in_precision(reader, config.precision)
+        sizes = (num_features(reader), config.hidden_sizes)
+        policy, value = MLP(*sizes, self.distribution.num_outputs), MLP(*sizes, 1)
+        initialize(policy, config.initialization, POLICY_GAIN)
+        initialize(value, config.initialization, VALUE_GAIN)
+        self.policy = in_precision(policy, config.precision)
+        self.value = in_precision(value, config.precision)
 
     def outputs(self, obs: Tensor) -> Tensor:
         """Return the parameters of the distribution over actions, shape [B, P]."""
@@ -132,7 +138,7 @@ def n_step_returns(reward: Tensor, bootstrap: float, gamma: float) -> Tensor:
 
 
 def a3c_loss(
-    network: ActorCritic, segment: Segment, config: A3CConfig
+    network: ActorCritic, segment: Segment, config: A3CConfig, num_steps: int = 0
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the loss of a segment, and its parts under their log keys, all scalars.
 
@@ -141,6 +147,12 @@ def a3c_loss(
     R_t - V(s_t) is a constant in the first term. Mnih et al. 2016 add up over the segment where
     this takes the mean: to Adam a constant factor is the same, and clipping has its own scale. But
     a segment that its episode's end cuts short counts as much as a whole one.
+
+    Args:
+        network: Of the worker.
+        segment: What it did.
+        config: The coefficients.
+        num_steps: Environment steps of all workers before it, for a schedule.
     """
     features = network.encoder(segment.obs)  # [T + 1, F]
     value = network.value(features).squeeze(1)  # [T + 1]
@@ -152,10 +164,11 @@ def a3c_loss(
     log_prob = network.distribution.log_prob(outputs, segment.action)  # [T]
     policy_loss = -(log_prob * advantage.detach()).mean()
     value_loss = advantage.square().mean()
+    if config.value_loss == "huber":
+        value_loss = F.smooth_l1_loss(value[:-1], returns)
     entropy = network.distribution.entropy(outputs).mean()
-    loss = (
-        policy_loss + config.value_coefficient * value_loss - config.entropy_coefficient * entropy
-    )
+    entropy_coefficient = value_at(config.entropy_coefficient, num_steps)
+    loss = policy_loss + config.value_coefficient * value_loss - entropy_coefficient * entropy
     return loss, {
         "losses/policy": policy_loss,
         "losses/value": value_loss,
@@ -163,11 +176,13 @@ def a3c_loss(
     }
 
 
-def work(worker: Worker, shared: Shared, config: A3CConfig) -> None:
+def work(
+    worker: Worker, shared: Shared, config: A3CConfig, encoder: EncoderFactory | None = None
+) -> None:
     """Act and learn in a process until no steps are left."""
     env = shared.open_env()
     try:
-        Actor(worker, shared, config, env).run()
+        Actor(worker, shared, config, env, encoder).run()
     finally:
         env.close()
 
@@ -176,15 +191,18 @@ class Actor:
     """A worker at its work: acts with a copy of the weights, and adds what it learns to them."""
 
     def __init__(
-        self, worker: Worker, shared: Shared, config: A3CConfig, env: gym.Env[Any, Any]
+        self,
+        worker: Worker,
+        shared: Shared,
+        config: A3CConfig,
+        env: gym.Env[Any, Any],
+        encoder: EncoderFactory | None = None,
     ) -> None:
         """Prepare to act in `env`, with a seed that no other worker has."""
         self._worker, self._shared, self._config, self._env = worker, shared, config, env
         self._generator = worker_generator(shared.seed, worker.start)
-        spaces = env.observation_space, env.action_space
-        self._network = ActorCritic(*spaces, config.hidden_sizes)
+        self._network = ActorCritic(*single_spaces(env), config, encoder)
         self._weights, self._gradient = as_vector(self._network)
-        self._learning_rate = config.make_learning_rate()
         self.num_steps = self.num_updates = 0  # of all workers, when it took its weights
 
         space = env.observation_space
@@ -232,7 +250,8 @@ class Actor:
         with adam.lock:
             lag = adam.num_steps - self.num_updates
             num_taken = int(adam.counts[:, STEPS].sum())
-            learning_rate = self._learning_rate(self._shared.first_step + num_taken)
+            step = self._shared.first_step + num_taken
+            learning_rate = value_at(self._config.learning_rate, step)
             counts = num_steps, 1, int(episode is not None)
             adam.step(self._gradient, learning_rate, (self._worker.slot,), counts)
         return Report(num_steps, {**losses, "charts/policy_lag": float(lag)}, episode)
@@ -264,8 +283,8 @@ class Actor:
     def _compute_gradient(self, segment: Segment) -> dict[str, float]:
         """Return the losses as numbers, with their gradient in `self._gradient`."""
         self._gradient.zero_()
-        loss, parts = a3c_loss(self._network, segment, self._config)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss, parts = a3c_loss(self._network, segment, self._config, self.num_steps)
+        torch.autograd.backward(loss)
         norm = self._gradient.norm()
         if self._config.max_grad_norm is not None:
             self._gradient *= (self._config.max_grad_norm / norm).clamp(max=1.0)
@@ -283,27 +302,37 @@ class A3C(PolicyAgent):
 
     algorithm: ClassVar[str] = "a3c"
     config_class: ClassVar[type[Any]] = A3CConfig
+    accepts: ClassVar[Accepts | None] = Accepts((VECTOR, GRID, IMAGE), (DISCRETE, CONTINUOUS))
     config: A3CConfig
     loop: AsynchronousLoop
 
     def __init__(
-        self, env: Env | VecEnv, config: A3CConfig, *, seed: int, device: torch.device
+        self,
+        env: Env | VecEnv,
+        config: A3CConfig,
+        *,
+        seed: int,
+        device: torch.device,
+        encoder: EncoderFactory | None = None,
     ) -> None:
         """Build an untrained agent; `create` is the usual way in."""
         if not isinstance(env, gym.Env):
             raise ValueError(
                 f"every worker of a3c makes an environment of its own: pass a single one, got {env}"
             )
-        super().__init__(env, config, seed=seed, device=device, generators=("exploration",))
+        super().__init__(
+            env, config, seed=seed, device=device, generators=("exploration",), encoder=encoder
+        )
         if device.type != "cpu":
             raise ValueError(f'a3c computes on the cores of the CPU, got {device}: use "cpu"')
         with torch_seed(seed):
-            self.network = ActorCritic(
-                self.observation_space, self.action_space, config.hidden_sizes
-            )
+            self.network = ActorCritic(*single_spaces(env), config, encoder)
         self.distribution = self.network.distribution
         weights, _ = as_vector(self.network)
-        self.optimizer = torch.optim.Adam([weights], config.learning_rate, config.betas)
+        learning_rate = value_at(config.learning_rate, 0)
+        self.optimizer = torch.optim.Adam(
+            [weights], learning_rate, config.betas, config.adam_epsilon
+        )
         self.networks = dict(self.network.named_children())
         self.optimizers = {"optimizer": self.optimizer}
         self.env_factory: EnvFactory | None = None
@@ -318,6 +347,7 @@ class A3C(PolicyAgent):
         *,
         seed: int = 0,
         device: str = "auto",
+        encoder: EncoderFactory | None = None,
         env_factory: EnvFactory | None = None,
     ) -> Self:
         """Return an untrained agent; see `Agent.create`.
@@ -327,11 +357,12 @@ class A3C(PolicyAgent):
             config: The settings; defaults when None.
             seed: Decides the weights, and the seed of each worker.
             device: `"auto"` or `"cpu"`.
+            encoder: See `Agent.create`; a class or function at the top level of a module.
             env_factory: Makes the environment of a worker where `env` was not made by
                 `gymnasium.make`: a function at the top level of a module, where processes find it.
         """
         device = "cpu" if device == "auto" else device
-        agent = super().create(env, config, seed=seed, device=device)
+        agent = super().create(env, config, seed=seed, device=device, encoder=encoder)
         agent.env_factory = env_factory
         return agent
 
@@ -342,10 +373,11 @@ class A3C(PolicyAgent):
         env: Env | VecEnv,
         *,
         device: str = "auto",
+        encoder: EncoderFactory | None = None,
         env_factory: EnvFactory | None = None,
     ) -> Self:
         """Return the agent saved at `path`; see `Agent.load` and, for env_factory, `create`."""
-        agent = super().load(path, env, device=device)
+        agent = super().load(path, env, device=device, encoder=encoder)
         agent.env_factory = env_factory
         return agent
 
@@ -361,7 +393,8 @@ class A3C(PolicyAgent):
         """
         assert isinstance(self.env, gym.Env)  # nothing else is accepted
         make_env = env_maker(self.algorithm, self.env, self.env_factory)
-        self.loop.run(self, work, make_env, total_steps, callbacks)
+        learner = partial(work, encoder=self.encoder_factory)
+        self.loop.run(self, learner, make_env, total_steps, callbacks)
 
     def observe(self, step: Step) -> Iterable[dict[str, float]]:
         """Refuse: workers observe their own environments.

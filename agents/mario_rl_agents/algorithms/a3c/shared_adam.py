@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -23,8 +23,6 @@ if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
-
-_EPSILON: Final = 1e-8  # Kingma and Ba 2015
 
 
 class FileLock:
@@ -102,17 +100,17 @@ class SharedAdam:
             copies[number % 2, 1], copies[number % 2, 2] = state["exp_avg"], state["exp_avg_sq"]
         counts = torch.zeros(2, *num_counts, dtype=torch.int64)
         memory = tuple(shared(x) for x in (copies, counts, torch.tensor([number])))
-        self.__setstate__((FileLock(), group["betas"], memory))
+        self.__setstate__((FileLock(), (group["betas"], group["eps"]), memory))
 
     def __getstate__(self) -> tuple[Any, ...]:
         """Pickle the memory itself, without the views of it."""
-        return self.lock, self._betas, self._memory
+        return self.lock, self._settings, self._memory
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         """Make the views, once: a step is short enough for that to matter."""
         self.lock: FileLock
-        self._betas: tuple[float, float]
-        self.lock, self._betas, self._memory = state
+        self._settings: tuple[tuple[float, float], float]  # betas and epsilon
+        self.lock, self._settings, self._memory = state
         copies, counts, number = self._memory
         self._copies = [tuple(copy) for copy in copies]  # 2 of (w, m, v), each of shape [P]
         self._counts: NDArray[np.int64] = counts.numpy()  # [2, ...]
@@ -149,10 +147,10 @@ class SharedAdam:
         t = self.num_steps + 1
         weights, mean, square = self._copies[(t - 1) % 2]
         new_weights, new_mean, new_square = self._copies[t % 2]
-        beta1, beta2 = self._betas
+        (beta1, beta2), epsilon = self._settings
         torch.lerp(mean, gradient, 1 - beta1, out=new_mean)  # m <- beta1 m + (1 - beta1) g
         torch.mul(square, beta2, out=new_square).addcmul_(gradient, gradient, value=1 - beta2)
-        root = (new_square / (1 - beta2**t)).sqrt_().add_(_EPSILON)  # sqrt(v_hat) + epsilon
+        root = (new_square / (1 - beta2**t)).sqrt_().add_(epsilon)  # sqrt(v_hat) + epsilon
         size = learning_rate / (1 - beta1**t)
         torch.addcdiv(weights, new_mean, root, value=-size, out=new_weights)
         self._counts[t % 2] = self._counts[(t - 1) % 2]

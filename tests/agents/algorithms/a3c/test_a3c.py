@@ -17,6 +17,8 @@ from mario_rl_agents.algorithms.a3c.a3c import (
     a3c_loss,
     n_step_returns,
 )
+from mario_rl_agents.config import linear
+from mario_rl_agents.envs import single_spaces
 from mario_rl_agents.errors import CheckpointError
 from mario_rl_agents.networks.distributions import Gaussian
 from support import worker_toys
@@ -86,8 +88,14 @@ CONTINUOUS = gym.spaces.Box(-2, 2, (2,), np.float32)
 def test_loss_and_gradient_are_those_of_the_paper(
     actions: gym.Space[Any], terminated: bool
 ) -> None:
-    config = A3CConfig(gamma=0.9, value_coefficient=0.3, entropy_coefficient=0.2, reward_scale=0.5)
-    network = ActorCritic(Spaces(actions).observation_space, actions, (6, 5)).double()
+    config = A3CConfig(
+        gamma=0.9,
+        value_coefficient=0.3,
+        entropy_coefficient=0.2,
+        reward_scale=0.5,
+        hidden_sizes=(6, 5),
+    )
+    network = ActorCritic(*single_spaces(Spaces(actions)), config).double()
     generator = torch.Generator().manual_seed(1)
     for x in network.parameters():
         x.data = torch.randn(x.shape, generator=generator, dtype=torch.float64) / 2
@@ -165,8 +173,7 @@ def test_learns_from_images() -> None:
 def test_learns_continuous_actions() -> None:
     config = A3CConfig(
         num_workers=1,
-        learning_rate=5e-3,
-        learning_rate_decay_steps=5000,
+        learning_rate=linear(5e-3, 0, 5000),
         t_max=8,
         gamma=0.0,
         hidden_sizes=(32,),
@@ -269,7 +276,7 @@ def test_gradients_are_clipped_and_the_rate_decays() -> None:
     gradient = agent.optimizer.state_dict()["state"][0]["exp_avg"] / (1 - 0.92)
     assert gradient.norm().item() == pytest.approx(1e-3, rel=1e-3)
 
-    config = A3CConfig(num_workers=1, learning_rate_decay_steps=4)
+    config = A3CConfig(num_workers=1, learning_rate=linear(1e-4, 0, 4))
     agent = A3C.create(factory(), config, env_factory=factory)
     changes, last = [], torch.cat([x.flatten() for x in before.network.parameters()])
     for _ in range(3):
@@ -356,7 +363,7 @@ def test_an_environment_is_made_again_by_its_spec() -> None:
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match=r"a3c needs actions Discrete\(n\) from 0 or a bounded"):
         A3C.create(Spaces(gym.spaces.MultiBinary(3)))
-    with pytest.raises(ValueError, match="no network for observations"):
+    with pytest.raises(ValueError, match="a3c needs observations a Box of shape"):
         A3C.create(Spaces(DISCRETE, (3, 3)))
     with pytest.raises(ValueError, match=r"on the cores of the CPU, got meta"):
         A3C.create(cartpole(), device="meta")
@@ -383,7 +390,7 @@ def test_a_factory_of_other_spaces_is_refused() -> None:
         ("num_workers", 0),
         ("t_max", 0),
         ("learning_rate", 0.0),
-        ("learning_rate_decay_steps", 0),
+        ("learning_rate", linear(-1, 0, 9)),
         ("betas", (0.9, 1.0)),
         ("gamma", 1.5),
         ("reward_scale", -1.0),

@@ -1,41 +1,16 @@
-"""Schedules and generators."""
+"""Generators."""
 
 import json
 
 import numpy as np
 import pytest
 import torch
-from mario_rl_agents.schedules import Constant, Exponential, Linear
 from mario_rl_agents.seeding import (
     generator_state,
     make_generators,
     set_generator_state,
     torch_seed,
 )
-
-
-def test_values() -> None:
-    assert Constant(0.3)(10**9) == 0.3
-    linear = Linear(1.0, 0.2, 100)
-    assert [linear(0), linear(50), linear(100), linear(1000)] == pytest.approx([1.0, 0.6, 0.2, 0.2])
-    tutorial = Exponential(1.0, 0.1, 0.99999975)
-    epsilon = 1.0
-    for _ in range(1000):
-        epsilon *= 0.99999975
-    assert tutorial(0) == 1.0
-    assert tutorial(1000) == pytest.approx(epsilon, rel=1e-12)
-    assert tutorial(9_210_000) > 0.1 == tutorial(9_211_000)
-
-
-def test_bad_values_are_named() -> None:
-    with pytest.raises(ValueError, match="value must be a finite number, got nan"):
-        Constant(float("nan"))
-    with pytest.raises(ValueError, match="num_steps must be at least 1 environment step, got 0"):
-        Linear(1.0, 0.0, 0)
-    with pytest.raises(ValueError, match=r"factor must be in \(0, 1\], got 1.5"):
-        Exponential(1.0, 0.1, 1.5)
-    with pytest.raises(ValueError, match=r"end must be in \[0, start = 0.1\], got 1.0"):
-        Exponential(0.1, 1.0, 0.9)
 
 
 def test_generators_are_independent_and_go_on_from_a_saved_state() -> None:

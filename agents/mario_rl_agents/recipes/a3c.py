@@ -1,0 +1,41 @@
+"""Recipes of A3C: one worker a core."""
+
+from types import MappingProxyType
+from typing import Final
+
+from mario_rl_agents.algorithms.a3c.a3c import A3C, A3CConfig
+from mario_rl_agents.recipes.recipe import ANY, EVALUATION_EPSILON, MARIO, Recipe, Recipes
+
+ALGORITHM: Final = A3C
+
+# Returns of 2 instead of 100 are what a value network learns in time to judge the policy's steps.
+_A3C_CONFIG: Final = A3CConfig(
+    t_max=20, learning_rate=1e-3, reward_scale=0.02, entropy_coefficient=0.001
+)
+
+RECIPES: Final[Recipes] = MappingProxyType(
+    {
+        # The note gives Adam, t_max and the networks; gamma is the usual 0.99. 5,000 games are at
+        # most so many steps.
+        ("CartPole-v0", "tutorial"): Recipe(A3CConfig(), total_steps=1_000_000),
+        ("CartPole-v0", "default"): Recipe(_A3C_CONFIG, total_steps=150_000),
+        ("CartPole-v1", "default"): Recipe(_A3C_CONFIG, total_steps=300_000),
+        (MARIO, "default"): Recipe(
+            A3CConfig(
+                t_max=20,
+                learning_rate=1e-4,
+                gamma=0.95,
+                reward_scale=0.05,
+                entropy_coefficient=0.01,
+                max_grad_norm=0.5,
+                hidden_sizes=(),
+            ),
+            total_steps=2_000_000,
+            evaluation_epsilon=EVALUATION_EPSILON,
+        ),
+        (ANY, "default"): Recipe(
+            A3CConfig(t_max=20, learning_rate=1e-3, entropy_coefficient=0.01, max_grad_norm=0.5),
+            total_steps=500_000,
+        ),
+    }
+)

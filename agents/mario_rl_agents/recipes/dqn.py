@@ -1,0 +1,96 @@
+"""Recipes of DQN."""
+
+from types import MappingProxyType
+from typing import Final
+
+from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
+from mario_rl_agents.config import linear
+from mario_rl_agents.recipes.recipe import ANY, EVALUATION_EPSILON, MARIO, Recipe, Recipes
+
+ALGORITHM: Final = DQN
+
+# Double DQN has these too, so that only the target differs.
+SHARED: Final[Recipes] = MappingProxyType(
+    {
+        # The tutorial's numbers; its 50,000 episodes are about 10 million steps, its exploration
+        # takes 9 million to end.
+        (MARIO, "tutorial"): Recipe(
+            DQNConfig(), total_steps=10_000_000, evaluation_epsilon=EVALUATION_EPSILON
+        ),
+        # The tutorial's, but exploration as in Mnih et al. 2015, which ends within a day's run.
+        (MARIO, "default"): Recipe(
+            DQNConfig(epsilon=linear(1, 0.1, 1_000_000)),
+            total_steps=2_000_000,
+            evaluation_epsilon=EVALUATION_EPSILON,
+        ),
+        # All shortened for five minutes on two cores. Pictures of 52 x 52 make a gradient step
+        # three times cheaper than 84 x 84; decisions for 8 frames instead of 4 differ more in what
+        # comes of them; targets are copied often, since a copy moves rewards one step on.
+        # Measured by benchmarks/demo.py.
+        (MARIO, "demo"): Recipe(
+            DQNConfig(
+                reward_scale=0.05,
+                replay_capacity=50_000,
+                learning_starts=500,
+                target_update_period=200,
+                epsilon=linear(1, 0.1, 4_000),
+            ),
+            total_steps=100_000,
+            env_kwargs={"size": 52, "skip": 8},
+            evaluation_epsilon=EVALUATION_EPSILON,
+        ),
+        (ANY, "default"): Recipe(
+            DQNConfig(
+                learning_rate=1e-3,
+                gamma=0.99,
+                batch_size=64,
+                replay_capacity=50_000,
+                learning_starts=1_000,
+                target_update_period=500,
+                epsilon=linear(1, 0.05, 10_000),
+            ),
+            total_steps=50_000,
+        ),
+    }
+)
+
+RECIPES: Final[Recipes] = MappingProxyType(
+    {
+        **SHARED,
+        # The tutorial's, with a larger network and batch, and smaller steps towards the end: what
+        # the last thousands of steps do to the network then decides less.
+        ("CartPole-v1", "default"): Recipe(
+            DQNConfig(
+                learning_rate=linear(1e-3, 0, 50_000),
+                loss="mse",
+                gamma=0.99,
+                batch_size=64,
+                replay_capacity=50_000,
+                learning_starts=1_000,
+                target_update_period=1,
+                tau=1e-2,
+                exploration="boltzmann",
+                overlap=False,
+            ),
+            total_steps=50_000,
+        ),
+        # The note is silent on gamma, batch and warm-up: 0.99, 32 and 10 are the defaults of the
+        # library that the tutorial is written with and the warm-up of that library's own example.
+        ("CartPole-v0", "tutorial"): Recipe(
+            DQNConfig(
+                learning_rate=1e-3,
+                loss="mse",
+                gamma=0.99,
+                batch_size=32,
+                replay_capacity=50_000,
+                learning_starts=10,
+                target_update_period=1,
+                tau=1e-2,
+                exploration="boltzmann",
+                hidden_sizes=(24, 24),
+                overlap=False,
+            ),
+            total_steps=50_000,
+        ),
+    }
+)

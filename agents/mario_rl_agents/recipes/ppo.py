@@ -1,0 +1,102 @@
+"""Recipes of PPO."""
+
+from types import MappingProxyType
+from typing import Final
+
+from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
+from mario_rl_agents.config import linear
+from mario_rl_agents.recipes.recipe import ANY, EVALUATION_EPSILON, MARIO, Recipe, Recipes
+
+ALGORITHM: Final = PPO
+RECIPES: Final[Recipes] = MappingProxyType(
+    {
+        # 300 games of 200 steps at most. All numbers are the author's; the networks have ReLU.
+        ("CartPole-v0", "tutorial"): Recipe(PPOConfig(), total_steps=60_000),
+        # The tutorial's, with a learning rate that falls over about its 300 games.
+        ("CartPole-v0", "default"): Recipe(
+            PPOConfig(learning_rate=linear(3e-4, 0, 50_000)),
+            total_steps=60_000,
+        ),
+        ("CartPole-v1", "default"): Recipe(
+            PPOConfig(
+                rollout_steps=128,
+                num_epochs=10,
+                batch_size=256,
+                learning_rate=linear(1e-3, 0, 100_000),
+                max_grad_norm=0.5,
+                normalize_advantages="batch",
+                hidden_sizes=(64, 64),
+            ),
+            num_envs=8,
+            total_steps=100_000,
+        ),
+        # RL Baselines3 Zoo's settings (Raffin 2020) with gradients clipped and in fewer steps.
+        ("LunarLander-v3", "default"): Recipe(
+            PPOConfig(
+                rollout_steps=1024,
+                num_epochs=4,
+                batch_size=64,
+                gamma=0.999,
+                gae_lambda=0.98,
+                entropy_coefficient=0.01,
+                max_grad_norm=0.5,
+                normalize_advantages="batch",
+                hidden_sizes=(64, 64),
+            ),
+            num_envs=16,
+            total_steps=700_000,
+        ),
+        (ANY, "default"): Recipe(
+            PPOConfig(
+                rollout_steps=256,
+                num_epochs=10,
+                batch_size=256,
+                max_grad_norm=0.5,
+                normalize_advantages="batch",
+                hidden_sizes=(64, 64),
+            ),
+            num_envs=8,
+            total_steps=200_000,
+        ),
+        # The paper's settings for Atari (Schulman et al. 2017, table 5): 40 million frames. Rewards
+        # are scaled instead of clipped. Not measured here.
+        (MARIO, "default"): Recipe(
+            PPOConfig(
+                rollout_steps=128,
+                num_epochs=3,
+                batch_size=256,
+                learning_rate=linear(2.5e-4, 0, 10_000_000),
+                clip_range=linear(0.1, 0, 10_000_000),
+                value_coefficient=1.0,
+                entropy_coefficient=0.01,
+                max_grad_norm=0.5,
+                normalize_advantages="batch",
+                normalize_rewards=True,
+            ),
+            num_envs=8,
+            total_steps=10_000_000,
+            evaluation_epsilon=EVALUATION_EPSILON,
+        ),
+        # Five minutes on two cores. Of the screen's tiles alone, so that a network of 140
+        # thousand weights can read it: an environment step costs less than a tenth of what it does
+        # with a convolution of 84 x 84 pixels, and the game becomes the larger part of it.
+        (MARIO, "demo"): Recipe(
+            PPOConfig(
+                rollout_steps=128,
+                num_epochs=4,
+                batch_size=512,
+                learning_rate=5e-4,
+                gamma=0.95,
+                hidden_sizes=(64, 64),
+                entropy_coefficient=0.01,
+                max_grad_norm=0.5,
+                normalize_advantages="batch",
+                normalize_rewards=True,
+            ),
+            num_envs=16,
+            total_steps=1_000_000,
+            env_kwargs={"observation": "tiles"},
+            evaluation_epsilon=EVALUATION_EPSILON,
+        ),
+    }
+)

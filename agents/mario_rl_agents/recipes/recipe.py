@@ -1,0 +1,27 @@
+"""What a recipe is, and what several algorithms' recipes share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+MARIO: Final = "MarioRL"  # stands for every id that begins with it
+ANY: Final = "*"  # stands for every other id
+
+EVALUATION_EPSILON: Final = 0.05  # on Mario, which is deterministic; as Mnih et al. 2015
+# Agents of continuous actions play Mario so.
+CONTINUOUS_MARIO: Final = MappingProxyType({"actions": "continuous"})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train on an environment."""
+
+    config: Any  # of the algorithm
+    total_steps: int  # environment steps
+    num_envs: int = 1  # sub-environments that are stepped side by side
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)  # keywords of gym.make
+    evaluation_epsilon: float = 0.0  # where 0, a greedy agent's episodes differ by themselves
+
+
+Recipes = Mapping[tuple[str, str], Recipe]  # by environment, or family of them, and name

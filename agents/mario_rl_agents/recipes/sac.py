@@ -1,0 +1,54 @@
+"""Recipes of SAC."""
+
+from types import MappingProxyType
+from typing import Final
+
+from mario_rl_agents.algorithms.sac import SAC, SACConfig
+from mario_rl_agents.config import linear
+from mario_rl_agents.recipes.recipe import ANY, CONTINUOUS_MARIO, MARIO, Recipe, Recipes
+
+ALGORITHM: Final = SAC
+RECIPES: Final[Recipes] = MappingProxyType(
+    {
+        # The tutorial's 250 games are of 1,000 steps at most.
+        ("InvertedPendulumBulletEnv-v0", "tutorial"): Recipe(SACConfig(), total_steps=250_000),
+        # The tutorial's with networks of a sixteenth of the work, and a larger step for them. It
+        # balances after some 20,000 steps; learning on at that rate, from a memory in which hardly
+        # anything falls any more, it forgot how after 70,000.
+        ("InvertedPendulumBulletEnv-v0", "default"): Recipe(
+            SACConfig(
+                learning_rate=linear(1e-3, 0, 60_000),
+                replay_capacity=250_000,
+                hidden_sizes=(64, 64),
+            ),
+            total_steps=250_000,
+        ),
+        (MARIO, "default"): Recipe(
+            SACConfig(
+                reward_scale=0.05,
+                value_network=False,
+                temperature=None,
+                batch_size=32,
+                replay_capacity=100_000,
+                random_steps=5_000,
+                learning_starts=5_000,
+                update_period=2,
+                hidden_sizes=(256,),
+                overlap=True,
+            ),
+            total_steps=500_000,
+            env_kwargs=CONTINUOUS_MARIO,
+        ),
+        (ANY, "default"): Recipe(
+            SACConfig(
+                reward_scale=1.0,
+                value_network=False,
+                temperature=None,
+                replay_capacity=200_000,
+                random_steps=1_000,
+                learning_starts=1_000,
+            ),
+            total_steps=100_000,
+        ),
+    }
+)

@@ -1,0 +1,55 @@
+"""Recipes of TD3."""
+
+from types import MappingProxyType
+from typing import Final
+
+from mario_rl_agents.algorithms.td3 import TD3, TD3Config
+from mario_rl_agents.recipes.recipe import ANY, CONTINUOUS_MARIO, MARIO, Recipe, Recipes
+
+ALGORITHM: Final = TD3
+RECIPES: Final[Recipes] = MappingProxyType(
+    {
+        ("BipedalWalker-v3", "tutorial"): Recipe(TD3Config(), total_steps=1_000_000),
+        # The fall's -100 in a task whose steps pay 0.3 teaches TD3 to stand still for very long:
+        # clipped, it walks first and learns not to fall. The rest saves time: small networks and
+        # large batches cost less, and targets that follow faster over longer returns learn sooner,
+        # which normalized critics bear.
+        ("BipedalWalker-v3", "default"): Recipe(
+            TD3Config(
+                gamma=0.98,
+                tau=0.02,
+                batch_size=256,
+                replay_capacity=300_000,
+                random_steps=10_000,
+                learning_starts=10_000,
+                update_period=2,
+                hidden_sizes=(128, 128),
+                layer_norm=True,
+                num_return_steps=3,
+                reward_clip=2.0,
+            ),
+            total_steps=1_000_000,
+        ),
+        (MARIO, "default"): Recipe(
+            TD3Config(
+                actor_learning_rate=1e-4,
+                critic_learning_rate=2.5e-4,
+                gamma=0.9,
+                batch_size=32,
+                replay_capacity=100_000,
+                random_steps=5_000,
+                learning_starts=5_000,
+                update_period=2,
+                exploration_noise=0.3,
+                hidden_sizes=(256,),
+                overlap=True,
+            ),
+            total_steps=500_000,
+            env_kwargs=CONTINUOUS_MARIO,
+        ),
+        (ANY, "default"): Recipe(
+            TD3Config(replay_capacity=200_000, batch_size=256, hidden_sizes=(256, 256)),
+            total_steps=200_000,
+        ),
+    }
+)
