@@ -48,7 +48,7 @@ MAX_EPISODE = 1000  # steps
 # What every side plays so that we can see that it plays: right, wait, jump, right, wait.
 CHECK_ACTIONS = (1,) * 12 + (0,) * 4 + (2,) * 5 + (1,) * 5 + (0,) * 4
 NUM_MORE = 64  # environments made to see what one costs
-NUM_LANES = 1024
+NUM_ENVS = 1024
 
 
 # --- Who plays -----------------------------------------------------------------------------------
@@ -119,16 +119,16 @@ class VectorPlayer:
         self._envs.reset(seed=0)
 
     def step(self, action: int) -> None:
-        """Take the same step in all lanes."""
+        """Take the same step in all environments."""
         *_, self._infos = self._envs.step(np.full(self._envs.num_envs, action))
 
     def x(self) -> int:
-        """Return Mario's horizontal position, which is the same in all lanes."""
+        """Return Mario's horizontal position, which is the same in all environments."""
         (x,) = set(np.asarray(self._infos["x_pos"]).tolist())
         return int(x)
 
     def play(self) -> Iterator[int]:
-        """Step; a lane that is only reset does not count."""
+        """Step; an environment that is only reset does not count."""
         envs, num_envs = self._envs, self._envs.num_envs
         actions = np.array(random_actions()).reshape(-1, 100)[:, np.arange(num_envs) % 100]
         num_resets = 0
@@ -508,7 +508,7 @@ class Side(NamedTuple):
     make: Callable[[], Player]
     num_threads: int = 1
     packages: Sequence[str] = ()  # that it needs, by the name that one imports
-    cost: str = ""  # "" (not measured), "more", "lanes" or "one" (a process can hold only one)
+    cost: str = ""  # "" (not measured), "more", "envs" or "one" (a process can hold only one)
 
 
 def our_vector(num_envs: int, num_threads: int) -> Side:
@@ -575,11 +575,11 @@ SIDES = (
         cost="one",
     ),
     Side(
-        "lanes",
-        f"`gym.make_vec`, one of {NUM_LANES:,} games",
+        "envs",
+        f"`gym.make_vec`, one of {NUM_ENVS:,} games",
         "",
         functools.partial(make_ours_vector, 1, 1),
-        cost="lanes",
+        cost="envs",
     ),
     our_console("drawn", "drawn", draws=True, sees=False),
     *(
@@ -652,9 +652,9 @@ def cost(side: Side) -> dict[str, Any]:
     gc.collect()
     memory = resident_memory()
     start = time.perf_counter()
-    if side.cost == "lanes":
-        number = NUM_LANES
-        more = [made(functools.partial(make_ours_vector, NUM_LANES, 1))]
+    if side.cost == "envs":
+        number = NUM_ENVS
+        more = [made(functools.partial(make_ours_vector, NUM_ENVS, 1))]
     else:
         number = NUM_MORE
         more = [made(side.make) for _ in range(number)]

@@ -1,6 +1,6 @@
 /* The picture processing unit (PPU): its timing, its registers and the sprite 0 hit.
  *
- * A frame is 262 scanlines of 341 dots, of which 240 lines of 256 dots are seen.
+ * A frame is 262 scanlines of 341 dots, of which 240 lines of 256 dots are visible.
  *
  * It is run in pieces of any length, up to the dot that the CPU has come to. The effect of a piece
  * of a scanline on the registers is computed at once, not dot by dot; pixels are drawn only if

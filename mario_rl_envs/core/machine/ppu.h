@@ -35,7 +35,7 @@ typedef struct {
     uint8_t nametables[0x800]; /* two: tiles, then the attribute table with their palettes */
     uint8_t palette[0x20];     /* 4 background and 4 sprite palettes of 4 colors */
     uint8_t oam[0x100];        /* 64 sprites: y, tile, attributes, x */
-    int16_t line;              /* scanline: -1 pre-render, 0 to 239 the picture, to 260 not seen */
+    int16_t line;              /* scanline: -1 pre-render, 0 to 239 the picture, to 260 invisible */
     int16_t dot;               /* the next dot of the line, 1 to 341 (0 after reset) */
     bool is_even_frame;
     bool is_vblank;          /* the flag in PPUSTATUS, cleared by reading it */
