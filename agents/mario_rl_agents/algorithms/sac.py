@@ -80,9 +80,9 @@ class SACConfig(Config):
     learning_starts: Count = 256  # transitions in memory: a batch
     update_period: Count = 1  # environment steps per gradient step
     hidden_sizes: Sizes = (256, 256)  # units, of every network
-    encoder: Encoder = "nature"  # for images
-    initialization: Initialization = "pytorch"  # of the weights
-    precision: Precision = "float32"  # of forward passes
+    encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)
+    initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
+    precision: Precision = "float32"  # of forward passes; weights stay float32
     overlap: bool = False  # step the environment while the gradient step runs; same results
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 

@@ -61,9 +61,7 @@ class TD3Config(Config):
     adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (PyTorch)
     gamma: Fraction = 0.99  # discount per environment step
     reward_scale: Positive = 1.0  # factor on rewards
-    tau: PositiveFraction = (
-        0.005  # fraction of the way that target networks move at each of their updates
-    )
+    tau: PositiveFraction = 0.005  # fraction of the way that targets move at their updates
     batch_size: Count = 100  # transitions
     replay_capacity: Count = 1_000_000  # transitions
     replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
@@ -76,14 +74,12 @@ class TD3Config(Config):
     target_noise: NonNegative = 0.2  # standard deviation
     target_noise_clip: Positive = 0.5  # the largest noise on a target's action
     hidden_sizes: Sizes = (400, 300)  # units, of the actor and of each critic
-    encoder: Encoder = "nature"  # for images
-    initialization: Initialization = "pytorch"  # of the weights
-    precision: Precision = "float32"  # of forward passes
+    encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)
+    initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
+    precision: Precision = "float32"  # of forward passes; weights stay float32
     layer_norm: bool = False  # normalize the critics' hidden layers (Ball et al. 2023)
     num_return_steps: Count = 1  # rewards in a return; more than 1: n-step returns
-    reward_clip: Positive | None = (
-        None  # the largest size of the scaled r in the target; None: as it is
-    )
+    reward_clip: Positive | None = None  # the largest scaled r in the target; None: as it is
     overlap: bool = False  # step the environment while the gradient step runs; same results
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
