@@ -18,4 +18,5 @@ class Halves(nn.Module):
         self.layer = nn.Linear(self.num_features, self.num_features)
 
     def forward(self, obs: Tensor) -> Tensor:
-        return self.layer(self.scale * obs.flatten(1)).tanh()
+        features: Tensor = self.layer(self.scale * obs.flatten(1)).tanh()
+        return features

@@ -1,5 +1,7 @@
 """Encoders: their layers, what they refuse, and a user's own in every algorithm."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from support.own_encoder import Halves
 from torch import Tensor, nn
 
 SMALL_STEPS = {"learning_starts": 8, "batch_size": 4, "replay_capacity": 50}
-CONFIGS = {
+CONFIGS: dict[str, dict[str, Any]] = {
     "naive_q": {"replay": True, "replay_starts": 8},
     "dqn": {**SMALL_STEPS, "dueling": True},
     "double_dqn": SMALL_STEPS,

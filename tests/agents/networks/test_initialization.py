@@ -1,5 +1,7 @@
 """Orthogonal weights: which layers get which factor, and that the default leaves all alone."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -69,7 +71,7 @@ def test_action_values() -> None:
         [ROOT, ROOT, 1.0, 1.0], abs=1e-4
     )
     env = gym.make("Pendulum-v1")
-    small = {"initialization": "orthogonal", "hidden_sizes": (6,)}
+    small: dict[str, Any] = {"initialization": "orthogonal", "hidden_sizes": (6,)}
     for agent in (
         DDPG.create(env, DDPGConfig(**small), device="cpu"),
         TD3.create(env, TD3Config(**small), device="cpu"),
