@@ -34,7 +34,7 @@ from mario_rl_agents.config import (
 )
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
-from mario_rl_agents.networks.compiling import compile_loss
+from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.critics import ActionScale, Critics, soft_update
 from mario_rl_agents.networks.encoders import EncoderFactory, make_network
 from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
@@ -148,8 +148,7 @@ class DDPG(OffPolicyAgent):
             action_dtype=np.float32,
         )
         if config.compile:
-            self.critic_loss = compile_loss(self.critic_loss, device)  # type: ignore[method-assign]
-            self.actor_loss = compile_loss(self.actor_loss, device)  # type: ignore[method-assign]
+            compile_losses(self, ("critic_loss", "actor_loss"), device)
 
     @property
     def actor_learning_rate(self) -> float:

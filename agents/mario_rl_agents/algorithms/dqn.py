@@ -34,7 +34,7 @@ from mario_rl_agents.config import (
 )
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
-from mario_rl_agents.networks.compiling import compile_loss
+from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.dueling import make_dueling_network
 from mario_rl_agents.networks.encoders import EncoderFactory, make_network
 from mario_rl_agents.networks.initialization import VALUE_GAIN, initialize
@@ -128,7 +128,7 @@ class DQN(OffPolicyAgent):
         self.optimizers = {"optimizer": self.optimizer}
         self.replay = self._make_replay()
         if config.compile:
-            self.loss = compile_loss(self.loss, device)  # type: ignore[method-assign]
+            compile_losses(self, ("loss",), device)
 
     @property
     def learning_rate(self) -> float:

@@ -35,7 +35,7 @@ from mario_rl_agents.config import (
 )
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
-from mario_rl_agents.networks.compiling import compile_loss
+from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.distributions import make_distribution
 from mario_rl_agents.networks.encoders import EncoderFactory, make_encoder, num_features
 from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
@@ -193,7 +193,7 @@ class PPO(PolicyAgent):
         self.replay = self.rollout  # what a checkpoint saves beside it
         self._acted: Acted | None = None
         if config.compile:
-            self.loss = compile_loss(self.loss, device)  # type: ignore[method-assign]
+            compile_losses(self, ("loss",), device)
 
     def policy_outputs(self, obs: Tensor) -> Tensor:
         """Return what the actor says of observations [B, ...], shape [B, P]."""

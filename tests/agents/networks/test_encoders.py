@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
-from mario_rl_agents.checkpoint import CheckpointError, read_header
+from mario_rl_agents.checkpoint import read_header
+from mario_rl_agents.errors import CheckpointError
 from mario_rl_agents.networks.encoders import make_encoder, make_network, num_features
 from mario_rl_agents.recipes import ALGORITHMS
 from support.agent_toys import assert_same_weights, corridor, side
