@@ -9,6 +9,7 @@ import gymnasium as gym
 from mario_rl_agents.agent import Agent, Callback, Episode
 from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQNConfig
+from mario_rl_agents.config import linear
 from mario_rl_agents.runs.evaluation import evaluate
 
 import mario_rl_envs  # noqa: F401 (registers the ids)
@@ -33,8 +34,7 @@ config = DQNConfig(
     replay_capacity=50_000,
     learning_starts=min(1_000, arguments.steps // 2),
     target_update_period=500,
-    epsilon_schedule="linear",
-    epsilon_decay_steps=arguments.steps // 2,
+    epsilon=linear(1, 0.1, arguments.steps // 2),
 )
 agent = DoubleDQN.create(env, config, seed=0)
 agent.learn(arguments.steps, [PrintEpisodes()])

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.algorithms.naive_q import NaiveQ, NaiveQConfig, ladder
+from mario_rl_agents.config import linear
 from mario_rl_agents.runs.evaluation import evaluate
 
 matplotlib.use("agg")  # draws to files, without a screen
@@ -46,12 +47,12 @@ NUM_TESTS = 25  # along a training
 # The tutorial's learning rate and loss with a network of 64-64 instead of its 1024-512: a gradient
 # step takes a fourth of the time. `--hidden 1024 512` has the tutorial's. The learning rate falls
 # in every rung, so that what is learned is kept at the end.
+LEARNING_RATE = 1e-3  # at first
 CONFIG = NaiveQConfig(
-    learning_rate_schedule="linear",
     hidden_sizes=(64, 64),
     replay_batch_size=64,
     target_update_period=100,
-    epsilon_end=0.02,
+    epsilon=linear(1, 0.02, 5_000),
 )
 
 
@@ -80,7 +81,8 @@ class Tests(Callback):
 
 def make_config(rung: str, num_steps: int, config: NaiveQConfig) -> NaiveQConfig:
     """Return the configuration of a rung, with a learning rate that falls until the end."""
-    return dataclasses.replace(ladder(config)[rung], learning_rate_decay_steps=num_steps)
+    rate = linear(LEARNING_RATE, 0, num_steps)
+    return dataclasses.replace(ladder(config)[rung], learning_rate=rate)
 
 
 def train(rung: str, seed: int, num_steps: int, config: NaiveQConfig) -> dict[str, Any]:

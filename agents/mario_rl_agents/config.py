@@ -264,7 +264,7 @@ _WORDS: Final = MappingProxyType(
         float: "a finite number",
         int: "a whole number",
         str: "a text",
-        Schedule: "a schedule (linear or exponential) of such numbers",
+        Schedule: "a schedule such as linear(1, 0, 10000)",
     }
 )
 _SWITCH: Final = MappingProxyType(

@@ -88,7 +88,7 @@ IMAGE: Final = Kind("a Box of dtype uint8 and shape (channels, height, width)", 
 GRID: Final = Kind(
     f"a Box of dtype uint8, shape (height, width) and at most {_MOST_KINDS} values", is_grid
 )
-ARRAY: Final = Kind("one array", is_array)
+ARRAY: Final = Kind("that are one array", is_array)
 
 DISCRETE: Final = Kind("Discrete(n) from 0", is_discrete)
 CONTINUOUS: Final = Kind("a bounded Box of floats with one axis", is_continuous)

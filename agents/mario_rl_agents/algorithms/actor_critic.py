@@ -68,11 +68,11 @@ class ActorCriticConfig(Config):
     gamma: Fraction = 0.99  # discount per environment step
     reward_scale: Positive = 1.0  # factor on rewards
     hidden_sizes: Sizes = (1024, 512)  # units of the trunk, for vectors
-    encoder: Encoder = "nature"  # for images
-    initialization: Initialization = "pytorch"  # of the weights
-    precision: Precision = "float32"  # of forward passes
+    encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)
+    initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
+    precision: Precision = "float32"  # of forward passes; weights stay float32
     value_coefficient: NonNegative = 1.0  # weight of the critic's loss
-    value_loss: Loss = "mse"  # of the values
+    value_loss: Loss = "mse"  # "huber": half the square up to an error of 1, then linear
     entropy_coefficient: NonNegative | Schedule = 0.0  # weight of the entropy bonus
     max_grad_norm: Positive | None = None  # L2 norm of all gradients; None: no clipping
 

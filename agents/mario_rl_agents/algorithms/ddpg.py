@@ -34,7 +34,7 @@ from mario_rl_agents.config import (
 )
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
-from mario_rl_agents.networks.compiling import compile_loss
+from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.critics import ActionScale, Critics, soft_update
 from mario_rl_agents.networks.encoders import EncoderFactory, make_network
 from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
@@ -60,9 +60,7 @@ class DDPGConfig(Config):
     adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (PyTorch)
     gamma: Fraction = 0.99  # discount per environment step
     reward_scale: Positive = 1.0  # factor on rewards
-    tau: PositiveFraction = (
-        0.005  # fraction of the way that target networks move at each gradient step
-    )
+    tau: PositiveFraction = 0.005  # fraction of the way that targets move at a gradient step
     batch_size: Count = 64  # transitions
     replay_capacity: Count = 1_000_000  # transitions
     replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
@@ -72,9 +70,9 @@ class DDPGConfig(Config):
     update_period: Count = 1  # environment steps per gradient step
     exploration_noise: NonNegative | Schedule = 0.1  # standard deviation
     hidden_sizes: Sizes = (400, 300)  # units, of the actor and of the critic
-    encoder: Encoder = "nature"  # for images
-    initialization: Initialization = "pytorch"  # of the weights
-    precision: Precision = "float32"  # of forward passes
+    encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)
+    initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
+    precision: Precision = "float32"  # of forward passes; weights stay float32
     overlap: bool = False  # step the environment while the gradient step runs; same results
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
@@ -150,8 +148,7 @@ class DDPG(OffPolicyAgent):
             action_dtype=np.float32,
         )
         if config.compile:
-            self.critic_loss = compile_loss(self.critic_loss, device)  # type: ignore[method-assign]
-            self.actor_loss = compile_loss(self.actor_loss, device)  # type: ignore[method-assign]
+            compile_losses(self, ("critic_loss", "actor_loss"), device)
 
     @property
     def actor_learning_rate(self) -> float:

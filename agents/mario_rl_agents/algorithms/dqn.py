@@ -34,7 +34,7 @@ from mario_rl_agents.config import (
 )
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
-from mario_rl_agents.networks.compiling import compile_loss
+from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.dueling import make_dueling_network
 from mario_rl_agents.networks.encoders import EncoderFactory, make_network
 from mario_rl_agents.networks.initialization import VALUE_GAIN, initialize
@@ -63,20 +63,18 @@ class DQNConfig(Config):
     replay_capacity: Count = 100_000  # transitions
     replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
     frame_stack: bool = True  # an image's first axis is a stack of frames: store each frame once
-    learning_starts: Count = (
-        10_000  # transitions in memory (PyTorch's own Mario tutorial: "burnin")
-    )
+    learning_starts: Count = 10_000  # transitions in memory (PyTorch's Mario tutorial: "burnin")
     update_period: Count = 1  # environment steps per gradient step
     target_update_period: Count = 10_000  # gradient steps per move of the target network
     tau: PositiveFraction = 1.0  # how far it moves towards the online network; 1 copies it
-    exploration: Literal["epsilon_greedy", "boltzmann"] = "epsilon_greedy"  # how it explores
+    exploration: Literal["epsilon_greedy", "boltzmann"] = "epsilon_greedy"  # or by softmax
     epsilon: Fraction | Schedule = exponential(1.0, 0.1, 0.99999975)  # chance of a random action
     temperature: Positive = 1.0  # in the unit of Q; for "boltzmann"
     max_grad_norm: Positive | None = None  # L2 norm of all gradients; None: no clipping
     hidden_sizes: Sizes = (64, 64)  # units, for vectors (Stable-Baselines3)
-    encoder: Encoder = "nature"  # for images
-    initialization: Initialization = "pytorch"  # of the weights
-    precision: Precision = "float32"  # of forward passes
+    encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)
+    initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
+    precision: Precision = "float32"  # of forward passes; weights stay float32
     num_return_steps: Count = 1  # rewards in a return; more than 1: n-step returns
     dueling: bool = False  # separate streams for a state's value and for advantages
     prioritized: bool = False  # sample by TD error; the numbers are those of Schaul et al. 2016
@@ -130,7 +128,7 @@ class DQN(OffPolicyAgent):
         self.optimizers = {"optimizer": self.optimizer}
         self.replay = self._make_replay()
         if config.compile:
-            self.loss = compile_loss(self.loss, device)  # type: ignore[method-assign]
+            compile_losses(self, ("loss",), device)
 
     @property
     def learning_rate(self) -> float:

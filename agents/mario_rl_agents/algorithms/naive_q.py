@@ -70,9 +70,9 @@ class NaiveQConfig(Config):
     learning_rate: Positive | Schedule = 1e-3  # of Adam
     adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (PyTorch)
     hidden_sizes: Sizes = (1024, 512)  # units, for vectors
-    encoder: Encoder = "nature"  # for images
-    initialization: Initialization = "pytorch"  # of the weights
-    precision: Precision = "float32"  # of forward passes
+    encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)
+    initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
+    precision: Precision = "float32"  # of forward passes; weights stay float32
     gamma: Fraction = 0.99  # discount per environment step; with `bootstrap`
     reward_scale: Positive = 1.0  # factor on rewards
 

@@ -35,7 +35,7 @@ from mario_rl_agents.config import (
 )
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
-from mario_rl_agents.networks.compiling import compile_loss
+from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.distributions import make_distribution
 from mario_rl_agents.networks.encoders import EncoderFactory, make_encoder, num_features
 from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
@@ -75,14 +75,14 @@ class PPOConfig(Config):
     reward_scale: Positive = 1.0  # factor on rewards
     clip_range: Positive | Schedule = 0.2  # how far the ratio is rewarded to move from 1
     value_coefficient: NonNegative = 0.5  # weight of the value loss
-    value_loss: Loss = "mse"  # of the values
+    value_loss: Loss = "mse"  # "huber": half the square up to an error of 1, then linear
     hidden_sizes: Sizes = (256, 256)  # units, of the actor and of the critic; for vectors
-    encoder: Encoder = "nature"  # for images
-    initialization: Initialization = "pytorch"  # of the weights
-    precision: Precision = "float32"  # of forward passes
+    encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)
+    initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
+    precision: Precision = "float32"  # of forward passes; weights stay float32
     entropy_coefficient: NonNegative | Schedule = 0.0  # weight of the entropy bonus
     max_grad_norm: Positive | None = None  # L2 norm of all gradients; None: no clipping
-    normalize_advantages: Literal["none", "batch", "rollout"] = "none"  # to mean 0, deviation 1
+    normalize_advantages: Literal["none", "batch", "rollout"] = "none"  # to mean 0, std 1
     normalize_observations: bool = False  # by running mean and variance; not for images
     normalize_rewards: bool = False  # by the running deviation of discounted returns
     value_clip: Positive | None = None  # how far a value may move in one update; None: anywhere
@@ -193,7 +193,7 @@ class PPO(PolicyAgent):
         self.replay = self.rollout  # what a checkpoint saves beside it
         self._acted: Acted | None = None
         if config.compile:
-            self.loss = compile_loss(self.loss, device)  # type: ignore[method-assign]
+            compile_losses(self, ("loss",), device)
 
     def policy_outputs(self, obs: Tensor) -> Tensor:
         """Return what the actor says of observations [B, ...], shape [B, P]."""

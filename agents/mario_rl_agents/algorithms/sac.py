@@ -40,7 +40,7 @@ from mario_rl_agents.config import (
 )
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
-from mario_rl_agents.networks.compiling import compile_loss
+from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.critics import ActionScale, Critics, soft_update
 from mario_rl_agents.networks.encoders import EncoderFactory, make_network
 from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
@@ -80,9 +80,9 @@ class SACConfig(Config):
     learning_starts: Count = 256  # transitions in memory: a batch
     update_period: Count = 1  # environment steps per gradient step
     hidden_sizes: Sizes = (256, 256)  # units, of every network
-    encoder: Encoder = "nature"  # for images
-    initialization: Initialization = "pytorch"  # of the weights
-    precision: Precision = "float32"  # of forward passes
+    encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)
+    initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
+    precision: Precision = "float32"  # of forward passes; weights stay float32
     overlap: bool = False  # step the environment while the gradient step runs; same results
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
@@ -174,8 +174,7 @@ class SAC(OffPolicyAgent):
             action_dtype=np.float32,
         )
         if config.compile:
-            self.critic_loss = compile_loss(self.critic_loss, device)  # type: ignore[method-assign]
-            self.actor_loss = compile_loss(self.actor_loss, device)  # type: ignore[method-assign]
+            compile_losses(self, ("critic_loss", "actor_loss"), device)
 
     @property
     def learning_rate(self) -> float:

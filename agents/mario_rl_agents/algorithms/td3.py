@@ -35,7 +35,7 @@ from mario_rl_agents.config import (
 )
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
-from mario_rl_agents.networks.compiling import compile_loss
+from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.critics import ActionScale, Critics, soft_update
 from mario_rl_agents.networks.encoders import EncoderFactory, make_network
 from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
@@ -61,9 +61,7 @@ class TD3Config(Config):
     adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (PyTorch)
     gamma: Fraction = 0.99  # discount per environment step
     reward_scale: Positive = 1.0  # factor on rewards
-    tau: PositiveFraction = (
-        0.005  # fraction of the way that target networks move at each of their updates
-    )
+    tau: PositiveFraction = 0.005  # fraction of the way that targets move at their updates
     batch_size: Count = 100  # transitions
     replay_capacity: Count = 1_000_000  # transitions
     replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
@@ -76,14 +74,12 @@ class TD3Config(Config):
     target_noise: NonNegative = 0.2  # standard deviation
     target_noise_clip: Positive = 0.5  # the largest noise on a target's action
     hidden_sizes: Sizes = (400, 300)  # units, of the actor and of each critic
-    encoder: Encoder = "nature"  # for images
-    initialization: Initialization = "pytorch"  # of the weights
-    precision: Precision = "float32"  # of forward passes
+    encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)
+    initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
+    precision: Precision = "float32"  # of forward passes; weights stay float32
     layer_norm: bool = False  # normalize the critics' hidden layers (Ball et al. 2023)
     num_return_steps: Count = 1  # rewards in a return; more than 1: n-step returns
-    reward_clip: Positive | None = (
-        None  # the largest size of the scaled r in the target; None: as it is
-    )
+    reward_clip: Positive | None = None  # the largest scaled r in the target; None: as it is
     overlap: bool = False  # step the environment while the gradient step runs; same results
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
@@ -162,8 +158,7 @@ class TD3(OffPolicyAgent):
             gamma=config.gamma,
         )
         if config.compile:
-            self.critic_loss = compile_loss(self.critic_loss, device)  # type: ignore[method-assign]
-            self.actor_loss = compile_loss(self.actor_loss, device)  # type: ignore[method-assign]
+            compile_losses(self, ("critic_loss", "actor_loss"), device)
 
     @property
     def actor_learning_rate(self) -> float:

@@ -51,7 +51,7 @@ class Adam(torch.optim.Adam):
         torch._foreach_mul_(gradients, (max_norm / (norm + 1e-6)).clamp(max=1.0))
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> Any:  # PyTorch's return what the closure does
         """Move the weights against their gradients."""
         assert closure is None
         if self._gathered is None:
@@ -83,7 +83,7 @@ class Adam(torch.optim.Adam):
             maximize=False,
         )
 
-    step.hooked = True  # type: ignore[attr-defined]  # PyTorch adds nothing for its profiler then
+    vars(step)["hooked"] = True  # PyTorch adds nothing for its profiler then
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the state of another one."""

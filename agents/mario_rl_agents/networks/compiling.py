@@ -3,26 +3,21 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Sequence
 
 import torch
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 
+def compile_losses(agent: object, names: Sequence[str], device: torch.device) -> None:
+    """Replace methods of an agent by what is compiled when it is first called, in a minute or so.
 
-def compile_loss(
-    loss: Callable[Arguments, Result], device: torch.device
-) -> Callable[Arguments, Result]:
-    """Return a loss that is compiled when it is first called, which takes a minute or so.
-
-    It is the function that is compiled and no network, so that a checkpoint keeps its names. The
-    result differs from that of the loss as it is by rounding alone.
+    It is the method that is compiled and no network, so that a checkpoint keeps its names. The
+    result differs from that of the method as it is by rounding alone.
 
     Args:
-        loss: A function of tensors.
-        device: Where they are.
+        agent: Whose methods they are.
+        names: Of methods that compute a loss from tensors.
+        device: Where these are.
 
     Raises:
         ValueError: If they are on the CPU and there is no C++ compiler.
@@ -35,4 +30,5 @@ def compile_loss(
                 f"compile=True needs a C++ compiler, and there is no {compiler!r} here: install "
                 "one, name it in the environment variable CXX, or leave compile False"
             )
-    return torch.compile(loss)
+    for name in names:
+        setattr(agent, name, torch.compile(getattr(agent, name)))

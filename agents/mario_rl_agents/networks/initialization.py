@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from mario_rl_agents.config import Initialization
 from mario_rl_agents.networks.critics import Linears
@@ -40,7 +41,7 @@ def initialize(
         gain = output_gain if index >= first_output else _HIDDEN_GAIN
         matrices = layer.weight if isinstance(layer, Linears) else [layer.weight]
         for matrix in matrices:
-            nn.init.orthogonal_(matrix, gain)
+            _orthogonal(matrix, gain)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
 
@@ -50,7 +51,12 @@ def initialize_last_row(network: nn.Module, initialization: Initialization, gain
     if initialization == "pytorch":
         return
     *_, layer = (layer for layer in network.modules() if isinstance(layer, nn.Linear))
-    nn.init.orthogonal_(layer.weight[-1:], gain)
+    _orthogonal(layer.weight[-1:], gain)
+
+
+@torch.no_grad()
+def _orthogonal(matrix: Tensor, gain: float) -> None:
+    matrix.copy_(nn.init.orthogonal_(torch.empty(matrix.shape), gain))  # which may be channels last
 
 
 def _layers(network: nn.Module) -> Iterator[nn.Linear | nn.Conv2d | Linears]:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.algorithms.actor_critic import ActorCritic, ActorCriticConfig
+from mario_rl_agents.config import Schedule
 from mario_rl_agents.envs import SequentialVectorEnv
 from support.agent_toys import (
     Corridor,
@@ -116,7 +117,7 @@ def test_the_learning_rate_follows_its_schedule() -> None:
             assert isinstance(agent, ActorCritic)
             self.rates.append(agent.optimizer.param_groups[0]["lr"])
 
-    config = ActorCriticConfig(learning_rate=linear(0.1, 0, 4), hidden_sizes=())
+    config = ActorCriticConfig(learning_rate=Schedule("linear(0.1, 0, 4)"), hidden_sizes=())
     agent, rates = ActorCritic.create(corridor(), config, device="cpu"), Rates()
     assert agent.metrics() == {"charts/learning_rate": 0.1}
     agent.learn(5, [rates])

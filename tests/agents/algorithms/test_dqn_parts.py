@@ -12,7 +12,7 @@ import torch
 from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.buffers.replay import Batch
-from mario_rl_agents.config import linear
+from mario_rl_agents.config import Loss, linear
 from support.agent_toys import (
     CORRIDOR_CONFIG,
     SIDE_CONFIG,
@@ -122,7 +122,7 @@ def literal_loss(agent: DQN, batch: Batch) -> Tensor:
 @pytest.mark.parametrize("loss", ["huber", "mse"])
 @pytest.mark.parametrize("parts", [False, True])
 def test_loss_and_gradient_equal_a_literal_version(
-    agent_class: type[DQN], loss: str, parts: bool
+    agent_class: type[DQN], loss: Loss, parts: bool
 ) -> None:
     config = DQNConfig(
         loss=loss, reward_scale=0.7, hidden_sizes=(8, 8), dueling=parts, prioritized=parts

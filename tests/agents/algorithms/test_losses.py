@@ -356,6 +356,7 @@ def sac_literal(
     alpha = config.temperature
     if alpha is None:
         alpha = float(torch.exp(nets["temperature"].log).detach())
+    assert isinstance(alpha, float)
     samples = [sample(t.obs, noise[i]) for i, t in enumerate(steps)]
     losses["actor"] = literal.sac_actor_loss(critics, steps, samples, alpha)
     targets = []

@@ -18,6 +18,7 @@ from mario_rl_agents.algorithms.a3c.shared_adam import SharedAdam
 from mario_rl_agents.algorithms.a3c.workers import StepBudget, Worker
 from mario_rl_agents.algorithms.actor_critic import ActorCritic, ActorCriticConfig
 from mario_rl_agents.algorithms.ppo import PPO, PPOBatch, PPOConfig
+from mario_rl_agents.config import value_at
 from support import literal
 from support.agent_toys import make_step
 from support.loss_checks import (
@@ -73,7 +74,7 @@ def ppo_literal(agent: PPO, nets: dict[str, Any], batch: PPOBatch) -> dict[str, 
     for i, obs in enumerate(batch.obs):
         old, target = float(batch.log_prob[i]), float(batch.value_target[i])
         new = log_prob(obs, batch.action[i])
-        surrogates.append(literal.clipped_surrogate(new, old, advantages[i], config.clip_range))
+        surrogates.append(literal.clipped_surrogate(new, old, advantages[i], agent.clip_range))
         entropies.append(entropy(obs))
         if config.value_clip is None:
             errors.append(literal.squared(value(obs) - target))
@@ -83,7 +84,7 @@ def ppo_literal(agent: PPO, nets: dict[str, Any], batch: PPOBatch) -> dict[str, 
             errors.append(error)
     surrogate, error = literal.mean(surrogates), literal.mean(errors)
     bonus = literal.mean(entropies)
-    total = -surrogate + config.value_coefficient * error - config.entropy_coefficient * bonus
+    total = -surrogate + config.value_coefficient * error - agent.entropy_coefficient * bonus
     return {"total": total, "losses/policy": -surrogate, "losses/value": error}
 
 
@@ -164,7 +165,7 @@ def one_step_literal(
     delta = literal.one_step_delta(value, step, config.gamma)
     actor = literal.policy_gradient_loss(log_prob(step.obs, step.action), delta)
     critic = literal.one_step_critic_loss(value, step, config.gamma)
-    bonus = config.entropy_coefficient * entropy(step.obs)
+    bonus = value_at(config.entropy_coefficient, 0) * entropy(step.obs)
     total = actor + config.value_coefficient * critic - bonus
     return {"total": total, "losses/actor": actor, "losses/critic": critic}
 
@@ -260,8 +261,8 @@ def a3c_literal(
         ]
     )
     critic = literal.mean([literal.squared(r - value(t.obs)) for t, r in pairs])
-    bonus = literal.mean([entropy(t.obs) for t in steps])
-    total = actor + config.value_coefficient * critic - config.entropy_coefficient * bonus
+    bonus = value_at(config.entropy_coefficient, 0) * literal.mean([entropy(t.obs) for t in steps])
+    total = actor + config.value_coefficient * critic - bonus
     return {"total": total, "losses/policy": actor, "losses/value": critic}
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
@@ -12,7 +13,7 @@ from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.config import linear
-from mario_rl_agents.networks.compiling import compile_loss
+from mario_rl_agents.networks.compiling import compile_losses
 
 needs_a_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="there is no g++")
 PPO_CONFIG = PPOConfig(
@@ -75,4 +76,5 @@ def test_a_missing_compiler_is_named(monkeypatch):
     config = dataclasses.replace(DQN_CONFIG, compile=True)
     with pytest.raises(ValueError, match="needs a C\\+\\+ compiler, and there is no 'no-such-comp"):
         DQN.create(gym.make("CartPole-v1"), config, device="cpu")
-    compile_loss(torch.square, torch.device("cuda"))  # where another compiler does the work
+    # Where another compiler does the work.
+    compile_losses(SimpleNamespace(loss=torch.square), ("loss",), torch.device("cuda"))

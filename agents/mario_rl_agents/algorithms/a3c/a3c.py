@@ -74,13 +74,13 @@ class A3CConfig(Config):
     gamma: Fraction = 0.99  # discount per environment step
     reward_scale: Positive = 1.0  # factor on rewards
     value_coefficient: NonNegative = 1.0  # of the value loss
-    value_loss: Loss = "mse"  # of the values
+    value_loss: Loss = "mse"  # "huber": half the square up to an error of 1, then linear
     entropy_coefficient: NonNegative | Schedule = 0.0  # of the bonus; Mnih et al. 2016: 0.01
     max_grad_norm: Positive | None = None  # L2 norm of all gradients; None: no clipping
     hidden_sizes: Sizes = (128,)  # units, of the policy and of the value
-    encoder: Encoder = "nature"  # for images
-    initialization: Initialization = "pytorch"  # of the weights
-    precision: Precision = "float32"  # of forward passes
+    encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)
+    initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
+    precision: Precision = "float32"  # of forward passes; weights stay float32
     max_restarts: Whole = 10  # of a worker in a row, without an episode finished in between; ours
 
 

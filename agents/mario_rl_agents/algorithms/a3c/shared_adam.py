@@ -172,8 +172,8 @@ class SharedAdam:
 
 def shared(x: Tensor) -> Tensor:
     """Return `x` moved to memory that processes share, where they get it as an argument."""
-    shared: Tensor = x.share_memory_()  # type: ignore[no-untyped-call]
-    return shared
+    x.untyped_storage().share_memory_()
+    return x
 
 
 def as_vector(module: nn.Module) -> tuple[nn.Parameter, Tensor]:
