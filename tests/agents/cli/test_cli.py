@@ -287,7 +287,7 @@ def test_what_training_runs_into_is_one_line(tmp_path: Path) -> None:
     short = ["--steps", "9", "--set", "learning_starts=1"]
     register("Tumble-v0", lambda: TransformObservation(gym.make("FlagWalk-v0"), np.flip, None))
     message = fail_late("train", "dqn", "Tumble-v0", *short, "--out", tmp_path / "tumble")
-    assert "training stopped at step 0: next_obs is not" in message
+    assert "training stopped at step 1: next_obs is not" in message
     register("Nan-v0", lambda: TransformReward(gym.make("CartPole-v1"), lambda _: float("nan")))
     message = fail_late("train", "dqn", "Nan-v0", *short, "--out", tmp_path / "nan")
     assert "training stopped at step 0: the reward of environment step 0 is nan" in message
