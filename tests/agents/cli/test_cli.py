@@ -227,7 +227,7 @@ def test_mario_trains_and_is_evaluated_greedily_once(tmp_path: Path) -> None:
         (["dqnn", "CartPole-v1"], "there is no algorithm 'dqnn', did you mean dqn"),
         (
             ["sarsa", "CartPole-v1"],
-            "there is no algorithm 'sarsa': known are random, naive_q, dqn,",
+            "there is no algorithm 'sarsa': known are a3c, actor_critic, ddpg,",
         ),
         (["dqn", "CartPole-v9"], "there is no environment 'CartPole-v9', did you mean CartPole-v1"),
         (["dqn", "MarioRL-1-9-v0"], "did you mean MarioRL-1-"),

@@ -52,6 +52,6 @@ def test_a_continuous_action_is_written_out() -> None:
     env = gym.make("Pendulum-v1")
     panel = Panel(env, title="title", subtitle="subtitle", has_probabilities=False)
     env.close()
-    frames = [panel.draw(moment(np.array([torque]))) for torque in (0.5, -1.25)]
-    assert not np.array_equal(*frames)
-    assert all((frame == CHOSEN).all(axis=2).any() for frame in frames)
+    left, right = (panel.draw(moment(np.array([torque]))) for torque in (0.5, -1.25))
+    assert not np.array_equal(left, right)
+    assert (left == CHOSEN).all(axis=2).any()
