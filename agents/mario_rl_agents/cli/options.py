@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from mario_rl_agents.cli.terminal import UsageError
+from mario_rl_agents.cli.terminal import usage_errors
 from mario_rl_agents.config import parse_pairs
 
 EVALUATION_EPISODES: Final = 10
@@ -43,7 +43,5 @@ def read_pairs(option: str, texts: Sequence[str] | None) -> dict[str, Any]:
     Raises:
         UsageError: One has no key or no equals sign.
     """
-    try:
+    with usage_errors(option):
         return parse_pairs(texts or ())
-    except ValueError as error:
-        raise UsageError(f"{option} {error}") from error

@@ -123,8 +123,7 @@ def resume_run(folder: str | Path, *, device: str = "auto") -> tuple[Run, Agent]
     run = Run.open(folder)
     if not run.checkpoint.is_file():
         raise RunError(
-            f"{run.folder} has no checkpoint yet: start it again with --out {run.folder} "
-            "--overwrite"
+            f"{run.folder} has no checkpoint yet: train it anew (--out {run.folder} --overwrite)"
         )
     env = open_training_env(run.spec)
     return run, load_agent(run.checkpoint, env, device=device)

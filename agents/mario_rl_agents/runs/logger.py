@@ -42,7 +42,8 @@ class RunLogger(Callback):
             run: Where to write.
             resume_step: Environment steps of the checkpoint that the run is resumed from: later
                 rows are dropped. None starts new files.
-            log_period: Environment steps between two rows of agent metrics.
+            log_period: Environment steps between two rows of agent metrics, rounded up to a step
+                of all sub-environments.
             loss_period: Gradient steps between two rows of losses.
 
         Raises:
@@ -71,12 +72,14 @@ class RunLogger(Callback):
         )
 
     def on_training_start(self, agent: Agent) -> None:
-        """Start the clock of steps per second."""
+        """Start the clock of steps per second and the count of gradient steps."""
         self._clock = (time.monotonic(), agent.num_steps)
+        self._num_updates = agent.num_updates
 
     def on_step(self, agent: Agent) -> bool | None:
         """Log the agent's metrics and the speed every `log_period` environment steps."""
-        if agent.num_steps % self._log_period == 0:
+        # N sub-environments take N steps at once, and rarely end on a multiple.
+        if agent.num_steps % self._log_period < agent.num_envs:
             now, (then, steps_then) = time.monotonic(), self._clock
             speed = (agent.num_steps - steps_then) / max(now - then, 1e-9)
             self._clock = (now, agent.num_steps)
@@ -85,8 +88,10 @@ class RunLogger(Callback):
 
     def on_update(self, agent: Agent, losses: dict[str, float]) -> None:
         """Log the losses of every `loss_period`-th gradient step."""
+        # The agent's own count is already that of all the gradient steps that were due at once.
+        self._num_updates += 1
         # Those of one batch, not an average: an average would need a memory that outlives a resume.
-        if agent.num_updates % self._loss_period == 0:
+        if self._num_updates % self._loss_period == 0:
             named = {k if "/" in k else f"losses/{k}": v for k, v in losses.items()}
             self.record(agent.num_steps, named)
 

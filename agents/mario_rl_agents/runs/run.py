@@ -88,11 +88,11 @@ class Run:
         run = cls(folder, spec)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             if not run._config_path.is_file():
-                raise RunError(f"{folder} exists and is not a run: choose another --out")
+                raise RunError(f"{folder} exists and is not a run: choose another folder (--out)")
             if not overwrite:
                 raise RunError(
-                    f"{folder} already holds a run: go on with --resume {folder}, replace it with "
-                    "--overwrite, or choose another --out"
+                    f"{folder} already holds a run: resume it (--resume), replace it "
+                    "(--overwrite), or choose another folder (--out)"
                 )
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)

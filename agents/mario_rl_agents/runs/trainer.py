@@ -57,15 +57,22 @@ def train(
         Why it stopped.
 
     Raises:
+        ValueError: The run's total steps are taken already.
         FileNotFoundError: A log of the run that is resumed is missing.
         RunError: A log of the run that is resumed is damaged.
     """
+    num_steps = run.spec.total_steps - agent.num_steps
+    if num_steps < 1:
+        raise ValueError(
+            f"the agent has taken {agent.num_steps:,} of the {run.spec.total_steps:,} steps of "
+            f"{run.folder}: extend the run first, with run.extended_to(total_steps)"
+        )
     logger = RunLogger(run, resume_step=agent.num_steps or None)
     with _leave_a_core(agent), _stop_on_signals() as stop_requested:
         budget = _Budget(minutes, stop_requested)
         checkpointer = _Checkpointer(run.checkpoint, checkpoint_seconds)
         watchers = [logger, _BestKeeper(run), checkpointer, budget, *callbacks]
-        agent.learn(run.spec.total_steps - agent.num_steps, watchers)
+        agent.learn(num_steps, watchers)
         agent.save(run.checkpoint, replay=True)
     return budget.outcome
 

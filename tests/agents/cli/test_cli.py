@@ -227,7 +227,7 @@ def test_mario_trains_and_is_evaluated_greedily_once(tmp_path: Path) -> None:
         (["dqnn", "CartPole-v1"], "there is no algorithm 'dqnn', did you mean dqn"),
         (
             ["sarsa", "CartPole-v1"],
-            "there is no algorithm 'sarsa': known are a3c, actor_critic, ",
+            "there is no algorithm 'sarsa': known are a3c, actor_critic, ddpg,",
         ),
         (["dqn", "CartPole-v9"], "there is no environment 'CartPole-v9', did you mean CartPole-v1"),
         (["dqn", "MarioRL-1-9-v0"], "did you mean MarioRL-1-"),
@@ -287,7 +287,7 @@ def test_what_training_runs_into_is_one_line(tmp_path: Path) -> None:
     short = ["--steps", "9", "--set", "learning_starts=1"]
     register("Tumble-v0", lambda: TransformObservation(gym.make("FlagWalk-v0"), np.flip, None))
     message = fail_late("train", "dqn", "Tumble-v0", *short, "--out", tmp_path / "tumble")
-    assert "training stopped at step 0: next_obs is not" in message
+    assert "training stopped at step 1: next_obs is not" in message
     register("Nan-v0", lambda: TransformReward(gym.make("CartPole-v1"), lambda _: float("nan")))
     message = fail_late("train", "dqn", "Nan-v0", *short, "--out", tmp_path / "nan")
     assert "training stopped at step 0: the reward of environment step 0 is nan" in message

@@ -7,6 +7,7 @@ import gymnasium as gym
 import pytest
 from mario_rl_agents.agent import Episode
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
+from mario_rl_agents.envs import make_vec_env
 from mario_rl_agents.runs.logger import RunLogger
 from mario_rl_agents.runs.metrics import EpisodeRow
 from mario_rl_agents.runs.run import Run, RunSpec
@@ -73,6 +74,19 @@ def test_tensorboard_has_the_numbers_of_the_csv(run: Run) -> None:
         assert [step for step, _ in found] == [step for step, _ in points]
         values = [value for _, value in points]
         assert [value for _, value in found] == pytest.approx(values, rel=1e-6)  # float32
+
+
+def test_several_environments_are_logged_as_often_as_one(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    envs = make_vec_env("CartPole-v1", 16, {})
+    agent = DQN.create(envs, CONFIG, seed=0, device="cpu")
+    agent.learn(400, [RunLogger(run)])
+    envs.close()
+    steps = defaultdict(list)
+    for row in run.metrics():
+        steps[row.metric].append(row.step)
+    assert steps["charts/epsilon"] == [112, 208, 304, 400]  # multiples of 16
+    assert len(steps["losses/td"]) == agent.num_updates // 100 > 0
 
 
 def test_clear_rate_and_x_pos_come_from_infos(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_config_says_what_the_run_is(tmp_path: Path) -> None:
 def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run", 10)
     (run.folder / "metrics.csv").write_text("old")
-    with pytest.raises(RunError, match=r"already holds a run: go on with --resume .*run, replace"):
+    with pytest.raises(RunError, match=r"already holds a run: resume it \(--resume\), replace"):
         new_run(run.folder, 10)
     assert (run.folder / "metrics.csv").exists()
     Run.create(run.folder, spec(10), command=[], overwrite=True)
@@ -44,7 +44,7 @@ def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
 def test_what_is_not_a_run_is_never_deleted(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years")
     for overwrite in (False, True):
-        with pytest.raises(RunError, match="is not a run: choose another --out"):
+        with pytest.raises(RunError, match="is not a run: choose another folder"):
             Run.create(tmp_path, spec(10), command=[], overwrite=overwrite)
     with pytest.raises(RunError, match="is not a run"):
         Run.create(tmp_path / "thesis.tex", spec(10), command=[], overwrite=True)

@@ -201,6 +201,13 @@ def test_the_number_of_threads_is_restored_after_an_error(tmp_path: Path) -> Non
     assert torch.get_num_threads() == 2
 
 
+def test_a_run_whose_steps_are_taken_is_refused(tmp_path: Path) -> None:
+    run = new_run(tmp_path / "run", 60)
+    agent = train_new(run)
+    with pytest.raises(ValueError, match=r"has taken 60 of the 60 steps of .*: extend the run"):
+        train(agent, run)
+
+
 def test_damaged_logs_are_said_when_a_run_is_resumed(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run", 60)
     train_new(run)
