@@ -131,16 +131,12 @@ class Job:
             env_id,
             recipe,
             env_kwargs=env_kwargs,
+            num_envs=num_envs,
             total_steps=total_steps,
             seed=seed,
         )
-        changes = dict(config or {})
-        if num_envs is not None:
-            if "num_envs" in spec.config:
-                changes["num_envs"] = num_envs
-            else:
-                spec = dataclasses.replace(spec, num_envs=num_envs)
-        return cls(dataclasses.replace(spec, config={**spec.config, **changes}), **fields)
+        spec = dataclasses.replace(spec, config={**spec.config, **(config or {})})
+        return cls(spec, **fields)
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields as JSON values."""
