@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.algorithms.naive_q import NaiveQ, NaiveQConfig, ladder
+from mario_rl_agents.config import linear, value_at
 from mario_rl_agents.runs.evaluation import evaluate
 
 matplotlib.use("agg")  # draws to files, without a screen
@@ -47,11 +48,10 @@ NUM_TESTS = 25  # along a training
 # step takes a fourth of the time. `--hidden 1024 512` has the tutorial's. The learning rate falls
 # in every rung, so that what is learned is kept at the end.
 CONFIG = NaiveQConfig(
-    learning_rate_schedule="linear",
     hidden_sizes=(64, 64),
     replay_batch_size=64,
     target_update_period=100,
-    epsilon_end=0.02,
+    epsilon=linear(1.0, 0.02, 5_000),
 )
 
 
@@ -80,7 +80,8 @@ class Tests(Callback):
 
 def make_config(rung: str, num_steps: int, config: NaiveQConfig) -> NaiveQConfig:
     """Return the configuration of a rung, with a learning rate that falls until the end."""
-    return dataclasses.replace(ladder(config)[rung], learning_rate_decay_steps=num_steps)
+    learning_rate = linear(value_at(config.learning_rate, 0), 0.0, num_steps)
+    return dataclasses.replace(ladder(config)[rung], learning_rate=learning_rate)
 
 
 def train(rung: str, seed: int, num_steps: int, config: NaiveQConfig) -> dict[str, Any]:
