@@ -3,17 +3,18 @@
 import configparser
 from pathlib import Path
 
+import pytest
 from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_no_arrow_points_up_and_no_folders_form_a_cycle(monkeypatch):
+def test_no_arrow_points_up_and_no_folders_form_a_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert lint_imports(config_filename="pyproject.toml", no_cache=True) == 0
 
 
-def test_every_package_is_declared():
+def test_every_package_is_declared() -> None:
     """A folder that is not in setup.cfg would be missing in a wheel."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from mario_rl_agents.experiments.result import Score
-from mario_rl_agents.experiments.seeds import mean_curve
+from mario_rl_agents.reports.plots import mean_curve
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, EpisodeRow, running_average
 
 _TITLE_WIDTH: Final = 76  # characters of a line

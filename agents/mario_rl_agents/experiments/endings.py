@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import ClassVar, Final
@@ -139,35 +140,32 @@ class Evaluator(Ending):
             score.return_mean >= stop_at for score in self._scores if score.step <= agent.num_steps
         )
 
-    def on_training_start(self, agent: Agent) -> None:
-        """Open an environment that training does not use; make up for a kill amid an evaluation."""
+    def catch_up(self, agent: Agent) -> None:
+        """Make the evaluation that a kill cut off, right after the checkpoint of that step."""
         self._scores = [score for score in self._scores if score.step <= agent.num_steps]
-        self._env = open_env(self._job.spec.env_id, self._job.spec.env_kwargs)
         self._evaluate_if_due(agent)
 
     def on_step(self, agent: Agent) -> bool | None:
-        """Evaluate when a period is over."""
-        return self._evaluate_if_due(agent)
+        """Evaluate when a period is over; end training where that was good enough."""
+        return False if self._evaluate_if_due(agent) and self.reached(agent) else None
 
-    def on_training_end(self, agent: Agent) -> None:
-        """Close the environment."""
-        self._env.close()
-
-    def _evaluate_if_due(self, agent: Agent) -> bool | None:
+    def _evaluate_if_due(self, agent: Agent) -> bool:
         period = self._plan.period
         last = self._scores[-1].step if self._scores else 0
         if agent.num_steps // period == last // period:
-            return None
-        found = evaluate(
-            agent,
-            self._env,
-            num_episodes=self._plan.num_episodes,
-            epsilon=self._job.spec.evaluation_epsilon,
-            seed=EVALUATION_SEED + self._job.spec.seed * self._plan.num_episodes,
-        )
+            return False
+        spec = self._job.spec
+        with contextlib.closing(open_env(spec.env_id, spec.env_kwargs)) as env:
+            found = evaluate(
+                agent,
+                env,
+                num_episodes=self._plan.num_episodes,
+                epsilon=spec.evaluation_epsilon,
+                seed=EVALUATION_SEED + spec.seed * self._plan.num_episodes,
+            )
         self._scores.append(Score(agent.num_steps, found.return_mean, found.return_std))
         self._folder.write_scores(self._scores)
-        return False if self.reached(agent) else None
+        return True
 
 
 class Orphaned(Callback):

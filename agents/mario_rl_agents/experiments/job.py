@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from mario_rl_agents.checkpoint import make_config
-from mario_rl_agents.config import did_you_mean
+from mario_rl_agents.config import replaced
 from mario_rl_agents.runs.loading import find_algorithm, spec_from_recipe
 from mario_rl_agents.runs.run import RunSpec
 
@@ -131,16 +130,12 @@ class Job:
             env_id,
             recipe,
             env_kwargs=env_kwargs,
+            num_envs=num_envs,
             total_steps=total_steps,
             seed=seed,
         )
-        changes = dict(config or {})
-        if num_envs is not None:
-            if "num_envs" in spec.config:
-                changes["num_envs"] = num_envs
-            else:
-                spec = dataclasses.replace(spec, num_envs=num_envs)
-        return cls(dataclasses.replace(spec, config={**spec.config, **changes}), **fields)
+        spec = dataclasses.replace(spec, config={**spec.config, **(config or {})})
+        return cls(spec, **fields)
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields as JSON values."""
@@ -168,17 +163,8 @@ class Job:
 
 def _completed(spec: RunSpec) -> RunSpec:
     """Return the spec with every field of its configuration, as it would be read from a file."""
-    config_class = find_algorithm(spec.algorithm).config_class
-    known = [field.name for field in dataclasses.fields(config_class)]
-    unknown = [name for name in spec.config if name not in known]
-    if unknown:
-        raise ValueError(
-            f"{config_class.__name__} has no field {unknown[0]}"
-            f"{did_you_mean(unknown[0], known)}; its fields are {', '.join(known)}"
-        )
-    config = make_config(
-        config_class, _as_json("config", spec.config), f"a job of {spec.algorithm}"
-    )
+    defaults = find_algorithm(spec.algorithm).config_class()
+    config = replaced(defaults, _as_json("config", spec.config))
     return dataclasses.replace(
         spec,
         config=_as_json("config", dataclasses.asdict(config)),

@@ -67,7 +67,7 @@ def run_job(
     folder = JobFolder(out, job.name)
     run, agent = _open(job, folder, device)
     stopwatch = Stopwatch(folder)
-    endings = _endings(job, folder, stopwatch)
+    endings = _endings(job, folder, stopwatch, agent)
     if _ended_by(endings, agent) is None:
         outcome = train(
             agent,
@@ -84,11 +84,13 @@ def run_job(
     return None if ended_by is None else result
 
 
-def _endings(job: Job, folder: JobFolder, stopwatch: Stopwatch) -> list[Ending]:
+def _endings(job: Job, folder: JobFolder, stopwatch: Stopwatch, agent: Agent) -> list[Ending]:
     """Return what ends a job; where two do at once, the first is the reason."""
     endings: list[Ending] = []
     if job.evaluation is not None:
-        endings.append(Evaluator(job, folder))
+        evaluator = Evaluator(job, folder)
+        evaluator.catch_up(agent)
+        endings.append(evaluator)
     if job.max_episodes is not None:
         endings.append(EpisodeLimit(job.max_episodes))
     endings.append(StepLimit(job.spec.total_steps))

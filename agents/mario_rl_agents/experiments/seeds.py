@@ -1,38 +1,9 @@
-"""Several seeds together: mean and spread, as curves and as text."""
+"""Mean and spread over seeds, as text."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
-
-_GRID_POINTS: Final = 300
-
-Curve = tuple[NDArray[Any], NDArray[Any]]  # where, in rising order, and how much there; both [N]
-
-
-def mean_curve(
-    curves: Sequence[Curve],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return points common to all curves, and mean and standard deviation there, each [300].
-
-    The points are evenly spaced from where the last curve begins to where the first one ends; the
-    curves are interpolated linearly. The deviation is of a sample (n - 1), 0 for one curve.
-
-    Raises:
-        ValueError: There is no curve.
-    """
-    if not curves:
-        raise ValueError("expected at least one curve, received none")
-    first = max(float(at[0]) for at, _ in curves)
-    last = min(float(at[-1]) for at, _ in curves)
-    grid = np.linspace(min(first, last), last, _GRID_POINTS)
-    values = np.stack([np.interp(grid, at, value) for at, value in curves])  # [curves, grid]
-    deviation = values.std(axis=0, ddof=1) if len(curves) > 1 else np.zeros_like(grid)
-    return grid, values.mean(axis=0), deviation
 
 
 def format_number(value: float) -> str:

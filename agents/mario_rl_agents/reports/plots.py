@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mario_rl_agents.errors import RunError
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, EpisodeRow, running_average
@@ -91,6 +92,26 @@ def plot_learning_curves(runs: Sequence[Run], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def mean_curve(
+    curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return steps that all curves reach, and mean and standard deviation there, each [G].
+
+    The steps are evenly spaced from where the last curve begins to where the first one ends, and
+    the curves interpolated in between. All three are empty where there is no such step. The
+    deviation is that of a sample (n - 1), 0 for a single curve.
+
+    Args:
+        curves: Of each its steps in rising order and its values, both [N]; at least one curve.
+    """
+    first = max(float(steps[0]) for steps, _ in curves)
+    last = min(float(steps[-1]) for steps, _ in curves)
+    grid = np.linspace(first, last, _GRID_POINTS if first <= last else 0)  # [G]
+    values = np.stack([np.interp(grid, *curve) for curve in curves])  # [curves, G]
+    std = values.std(axis=0, ddof=1) if len(curves) > 1 else np.zeros_like(grid)
+    return grid, values.mean(axis=0), std
+
+
 def _draw_panel(axis: Axes, curves: list[Curve], field: str) -> None:
     labels = list(dict.fromkeys(curve.label for curve in curves))
     for index, label in enumerate(labels):
@@ -118,18 +139,12 @@ def _draw_panel(axis: Axes, curves: list[Curve], field: str) -> None:
 def _draw_group(axis: Axes, group: list[Curve], field: str, color: str, label: str) -> None:
     """Draw runs of one label: each faintly, their mean, and a band of a standard deviation."""
     averages = [running_average(_values(curve, field)) for curve in group]
-    first = max(curve.steps[0] for curve in group)
-    last = min(curve.steps[-1] for curve in group)
+    grid, mean, std = mean_curve([(c.steps, a) for c, a in zip(group, averages, strict=True)])
     for index, (curve, average) in enumerate(zip(group, averages, strict=True)):
-        name = f"{label}, {len(group)} runs" if first > last and index == 0 else None
+        name = f"{label}, {len(group)} runs" if len(grid) == 0 and index == 0 else None
         axis.plot(curve.steps, average, color=color, lw=0.8, alpha=0.35, label=name)
-    if first > last:
-        return  # there is no step that all of them reached, so no mean
-    grid = np.linspace(first, last, _GRID_POINTS)
-    stacked = np.stack(
-        [np.interp(grid, c.steps, a) for c, a in zip(group, averages, strict=True)]
-    )  # [runs, grid]
-    mean, std = stacked.mean(axis=0), stacked.std(axis=0, ddof=1)
+    if len(grid) == 0:
+        return
     axis.plot(grid, mean, color=color, lw=2, label=f"{label}, mean of {len(group)} runs ± 1 s.d.")
     axis.fill_between(grid, mean - std, mean + std, color=color, alpha=0.18, lw=0)
 

@@ -57,7 +57,7 @@ def test_a_name_is_a_folder_on_every_system():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"config": {"gama": 0.5}}, "DQNConfig has no field gama, did you mean gamma"),
+        ({"config": {"gama": 0.5}}, "gama: DQNConfig has no such field, did you mean gamma"),
         ({"config": {"gamma": 2}}, "gamma"),
         ({"config": {"gamma": object()}}, "config must hold JSON values"),
         ({"env_kwargs": {"size": {1, 2}}}, "env_kwargs must hold JSON values"),

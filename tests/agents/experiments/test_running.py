@@ -9,7 +9,7 @@ import time
 
 import pytest
 from mario_rl_agents.errors import JobError, RunError
-from mario_rl_agents.experiments import JobFolder, JobState, PeriodicEvaluation, read_report
+from mario_rl_agents.experiments import Job, JobFolder, JobState, PeriodicEvaluation, read_report
 from mario_rl_agents.experiments.running import run_job
 from mario_rl_agents.runs.run import Run
 from support.agent_toys import ROOT
@@ -123,16 +123,25 @@ def test_training_ends_once_the_greedy_agent_is_good_enough(tmp_path):
     assert [score.step for score in scores] == [150, 300]
 
 
-def test_an_evaluation_that_a_kill_cut_off_is_made_up_for(tmp_path):
-    """Killed after the checkpoint of step 300 and before the score of that step was written."""
-    job = learner_job("CartPole-v1", total_steps=300, evaluation=PeriodicEvaluation(150, 2))
-    run_job(job, tmp_path)
+@pytest.mark.parametrize("stop_at", [None, 5.0])
+def test_an_evaluation_that_a_kill_cut_off_is_made_up_for(tmp_path, stop_at):
+    """Killed after the checkpoint of a step and before the score of that step was written."""
+    evaluation = PeriodicEvaluation(150, num_episodes=2, stop_at=stop_at)
+    job = learner_job("CartPole-v1", total_steps=300, evaluation=evaluation)
+    result = run_job(job, tmp_path)
     folder = JobFolder(tmp_path, job.name)
     scores = folder.read_scores()
-    folder.write_scores(scores[:1])
-    longer = learner_job("CartPole-v1", total_steps=310, evaluation=PeriodicEvaluation(150, 2))
-    run_job(longer, tmp_path)
+    assert [score.step for score in scores] == ([150, 300] if stop_at is None else [150])
+    folder.write_scores(scores[:-1])
+    assert same_but_for_time(run_job(job, tmp_path)) == same_but_for_time(result)
     assert folder.read_scores() == scores
+
+
+def test_several_environments_are_stepped_side_by_side(tmp_path):
+    job = Job.from_recipe("ppo", "CartPole-v1", num_envs=4, total_steps=1_000, num_test_episodes=2)
+    result = run_job(job, tmp_path)
+    assert job.spec.num_envs == 4
+    assert (result.ended_by, result.num_steps) == ("steps", 1_000)
 
 
 def test_more_steps_go_on_with_a_finished_job_and_fewer_are_refused(tmp_path):

@@ -1,6 +1,5 @@
 """Mean and spread over seeds: as curves, as text, in a picture."""
 
-import numpy as np
 import pytest
 from mario_rl_agents.experiments.curves import ReferenceLine, draw_seeds
 from mario_rl_agents.experiments.result import Score, TrainingReturns
@@ -8,7 +7,6 @@ from mario_rl_agents.experiments.seeds import (
     format_mean_and_deviation,
     format_mean_and_range,
     format_with_values,
-    mean_curve,
 )
 from mario_rl_agents.runs.metrics import EpisodeRow
 
@@ -19,25 +17,6 @@ def episodes(returns, length):
         EpisodeRow(index, (index + 1) * length, value, length, True, False, None, None)
         for index, value in enumerate(returns)
     ]
-
-
-def test_the_mean_curve_is_taken_where_all_seeds_have_been():
-    histories = [[(10, 1.0), (20, 3.0), (40, 7.0)], [(20, 5.0), (30, 5.0)]]
-    curves = [tuple(map(np.array, zip(*each, strict=True))) for each in histories]
-    grid, mean, deviation = mean_curve(curves)
-    assert (grid[0], grid[-1]) == (20, 30)
-    assert mean[0] == pytest.approx(4.0)  # (3 + 5) / 2
-    assert mean[-1] == pytest.approx(5.0)  # (5 + 5) / 2
-    assert deviation[0] == pytest.approx(2**0.5)
-    assert deviation[-1] == pytest.approx(0.0)
-
-
-def test_one_curve_has_no_deviation():
-    _, mean, deviation = mean_curve([(np.array([1.0, 2.0]), np.array([3.0, 5.0]))])
-    assert mean[-1] == 5.0
-    assert not deviation.any()
-    with pytest.raises(ValueError, match="expected at least one curve"):
-        mean_curve([])
 
 
 def test_figures_have_as_many_digits_as_matter():

@@ -33,7 +33,7 @@ class Recorder(Agent):
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         self.events.append("act")
-        return self.generators["exploration"].integers(self.action_space.n, size=len(obs))
+        return self.generators["exploration"].integers(2, size=len(obs))
 
     def observe(self, step: Step) -> Iterable[dict[str, float]]:
         self.events.append("observe")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mario_rl_agents.errors import RunError
-from mario_rl_agents.reports.plots import Curve, plot_learning_curves
+from mario_rl_agents.reports.plots import Curve, mean_curve, plot_learning_curves
 from mario_rl_agents.runs.metrics import EpisodeRow, write_rows
 from mario_rl_agents.runs.run import Run, RunSpec
 from PIL import Image
@@ -75,3 +75,25 @@ def test_nothing_to_plot_is_said(tmp_path: Path) -> None:
         plot_learning_curves([make_run(tmp_path / "a", episodes=0)], tmp_path / "a.png")
     with pytest.raises(ValueError, match="at least one run"):
         plot_learning_curves([], tmp_path / "a.png")
+
+
+def test_the_mean_curve_is_taken_where_all_seeds_have_been():
+    histories = [[(10, 1.0), (20, 3.0), (40, 7.0)], [(20, 5.0), (30, 5.0)]]
+    curves = [tuple(map(np.array, zip(*each, strict=True))) for each in histories]
+    grid, mean, deviation = mean_curve(curves)
+    assert (grid[0], grid[-1]) == (20, 30)
+    assert mean[0] == pytest.approx(4.0)  # (3 + 5) / 2
+    assert mean[-1] == pytest.approx(5.0)  # (5 + 5) / 2
+    assert deviation[0] == pytest.approx(2**0.5)
+    assert deviation[-1] == pytest.approx(0.0)
+
+
+def test_one_curve_has_no_deviation():
+    _, mean, deviation = mean_curve([(np.array([1.0, 2.0]), np.array([3.0, 5.0]))])
+    assert mean[-1] == 5.0
+    assert not deviation.any()
+
+
+def test_curves_that_share_no_step_have_no_mean():
+    early, late = (np.array([start, start + 1.0]) for start in (1.0, 10.0))
+    assert [len(part) for part in mean_curve([(early, early), (late, late)])] == [0, 0, 0]
