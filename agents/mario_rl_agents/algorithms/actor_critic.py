@@ -107,7 +107,7 @@ class ActorCritic(PolicyAgent):
         with torch_seed(seed):
             reader = make_encoder(space, encoder or config.encoder)
             heads: nn.Module = MLP(
-                num_features(reader), hidden_sizes, self.distribution.num_outputs + 1
+                num_features(reader), hidden_sizes, self.distribution.num_params + 1
             )
             initialize(reader, config.initialization)
             initialize(heads, config.initialization, POLICY_GAIN)
@@ -124,7 +124,7 @@ class ActorCritic(PolicyAgent):
         self._heads = torch.empty(0)  # [N, P + 1], of the observation acted on, with its graph
         self._action: NDArray[Any] = np.empty(0)  # [N, ...]
 
-    def policy_outputs(self, obs: Tensor) -> Tensor:
+    def dist_params(self, obs: Tensor) -> Tensor:
         """Return the actor's part of both heads for observations [B, ...], shape [B, P]."""
         heads: Tensor = self.network(obs)  # [B, P + 1]
         return heads[:, :-1]
@@ -134,8 +134,8 @@ class ActorCritic(PolicyAgent):
         if greedy:
             return super().act(obs, greedy=True)
         self._heads = self.network(self.to_batch(obs))  # [N, P + 1]
-        outputs = self._heads.numpy(force=True)[:, :-1]  # [N, P]
-        self._action = self.distribution.draw(outputs, self.generators["exploration"])
+        dist_params = self._heads.numpy(force=True)[:, :-1]  # [N, P]
+        self._action = self.distribution.sample(dist_params, self.generators["exploration"])
         return self.distribution.to_env(self._action)
 
     def observe(self, step: Step) -> Iterator[dict[str, float]]:
@@ -168,16 +168,16 @@ class ActorCritic(PolicyAgent):
             action: On the scale of the distribution, shape [B, ...].
             td_target: Shape [B].
         """
-        outputs, value = heads[:, :-1], heads[:, -1]  # [B, P], [B]
+        dist_params, value = heads[:, :-1], heads[:, -1]  # [B, P], [B]
         delta = td_target - value  # [B]
-        actor_loss = -(self.distribution.log_prob(outputs, action) * delta.detach()).mean()
+        actor_loss = -(self.distribution.log_prob(dist_params, action) * delta.detach()).mean()
         critic_loss = delta.square().mean()
         if self.config.value_loss == "huber":
             critic_loss = F.smooth_l1_loss(value, td_target)
         loss = actor_loss + self.config.value_coefficient * critic_loss
         parts = {"losses/actor": actor_loss, "losses/critic": critic_loss}
         if self.config.entropy_coefficient != 0:
-            entropy = self.distribution.entropy(outputs).mean()
+            entropy = self.distribution.entropy(dist_params).mean()
             loss = loss - self.entropy_coefficient * entropy
             parts["charts/entropy"] = entropy
         return loss, parts

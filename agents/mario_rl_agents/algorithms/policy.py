@@ -22,15 +22,15 @@ class PolicyAgent(Agent):
     distribution: Distribution
 
     @abstractmethod
-    def policy_outputs(self, obs: Tensor) -> Tensor:
+    def dist_params(self, obs: Tensor) -> Tensor:
         """Return the numbers that the distribution is made from, shape [B, P]."""
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the likeliest actions (means, if continuous), or drawn ones, [B] or [B, A]."""
-        outputs = self._outputs(obs)
+        dist_params = self._dist_params(obs)
         if greedy:
-            return self.distribution.to_env(self.distribution.best(outputs))
-        drawn = self.distribution.draw(outputs, self.generators["exploration"])
+            return self.distribution.to_env(self.distribution.mode(dist_params))
+        drawn = self.distribution.sample(dist_params, self.generators["exploration"])
         return self.distribution.to_env(drawn)
 
     def action_probabilities(self, obs: NDArray[Any]) -> NDArray[Any]:
@@ -41,10 +41,10 @@ class PolicyAgent(Agent):
         """
         if not isinstance(self.distribution, Categorical):
             raise TypeError("continuous actions have no probabilities; act(obs) gives their means")
-        return self.distribution.probabilities(self._outputs(obs))
+        return self.distribution.probabilities(self._dist_params(obs))
 
-    def _outputs(self, obs: NDArray[Any]) -> NDArray[Any]:
+    def _dist_params(self, obs: NDArray[Any]) -> NDArray[Any]:
         with torch.inference_mode():
-            outputs = self.policy_outputs(self.to_batch(obs))  # [B, P]
-        numbers: NDArray[Any] = outputs.numpy(force=True)
+            dist_params = self.dist_params(self.to_batch(obs))  # [B, P]
+        numbers: NDArray[Any] = dist_params.numpy(force=True)
         return numbers

@@ -111,7 +111,7 @@ class Acted(NamedTuple):
     """What the actions of N sub-environments were drawn from."""
 
     features: NDArray[np.float32]  # [N, F], the output of the encoder
-    outputs: NDArray[np.float32]  # [N, P], the parameters of the distribution
+    dist_params: NDArray[np.float32]  # [N, P], the parameters of the distribution
     action: NDArray[Any]  # [N, ...], on the scale of the distribution
 
 
@@ -153,7 +153,7 @@ class PPO(PolicyAgent):
         with torch_seed(seed):
             self.encoder = make_encoder(space, encoder or config.encoder)
             size = num_features(self.encoder)
-            self.actor: nn.Module = MLP(size, hidden_sizes, self.distribution.num_outputs)
+            self.actor: nn.Module = MLP(size, hidden_sizes, self.distribution.num_params)
             self.critic: nn.Module = MLP(size, hidden_sizes, 1)
             initialize(self.encoder, config.initialization)
             initialize(self.actor, config.initialization, POLICY_GAIN)
@@ -186,7 +186,7 @@ class PPO(PolicyAgent):
             obs_shape=space.shape,
             obs_dtype=space.dtype,
             num_features=size,
-            num_outputs=self.distribution.num_outputs,
+            num_params=self.distribution.num_params,
             action_shape=self.distribution.action_shape,
             action_dtype=self.distribution.action_dtype,
         )
@@ -195,10 +195,10 @@ class PPO(PolicyAgent):
         if config.compile:
             compile_losses(self, ("loss",), device)
 
-    def policy_outputs(self, obs: Tensor) -> Tensor:
+    def dist_params(self, obs: Tensor) -> Tensor:
         """Return what the actor says of observations [B, ...], shape [B, P]."""
-        outputs: Tensor = self.actor(self.encode(obs))
-        return outputs
+        dist_params: Tensor = self.actor(self.encode(obs))
+        return dist_params
 
     def check_envs(self) -> None:
         """Check that rollouts of all sub-environments can be cut into batches.
@@ -219,9 +219,9 @@ class PPO(PolicyAgent):
             return super().act(obs, greedy=True)
         with torch.inference_mode():
             features = self.encode(self.to_batch(obs))  # [B, F]
-            outputs = self.actor(features).numpy(force=True)  # [B, P]
-        action = self.distribution.draw(outputs, self.generators["exploration"])
-        self._acted = Acted(features.numpy(force=True), outputs, action)
+            dist_params = self.actor(features).numpy(force=True)  # [B, P]
+        action = self.distribution.sample(dist_params, self.generators["exploration"])
+        self._acted = Acted(features.numpy(force=True), dist_params, action)
         return self.distribution.to_env(action)
 
     def observe(self, step: Step) -> Iterable[dict[str, float]]:
@@ -259,7 +259,7 @@ class PPO(PolicyAgent):
         with torch.no_grad():
             value = self.critic(to_torch(rollout.features)).squeeze(2).numpy(force=True)  # [T, N]
             log_prob = self.distribution.log_prob(
-                to_torch(rollout.outputs).flatten(0, 1), to_torch(rollout.action).flatten(0, 1)
+                to_torch(rollout.dist_params).flatten(0, 1), to_torch(rollout.action).flatten(0, 1)
             )  # [T N]
         next_value = np.concatenate([value[1:], self.value(last_obs)[None]])  # [T, N]
         if rollout.final_obs:
@@ -310,11 +310,11 @@ class PPO(PolicyAgent):
         """Return what is minimized (eq. 9), and the parts of it that are logged."""
         config = self.config
         features = self.encode(batch.obs)  # [B, F]
-        outputs = self.actor(features)  # [B, P]
-        log_prob = self.distribution.log_prob(outputs, batch.action)  # [B]
+        dist_params = self.actor(features)  # [B, P]
+        log_prob = self.distribution.log_prob(dist_params, batch.action)  # [B]
         policy_loss = self.policy_loss(log_prob, batch)
         value_loss = self.value_loss(self.critic(features).squeeze(1), batch)
-        entropy = self.distribution.entropy(outputs).mean()
+        entropy = self.distribution.entropy(dist_params).mean()
         loss = policy_loss + config.value_coefficient * value_loss
         if config.entropy_coefficient != 0:
             loss = loss - self.entropy_coefficient * entropy

@@ -255,8 +255,8 @@ class SAC(OffPolicyAgent):
 
     def temperature_loss(self, log_prob: Tensor) -> Tensor:
         """Return -temperature * mean (log pi + target entropy), a scalar (2018b, equation 18)."""
-        heat: Tensor = self.temperature()
-        return -heat * (log_prob.detach() + self.target_entropy).mean()
+        alpha: Tensor = self.temperature()
+        return -alpha * (log_prob.detach() + self.target_entropy).mean()
 
     def update(self, batch: Batch) -> dict[str, float]:
         """Take one gradient step of every network, all from the weights as they are now.

@@ -56,7 +56,7 @@ class Rollout:
     Attributes:
         obs: What the agent saw, shape [T, N, ...].
         features: What its heads made of it: the output of the encoder, shape [T, N, F].
-        outputs: The parameters of the distribution that it drew from, shape [T, N, P].
+        dist_params: The parameters of the distribution that it drew from, shape [T, N, P].
         action: What it drew, shape [T, N, ...].
         reward: What it got, shape [T, N].
         terminated: Whether the episode ended there, shape [T, N].
@@ -72,7 +72,7 @@ class Rollout:
         obs_shape: tuple[int, ...],
         obs_dtype: DTypeLike,
         num_features: int,
-        num_outputs: int,
+        num_params: int,
         action_shape: tuple[int, ...],
         action_dtype: DTypeLike,
     ) -> None:
@@ -80,7 +80,7 @@ class Rollout:
         size = (num_steps, num_envs)
         self.obs: NDArray[Any] = np.zeros((*size, *obs_shape), obs_dtype)
         self.features = np.zeros((*size, num_features), np.float32)
-        self.outputs = np.zeros((*size, num_outputs), np.float32)
+        self.dist_params = np.zeros((*size, num_params), np.float32)
         self.action: NDArray[Any] = np.zeros((*size, *action_shape), action_dtype)
         self.reward = np.zeros(size, np.float32)
         self.terminated = np.zeros(size, np.bool_)
@@ -98,17 +98,17 @@ class Rollout:
         """Whether there is no room for another step."""
         return self._step == self._num_steps
 
-    def add(self, step: Step, features: Floats, outputs: Floats, action: NDArray[Any]) -> None:
+    def add(self, step: Step, features: Floats, dist_params: Floats, action: NDArray[Any]) -> None:
         """Record a step, and what its actions were drawn from.
 
         Args:
             step: Of N sub-environments.
             features: The output of the encoder for `step.obs`, shape [N, F].
-            outputs: The parameters of the distribution, shape [N, P].
+            dist_params: The parameters of the distribution, shape [N, P].
             action: What was drawn, on the scale of the distribution, shape [N, ...].
         """
         t = self._step
-        self.obs[t], self.features[t], self.outputs[t] = step.obs, features, outputs
+        self.obs[t], self.features[t], self.dist_params[t] = step.obs, features, dist_params
         self.action[t], self.reward[t] = action, step.reward
         self.terminated[t], self.truncated[t] = step.terminated, step.truncated
         for index in step.infos:
@@ -140,7 +140,7 @@ class Rollout:
         return {
             "obs": self.obs,
             "features": self.features,
-            "outputs": self.outputs,
+            "dist_params": self.dist_params,
             "action": self.action,
             "reward": self.reward,
             "terminated": self.terminated,

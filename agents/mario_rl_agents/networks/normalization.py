@@ -11,7 +11,7 @@ _CLIP: Final = 10.0  # standard deviations (OpenAI Baselines, VecNormalize)
 _EPSILON: Final = 1e-8  # added to a variance
 
 
-class RunningMoments(nn.Module):
+class RunningMeanStd(nn.Module):
     """Mean and variance of all numbers seen so far, for each place of an array.
 
     Buffers, so that a checkpoint holds them; float64, so that millions of numbers add up.
@@ -40,7 +40,7 @@ class RunningMoments(nn.Module):
         self.count += count
 
 
-class ObservationNormalizer(RunningMoments):
+class ObservationNormalizer(RunningMeanStd):
     """Gives each number of an observation mean 0 and variance 1, and clips it to [-10, 10].
 
     The statistics stand still while a rollout is collected and learned from: they are of all
@@ -52,7 +52,7 @@ class ObservationNormalizer(RunningMoments):
         return ((obs - self.mean) / (self.variance + _EPSILON).sqrt()).clamp(-_CLIP, _CLIP)
 
 
-class RewardNormalizer(RunningMoments):
+class RewardNormalizer(RunningMeanStd):
     """Divides rewards by the standard deviation of discounted returns, and clips to [-10, 10].
 
     A return here is what has been earned so far, discounted backwards in time: R = gamma R + r,

@@ -549,7 +549,7 @@ def test_a_step_is_recorded_with_what_was_drawn_from() -> None:
     assert list(agent.observe(make_step(obs, [1.0], [False], [False], obs, action))) == []
     assert len(agent.rollout) == 1
     assert agent.rollout.action[0].tolist() == action.tolist()
-    assert agent.rollout.outputs[0].tolist() == agent._outputs(obs).tolist()
+    assert agent.rollout.dist_params[0].tolist() == agent._dist_params(obs).tolist()
     agent.reset()
     assert len(agent.rollout) == 0
 

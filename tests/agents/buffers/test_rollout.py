@@ -64,7 +64,7 @@ def small_rollout() -> Rollout:
         obs_shape=(2,),
         obs_dtype=np.uint8,
         num_features=2,
-        num_outputs=4,
+        num_params=4,
         action_shape=(),
         action_dtype=np.int64,
     )
@@ -72,7 +72,7 @@ def small_rollout() -> Rollout:
 
 def record(rollout: Rollout, number: int, final_obs: dict[int, NDArray[Any]]) -> None:
     obs = np.full((2, 2), number, np.uint8)
-    outputs = np.full((2, 4), number, np.float32)
+    dist_params = np.full((2, 4), number, np.float32)
     action = np.array([number, number + 1])
     truncated = np.array([index in final_obs for index in range(2)])
     terminated = ~truncated & (number == 1)
@@ -82,7 +82,7 @@ def record(rollout: Rollout, number: int, final_obs: dict[int, NDArray[Any]]) ->
     infos: dict[int, dict[str, Any]] = {int(i): {} for i in np.flatnonzero(truncated | terminated)}
     reward = np.array([number, -number], np.float64)
     step = Step(obs, action, reward, terminated, truncated, next_obs, infos)
-    rollout.add(step, obs.astype(np.float32), outputs, action)
+    rollout.add(step, obs.astype(np.float32), dist_params, action)
 
 
 def test_a_rollout_keeps_what_it_is_given_until_it_is_cleared() -> None:

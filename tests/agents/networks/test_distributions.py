@@ -18,12 +18,12 @@ def gaussian() -> Gaussian:
 def test_categorical_draws_with_its_probabilities() -> None:
     logits = np.array([[0.0, 1.0, -1.0, 2.0]], np.float32)
     distribution = Categorical(4)
-    actions = distribution.draw(np.repeat(logits, 40_000, axis=0), np.random.default_rng(0))
+    actions = distribution.sample(np.repeat(logits, 40_000, axis=0), np.random.default_rng(0))
     probabilities = np.exp(logits[0]) / np.exp(logits[0]).sum()
     # Five standard deviations of a count.
     error = 5 * np.sqrt(probabilities * (1 - probabilities) / 40_000)
     assert (np.abs(np.bincount(actions, minlength=4) / 40_000 - probabilities) < error).all()
-    assert distribution.best(logits).tolist() == [3]
+    assert distribution.mode(logits).tolist() == [3]
     assert distribution.to_env(actions) is actions
 
 
@@ -41,11 +41,11 @@ def test_categorical_numbers_are_those_of_torch() -> None:
 def test_gaussian_draws_have_its_moments() -> None:
     distribution = gaussian()
     means = np.repeat(np.array([[0.5, -3.0]], np.float32), 40_000, axis=0)
-    actions = distribution.draw(means, np.random.default_rng(0))
+    actions = distribution.sample(means, np.random.default_rng(0))
     assert actions.dtype == np.float32
     np.testing.assert_allclose(actions.mean(axis=0), [0.5, -3.0], atol=0.05)
     np.testing.assert_allclose(actions.std(axis=0), [0.5, 2.0], rtol=0.02)
-    assert np.array_equal(distribution.best(means), means)
+    assert np.array_equal(distribution.mode(means), means)
 
 
 def test_gaussian_numbers_are_those_of_torch() -> None:

@@ -6,14 +6,14 @@ import torch
 from mario_rl_agents.networks.normalization import (
     ObservationNormalizer,
     RewardNormalizer,
-    RunningMoments,
+    RunningMeanStd,
 )
 
 
 def test_moments_are_those_of_all_numbers_seen() -> None:
     rng = np.random.default_rng(0)
     batches = [rng.normal(1e4, 3.0, size=(size, 2, 3)) for size in (1, 7, 30, 2)]
-    moments = RunningMoments((2, 3))
+    moments = RunningMeanStd((2, 3))
     for batch in batches:
         moments.update(torch.from_numpy(batch))
     everything = np.concatenate(batches)

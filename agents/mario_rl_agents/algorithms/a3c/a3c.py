@@ -101,16 +101,16 @@ class ActorCritic(nn.Module):
         initialize(reader, config.initialization)
         self.encoder = in_precision(reader, config.precision)
         sizes = (num_features(reader), config.hidden_sizes)
-        policy, value = MLP(*sizes, self.distribution.num_outputs), MLP(*sizes, 1)
+        policy, value = MLP(*sizes, self.distribution.num_params), MLP(*sizes, 1)
         initialize(policy, config.initialization, POLICY_GAIN)
         initialize(value, config.initialization, VALUE_GAIN)
         self.policy = in_precision(policy, config.precision)
         self.value = in_precision(value, config.precision)
 
-    def outputs(self, obs: Tensor) -> Tensor:
+    def dist_params(self, obs: Tensor) -> Tensor:
         """Return the parameters of the distribution over actions, shape [B, P]."""
-        outputs: Tensor = self.policy(self.encoder(obs))
-        return outputs
+        dist_params: Tensor = self.policy(self.encoder(obs))
+        return dist_params
 
 
 class Segment(NamedTuple):
@@ -156,17 +156,17 @@ def a3c_loss(
     """
     features = network.encoder(segment.obs)  # [T + 1, F]
     value = network.value(features).squeeze(1)  # [T + 1]
-    outputs = network.policy(features[:-1])  # [T, P]
+    dist_params = network.policy(features[:-1])  # [T, P]
     # Terminated: nothing follows. Truncated, or not over yet: what follows is worth V.
     bootstrap = 0.0 if segment.terminated else value[-1].item()
     returns = n_step_returns(config.reward_scale * segment.reward, bootstrap, config.gamma)  # [T]
     advantage = returns - value[:-1]  # [T]
-    log_prob = network.distribution.log_prob(outputs, segment.action)  # [T]
+    log_prob = network.distribution.log_prob(dist_params, segment.action)  # [T]
     policy_loss = -(log_prob * advantage.detach()).mean()
     value_loss = advantage.square().mean()
     if config.value_loss == "huber":
         value_loss = F.smooth_l1_loss(value[:-1], returns)
-    entropy = network.distribution.entropy(outputs).mean()
+    entropy = network.distribution.entropy(dist_params).mean()
     entropy_coefficient = value_at(config.entropy_coefficient, num_steps)
     loss = policy_loss + config.value_coefficient * value_loss - entropy_coefficient * entropy
     return loss, {
@@ -262,8 +262,8 @@ class Actor:
         obs, actions = torch.from_numpy(self._obs), torch.from_numpy(self._action)
         for t in range(num_steps):
             with torch.inference_mode():
-                outputs = network.outputs(obs[t : t + 1]).numpy()  # [1, P]
-            self._action[t] = network.distribution.draw(outputs, self._generator)[0]
+                dist_params = network.dist_params(obs[t : t + 1]).numpy()  # [1, P]
+            self._action[t] = network.distribution.sample(dist_params, self._generator)[0]
             env_action = network.distribution.to_env(self._action[t : t + 1])[0]
             next_obs, reward, terminated, truncated, info = self._env.step(env_action)
             self._obs[t + 1], self._reward[t] = next_obs, reward
@@ -404,11 +404,11 @@ class A3C(PolicyAgent):
         """
         raise TypeError("a3c learns in its workers' environments alone: call learn(total_steps)")
 
-    def policy_outputs(self, obs: Tensor) -> Tensor:
+    def dist_params(self, obs: Tensor) -> Tensor:
         """Return what the network says of observations [B, ...] as it is now, shape [B, P]."""
         with torch.inference_mode(mode=False):  # the optimizer goes on with what is fetched
             self.loop.fetch()
-        return self.network.outputs(obs)
+        return self.network.dist_params(obs)
 
     def metrics(self) -> dict[str, float]:
         """Return `charts/workers` at work, and `charts/worker_restarts` so far."""
