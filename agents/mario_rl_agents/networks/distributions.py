@@ -60,7 +60,7 @@ class Categorical(nn.Module):
 
 
 class Gaussian(nn.Module):
-    """A normal distribution for each of A numbers: the means are given, the deviations learned apart.
+    """A normal distribution for each of A numbers: means are given, deviations learned apart.
 
     The deviations do not depend on the observation (Schulman et al. 2015, "Trust region policy
     optimization", appendix D). Actions are on the scale on which the environment's bounds are -1
