@@ -32,14 +32,13 @@ from mario_rl_agents.config import (
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.distributions import make_distribution
-from mario_rl_agents.networks.encoders import EncoderFactory, make_encoder, num_features
+from mario_rl_agents.networks.encoders import MLP, EncoderFactory, make_encoder, num_features
 from mario_rl_agents.networks.initialization import (
     POLICY_GAIN,
     VALUE_GAIN,
     initialize,
     initialize_last_row,
 )
-from mario_rl_agents.networks.mlp import MLP
 from mario_rl_agents.networks.precision import in_precision
 from mario_rl_agents.seeding import torch_seed
 from mario_rl_agents.spaces import (

@@ -37,9 +37,8 @@ from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.distributions import make_distribution
-from mario_rl_agents.networks.encoders import EncoderFactory, make_encoder, num_features
+from mario_rl_agents.networks.encoders import MLP, EncoderFactory, make_encoder, num_features
 from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
-from mario_rl_agents.networks.mlp import MLP
 from mario_rl_agents.networks.normalization import ObservationNormalizer, RewardNormalizer
 from mario_rl_agents.networks.precision import in_precision
 from mario_rl_agents.seeding import torch_seed

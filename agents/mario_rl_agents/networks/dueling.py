@@ -6,8 +6,8 @@ from typing import Any
 import gymnasium as gym
 from torch import Tensor, nn
 
-from mario_rl_agents.networks.cnn import CNN
 from mario_rl_agents.networks.encoders import (
+    CNN,
     EncoderFactory,
     make_encoder,
     make_network,

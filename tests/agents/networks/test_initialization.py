@@ -13,8 +13,8 @@ from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.algorithms.sac import SAC, SACConfig
 from mario_rl_agents.algorithms.td3 import TD3, TD3Config
+from mario_rl_agents.networks.encoders import MLP
 from mario_rl_agents.networks.initialization import initialize
-from mario_rl_agents.networks.mlp import MLP
 from support.agent_toys import corridor, side
 from torch import Tensor
 

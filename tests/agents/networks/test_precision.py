@@ -7,7 +7,7 @@ import pytest
 import torch
 from mario_rl_agents.algorithms.dqn import DQN
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
-from mario_rl_agents.networks.mlp import MLP
+from mario_rl_agents.networks.encoders import MLP
 from mario_rl_agents.networks.precision import Bfloat16, in_precision
 from mario_rl_agents.recipes import ALGORITHMS
 from support.agent_toys import CORRIDOR_CONFIG, corridor
