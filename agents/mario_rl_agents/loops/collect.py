@@ -75,12 +75,9 @@ class TrainingLoop:
                     action = agent.act(self._obs, greedy=False)  # [N, ...]
                     losses, outcome = self._step_and_update(agent, action, updates, executor)
                     step, episodes = self._collect(agent, action, outcome)
-                    for loss in losses:
-                        _notify(callbacks, "on_update", agent, loss)
                     updates = agent.observe(step)
-                    if not agent.learns_while_stepping:
-                        for loss in updates:
-                            _notify(callbacks, "on_update", agent, loss)
+                    for loss in losses if agent.learns_while_stepping else updates:
+                        _notify(callbacks, "on_update", agent, loss)
                 except BaseException:
                     # The environments may be a step ahead of the agent: without these episodes, a
                     # save is consistent.
