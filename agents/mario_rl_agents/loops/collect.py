@@ -86,7 +86,8 @@ class TrainingLoop:
                     raise
                 for episode in episodes:
                     _notify(callbacks, "on_episode_end", agent, episode)
-                if False in _notify(callbacks, "on_step", agent):
+                answers = _notify(callbacks, "on_step", agent)  # all are asked
+                if any(answer is False for answer in answers):
                     break
                 interrupt.raise_if_requested()
 
