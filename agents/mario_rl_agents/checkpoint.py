@@ -302,7 +302,7 @@ def _parse_header(path: Path, metadata: Mapping[str, str] | None) -> CheckpointH
     if metadata.get("version") != str(FORMAT_VERSION):
         raise CheckpointError(
             f"{path} has checkpoint format {metadata.get('version')}, this version of "
-            f"mario_rl_agents reads {FORMAT_VERSION}: update mario_rl_agents"
+            f"mario_rl_agents reads {FORMAT_VERSION}: use the version that wrote it"
         )
     try:
         values = json.loads(metadata["header"])

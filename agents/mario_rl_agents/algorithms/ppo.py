@@ -66,7 +66,7 @@ class PPOConfig(Config):
 
     rollout_steps: Count = 20  # environment steps of each sub-environment between updates
     num_epochs: Count = 4  # times that each rollout is learned from
-    batch_size: Count = 5  # transitions in a gradient step; divides num_envs * rollout_steps
+    batch_size: Count = 5  # transitions in a gradient step; divides those of a rollout
     learning_rate: Positive | Schedule = 3e-4  # of Adam
     adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (PyTorch)
     gamma: Fraction = 0.99  # discount per environment step

@@ -21,6 +21,7 @@ from mario_rl_agents.algorithms.a3c.loop import (
     FinishedEpisode,
     Report,
     Shared,
+    check_picklable,
     env_maker,
     num_cores,
     picklable,
@@ -386,13 +387,15 @@ class A3C(PolicyAgent):
         A worker that dies is reported by a RuntimeWarning and replaced.
 
         Raises:
-            ValueError: If `total_steps` is below 1, or processes cannot make environments.
+            ValueError: If `total_steps` is below 1, or processes cannot make environments or
+                encoders.
             FloatingPointError: If an observation, a reward or a loss of a worker is not finite.
             WorkerError: If a worker and its replacements die without finishing an episode.
         """
         assert isinstance(self.env, gym.Env)  # nothing else is accepted
         make_env = env_maker(self.algorithm, self.env, self.env_factory)
         learner = partial(work, encoder=self.encoder_factory)
+        check_picklable(learner, "the encoder", "pass a class or function at the top of a module")
         self.loop.run(self, learner, make_env, total_steps, callbacks)
 
     def observe(self, step: Step) -> Iterable[dict[str, float]]:

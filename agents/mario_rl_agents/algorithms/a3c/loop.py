@@ -260,14 +260,20 @@ def env_maker(algorithm: str, env: gym.Env[Any, Any], env_factory: EnvFactory | 
         spec = deepcopy(env.spec)
         spec.kwargs.pop("render_mode", None)  # one window is enough
         make_env = partial(gym.make, spec, disable_env_checker=True)
-    try:
-        pickle.dumps(make_env)
-    except Exception as error:  # pickle raises what it likes
-        raise ValueError(
-            f"what makes the environments of {algorithm} cannot be sent to a process ({error}): "
-            f"{what_to_do}"
-        ) from error
+    check_picklable(make_env, f"what makes the environments of {algorithm}", what_to_do)
     return make_env
+
+
+def check_picklable(value: object, what: str, what_to_do: str) -> None:
+    """Check that a process can be given `value`.
+
+    Raises:
+        ValueError: If not; the message says what it is and what to do.
+    """
+    try:
+        pickle.dumps(value)
+    except Exception as error:  # pickle raises what it likes
+        raise ValueError(f"{what} cannot be sent to a process ({error}): {what_to_do}") from error
 
 
 _WORKER_STREAMS: Final = 1_000  # far from the streams of the agent's own generators

@@ -30,6 +30,7 @@ from support.agent_toys import (
     side,
     weights,
 )
+from support.own_encoder import Halves
 from torch import Tensor
 
 
@@ -372,6 +373,9 @@ def test_what_cannot_be_is_refused() -> None:
         agent.learn(100)
     agent = A3C.create(corridor(), env_factory=lambda: corridor())
     with pytest.raises(ValueError, match=r"cannot be sent to a process .*lambda"):
+        agent.learn(100)
+    agent = A3C.create(cartpole(), encoder=lambda space: Halves(space))
+    with pytest.raises(ValueError, match=r"the encoder cannot be sent .*lambda.*: pass a class"):
         agent.learn(100)
     with pytest.raises(ValueError, match="total_steps must be at least 1 environment step, got 0"):
         A3C.create(cartpole()).learn(0)
