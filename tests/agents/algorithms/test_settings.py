@@ -43,7 +43,7 @@ def quartered_cartpole() -> gym.Env[Any, Any]:
 def train(algorithm: str, env: gym.Env[Any, Any], num_steps: int = 40, **changes: Any) -> Agent:
     agent_class = ALGORITHMS[algorithm]
     settings = {"hidden_sizes": (8,), **CONFIGS[algorithm], **changes}
-    factory = {"env_factory": quartered_cartpole} if algorithm == "a3c" else {}
+    factory: dict[str, Any] = {"env_factory": quartered_cartpole} if algorithm == "a3c" else {}
     agent = agent_class.create(
         env, agent_class.config_class(**settings), seed=0, device="cpu", **factory
     )
@@ -76,7 +76,9 @@ def test_a_large_epsilon_of_adam_makes_small_steps(algorithm: str) -> None:
 
 @pytest.mark.parametrize("algorithm", ["ddpg", "td3"])
 def test_rates_and_noise_follow_their_schedules(algorithm: str) -> None:
-    rates = {f"{name}_learning_rate": linear(1e-3, 0, 40) for name in ("actor", "critic")}
+    rates: dict[str, Any] = {
+        f"{name}_learning_rate": linear(1e-3, 0, 40) for name in ("actor", "critic")
+    }
     agent: Any = train(algorithm, plain(algorithm), exploration_noise=linear(1, 0, 40), **rates)
     assert agent.exploration_noise == 0.0
     for name in ("actor", "critic"):
