@@ -20,11 +20,16 @@ class Reinforce(Agent):
     def __init__(self, env: Any, config: Any, *, seed: int, device: torch.device) -> None:
         """Build the network; what stands in `networks` and `optimizers` is saved."""
         super().__init__(env, config, seed=seed, device=device)
+        assert self.num_envs == 1, "one episode at a time"
         torch.manual_seed(seed)
         self.policy = nn.Sequential(nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 2)).to(device)
         self.networks = {"policy": self.policy}
         self.optimizers = {"adam": torch.optim.Adam(self.policy.parameters(), 1e-2)}
         self.episode: list[tuple[Any, Any, Any]] = []
+
+    def reset(self) -> None:
+        """Drop the episode in progress: training goes on with a new one."""
+        self.episode = []
 
     def act(self, obs: Any, *, greedy: bool = True) -> Any:
         """Return the likeliest actions, or drawn ones: the highest logits with Gumbel noise."""

@@ -24,7 +24,7 @@ from mario_rl_agents.spaces import ARRAY, Accepts, is_one_of
 
 
 class Loop(Protocol):
-    """What drives an agent in its environments, over as many calls of `learn` as the user likes."""
+    """The training loop of an agent, over as many calls of `learn` as the user likes."""
 
     def state(self, *, replay: bool) -> dict[str, Any]:
         """Return as JSON-safe values how the environments go on after `load_state`.

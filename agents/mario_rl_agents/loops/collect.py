@@ -22,7 +22,7 @@ Losses = dict[str, float]
 
 
 class TrainingLoop:
-    """Drives one agent in its environments, over as many calls of `run` as the user likes.
+    """The training loop of one agent, over as many calls of `run` as the user likes.
 
     An agent that learns from what it did last has to learn before it acts again. One that learns
     from a replay memory (`learns_while_stepping`) takes its gradient steps while the environments
@@ -179,11 +179,12 @@ class TrainingLoop:
         is_seeded = self._has_begun
         self._has_begun = True
         if resume is not None:
-            if resume["episodes"] is not None:
-                obs = self._log.repeat(resume)
-                if obs is not None:
-                    return obs
-                agent.reset()
+            can_repeat = resume["episodes"] is not None
+            obs = self._log.repeat(resume) if can_repeat else None
+            if obs is not None:
+                return obs
+            agent.reset()  # what it recorded of the episodes in progress does not go on
+            if can_repeat:
                 warnings.warn(
                     "the environment did not repeat the episodes that the checkpoint was saved in: "
                     "it depends on more than its generator and the actions. Training goes on with "
@@ -194,9 +195,9 @@ class TrainingLoop:
             is_seeded = self._log.restore_generators(resume["generators"])
         # Environments whose generators cannot be restored get seeds that they have not had.
         first = self._seed + agent.num_steps
-        obs = self._log.reset({i: None if is_seeded else first + i for i in all_envs})
-        check_obs(obs, agent.num_steps)
-        return obs
+        begun = self._log.reset({i: None if is_seeded else first + i for i in all_envs})
+        check_obs(begun, agent.num_steps)
+        return begun
 
 
 def _notify(callbacks: Sequence[Callback], event: str, *arguments: Any) -> list[bool | None]:

@@ -12,8 +12,8 @@ RECIPES: Final[Recipes] = MappingProxyType(
     {
         # The author's 1,800 games, of 200 steps at most.
         ("CartPole-v0", "tutorial"): Recipe(ActorCriticConfig(), total_steps=360_000),
-        # Many lanes for less noise, and a learning rate that ends at 0: else a solved CartPole
-        # is lost again and again.
+        # Many environments for less noise, and a learning rate that ends at 0: otherwise a solved
+        # CartPole is lost again and again.
         **dict.fromkeys(
             (("CartPole-v1", "default"), (ANY, "default")),
             Recipe(

@@ -180,19 +180,31 @@ def test_stepping_in_a_second_thread_changes_nothing() -> None:
     assert_same_weights(agents[0].tensors(), agents[1].tensors())
 
 
-def test_environments_in_processes_go_on_with_new_episodes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["processes", "same step"])
+@pytest.mark.parametrize(
+    ("agent_class", "config"),
+    [(PPO, PPOConfig(rollout_steps=8, batch_size=12, hidden_sizes=(8,))), (DQN, REPLAY)],
+)
+def test_episodes_that_cannot_be_repeated_are_begun_anew(
+    mode: str, agent_class: type[Agent], config: Any, tmp_path: Path
+) -> None:
+    """What was recorded of them does not go on: no rollout and no episode in the memory."""
     path = tmp_path / "agent.safetensors"
-    config = PPOConfig(rollout_steps=8, batch_size=12, hidden_sizes=(8,))
-    envs = MODES["processes"]()
-    agent = PPO.create(envs, config, seed=1, device="cpu")
-    agent.learn(30)
+    envs = MODES[mode]()
+    agent = agent_class.create(envs, config, seed=1, device="cpu")
+    agent.learn(39)
     agent.save(path, replay=True)
     envs.close()
-    again = MODES["processes"]()
-    resumed = PPO.load(path, again, device="cpu")
-    resumed.learn(30)
+    again = MODES[mode]()
+    resumed = agent_class.load(path, again, device="cpu")
+    recorded = len(resumed.replay)  # type: ignore[arg-type]
+    assert recorded > 0
+    resumed.learn(3)
+    # The memory keeps its transitions, since none of them needs what comes next; a rollout does.
+    assert len(resumed.replay) == (1 if agent_class is PPO else recorded + 3)  # type: ignore[arg-type]
+    resumed.learn(27)
     again.close()
-    assert resumed.num_steps == 60
+    assert resumed.num_steps == 69
     assert resumed.num_episodes > agent.num_episodes
 
 
