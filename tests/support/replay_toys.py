@@ -41,6 +41,7 @@ class Recorder:
         self.transitions: list[Transition] = []
         self.num_frames = 0
         self.num_episodes = 0
+        self.has_ended = False  # there is room for the first frame of the next episode then
 
     def episode(self, length: int, ending: str) -> None:
         k = self.replay.stack
@@ -71,11 +72,12 @@ class Recorder:
                 )
             )
         self.num_episodes += 1
-        if ending == "left":
+        self.has_ended = ending != "left"
+        if not self.has_ended:
             self.replay.end_episodes()
 
     def expected(self) -> list[Transition]:
-        num_rows = len(self.replay._frames)
+        num_rows = len(self.replay._frames) - self.has_ended
         kept = [x for x in self.transitions if x.first_row >= self.num_frames - num_rows]
         return kept[-self.replay.capacity :]
 

@@ -201,6 +201,9 @@ class ReplayBuffer:
             if ended[ring]:
                 self._episode_row[ring] = -1
         self._newest += 1
+        if ended.any():
+            for ring in np.flatnonzero(ended).tolist():
+                self._make_room(ring)  # the next episode begins with a row of its own
 
     def end_episodes(self) -> None:
         """Note that no observation follows on those recorded so far."""
@@ -346,17 +349,21 @@ class ReplayBuffer:
                 self._write_frame(ring, frame)
 
     def _write_frame(self, ring: int, frame: NDArray[Any]) -> None:
-        """Write a frame to the next row; transitions that lose theirs are forgotten."""
+        """Write a frame to the next row of a ring."""
+        self._make_room(ring)
         row = self._next_row[ring]
-        lost_row = row - self._num_rows
+        self._frames[ring * self._num_rows + row % self._num_rows] = frame
+        self._next_row[ring] = row + 1
+
+    def _make_room(self, ring: int) -> None:
+        """Forget the transitions that lose a frame to the next row of a ring."""
+        lost_row = self._next_row[ring] - self._num_rows
         start, size = ring * self._ring_size, self._ring_size
         while (
             self._oldest[ring] < self._newest
             and self._first_row[start + self._oldest[ring] % size] <= lost_row
         ):
             self._oldest[ring] += 1
-        self._frames[ring * self._num_rows + row % self._num_rows] = frame
-        self._next_row[ring] = row + 1
 
     def _check_follows(self, obs: NDArray[Any], next_obs: NDArray[Any]) -> None:
         expected = (self.num_envs, *self.obs_shape)
