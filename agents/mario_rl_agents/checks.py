@@ -41,12 +41,13 @@ def read_losses(learner: Learner, losses: Mapping[str, Tensor]) -> dict[str, flo
     return named
 
 
-def check_obs(obs: NDArray[Any], step: int) -> None:
+def check_obs(obs: NDArray[Any], step: int, *, is_batch: bool = False) -> None:
     """Check an observation of the environment; whole numbers always pass.
 
     Args:
-        obs: The observation, of any shape.
+        obs: The observation, of any shape; or those of N sub-environments, [N, ...].
         step: The environment steps taken before it.
+        is_batch: Whether it is the latter.
 
     Raises:
         FloatingPointError: If it holds NaN or infinity; the message names the first place.
@@ -55,8 +56,9 @@ def check_obs(obs: NDArray[Any], step: int) -> None:
     if obs.dtype.kind != "f" or math.isfinite(obs.sum()) or np.isfinite(obs).all():
         return
     place = tuple(int(index[0]) for index in np.nonzero(~np.isfinite(obs)))
+    where = f"{place[1:]} of sub-environment {place[0]}" if is_batch else str(place)
     raise FloatingPointError(
-        f"the observation at environment step {step} is {obs[place]} at index {place}: the "
+        f"the observation at environment step {step} is {obs[place]} at index {where}: the "
         "environment is at fault, or an action that it cannot take"
     )
 

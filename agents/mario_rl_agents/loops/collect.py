@@ -135,7 +135,7 @@ class TrainingLoop:
         assert obs is not None
         next_obs, reward, terminated, truncated, infos = outcome
         check_reward(float(reward.sum()), agent.num_steps)
-        check_obs(next_obs, agent.num_steps)
+        check_obs(next_obs, agent.num_steps, is_batch=True)
         agent.num_steps += self._envs.num_envs
         self._log.add(action, reward)
         self._obs = next_obs
@@ -155,7 +155,7 @@ class TrainingLoop:
                 self._log.begin(index)
         else:
             self._obs = self._log.reset(dict.fromkeys(ended))
-            check_obs(self._obs, agent.num_steps)
+            check_obs(self._obs, agent.num_steps, is_batch=True)
         return step, episodes
 
     def _finish(self, agent: Learner, step: Step, index: int) -> Episode:
@@ -196,7 +196,7 @@ class TrainingLoop:
         # Environments whose generators cannot be restored get seeds that they have not had.
         first = self._seed + agent.num_steps
         begun = self._log.reset({i: None if is_seeded else first + i for i in all_envs})
-        check_obs(begun, agent.num_steps)
+        check_obs(begun, agent.num_steps, is_batch=True)
         return begun
 
 

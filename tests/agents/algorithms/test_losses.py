@@ -97,7 +97,7 @@ def test_n_step_and_prioritized(agent_class):
     rng = np.random.default_rng(8)
     discount = GAMMA ** rng.integers(1, 4, NUM_TRANSITIONS).astype(np.float64)
     ratio = rng.uniform(0.1, 5, NUM_TRANSITIONS)
-    more = {"discount": torch.from_numpy(discount), "ratio": torch.from_numpy(ratio)}
+    more = {"discount": torch.from_numpy(discount), "importance_weight": torch.from_numpy(ratio)}
     batch = make_batch(2, DISCRETE, **more)
     agent.num_steps = 200_000
     # 0.4 at the start and 1 after 1,000,000 steps: 0.4 + 0.6 * 0.2

@@ -1,6 +1,7 @@
 """Naive Q and the ladder up to Double DQN: each rung by hand, the last one against DoubleDQN."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from mario_rl_agents.agent import Step
 from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQNConfig
 from mario_rl_agents.algorithms.naive_q import SWITCHES, NaiveQ, NaiveQConfig, ladder
@@ -137,12 +139,18 @@ def test_the_learning_rate_falls_in_a_line_to_zero() -> None:
 
 
 def test_without_replay_it_learns_from_the_last_step_alone() -> None:
-    agent = NaiveQ.create(cartpole(), ladder(SMALL)["bootstrap"], seed=0, device="cpu")
+    newest: list[Any] = []
+
+    class Keep(NaiveQ):
+        def observe(self, step: Step) -> Iterator[dict[str, float]]:
+            newest.append(step.next_obs.tolist())
+            return super().observe(step)
+
+    agent = Keep.create(cartpole(), ladder(SMALL)["bootstrap"], seed=0, device="cpu")
     agent.learn(30)
     assert agent.num_updates == 29
     assert len(agent.replay) == 1
-    newest = agent.replay.state()["obs"]
-    assert agent.replay.sample(1, np.random.default_rng(0)).next_obs.tolist() == [newest.tolist()]
+    assert agent.replay.sample(1, np.random.default_rng(0)).next_obs.tolist() == newest[-1]
     assert agent.epsilon == 0.0
 
 
