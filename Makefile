@@ -16,8 +16,8 @@ C_FLAGS = -std=c11 -DPy_LIMITED_API=0x030B0000 -I$(CORE) \
 WARNINGS := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Werror
 SANITIZER := -g -O2 -fno-omit-frame-pointer -fno-sanitize-recover=all
 # These build programs with sanitizers of their own, or measure memory.
-NOT_SANITIZED := --ignore tests/envs/test_pool.py --ignore tests/envs/test_native_fuzz.py \
-	--deselect tests/envs/test_vector.py::test_memory_of_a_lane
+NOT_SANITIZED := --ignore tests/envs/core/test_pool.py --ignore tests/envs/core/test_native_fuzz.py \
+	--deselect tests/envs/test_vector_env.py::test_memory_of_a_game
 # A sanitizer's runtime is loaded first, with that of C++, whose exceptions nes-py throws.
 PRELOAD = $(shell $(CC) -print-file-name=$1) $(shell $(CC) -print-file-name=libstdc++.so.6)
 ROM = $$($(BIN)/python -c 'from mario_rl_envs.game.rom import find_rom; print(find_rom())')
@@ -50,7 +50,7 @@ format: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	$(BIN)/python -m pip install --quiet --no-deps --requirement benchmarks/rivals.txt
-	$(BIN)/python benchmarks/replay.py
+	$(BIN)/python benchmarks/replay_buffer.py
 	$(BIN)/python benchmarks/throughput.py
 
 # The environments' tests on a core in which every step is checked; and those with threads again on
@@ -64,7 +64,7 @@ sanitize-address: build/sanitize/address/$(CORE)/_core.abi3.so
 
 sanitize-thread: build/sanitize/thread/$(CORE)/_core.abi3.so
 	cd build/sanitize/thread && LD_PRELOAD="$(call PRELOAD,libtsan.so)" \
-		$(abspath $(BIN))/python -m pytest tests/envs/test_vector.py -k "threads and not forked"
+		$(abspath $(BIN))/python -m pytest tests/envs/test_vector_env.py -k "threads and not forked"
 
 build/sanitize/address/%: SANITIZER += -fsanitize=address,undefined
 build/sanitize/thread/%: SANITIZER += -fsanitize=thread

@@ -1,10 +1,10 @@
 """Compare an emulator with nes-py bit for bit: all RAM after every frame, RGB of every frame shown.
 
     python benchmarks/exactness.py                     # everything: about ten minutes on one core
-    python benchmarks/exactness.py --parts replays random --frames 5000
+    python benchmarks/exactness.py --parts routes random --frames 5000
     python benchmarks/exactness.py --emulator nes-py   # the comparison itself: nes-py with nes-py
 
-- replays: the recorded inputs of all stages that have them, to the flag.
+- routes: the recorded inputs of all stages that have them, to the flag.
 - random: random play over all stages; random save and load, random mixing of frames shown and not
   shown, the pokes of the game's rules, pauses, power-ups, stars, deaths and new games.
 - unbroken: one run without save, load or power-on, longer than the 59,500 frames in which the start
@@ -32,7 +32,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mario_rl_envs import replays
+from mario_rl_envs import routes
 from mario_rl_envs.emulators import EMULATORS, create_emulator, nes_py
 from mario_rl_envs.emulators.native import NativeEmulator
 from mario_rl_envs.env import SuperMarioBrosEnv
@@ -207,18 +207,18 @@ def describe_pixels(actual: NDArray[np.uint8], expected: NDArray[np.uint8]) -> s
     return f"{len(different)} pixels differ, on lines {lines.tolist()}: {listed}"
 
 
-def play_replay(twins: Twins, stage: str) -> None:
+def play_route(twins: Twins, stage: str) -> None:
     """Play the recorded inputs of a stage to its flag, as the environment does."""
     twins.power_on()
     skip_start_screen(twins, stage)
-    for joypad in np.repeat(replays.load(stage).joypad, replays.FRAMES_PER_STEP).tolist():
+    for joypad in np.repeat(routes.load(stage).joypad, routes.FRAMES_PER_STEP).tolist():
         twins.advance(joypad)
         if ram.is_flag_reached(twins.ram):
             twins.count.flags += 1
             twins.screen()
             return
         skip_uncontrolled(twins, whole_game=False)
-    raise Difference(f"{twins.place}: the replay does not lead to the flag")
+    raise Difference(f"{twins.place}: the route does not lead to the flag")
 
 
 def random_buttons(rng: np.random.Generator) -> Iterator[int]:
@@ -332,13 +332,13 @@ def _compare_answers(where: str, actual: Sequence[object], expected: Sequence[ob
         raise Difference(f"{where}: {pixels}")
 
 
-def compare_replays(emulator: str, stages: Sequence[str], seed: int) -> Count:
-    """Compare on every replay of these stages."""
+def compare_routes(emulator: str, stages: Sequence[str], seed: int) -> Count:
+    """Compare on every route through these stages."""
     twins = Twins(emulator, find_rom(), np.random.default_rng(seed))
     for stage in stages:
-        if stage in replays.stages():
-            twins.place = f"replay of {stage}"
-            play_replay(twins, stage)
+        if stage in routes.stages():
+            twins.place = f"route through {stage}"
+            play_route(twins, stage)
     twins.close()
     return twins.count
 
@@ -382,12 +382,12 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=32_000, help="of the environments")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES, metavar="STAGE")
     parser.add_argument("--seed", type=int, default=0)
-    names = ("replays", "random", "unbroken", "environment")
+    names = ("routes", "random", "unbroken", "environment")
     parser.add_argument("--parts", nargs="+", choices=names, default=names, metavar="PART")
     given = parser.parse_args()
     emulator, stages, seed = given.emulator, given.stages, given.seed
     parts: dict[str, Callable[[], Count]] = {
-        "replays": lambda: compare_replays(emulator, stages, seed),
+        "routes": lambda: compare_routes(emulator, stages, seed),
         "random": lambda: compare_random(emulator, stages, given.frames, seed),
         "unbroken": lambda: compare_unbroken(emulator, given.unbroken, seed),
         "environment": lambda: compare_environments(emulator, stages, given.steps, seed),

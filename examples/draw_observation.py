@@ -17,7 +17,7 @@ parser.add_argument("--fraction", type=float, default=0.12, help="how far into t
 arguments = parser.parse_args()
 
 env = gym.make("MarioRL-1-1-v0", render_mode="rgb_array")
-env.reset(options={"replay_fraction": arguments.fraction})
+env.reset(options={"route_fraction": arguments.fraction})
 for _ in range(4):
     obs = env.step(4)[0]  # right + A + B
 screen = np.asarray(env.render())  # [240, 256, 3]

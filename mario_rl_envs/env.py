@@ -5,16 +5,15 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable, Mapping
-from enum import Enum
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from numpy.typing import NDArray
 
-from mario_rl_envs import replays, states
-from mario_rl_envs.emulators import create_emulator
+from mario_rl_envs import save_state
+from mario_rl_envs.emulators import create_emulator, create_game
 from mario_rl_envs.emulators.emulator import (
     FRAMES_PER_SECOND,
     NATIVE,
@@ -23,35 +22,16 @@ from mario_rl_envs.emulators.emulator import (
     Viewer,
 )
 from mario_rl_envs.game import rom
-from mario_rl_envs.game.play import MAX_FRAMES_PER_CALL, Outcome, create_play
-from mario_rl_envs.game.play import Info as Info
 from mario_rl_envs.game.rewards import Reward
-from mario_rl_envs.game.skipping import skip_start_screen
-from mario_rl_envs.game.stages import STAGES, check_stage, check_stages
+from mario_rl_envs.game.rules import MAX_FRAMES_PER_CALL, Outcome
+from mario_rl_envs.game.rules import Info as Info
+from mario_rl_envs.history import Frames
 from mario_rl_envs.image_space import image_space
 from mario_rl_envs.rendering import RENDER_MODES, Window
-from mario_rl_envs.validation import check_fraction, check_integer
+from mario_rl_envs.save_state import SaveState
+from mario_rl_envs.starts import Starts
 
 _NUM_JOYPAD_BYTES: Final = 256
-_RESET_OPTIONS: Final = ("stage", "state", "replay_fraction")
-# Stands for an observation that nobody looks at.
-_UNSEEN: Final = np.zeros((SCREEN_HEIGHT, SCREEN_WIDTH, 3), np.uint8)
-_UNSEEN.flags.writeable = False
-
-
-class Look(Enum):
-    """What becomes of the observation of a step: wrappers say so to save what nobody sees."""
-
-    RETURN = "return"  # it is returned
-    ASK = "ask"  # a wrapper asks for the picture afterwards
-    NONE = "none"  # nobody looks
-
-
-class _Start(NamedTuple):
-    """Where an episode begins."""
-
-    stage: str | None  # None: where the game itself begins
-    num_steps: int = 0  # of the stage's replay
 
 
 class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
@@ -72,10 +52,6 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         "render_modes": list(RENDER_MODES),
         "render_fps": FRAMES_PER_SECOND,
     }
-
-    # Save states by emulator and start, so that no reset but the first takes time. Those where
-    # stages begin are the same in all environments, which share them.
-    _stage_starts: ClassVar[dict[tuple[str, _Start], bytes]] = {}
 
     def __init__(
         self,
@@ -104,28 +80,22 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
             FileNotFoundError: There is no ROM.
             ImportError: The package behind the emulator or the window is not installed.
         """
-        if stage is not None and stages is not None:
-            raise ValueError(
-                f"give stage or stages, not both; got stage={stage!r} and stages={stages!r}"
-            )
+        self._starts = Starts(stage, stages)
         if render_mode is not None and render_mode not in RENDER_MODES:
             accepted = ", ".join(map(repr, RENDER_MODES))
             raise ValueError(f"unknown render_mode {render_mode!r}; accepted are None, {accepted}")
-        self.stage = None if stage is None else check_stage(stage)
-        self.stages = None if stages is None else check_stages(stages)
+        self.stage, self.stages = self._starts.stage, self._starts.stages
         self.render_mode = render_mode
         self.observation_space = image_space((SCREEN_HEIGHT, SCREEN_WIDTH, 3))
         self.action_space = gym.spaces.Discrete(_NUM_JOYPAD_BYTES)
         self._reward = Reward(reward)
         self._rom_path = rom_path
         self._emulator = create_emulator(emulator, rom.find_rom(rom_path))
-        # For wrappers: what becomes of observations, and who makes others than the plain screen.
-        self.look = Look.RETURN
+        # Makes other observations than the plain screen, for wrappers.
         self.viewer = self._emulator if isinstance(self._emulator, Viewer) else None
-        self._starts: dict[_Start, bytes] = {}
-        self._play = create_play(self._emulator, self._reward, is_single_stage=self.is_single_stage)
+        self._game = create_game(self._emulator, self._reward, is_single_stage=self.is_single_stage)
         self._window = Window() if render_mode == "human" else None
-        self._is_filmed = render_mode in ("human", "rgb_array_list")
+        self._is_recorded = render_mode in ("human", "rgb_array_list")
         self._has_started = False
         self._in_episode = False
         self._is_closed = False
@@ -133,7 +103,7 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
     @property
     def is_single_stage(self) -> bool:
         """Whether an episode is one stage with one life."""
-        return self.stage is not None or self.stages is not None
+        return self._starts.is_single_stage
 
     @property
     def ram(self) -> NDArray[np.uint8]:
@@ -148,29 +118,33 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
 
         Args:
             seed: Seeds the generator that every draw comes from, those of the wrappers too.
-            options: None, or a dict with at most one way to begin elsewhere than usual:
+            options: None, or a dict with at most one way to start elsewhere than usual:
                 "stage": a stage, as "4-2";
                 "state": bytes that `save_state` returned;
-                "replay_fraction": 0 <= f < 1, begin after this part of the stage's replay; with
+                "route_fraction": 0 <= f < 1, start after this part of the stage's route; with
                 "stage" too.
 
         Returns:
             The first observation, uint8, [240, 256, 3], and the `Info`.
 
         Raises:
+            TypeError: A state is not bytes.
             ValueError: An option is unknown, or its value not accepted; the episode that ran goes
                 on.
         """
         self._check_open()
-        start = self.check_options(options)
-        if "state" in start:
-            self.load_state(start["state"])
+        start = self._starts.check(options, self._emulator.name)
+        if start.state is not None:
+            self._load(start.state)
             super().reset(seed=seed)
         else:
             super().reset(seed=seed)
-            self._load(self.start_state(start))  # the emulator too has it at hand from now on
-            self._begin_film()
-        return self._observation(), self._play.info()
+            self._in_episode = False  # should it be interrupted
+            self._game.record_frames(False)
+            self._starts.begin(self._emulator, self._game, start, self.np_random)
+            self._has_started = self._in_episode = True
+        self._begin_recording()
+        return self._emulator.screen(), self._game.info()
 
     def step(self, action: int) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
         """Hold a joypad byte for one frame, then run through the frames that no player controls.
@@ -190,43 +164,38 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
             ValueError: The action is out of range.
             RuntimeError: The game gave no control back: its memory is not one that play leads to.
         """
-        self._check_open()
-        self._check_in_episode("step")
-        joypad = _check_joypad_byte(action)
-        outcome = self._play.step(joypad, draw=self.look is not Look.NONE)
-        return self._finish_step(outcome)
+        joypad = self._check_action(action)
+        outcome = self._game.step(joypad, draw=True)
+        return self._emulator.screen(), *self._finish(outcome)
 
-    def steps(
-        self, action: int, num_frames: int
-    ) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
-        """Take up to `num_frames` steps with the same action, until one ends the episode.
+    def advance(
+        self, action: int, num_steps: int, *, draw: bool
+    ) -> tuple[float, bool, bool, dict[str, Any]]:
+        """Take steps with the same action, without their observation.
 
-        What `SkipFrame` does, in one go: rewards and `reward_terms` are summed, the rest is the
-        last step's.
+        See `mario_rl_envs.wrappers.advance`. An end of the episode cuts them short.
 
         Args:
             action: A joypad byte, 0 to 255.
-            num_frames: 1 to 1,000.
+            num_steps: 1 to 1,000.
+            draw: Whether `observe` will be called; it may be in any case.
 
         Returns:
-            As of `step`.
+            Reward and info["reward_terms"], both summed; terminated, truncated (always False) and
+            the rest of the `Info` of the last step.
 
         Raises:
-            ValueError: `num_frames` is out of range; other errors as of `step`.
+            ValueError: `num_steps` is out of range; other errors as of `step`.
         """
-        self._check_open()
-        self._check_in_episode("step")
-        joypad = _check_joypad_byte(action)
-        check_integer("num_frames", num_frames, 1)
-        if num_frames > MAX_FRAMES_PER_CALL:
+        joypad = self._check_action(action)
+        if not 1 <= num_steps <= MAX_FRAMES_PER_CALL:
             raise ValueError(
-                f"num_frames is {num_frames!r}; accepted is an integer, 1 to {MAX_FRAMES_PER_CALL}"
+                f"num_steps is {num_steps!r}; accepted is an integer, 1 to {MAX_FRAMES_PER_CALL}"
             )
-        outcome = self._play.steps(joypad, num_frames, draw=self.look is not Look.NONE)
-        return self._finish_step(outcome)
+        return self._finish(self._game.steps(joypad, num_steps, draw=draw))
 
-    def screen(self) -> NDArray[np.uint8]:
-        """Return the screen as it is now, RGB, [240, 256, 3].
+    def observe(self) -> NDArray[np.uint8]:
+        """Return the observation as it is now: the screen, RGB, [240, 256, 3].
 
         Raises:
             ClosedEnvironmentError: After `close`.
@@ -252,7 +221,7 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         if self.render_mode == "rgb_array":
             return self._emulator.screen()
         if self.render_mode == "rgb_array_list":
-            return self._play.take_film()
+            return self._game.take_frames()
         return None
 
     def close(self) -> None:
@@ -261,14 +230,18 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
             return
         self._is_closed = True
         self._emulator.close()
-        del self._play  # which keeps the native console
+        del self._game  # which keeps the native console
         if self._window is not None:
             self._window.close()
 
-    def save_state(self) -> bytes:
+    def save_state(self, frames: Frames | None = None) -> bytes:
         """Return the machine and the episode's progress, portable between processes and computers.
 
-        The random generator is not part of it: `reset(seed=...)` sets that.
+        The random generator is not part of it: `reset(seed=...)` sets that. Nor are the frames of a
+        stack: `env.get_wrapper_attr("save_state")()` saves them, too, where `env` has a stack.
+
+        Args:
+            frames: The stack's, which the wrapper `FrameStackObservation` passes.
 
         Raises:
             ClosedEnvironmentError: After `close`.
@@ -276,7 +249,7 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         """
         self._check_open()
         self._check_in_episode("save")
-        return self._pack()
+        return self._pack(frames)
 
     def load_state(self, state: bytes) -> None:
         """Go on from what `save_state` returned, in this or another environment.
@@ -290,34 +263,8 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
             ValueError: `state` is not a save state that fits; nothing has changed.
         """
         self._check_open()
-        self._load(state)
-        self._begin_film()
-
-    def check_options(self, options: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        """Return what `reset` accepts as its options.
-
-        Raises:
-            ValueError: An option is unknown, or its value not accepted.
-        """
-        start = _check_options(options)
-        if "replay_fraction" in start and not self._stages_with_replay(start):
-            replays.load(self._possible_stages(start)[0])  # which says that there is none
-        return start
-
-    def start_state(self, options: Mapping[str, Any]) -> bytes:
-        """Return the save state that an episode begins from, drawing the stage by lot if it is.
-
-        The first time this plays to there, and the episode that ran is lost.
-
-        Args:
-            options: What `check_options` returned, without a "state".
-        """
-        start = self._choose_start(options)
-        if start.num_steps == 0:
-            state = self._stage_starts.get((self._emulator.name, start))
-        else:
-            state = self._starts.get(start)
-        return self._play_to(start) if state is None else state
+        self._load(save_state.unpack(state, self._emulator.name))
+        self._begin_recording()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what pickling keeps: how to make the environment, and where it is."""
@@ -340,94 +287,64 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
 
     def __setstate__(self, pickled: dict[str, Any]) -> None:
         """Make the environment anew and go on where it was."""
-        self.__init__(**pickled["arguments"])  # type: ignore[misc]
+        SuperMarioBrosEnv.__init__(self, **pickled["arguments"])
         if pickled["state"] is not None:
-            self._load(pickled["state"])
+            self._load(save_state.unpack(pickled["state"], self._emulator.name))
         self.observation_space, self.action_space = pickled["spaces"]
         self.spec = pickled["spec"]
         self._np_random = pickled["np_random"]
         self._np_random_seed = pickled["np_random_seed"]
 
-    def _observation(self) -> NDArray[np.uint8]:
-        return self._emulator.screen() if self.look is Look.RETURN else _UNSEEN
-
-    def _finish_step(
-        self, outcome: Outcome
-    ) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
+    def _finish(self, outcome: Outcome) -> tuple[float, bool, bool, dict[str, Any]]:
+        """Return all of a step but the observation."""
         reward, terminated, info = outcome
         self._in_episode = not terminated
         if self._window is not None:
-            self._show_film(self._window)
-        return self._observation(), reward, terminated, False, info
+            self._show_frames(self._window)
+        return reward, terminated, False, info
 
-    def _possible_stages(self, options: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the stages that an episode may begin in; the whole game begins in the first."""
-        if "stage" in options:
-            return (options["stage"],)
-        return self.stages or (self.stage or STAGES[0],)
-
-    def _stages_with_replay(self, options: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(each for each in self._possible_stages(options) if each in replays.stages())
-
-    def _choose_start(self, options: Mapping[str, Any]) -> _Start:
-        if "replay_fraction" in options:
-            choices = self._stages_with_replay(options)
-        elif self.is_single_stage or "stage" in options:
-            choices = self._possible_stages(options)
-        else:
-            return _Start(None)
-        stage = choices[0] if len(choices) == 1 else choices[self.np_random.integers(len(choices))]
-        if "replay_fraction" not in options:
-            return _Start(stage)
-        num_steps = replays.load(stage).num_steps
-        return _Start(stage, int(options["replay_fraction"] * num_steps))
-
-    def _play_to(self, start: _Start) -> bytes:
-        """Play to where an episode begins; return the save state, and keep it for the next time."""
-        self._in_episode = False
-        self._play.set_film(False)
-        self._emulator.power_on()
-        skip_start_screen(self._emulator, start.stage)
-        self._play.begin()
-        self._has_started = True
-        if start.num_steps:
-            assert start.stage is not None, "a replay belongs to a stage"
-            for joypad in replays.load(start.stage).joypad[: start.num_steps].tolist():
-                for _ in range(replays.FRAMES_PER_STEP):
-                    self._play.step(joypad, draw=False)
-        self._in_episode = True
-        state = self._pack()
-        if start.num_steps:
-            self._starts[start] = state
-        else:
-            self._stage_starts[self._emulator.name, start] = state
-        return state
-
-    def _load(self, state: bytes) -> None:
-        saved = states.unpack(state, self._emulator.name)
-        in_episode = saved.environment.get("in_episode")
-        if not isinstance(in_episode, bool):
-            raise ValueError(f"the save state is damaged: in_episode is {in_episode!r}")
-        self._play.load(saved.machine, saved.environment.get("reward"))
-        self._in_episode = in_episode
+    def _load(self, state: SaveState) -> None:
+        self._game.load(state.machine, state.reward)
+        self._in_episode = state.in_episode
         self._has_started = True
 
-    def _pack(self) -> bytes:
-        environment = {"reward": self._play.save(), "in_episode": self._in_episode}
-        saved = states.SaveState(environment, self._emulator.save_state())
-        return states.pack(saved, self._emulator.name)
+    def _pack(self, frames: Frames | None = None) -> bytes:
+        return save_state.pack(
+            self._emulator.save_state(),
+            self._game.reward_state(),
+            in_episode=self._in_episode,
+            emulator=self._emulator.name,
+            frames=frames,
+        )
 
-    def _begin_film(self) -> None:
-        """Forget the frames so far; the first is the screen as it is."""
-        if self._is_filmed:
-            self._play.set_film(True)
-            self._play.film_now()
+    def _begin_recording(self) -> None:
+        """Drop the frames so far; the first is the screen as it is."""
+        if self._is_recorded:
+            self._game.record_frames(True)
+            self._game.record_screen()
         if self._window is not None:
-            self._show_film(self._window)
+            self._show_frames(self._window)
 
-    def _show_film(self, window: Window) -> None:
-        for frame in self._play.take_film():
+    def _show_frames(self, window: Window) -> None:
+        for frame in self._game.take_frames():
             window.show(frame)
+
+    def _check_action(self, action: Any) -> int:
+        """Return the joypad byte of a step that can be taken."""
+        self._check_open()
+        self._check_in_episode("step")
+        try:
+            joypad = operator.index(action)
+        except TypeError:
+            raise TypeError(
+                f"an action is an integer, a joypad byte from 0 to 255; got "
+                f"{type(action).__name__} {action!r}"
+            ) from None
+        if not 0 <= joypad < _NUM_JOYPAD_BYTES:
+            raise ValueError(
+                f"the action {joypad} is out of range; accepted is a joypad byte, 0 to 255"
+            )
+        return joypad
 
     def _check_open(self) -> None:
         if self._is_closed:
@@ -439,37 +356,3 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
                 f"there is no episode to {verb}: call reset() first, and again after every end of "
                 "an episode"
             )
-
-
-def _check_joypad_byte(action: object) -> int:
-    try:
-        joypad = operator.index(action)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(
-            f"an action is an integer, a joypad byte from 0 to 255; got {type(action).__name__} "
-            f"{action!r}"
-        ) from None
-    if not 0 <= joypad < _NUM_JOYPAD_BYTES:
-        raise ValueError(
-            f"the action {joypad} is out of range; accepted is a joypad byte, 0 to 255"
-        )
-    return joypad
-
-
-def _check_options(options: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    options = {} if options is None else options
-    if not isinstance(options, Mapping):
-        raise ValueError(f"options is {options!r}; accepted are None and a dict")
-    for name in options:
-        if name not in _RESET_OPTIONS:
-            accepted = ", ".join(map(repr, _RESET_OPTIONS))
-            raise ValueError(f"unknown reset option {name!r}; accepted are {accepted}")
-    if "state" in options and len(options) > 1:
-        raise ValueError(
-            f"a state says all about where to begin; got it together with {sorted(options)}"
-        )
-    if "stage" in options:
-        check_stage(options["stage"])
-    if "replay_fraction" in options:
-        check_fraction("replay_fraction", options["replay_fraction"])
-    return options

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import gymnasium as gym
 
+from mario_rl_envs.checks import check_fraction, check_integer
 from mario_rl_envs.emulators.emulator import NATIVE
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game.actions import ACTION_SETS
-from mario_rl_envs.validation import check_fraction, check_integer
 from mario_rl_envs.wrappers import (
     ContinuousJoypad,
     FrameStackObservation,
@@ -23,6 +23,7 @@ from mario_rl_envs.wrappers import (
     SkipFrame,
     StickyAction,
     TileObservation,
+    TruncateOnStall,
 )
 
 OBSERVATIONS: Final = ("pixels", "ram", "tiles")
@@ -44,6 +45,7 @@ def make_mario(
     reward: str | Mapping[str, float] = "progress",
     noop_max: int = 0,
     sticky: float = 0.0,
+    stall: int | None = None,
     render_mode: str | None = None,
     emulator: str = NATIVE,
     rom_path: str | os.PathLike[str] | None = None,
@@ -66,6 +68,8 @@ def make_mario(
         reward: "progress", "shaped", "score", "sparse", or weights by term.
         noop_max: The most frames of doing nothing at reset, their number drawn with the seed.
         sticky: Probability, on every frame, that the action of the frame before is repeated.
+        stall: Steps without new ground after which the episode is truncated, see
+            `TruncateOnStall`; None: never.
         render_mode: None, "rgb_array", "rgb_array_list" or "human".
         emulator: The console: "native", or "nes-py", the reference.
         rom_path: A ROM; None takes the one that gym-super-mario-bros installs.
@@ -82,6 +86,8 @@ def make_mario(
     check_integer("skip", skip, 1)
     check_integer("noop_max", noop_max, 0)
     check_fraction("sticky", sticky)
+    if stall is not None:
+        check_integer("stall", stall, 1)
     if isinstance(actions, str) and actions not in (
         *ACTION_SETS,
         _RAW_ACTIONS,
@@ -109,6 +115,8 @@ def make_mario(
     if sticky > 0:
         env = StickyAction(env, sticky)
     env = SkipFrame(env, skip)
+    if stall is not None:
+        env = TruncateOnStall(env, stall)
     if observation == "ram":
         return RamObservation(env)
     if observation == "tiles":
@@ -118,7 +126,7 @@ def make_mario(
     if size is not None:
         env = ResizeObservation(env, (size, size))
     if stack is not None:
-        env = FrameStackObservation(env, stack)
+        env = FrameStackObservation(env, int(stack))
     return env
 
 

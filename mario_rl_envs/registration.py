@@ -28,6 +28,6 @@ def register_environments() -> None:
             gym.register(
                 env_id,
                 entry_point="mario_rl_envs.make:make_mario",
-                vector_entry_point="mario_rl_envs.vector:make_mario_vector",
+                vector_entry_point="mario_rl_envs.vector_env:make_mario_vector",
                 kwargs=dict(keywords),
             )

@@ -1,5 +1,6 @@
 """Emulators: the consoles that can run the game, behind one protocol."""
 
-from mario_rl_envs.emulators.emulator import EMULATORS, Emulator, create_emulator
+from mario_rl_envs.emulators.create import EMULATORS, create_emulator, create_game
+from mario_rl_envs.emulators.emulator import Emulator
 
-__all__ = ["EMULATORS", "Emulator", "create_emulator"]
+__all__ = ["EMULATORS", "Emulator", "create_emulator", "create_game"]

@@ -136,7 +136,7 @@ class NativeGame:
         """Sum the rewards and terms of several steps."""
         return self._game.steps(joypad, num_frames, draw)
 
-    def save(self) -> RewardState:
+    def reward_state(self) -> RewardState:
         """Return what the reward remembers."""
         return self._game.reward_state()
 
@@ -152,16 +152,16 @@ class NativeGame:
         """Go on from a snapshot of any game of this process."""
         self._game.restore(snapshot)
 
-    def set_film(self, is_on: bool) -> None:
-        """Film every frame from now on, or none."""
+    def record_frames(self, is_on: bool) -> None:
+        """Record every frame from now on, or none."""
         self._game.record_frames(is_on)
 
-    def film_now(self) -> None:
-        """Add the screen as it is to the film."""
+    def record_screen(self) -> None:
+        """Add the screen as it is to the recorded frames."""
         self._game.record_screen()
 
-    def take_film(self) -> list[NDArray[np.uint8]]:
-        """Return the frames filmed and forget them."""
+    def take_frames(self) -> list[NDArray[np.uint8]]:
+        """Return the recorded frames and drop them."""
         return [
             np.frombuffer(frame, np.uint8).reshape(SCREEN_HEIGHT, SCREEN_WIDTH, 3)
             for frame in self._game.take_frames()

@@ -70,8 +70,7 @@ class _LibraryMachine:
         self._library.Step(self._console)
 
     def screen(self) -> NDArray[np.uint8]:
-        rgb: NDArray[np.uint8] = cv2.cvtColor(self._screen, cv2.COLOR_BGRA2RGB)  # type: ignore[assignment]
-        return rgb
+        return np.asarray(cv2.cvtColor(self._screen, cv2.COLOR_BGRA2RGB), np.uint8)
 
     def backup(self) -> None:
         self._library.Backup(self._console)
@@ -87,7 +86,7 @@ class _ExtensionMachine:
     """A console of nes-py 9's extension module."""
 
     def __init__(self, rom_path: Path) -> None:
-        from nes_py._native import NativeEmulator  # type: ignore[import-untyped,import-not-found,unused-ignore]
+        from nes_py._native import NativeEmulator
 
         self._console = NativeEmulator(str(rom_path))
         self._console.reset()

@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, TypedDict, cast
 
+from mario_rl_envs.checks import is_number
 from mario_rl_envs.game import ram
 from mario_rl_envs.game.ram import Ram
-from mario_rl_envs.validation import is_number
 
 TERMS: Final = ("velocity", "progress", "clock", "dying", "death", "flag", "score", "coins")
 CLIP: Final = "clip"  # not a term: the bound on the sum of a frame's terms, either way

@@ -12,7 +12,7 @@ from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
 from mario_rl_envs.game.actions import ACTION_SETS, BUTTONS, action_meaning, joypad_byte
-from mario_rl_envs.wrappers.direct import changes_actions_only
+from mario_rl_envs.wrappers.advance import AdvancingWrapper, Unseen, advancing
 
 _NUM_JOYPAD_BYTES: Final = 256
 
@@ -29,8 +29,7 @@ def _check_joypad_space(env: gym.Env[Any, Any], wrapper: str) -> None:
         )
 
 
-@changes_actions_only
-class JoypadSpace(gym.ActionWrapper[Any, Any, int], RecordConstructorArgs):
+class JoypadSpace(AdvancingWrapper, gym.ActionWrapper[Any, Any, int], RecordConstructorArgs):
     """Choose between a few combinations of buttons: `Discrete(len(actions))`."""
 
     def __init__(
@@ -53,9 +52,14 @@ class JoypadSpace(gym.ActionWrapper[Any, Any, int], RecordConstructorArgs):
         )
         RecordConstructorArgs.__init__(self, actions=recorded)
         gym.ActionWrapper.__init__(self, env)
+        self.inner = advancing(env)
         self._bytes = [joypad_byte(buttons) for buttons in combinations]
         self._meanings = [action_meaning(buttons) for buttons in combinations]
         self.action_space = gym.spaces.Discrete(len(self._bytes))
+
+    def advance(self, action: Any, num_steps: int, *, draw: bool) -> Unseen:
+        """Take steps without their observation; the same action is always the same byte."""
+        return super().advance(self.action(action), num_steps, draw=draw)
 
     def action(self, action: int) -> int:
         """Return the joypad byte of an action.
@@ -80,8 +84,9 @@ class JoypadSpace(gym.ActionWrapper[Any, Any, int], RecordConstructorArgs):
         return list(self._meanings)
 
 
-@changes_actions_only
-class ContinuousJoypad(gym.ActionWrapper[Any, NDArray[np.float32], int], RecordConstructorArgs):
+class ContinuousJoypad(
+    AdvancingWrapper, gym.ActionWrapper[Any, NDArray[np.float32], int], RecordConstructorArgs
+):
     """Press buttons by three numbers in [-1, 1]: left (< 0) or right (> 0), A (> 0), B (> 0)."""
 
     def __init__(self, env: gym.Env[Any, int]) -> None:
@@ -96,7 +101,12 @@ class ContinuousJoypad(gym.ActionWrapper[Any, NDArray[np.float32], int], RecordC
         _check_joypad_space(env, "ContinuousJoypad")
         RecordConstructorArgs.__init__(self)
         gym.ActionWrapper.__init__(self, env)
+        self.inner = advancing(env)
         self.action_space = gym.spaces.Box(-1.0, 1.0, (3,), np.float32)
+
+    def advance(self, action: Any, num_steps: int, *, draw: bool) -> Unseen:
+        """Take steps without their observation; the same action is always the same byte."""
+        return super().advance(self.action(action), num_steps, draw=draw)
 
     def action(self, action: NDArray[np.float32]) -> int:
         """Return the joypad byte of an action, [3].

@@ -7,12 +7,11 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
-from mario_rl_envs.validation import check_integer
-from mario_rl_envs.wrappers.direct import changes_resets_only
+from mario_rl_envs.checks import check_integer
+from mario_rl_envs.wrappers.advance import AdvancingWrapper, advancing
 
 
-@changes_resets_only
-class NoopReset(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+class NoopReset(AdvancingWrapper, RecordConstructorArgs):
     """Begin every episode with a random number of no-ops, 0 to `noop_max` (Mnih et al. 2015).
 
     The number comes from the environment's generator, so `reset(seed=...)` fixes it.
@@ -37,6 +36,7 @@ class NoopReset(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             )
         RecordConstructorArgs.__init__(self, noop_max=noop_max, noop_action=noop_action)
         gym.Wrapper.__init__(self, env)
+        self.inner = advancing(env)
         self._noop_max = noop_max
         self._noop_action = noop_action
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
-from mario_rl_envs.env import Look, SuperMarioBrosEnv
+from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game import ram
-from mario_rl_envs.wrappers.direct import HasView, view_of
+from mario_rl_envs.wrappers.advance import AdvancingObservation, advancing
 
 _NUM_ROWS: Final = 13
 _NUM_COLUMNS: Final = 16
@@ -55,39 +55,10 @@ def _check_has_ram(env: gym.Env[Any, Any], wrapper: str) -> None:
         )
 
 
-class _MemoryView(NamedTuple):
-    """The RAM, whatever the screen shows."""
-
-    raw: SuperMarioBrosEnv
-
-    @property
-    def look(self) -> Look:
-        """Nobody looks at the screen."""
-        return Look.NONE
-
-    def observe(self) -> NDArray[np.uint8]:
-        """Return the RAM as it is now."""
-        return self.raw.ram
-
-
-class _TileView(NamedTuple):
-    """The level as a grid of blocks."""
-
-    raw: SuperMarioBrosEnv
-
-    @property
-    def look(self) -> Look:
-        """Nobody looks at the screen."""
-        return Look.NONE
-
-    def observe(self) -> NDArray[np.uint8]:
-        """Return the grid as it is now."""
-        viewer = self.raw.viewer
-        return decode_tiles(self.raw.ram) if viewer is None else viewer.tiles()
-
-
-class RamObservation(HasView, RecordConstructorArgs):
+class RamObservation(AdvancingObservation, RecordConstructorArgs):
     """Observe the console's RAM: uint8, [2048]."""
+
+    sees_screen = False
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         """Wrap an environment whose `unwrapped.ram` is the RAM.
@@ -99,23 +70,27 @@ class RamObservation(HasView, RecordConstructorArgs):
         RecordConstructorArgs.__init__(self)
         gym.ObservationWrapper.__init__(self, env)
         self.observation_space = gym.spaces.Box(0, 255, (ram.SIZE,), np.uint8)
-        view = view_of(env)
-        if type(self) is RamObservation and view is not None:
-            self.view = _MemoryView(view.raw)
+        self.inner = advancing(env)
+
+    def observe(self) -> Any:
+        """Return the observation as it is now."""
+        return self.observation(None)
 
     def observation(self, observation: Any) -> NDArray[np.uint8]:
         """Return the RAM, uint8, [2048], whatever was observed."""
-        memory: NDArray[np.uint8] = self.env.unwrapped.ram  # type: ignore[attr-defined]
+        memory: NDArray[np.uint8] = self.env.unwrapped.get_wrapper_attr("ram")
         return memory
 
 
-class TileObservation(HasView, RecordConstructorArgs):
+class TileObservation(AdvancingObservation, RecordConstructorArgs):
     """Observe the visible level as a grid of blocks: uint8, [13, 16].
 
     0 empty, 1 solid, 2 item (coin, power-up, flagpole, vine, axe), 3 enemy, 4 Mario; a later kind
     covers an earlier one. Rows are from the top of the level (below the score) to its bottom;
     columns from the block at the screen's left edge.
     """
+
+    sees_screen = False
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         """Wrap an environment whose `unwrapped.ram` is the RAM of Super Mario Bros.
@@ -127,13 +102,18 @@ class TileObservation(HasView, RecordConstructorArgs):
         RecordConstructorArgs.__init__(self)
         gym.ObservationWrapper.__init__(self, env)
         self.observation_space = gym.spaces.Box(EMPTY, MARIO, (_NUM_ROWS, _NUM_COLUMNS), np.uint8)
-        view = view_of(env)
-        if type(self) is TileObservation and view is not None:
-            self.view = _TileView(view.raw)
+        self.inner = advancing(env)
+
+    def observe(self) -> Any:
+        """Return the observation as it is now."""
+        return self.observation(None)
 
     def observation(self, observation: Any) -> NDArray[np.uint8]:
         """Return the grid, uint8, [13, 16], whatever was observed."""
-        return decode_tiles(self.env.unwrapped.ram)  # type: ignore[attr-defined]
+        raw = self.env.unwrapped
+        if isinstance(raw, SuperMarioBrosEnv) and raw.viewer is not None:
+            return raw.viewer.tiles()
+        return decode_tiles(raw.get_wrapper_attr("ram"))
 
 
 def _tiles_of_object(kind: int) -> list[tuple[int, int, int]]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
-from mario_rl_envs.env import Look
-from mario_rl_envs.game.play import MAX_FRAMES_PER_CALL
-from mario_rl_envs.validation import check_integer
-from mario_rl_envs.wrappers.direct import keeps_observations, steps_of, view_of
+from mario_rl_envs.checks import check_integer
+from mario_rl_envs.game.rules import MAX_FRAMES_PER_CALL
+from mario_rl_envs.wrappers.advance import AdvancingWrapper, Unseen, advancing, sum_steps
 
 
-@keeps_observations
-class SkipFrame(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+class SkipFrame(AdvancingWrapper, RecordConstructorArgs):
     """Repeat each action for several frames, sum their rewards and return the last frame.
 
     An episode that ends on the way ends the step. Where `info["reward_terms"]` is given, it is
@@ -34,39 +33,34 @@ class SkipFrame(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         check_integer("skip", skip, 1)
         RecordConstructorArgs.__init__(self, skip=skip)
         gym.Wrapper.__init__(self, env)
-        self._skip = skip
-        self._steps = steps_of(env) if skip <= MAX_FRAMES_PER_CALL else None
-        self._view = view_of(env)
+        self.skip = skip
+        self.inner = advancing(env) if skip <= MAX_FRAMES_PER_CALL else None
         if "render_fps" in env.metadata and env.render_mode == "rgb_array":
             # One picture a step now: a video made of them is right at the slower pace only.
             self.metadata = {**env.metadata, "render_fps": env.metadata["render_fps"] / skip}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take the action up to `skip` times."""
-        if self._steps is not None:
-            raw, conversions = self._steps
-            for convert in conversions:
-                action = convert(action)
-            return raw.steps(action, self._skip)
-        view = self._view
-        look = Look.RETURN if view is None else view.raw.look
-        total_reward = 0.0
-        total_terms: dict[str, float] = {}
-        try:
-            for num_left in range(self._skip - 1, -1, -1):
-                if view is not None:
-                    view.raw.look = Look.NONE if num_left else look
+        if self.inner is not None:
+            seen = self.inner.advance(action, self.skip, draw=True)
+            return self.inner.observe(), *seen
+        obs: Any = None
+
+        def steps() -> Iterator[Unseen]:
+            nonlocal obs
+            for _ in range(self.skip):
                 obs, reward, terminated, truncated, info = self.env.step(action)
-                total_reward += float(reward)
-                for term, value in info.get("reward_terms", {}).items():
-                    total_terms[term] = total_terms.get(term, 0.0) + value
-                if terminated or truncated:
-                    break
-        finally:
-            if view is not None:
-                view.raw.look = look
-        if view is not None and num_left and look is Look.RETURN:
-            obs = view.observe()
-        if "reward_terms" in info:
-            info["reward_terms"] = total_terms
-        return obs, total_reward, terminated, truncated, info
+                yield float(reward), terminated, truncated, info
+
+        reward, terminated, truncated, info = sum_steps(steps())
+        return obs, reward, terminated, truncated, info
+
+    def advance(self, action: Any, num_steps: int, *, draw: bool) -> Unseen:
+        """Take steps without their observation."""
+        advance = super().advance
+        if num_steps == 1:
+            return advance(action, self.skip, draw=draw)
+        return sum_steps(
+            advance(action, self.skip, draw=draw and num_left == 0)
+            for num_left in range(num_steps - 1, -1, -1)
+        )

@@ -7,12 +7,12 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
-from mario_rl_envs.validation import check_integer
-from mario_rl_envs.wrappers.direct import keeps_observations
+from mario_rl_envs.checks import check_integer
+from mario_rl_envs.limits import PLACE
+from mario_rl_envs.wrappers.advance import AdvancingWrapper, Unseen, advancing, sum_steps
 
 
-@keeps_observations
-class TruncateOnStall(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+class TruncateOnStall(AdvancingWrapper, RecordConstructorArgs):
     """Truncate an episode in which a number of the info has not exceeded its best for a while."""
 
     def __init__(self, env: gym.Env[Any, Any], num_steps: int = 150, key: str = "x_pos") -> None:
@@ -30,6 +30,7 @@ class TruncateOnStall(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         check_integer("num_steps", num_steps, 1)
         RecordConstructorArgs.__init__(self, num_steps=num_steps, key=key)
         gym.Wrapper.__init__(self, env)
+        self.inner = advancing(env)
         self._num_steps = num_steps
         self._key = key
         self._best: Any = None
@@ -56,6 +57,20 @@ class TruncateOnStall(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Take a step; truncate when the number has stalled."""
         obs, reward, terminated, truncated, info = self.env.step(action)
+        return obs, *self._watch(reward, terminated, truncated, info)
+
+    def advance(self, action: Any, num_steps: int, *, draw: bool) -> Unseen:
+        """Take steps without their observation."""
+        advance = super().advance
+        return sum_steps(
+            self._watch(*advance(action, 1, draw=draw and num_left == 0))
+            for num_left in range(num_steps - 1, -1, -1)
+        )
+
+    def _watch(
+        self, reward: Any, terminated: bool, truncated: bool, info: dict[str, Any]
+    ) -> tuple[Any, bool, bool, dict[str, Any]]:
+        """Return a step as it is, truncated if the number has stalled."""
         place = self._place(info)
         if place != self._current_place:
             self._begin(info)
@@ -64,9 +79,8 @@ class TruncateOnStall(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             self._num_stalled = 0
         else:
             self._num_stalled += 1
-        if not terminated and self._num_stalled >= self._num_steps:
-            truncated = True
-        return obs, reward, terminated, truncated, info
+        has_stalled = not terminated and self._num_stalled >= self._num_steps
+        return reward, terminated, truncated or has_stalled, info
 
     def _begin(self, info: dict[str, Any]) -> None:
         self._best = info[self._key]
@@ -75,4 +89,4 @@ class TruncateOnStall(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     def _place(self, info: dict[str, Any]) -> tuple[Any, ...]:
         """Return what makes an earlier best void when it changes: the position starts anew."""
-        return tuple(info.get(key) for key in ("world", "stage", "area", "life"))
+        return tuple(info.get(key) for key in PLACE)

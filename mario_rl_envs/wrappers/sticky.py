@@ -8,12 +8,11 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
-from mario_rl_envs.validation import check_fraction
-from mario_rl_envs.wrappers.direct import keeps_observations
+from mario_rl_envs.checks import check_fraction
+from mario_rl_envs.wrappers.advance import AdvancingWrapper, Unseen, advancing, sum_steps
 
 
-@keeps_observations
-class StickyAction(gym.ActionWrapper[Any, Any, Any], RecordConstructorArgs):
+class StickyAction(AdvancingWrapper, gym.ActionWrapper[Any, Any, Any], RecordConstructorArgs):
     """With some probability, take the action of the step before instead of the one given.
 
     Machado et al. 2018, "Revisiting the Arcade Learning Environment", section 5.2. The first action
@@ -35,6 +34,7 @@ class StickyAction(gym.ActionWrapper[Any, Any, Any], RecordConstructorArgs):
         check_fraction("the probability of a sticky action", probability)
         RecordConstructorArgs.__init__(self, probability=probability)
         gym.ActionWrapper.__init__(self, env)
+        self.inner = advancing(env)
         self._probability = probability
         self._is_first = True
 
@@ -45,6 +45,14 @@ class StickyAction(gym.ActionWrapper[Any, Any, Any], RecordConstructorArgs):
         obs, info = super().reset(seed=seed, options=options)
         self._is_first = True
         return obs, info
+
+    def advance(self, action: Any, num_steps: int, *, draw: bool) -> Unseen:
+        """Take steps without their observation, with a draw for each."""
+        advance = super().advance
+        return sum_steps(
+            advance(self.action(action), 1, draw=draw and num_left == 0)
+            for num_left in range(num_steps - 1, -1, -1)
+        )
 
     def action(self, action: Any) -> Any:
         """Return the action to take."""

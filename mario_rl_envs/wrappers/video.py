@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gymnasium import wrappers
@@ -23,7 +24,8 @@ class RecordVideo(wrappers.RecordVideo[Any, Any]):
 
     def _capture_frame(self) -> None:
         if self.env.render_mode != "rgb_array_list":
-            super()._capture_frame()  # type: ignore[no-untyped-call, unused-ignore]
+            capture: Callable[[], None] = super()._capture_frame
+            capture()
             return
         frames: Any = self.env.render()
         self.recorded_frames += frames

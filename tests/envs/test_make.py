@@ -161,7 +161,7 @@ def test_unknown_keyword_values(keywords, message):
 def test_numbers_of_numpy_are_numbers():
     reward = {"progress": np.float32(0.5)}
     env = gym.make(ENV_ID, skip=np.int64(2), sticky=np.float64(0.25), reward=reward)
-    env.reset(seed=0, options={"replay_fraction": np.float32(0.01)})
+    env.reset(seed=0, options={"route_fraction": np.float32(0.01)})
     env.step(1)
     env.close()
 

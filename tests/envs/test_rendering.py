@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.wrappers import RecordVideo
 
-from mario_rl_envs import replays
+from mario_rl_envs import routes
 from mario_rl_envs import wrappers as our_wrappers
 from mario_rl_envs.env import SuperMarioBrosEnv
 
@@ -46,21 +46,21 @@ def test_every_native_frame_can_be_had():
 
 
 def native_frames(stage, num_steps):
-    """Return the screen after each frame of a replay's end, run by nes-py: the skipped ones too."""
+    """Return the screen after each frame of a route's end, run by nes-py: the skipped ones too."""
     env = SuperMarioBrosEnv(stage, emulator="nes-py")
-    joypad = replays.load(stage).joypad
-    env.reset(options={"replay_fraction": 0.5})
-    frames = [env.screen()]
+    joypad = routes.load(stage).joypad
+    env.reset(options={"route_fraction": 0.5})
+    frames = [env.observe()]
     advance = env._emulator.advance
 
-    def filmed(buttons):
+    def recorded(buttons):
         advance(buttons)
-        frames.append(env.screen())
+        frames.append(env.observe())
 
-    env._emulator.advance = filmed
+    env._emulator.advance = recorded
     start = int(0.5 * len(joypad))
     for action in joypad[start : start + num_steps].tolist():
-        for _ in range(replays.FRAMES_PER_STEP):
+        for _ in range(routes.FRAMES_PER_STEP):
             env.step(action)
     env.close()
     return frames
@@ -73,11 +73,11 @@ def test_frames_that_no_player_controls_are_rendered_too(emulator):
     env = gym.make(
         "MarioRL-8-4-v0", render_mode="rgb_array_list", actions="joypad", emulator=emulator
     )
-    env.reset(options={"replay_fraction": 0.5})
-    joypad = replays.load("8-4").joypad
+    env.reset(options={"route_fraction": 0.5})
+    joypad = routes.load("8-4").joypad
     start = int(0.5 * len(joypad))
     frames, counts = env.render(), []
-    assert len(frames) == 1, "the way to where the episode begins is not part of the film"
+    assert len(frames) == 1, "the way to where the episode starts is not recorded"
     for action in joypad[start : start + num_steps]:
         env.step(action)
         shown = env.render()

@@ -1,6 +1,6 @@
 /* Checks the pool of threads: every item of every job is done once, and before the job returns.
  *
- * Prints nothing and exits with 0 if all is well; tests/envs/test_pool.py builds and runs it. With
+ * Prints nothing and exits with 0 if all is well; tests/envs/core/test_pool.py builds and runs it. With
  * the argument "fork" child processes use the pool too (ThreadSanitizer does not support that).
  */
 #define _POSIX_C_SOURCE 200809L

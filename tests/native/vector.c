@@ -1,7 +1,7 @@
 /* Plays games side by side on several threads and on one, and compares what comes out.
  *
  * Takes the path of the ROM; prints nothing and exits with 0 if all is well.
- * tests/envs/test_pool.py builds it with ThreadSanitizer, which sees what games share without being
+ * tests/envs/core/test_pool.py builds it with ThreadSanitizer, which sees what games share without being
  * allowed to.
  */
 #include "batch/vector.h"

@@ -1,7 +1,7 @@
 /* The game on the console: steps, the end of an episode, and skipping frames without control.
  *
  * The rules are those of game/ram.py, rewards.py and skipping.py, where they are explained; here a
- * step of them is one call. tests/envs/test_native_rules.py compares the two.
+ * step of them is one call. tests/envs/core/test_native_rules.py compares the two.
  */
 #ifndef MARIO_RL_GAME_H
 #define MARIO_RL_GAME_H

@@ -2,7 +2,7 @@
  *
  * INFO_KEYS is the only list of its keys. The struct, the columns of a vector, the dict and the
  * names that Python sees are all made from it; rules.py has the same keys in the same order, and
- * tests/envs/test_native_rules.py compares the two.
+ * tests/envs/core/test_native_rules.py compares the two.
  */
 #ifndef MARIO_RL_INFO_H
 #define MARIO_RL_INFO_H

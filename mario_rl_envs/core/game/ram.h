@@ -1,5 +1,5 @@
 /* The RAM map of Super Mario Bros, and how to read it. The meaning of each address is explained in
- * game/ram.py, which has the same names (tests/envs/test_native_rules.py compares them). */
+ * game/ram.py, which has the same names (tests/envs/core/test_native_rules.py compares them). */
 #ifndef MARIO_RL_RAM_H
 #define MARIO_RL_RAM_H
 

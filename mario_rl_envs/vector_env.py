@@ -1,0 +1,599 @@
+"""Many games at once: a vector environment whose games run inside the native core.
+
+Sub-environment i does what `gym.make` with the same keywords does, reset with seed + i: the same
+observations, rewards, ends and infos. They are batched as by `gymnasium.vector.SyncVectorEnv`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Final
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector.utils import batch_space
+from gymnasium.wrappers import TimeLimit
+from numpy.typing import NDArray
+
+from mario_rl_envs.checks import check_integer
+from mario_rl_envs.emulators.emulator import NATIVE
+from mario_rl_envs.game.actions import ACTION_SETS, BUTTONS, joypad_byte
+from mario_rl_envs.limits import Limits
+from mario_rl_envs.make import make_mario
+
+if TYPE_CHECKING:  # it needs the native core
+    from mario_rl_envs.batch import EpisodeStart, Results
+
+_RENDER_MODES: Final = ("rgb_array", "rgb_array_list")
+_RESET_MASK: Final = "reset_mask"
+# Each has a generator.
+_SPACES: Final = (
+    "observation_space",
+    "action_space",
+    "single_observation_space",
+    "single_action_space",
+)
+
+
+def make_mario_vector(
+    num_envs: int = 1,
+    *,
+    num_threads: int | None = None,
+    autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+    copy: bool = True,
+    max_episode_steps: int | None = None,
+    **keywords: Any,
+) -> VectorEnv[Any, Any, Any]:
+    """Make the vector environment that the registered ids stand for.
+
+    Arguments and errors are those of `MarioVectorEnv`. Where the native core is not built, or does
+    not do it (`emulator="nes-py"`, pictures larger than the screen, `render_mode="human"`), the
+    result is a `gymnasium.vector.SyncVectorEnv` of single environments: the same, but slower.
+    """
+    if _is_native(keywords):
+        return MarioVectorEnv(
+            num_envs,
+            num_threads=num_threads,
+            autoreset_mode=autoreset_mode,
+            copy=copy,
+            max_episode_steps=max_episode_steps,
+            **keywords,
+        )
+    mode = _check_numbers(num_envs, num_threads, max_episode_steps, autoreset_mode)
+
+    def make() -> gym.Env[Any, Any]:
+        env = make_mario(**keywords)
+        return env if max_episode_steps is None else TimeLimit(env, max_episode_steps)
+
+    return SyncVectorEnv([make] * num_envs, copy=copy, autoreset_mode=mode)
+
+
+class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
+    """Games side by side, stepped by one native call on several threads.
+
+    - Action: one for each game, `MultiDiscrete`, or `Box(-1, 1, (N, 3))` for continuous ones.
+    - Observation: uint8, [N, ...].
+    - Infos: arrays of one value for each game.
+
+    What comes out does not depend on the number of threads.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        num_threads: int | None = None,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        copy: bool = True,
+        max_episode_steps: int | None = None,
+        **keywords: Any,
+    ) -> None:
+        """Make the games; the first `reset` starts them.
+
+        Args:
+            num_envs: Games, N.
+            num_threads: Threads that step them. None: one for each processor that this process may
+                use, but not more than games.
+            autoreset_mode: "NextStep": the step after the end of an episode begins the next one.
+                "SameStep": the step that ends an episode begins the next one too; what it ended
+                with is in the infos. "Disabled": `reset` with a mask has to.
+            copy: Whether each observation is an array of its own, or always the same one.
+            max_episode_steps: Steps after which an episode is truncated; None: never.
+            keywords: Those of `mario_rl_envs.make.make_mario`; `emulator` is "native",
+                `render_mode` not "human".
+
+        Raises:
+            ValueError: An argument is not one of those accepted; the message names them.
+            TypeError: A keyword is unknown.
+            FileNotFoundError: There is no ROM.
+            ImportError: The native core is not built.
+        """
+        from mario_rl_envs.batch import GameBatch
+
+        mode = _check_numbers(num_envs, num_threads, max_episode_steps, autoreset_mode)
+        keywords = {
+            name: list(value) if isinstance(value, Iterator) else value  # it can be read but once
+            for name, value in keywords.items()
+        }
+        _check_keywords(keywords)
+        single = make_mario(**keywords)
+        settings = inspect.signature(make_mario).bind(**keywords)
+        settings.apply_defaults()
+
+        self.num_envs = int(num_envs)
+        self.copy = copy
+        self.autoreset_mode = mode
+        self.render_mode = keywords.get("render_mode")
+        self.metadata = {**single.metadata, "autoreset_mode": mode}
+        self.single_observation_space = single.observation_space
+        self.single_action_space = single.action_space
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        single.close()
+
+        assert self.single_observation_space.shape is not None, "observations are boxes"
+        self._games = GameBatch(
+            self.num_envs, settings.arguments, self.single_observation_space.shape, num_threads
+        )
+        self._arguments = {
+            "num_envs": num_envs,
+            "num_threads": num_threads,
+            "autoreset_mode": mode,
+            "copy": copy,
+            "max_episode_steps": max_episode_steps,
+            **keywords,
+        }
+        self._joypad_bytes = _joypad_bytes(settings.arguments["actions"])
+        self._limits = Limits(
+            self.num_envs, max_episode_steps, settings.arguments["stall"], GameBatch.columns
+        )
+        # By which the infos say which games they are of.
+        keys = (*GameBatch.columns, *GameBatch.flags, "reward_terms")
+        self._masks = tuple(f"_{key}" for key in keys)
+        self._term_masks = tuple(f"_{term}" for term in self._games.terms)
+        self._all_envs = np.ones(self.num_envs, np.bool_)
+        self._shared_obs = None if copy else self._games.new_observations()
+        self._is_ready = False  # every game has begun an episode, and no call was interrupted
+        self._has_ended = np.zeros(self.num_envs, np.bool_)  # terminated or truncated
+
+    @property
+    def ram(self) -> NDArray[np.uint8]:
+        """A copy of every console's RAM, uint8, [N, 2048]."""
+        self._check_open()
+        return self._games.ram()
+
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """The generators of the games."""
+        return tuple(self._games.generator(env) for env in range(self.num_envs))
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """What the generators of the games were seeded with."""
+        return tuple(self._games.seed_of(env) for env in range(self.num_envs))
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """Begin an episode in every game, or in those of a mask.
+
+        Args:
+            seed: An integer seeds game i with seed + i; a list has a seed, or None, for each game.
+            options: None, or a dict of what `SuperMarioBrosEnv.reset` accepts, each a value for all
+                games or a list of one for each (None: as usual); and "reset_mask": bool, [N], the
+                games to reset. The others go on.
+
+        Returns:
+            The observations of all games, and the infos of those that were reset.
+
+        Raises:
+            ValueError: An option is not accepted, or the number of seeds is not N. Nothing has
+                changed.
+            gymnasium.error.Error: A seed is no integer from 0. Nothing has changed.
+            TypeError: The mask is no array of bool, or a state is not bytes.
+            ResetNeeded: The first reset has a mask that leaves games out.
+        """
+        self._check_open()
+        mask = self._check_mask(options)
+        starts = self._check_starts(options, mask)
+        self._seed(seed, mask)
+        self._is_ready = False  # should it be interrupted
+        results = self._games.new_results(self._shared_obs)
+        self._begin(starts, results)
+        self._is_ready = True
+        return results.obs, self._infos(results, mask)
+
+    def step(
+        self, actions: Any
+    ) -> tuple[
+        NDArray[np.uint8],
+        NDArray[np.float64],
+        NDArray[np.bool_],
+        NDArray[np.bool_],
+        dict[str, Any],
+    ]:
+        """Take a step in every game.
+
+        Args:
+            actions: One for each game: integers, [N], or numbers in [-1, 1], [N, 3].
+
+        Returns:
+            Observations (uint8, [N, ...]), rewards (float64, [N]), terminations and truncations
+            (bool, [N]), and infos. In the mode "NextStep" a game whose episode has ended makes no
+            use of its action: it begins the next episode.
+
+        Raises:
+            ClosedEnvironmentError: After `close`.
+            ResetNeeded: Before the first `reset`; in the mode "Disabled" after the end of any
+                episode.
+            TypeError: The actions are of another type.
+            ValueError: Their number is not N, or one is out of range. No game was stepped.
+            RuntimeError: Another thread steps these games; or a game gave no control back (its
+                memory is not one that play leads to), and all games have to be reset.
+        """
+        self._check_open()
+        self._check_ready()
+        buttons = self._buttons(actions)
+        ended = np.flatnonzero(self._has_ended).tolist()
+        if ended and self.autoreset_mode is AutoresetMode.DISABLED:
+            raise ResetNeeded(
+                f"the episodes of environments {ended} have ended: call reset() with "
+                "options={'reset_mask': terminations | truncations} first"
+            )
+        self._is_ready = False  # should it be interrupted
+        results = self._games.new_results(self._shared_obs)
+        if ended and self.autoreset_mode is AutoresetMode.NEXT_STEP:
+            starts = {env: self._games.usual_start for env in ended}
+            self._games.step_or_begin(buttons, starts, results)
+        else:
+            ended = []
+            self._games.step(buttons, results)
+        truncated = self._limits.step(results.terminated, results.columns)
+        if ended:
+            self._limits.begin(ended, results.columns)
+            truncated[ended] = False
+        self._has_ended = results.terminated | truncated
+        infos: dict[str, Any] = {}
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and self._has_ended.any():
+            infos = self._final_infos(results, self._has_ended)
+            self._begin_at_once(results)
+        infos.update(self._infos(results, self._all_envs))
+        self._is_ready = True
+        return results.obs, results.rewards, results.terminated, truncated, infos
+
+    def render(self) -> tuple[Any, ...]:
+        """Return what the render mode asks for, game by game.
+
+        Returns:
+            "rgb_array": the screen, uint8, [240, 256, 3]. "rgb_array_list": a list of every frame
+            since the last call or the episode's begin, 60 a second. None: None.
+
+        Raises:
+            ClosedEnvironmentError: After `close`.
+            ResetNeeded: Before the first `reset`.
+        """
+        self._check_open()
+        self._check_ready()
+        if self.render_mode == "rgb_array":
+            return self._games.screens()
+        if self.render_mode == "rgb_array_list":
+            return self._games.take_frames()
+        return (None,) * self.num_envs
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """End the threads and free the games."""
+        self._games.close()
+
+    def save_state(self, env: int) -> bytes:
+        """Return a game's machine, its episode's progress and its stack of frames.
+
+        Args:
+            env: The game's index, from 0.
+
+        Raises:
+            ClosedEnvironmentError: After `close`.
+            ResetNeeded: Before the first `reset`, or after the end of the game's episode.
+            ValueError: There is no such game.
+        """
+        self._check_open()
+        self._check_ready()
+        self._check_env(env)
+        if not self._games.in_episode[env]:
+            raise ResetNeeded(
+                f"there is no episode to save in environment {env}: it has ended, and the next one "
+                "has not begun"
+            )
+        return self._games.save_state(env)
+
+    def load_state(self, env: int, state: bytes) -> None:
+        """Begin a game's episode where a state was saved, by this or another environment.
+
+        It is `reset` of this game with the option "state", without the observation.
+
+        Args:
+            env: The game's index, from 0.
+            state: What `save_state` returned.
+
+        Raises:
+            ClosedEnvironmentError: After `close`.
+            ResetNeeded: Before the first `reset`.
+            TypeError: `state` is not bytes.
+            ValueError: There is no such game, or `state` is not a save state that fits. Nothing has
+                changed.
+        """
+        self._check_open()
+        self._check_ready()
+        self._check_env(env)
+        starts = {env: self._games.check_start({"state": state})}
+        self._is_ready = False  # should it be interrupted
+        self._begin(starts, self._games.new_results())
+        self._is_ready = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickling keeps: how to make the games, and where they are."""
+        self._check_open()
+        return {
+            "arguments": self._arguments,
+            "games": self._games.get_state() if self._is_ready else None,
+            "generators": deepcopy(self._games.get_generators()),
+            "has_ended": self._has_ended.copy(),
+            "limits": self._limits.get_state(),
+            # With their generators; a copy's are its own.
+            "spaces": deepcopy({name: getattr(self, name) for name in _SPACES}),
+            "spec": self.spec,
+        }
+
+    def __setstate__(self, pickled: dict[str, Any]) -> None:
+        """Make the games anew and go on where they were."""
+        MarioVectorEnv.__init__(self, **pickled["arguments"])
+        self._games.set_generators(pickled["generators"])
+        if pickled["games"] is not None:
+            self._games.set_state(pickled["games"])
+            self._is_ready = True
+        self._has_ended = pickled["has_ended"]
+        self._limits.set_state(pickled["limits"])
+        for name, space in pickled["spaces"].items():
+            setattr(self, name, space)
+        self.spec = pickled["spec"]
+
+    def _begin(self, starts: Mapping[int, EpisodeStart], results: Results) -> None:
+        self._games.begin(starts, results)
+        self._has_ended[list(starts)] = False
+        self._limits.begin(list(starts), results.columns)
+
+    def _begin_at_once(self, results: Results) -> None:
+        """Begin an episode where one has ended; rewards and ends stay those of the step."""
+        starts = {env: self._games.usual_start for env in np.flatnonzero(self._has_ended).tolist()}
+        unused = self._games.new_results(results.obs)
+        self._begin(starts, results._replace(rewards=unused.rewards, terminated=unused.terminated))
+
+    def _seed(self, seed: int | Sequence[int | None] | None, mask: NDArray[np.bool_]) -> None:
+        if seed is None:
+            return
+        accepted = (
+            f"None, an integer, and a list of one for each of the {self.num_envs} environments"
+        )
+        if isinstance(seed, Integral) and not isinstance(seed, bool):
+            seeds: list[int | None] = [int(seed) + i for i in range(self.num_envs)]
+        elif isinstance(seed, (list, tuple, np.ndarray)) and np.ndim(seed) == 1:
+            seeds = [int(each) if isinstance(each, Integral) else each for each in seed]
+        else:
+            raise ValueError(f"seed is {seed!r}; accepted are {accepted}")
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"seed is a list of {len(seeds)}; accepted are {accepted}")
+        chosen = np.flatnonzero(mask).tolist()
+        self._games.seed({i: number for i in chosen if (number := seeds[i]) is not None})
+
+    def _buttons(self, actions: Any) -> NDArray[np.uint8]:
+        """Return the joypad bytes of the games, uint8, [N]."""
+        if self._joypad_bytes is None:
+            return _continuous_buttons(actions, self.num_envs)
+        highest = len(self._joypad_bytes) - 1
+        accepted = f"{self.num_envs} integers from 0 to {highest}, one for each environment"
+        array = _as_array(actions, (self.num_envs,), "iu", accepted)
+        if array.min() < 0 or array.max() > highest:
+            env = int(np.flatnonzero((array < 0) | (array > highest))[0])
+            raise ValueError(
+                f"the action {array[env]} of environment {env} is out of range; accepted are 0 to "
+                f"{highest}"
+            )
+        buttons: NDArray[np.uint8] = self._joypad_bytes[array]
+        return buttons
+
+    def _infos(self, results: Results, mask: NDArray[np.bool_]) -> dict[str, Any]:
+        """Return the infos of some games, as `VectorEnv` batches those of single environments."""
+        masks = np.empty((len(self._masks) + len(self._term_masks), self.num_envs), np.bool_)
+        masks[:] = mask
+        terms: dict[str, Any] = dict(zip(self._games.terms, results.terms, strict=True))
+        terms.update(zip(self._term_masks, masks[len(self._masks) :], strict=True))
+        infos: dict[str, Any] = dict(zip(self._games.columns, results.columns, strict=True))
+        infos.update(zip(self._games.flags, results.flags, strict=True))
+        infos["status"] = self._games.powers[infos["status"]]
+        if mask is not self._all_envs:
+            infos["status"][~mask] = None
+        infos["reward_terms"] = terms
+        infos.update(zip(self._masks, masks[: len(self._masks)], strict=True))
+        return infos
+
+    def _final_infos(self, results: Results, ended: NDArray[np.bool_]) -> dict[str, Any]:
+        """Return what episodes ended with."""
+        final_obs = np.full(self.num_envs, None, object)
+        for env in np.flatnonzero(ended):
+            final_obs[env] = results.obs[env].copy()
+        only = results._replace(
+            columns=np.where(ended, results.columns, 0),
+            flags=results.flags & ended,
+            terms=np.where(ended, results.terms, 0.0),
+        )
+        return {
+            "final_obs": final_obs,
+            "_final_obs": ended.copy(),
+            "final_info": self._infos(only, ended),
+            "_final_info": ended.copy(),
+        }
+
+    def _check_mask(self, options: Mapping[str, Any] | None) -> NDArray[np.bool_]:
+        """Return which games are to be reset."""
+        if options is not None and not isinstance(options, Mapping):
+            raise ValueError(f"options is {options!r}; accepted are None and a dict")
+        if options is None or _RESET_MASK not in options:
+            return self._all_envs
+        mask = options[_RESET_MASK]
+        accepted = f"an array of bool, one for each of the {self.num_envs} environments"
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+            raise TypeError(f"reset_mask is {mask!r}; accepted is {accepted}")
+        if mask.shape != (self.num_envs,) or not mask.any():
+            raise ValueError(f"reset_mask is {mask!r}; accepted is {accepted}, one of them True")
+        if mask.all():
+            return self._all_envs
+        if not self._is_ready:
+            raise ResetNeeded("the first reset is one of all environments: leave reset_mask out")
+        return mask
+
+    def _check_starts(
+        self, options: Mapping[str, Any] | None, mask: NDArray[np.bool_]
+    ) -> dict[int, EpisodeStart]:
+        """Return how each game that is to be reset starts."""
+        chosen = np.flatnonzero(mask).tolist()
+        given = {name: value for name, value in (options or {}).items() if name != _RESET_MASK}
+        if not any(_is_for_each(value) for value in given.values()):
+            start = self._games.check_start(given)
+            return {env: start for env in chosen}
+        values = {name: self._for_each(name, value) for name, value in given.items()}
+        options_of = ({name: values[name][env] for name in values} for env in chosen)
+        return {
+            env: self._games.check_start(
+                {name: value for name, value in each.items() if value is not None}
+            )
+            for env, each in zip(chosen, options_of, strict=True)
+        }
+
+    def _for_each(self, name: str, value: Any) -> list[Any]:
+        """Return an option's value for each game."""
+        if not _is_for_each(value):
+            return [value] * self.num_envs
+        if len(value) != self.num_envs:
+            raise ValueError(
+                f"the reset option {name!r} is a list of {len(value)}; accepted are one value, and "
+                f"a list of one for each of the {self.num_envs} environments"
+            )
+        return list(value)
+
+    def _check_env(self, env: int) -> None:
+        check_integer("env", env, 0)
+        if env >= self.num_envs:
+            raise ValueError(f"env is {env}; accepted are 0 to {self.num_envs - 1}")
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ClosedEnvironmentError("the environment is closed: make a new one")
+
+    def _check_ready(self) -> None:
+        if not self._is_ready:
+            raise ResetNeeded(
+                "there are no episodes: call reset() first, and again after a call that failed or "
+                "was interrupted"
+            )
+
+
+def _is_native(keywords: Mapping[str, Any]) -> bool:
+    """Return whether `MarioVectorEnv` does it."""
+    if keywords.get("emulator", NATIVE) != NATIVE or keywords.get("render_mode") == "human":
+        return False
+    try:
+        from mario_rl_envs.emulators.native import NativeEmulator
+    except ImportError:
+        return False
+    size = keywords.get("size")
+    is_picture = keywords.get("observation", "pixels") == "pixels"
+    return not (is_picture and isinstance(size, Integral) and int(size) > NativeEmulator.max_size)
+
+
+def _check_numbers(
+    num_envs: int,
+    num_threads: int | None,
+    max_episode_steps: int | None,
+    autoreset_mode: str | AutoresetMode,
+) -> AutoresetMode:
+    """Check the arguments that are not of single environments; return the mode."""
+    check_integer("num_envs", num_envs, 1)
+    if num_threads is not None:
+        check_integer("num_threads", num_threads, 1)
+    if max_episode_steps is not None:
+        check_integer("max_episode_steps", max_episode_steps, 1)
+    try:
+        return AutoresetMode(autoreset_mode)
+    except ValueError:
+        accepted = ", ".join(repr(mode.value) for mode in AutoresetMode)
+        raise ValueError(
+            f"unknown autoreset_mode {autoreset_mode!r}; accepted are {accepted}"
+        ) from None
+
+
+def _check_keywords(keywords: Mapping[str, Any]) -> None:
+    emulator = keywords.get("emulator", NATIVE)
+    if emulator != NATIVE:
+        raise ValueError(
+            f"emulator is {emulator!r}; many games at once accept {NATIVE!r} alone. "
+            "gym.make_vec steps others one by one"
+        )
+    render_mode = keywords.get("render_mode")
+    if render_mode is not None and render_mode not in _RENDER_MODES:
+        accepted = ", ".join(map(repr, _RENDER_MODES))
+        raise ValueError(
+            f"render_mode is {render_mode!r}; many games at once accept None, {accepted}"
+        )
+
+
+def _joypad_bytes(actions: Any) -> NDArray[np.uint8] | None:
+    """Return the joypad byte of each action; None if actions are continuous."""
+    if isinstance(actions, str):
+        if actions == "continuous":
+            return None
+        if actions == "joypad":
+            return np.arange(256, dtype=np.uint8)
+        actions = ACTION_SETS[actions]
+    return np.array([joypad_byte(buttons) for buttons in actions], np.uint8)
+
+
+def _as_array(actions: Any, shape: tuple[int, ...], kinds: str, accepted: str) -> NDArray[Any]:
+    """Return actions as an array of this shape, whose type is of one of these kinds."""
+    try:
+        array = np.asarray(actions)
+    except ValueError:
+        raise ValueError(f"the actions are {accepted}; got {actions!r}") from None
+    if array.shape != shape:
+        raise ValueError(f"the actions are {accepted}; got an array of shape {array.shape}")
+    if array.dtype.kind not in kinds:
+        raise TypeError(f"the actions are {accepted}; got an array of {array.dtype}")
+    return array
+
+
+def _continuous_buttons(actions: Any, num_envs: int) -> NDArray[np.uint8]:
+    """Return the joypad bytes of continuous actions, as `ContinuousJoypad` reads them, [N]."""
+    accepted = f"numbers from -1 to 1, three for each of the {num_envs} environments"
+    array = _as_array(actions, (num_envs, 3), "iuf", accepted)
+    is_good = (np.abs(array) <= 1).all(axis=1)
+    if not is_good.all():
+        env = int(np.flatnonzero(~is_good)[0])
+        raise ValueError(
+            f"the action {array[env]} of environment {env} is out of range; accepted are three "
+            "numbers from -1 to 1"
+        )
+    direction, a, b = array.T
+    buttons = BUTTONS["right"] * (direction > 0) + BUTTONS["left"] * (direction < 0)
+    buttons += BUTTONS["A"] * (a > 0) + BUTTONS["B"] * (b > 0)
+    joypad: NDArray[np.uint8] = buttons.astype(np.uint8)
+    return joypad
+
+
+def _is_for_each(value: Any) -> bool:
+    return isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) > 0

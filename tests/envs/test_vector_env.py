@@ -1,0 +1,995 @@
+"""The vector environment equals a list of `gym.make` environments, whatever it is made of."""
+
+import copy
+import gc
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers.vector import RecordEpisodeStatistics, RecordVideo
+from support.vectors import SEED, assert_same, check_equal, make_both, make_singles, play_both
+
+import mario_rl_envs
+from mario_rl_envs import routes
+from mario_rl_envs.env import SuperMarioBrosEnv
+from mario_rl_envs.game.rom import find_rom
+from mario_rl_envs.game.stages import STAGES
+from mario_rl_envs.vector_env import MarioVectorEnv
+
+_core = pytest.importorskip("mario_rl_envs.core._core", reason="it is not compiled")
+_rewind = pytest.importorskip("mario_rl_envs.batch")._rewind
+
+ENV_ID = "MarioRL-1-1-v0"
+NUM_COLUMNS, NUM_FLAGS = len(_core.INFO_COLUMNS), len(_core.INFO_FLAGS)
+MODES = [mode.value for mode in AutoresetMode]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_equals_single_environments_through_deaths(mode):
+    assert check_equal(ENV_ID, 5, 250, mode) >= 5
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_with_everything_drawn_by_lot(mode):
+    keywords = {
+        "stages": ["1-1", "8-1", "3-4"],
+        "noop_max": 20,
+        "sticky": 0.25,
+        "actions": "complex",
+    }
+    assert check_equal("MarioRL-Random-v0", 4, 300, mode, **keywords) >= 4
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_time_limit(mode):
+    assert check_equal(ENV_ID, 3, 60, mode, max_episode_steps=13) >= 12
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"grayscale": False},
+        {"grayscale": False, "size": None, "stack": None},
+        {"size": None, "stack": 2},
+        {"size": 42, "stack": None},
+        {"size": 240, "stack": 1},
+        {"observation": "ram"},
+        {"observation": "tiles"},
+        {"observation": "tiles", "size": 500, "stack": 3},
+        {"skip": 1},
+        {"skip": 7, "stack": 3},
+        {"skip": 1, "sticky": 0.5, "noop_max": 3},
+        {"actions": "joypad"},
+        {"actions": "continuous", "sticky": 0.25},
+        {"actions": [["left"], ["A", "B"], ["right", "B"], ["NOOP"]]},
+        {"reward": "shaped"},
+        {"reward": "score"},
+        {"reward": "sparse"},
+        {"reward": {"coins": 0.1, "velocity": 0.3, "death": -7, "score": 1e-3, "clip": 1.1}},
+    ],
+    ids=str,
+)
+def test_every_keyword(keywords):
+    check_equal("MarioRL-1-2-v0", 2, 120, **keywords)
+
+
+def test_equals_single_environments_on_the_reference():
+    """nes-py's pixels, made gray and small by NumPy and OpenCV, and the rules in Python."""
+    ours = gym.make_vec(ENV_ID, num_envs=2, noop_max=8, sticky=0.25)
+    theirs = make_singles(ENV_ID, 2, noop_max=8, sticky=0.25, emulator="nes-py")
+    assert_same(ours.reset(seed=SEED), theirs.reset(seed=SEED))
+    assert play_both(ours, theirs, 120, right=1.0) >= 1
+    ours.close()
+    theirs.close()
+
+
+def test_whole_game_loses_lives():
+    ours, theirs = make_both("MarioRL-v0", 2)
+    assert_same(ours.reset(seed=SEED), theirs.reset(seed=SEED))
+    assert play_both(ours, theirs, 350, right=1.0) >= 1
+    ours.close()
+    theirs.close()
+
+
+def test_whole_game_from_stage_to_stage_and_to_its_end():
+    """The routes reach flags, castles, pipes and vines; the one through 8-4 ends the game."""
+    keywords = {"actions": "joypad", "skip": routes.FRAMES_PER_STEP}
+    stages = ["1-1", "1-4", "8-4"]
+    ours, theirs = make_both("MarioRL-v0", len(stages), **keywords)
+    starts = {"stage": stages, "route_fraction": [0.9, 0.9, 0.95]}
+    results = ours.reset(seed=SEED, options=starts)
+    for index, env in enumerate(theirs.envs):
+        obs, info = env.reset(options={name: values[index] for name, values in starts.items()})
+        np.testing.assert_array_equal(results[0][index], obs)
+        assert results[1]["x_pos"][index] == info["x_pos"]
+    moves = [routes.load(stage).joypad for stage in stages]
+    seen_stages, num_ends = set(), 0
+    for step in range(150):
+        actions = np.zeros(len(stages), np.int64)
+        for env, (joypad, fraction) in enumerate(zip(moves, starts["route_fraction"], strict=True)):
+            index = int(fraction * len(joypad)) + step
+            actions[env] = joypad[index] if index < len(joypad) else 0
+        results = ours.step(actions), theirs.step(actions)
+        assert_same(*[each[1:] for each in results], f"step {step}:")
+        if step > 4:  # then the stacks hold nothing from before the start any more
+            assert_same(results[0][0], results[1][0], f"step {step}:")
+        num_ends += int(results[0][2].sum())
+        seen_stages |= set(zip(results[0][4]["world"], results[0][4]["stage"], strict=True))
+    assert num_ends == 1
+    assert {(1, 2), (2, 1)} <= seen_stages
+    ours.close()
+    theirs.close()
+
+
+def test_every_stage_in_a_game_of_its_own():
+    num_ends = 0
+    ours, theirs = make_both(ENV_ID, len(STAGES))
+    obs, infos = ours.reset(seed=SEED, options={"stage": list(STAGES)})
+    assert [f"{w}-{s}" for w, s in zip(infos["world"], infos["stage"], strict=True)] == list(STAGES)
+    for index, env in enumerate(theirs.envs):
+        theirs._env_obs[index], _ = env.reset(seed=SEED + index, options={"stage": STAGES[index]})
+        np.testing.assert_array_equal(obs[index], theirs._env_obs[index])
+    num_ends = play_both(ours, theirs, 40, right=0.5)
+    assert num_ends >= 1
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_32_games_of_all_stages_2000_steps(mode):
+    """Random stages at every reset, and at first one of each."""
+    ours, theirs = make_both("MarioRL-Random-v0", len(STAGES), mode, noop_max=30, sticky=0.25)
+    ours.reset(seed=SEED, options={"stage": list(STAGES)})
+    for index, env in enumerate(theirs.envs):
+        theirs._env_obs[index], _ = env.reset(seed=SEED + index, options={"stage": STAGES[index]})
+    num_ends = play_both(ours, theirs, 2_000, right=0.5)
+    assert num_ends >= 500
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_results_do_not_depend_on_threads(mode):
+    keywords = {"sticky": 0.25, "noop_max": 10, "autoreset_mode": mode}
+    vectors = [
+        gym.make_vec("MarioRL-Random-v0", num_envs=7, num_threads=num_threads, **keywords)
+        for num_threads in (1, 2, 5)
+    ]
+    first, *others = [vector.reset(seed=SEED) for vector in vectors]
+    rng = np.random.default_rng(0)
+    for step in range(120):
+        for other in others:
+            assert_same(first, other, f"step {step}:")
+        actions = rng.integers(5, size=7)
+        first, *others = [vector.step(actions) for vector in vectors]
+    for vector in vectors:
+        vector.close()
+
+
+# Resets
+
+
+@pytest.mark.parametrize("seed", [None, 3, [5, 1, 5, 9], [5, None, 5, None]])
+def test_seeds(seed):
+    keywords = {"noop_max": 30, "stages": ["1-1", "2-1", "5-1"]}
+    ours, theirs = make_both("MarioRL-Random-v0", 4, **keywords)
+    for each in (ours, theirs):
+        each.reset(seed=100)
+    assert_same(ours.reset(seed=seed), theirs.reset(seed=seed))
+    assert ours.np_random_seed == theirs.np_random_seed
+    assert_same(ours.reset(), theirs.reset())
+    ours.close()
+    theirs.close()
+
+
+def test_seeds_of_numpy_and_seeds_that_are_none():
+    vector = gym.make_vec("MarioRL-Random-v0", num_envs=2)
+    first = vector.reset(seed=3)
+    for seed in (np.int64(3), np.array([3, 4]), (3, 4)):
+        assert_same(vector.reset(seed=seed), first)
+    for wrong in (1.5, True, "3", {3, 4}):
+        with pytest.raises(ValueError, match="accepted are None, an integer, and a list of one"):
+            vector.reset(seed=wrong)
+    vector.close()
+
+
+def test_without_a_seed_games_differ():
+    vector = gym.make_vec(ENV_ID, num_envs=16, noop_max=200, observation="ram")
+    vector.reset()
+    assert len(set(vector.np_random_seed)) == 16
+    assert len({memory.tobytes() for memory in vector.ram}) > 1
+    vector.close()
+
+
+def test_reset_mask_leaves_the_others_alone():
+    ours, theirs = make_both(ENV_ID, 4, noop_max=9, sticky=0.1)
+    for each in (ours, theirs):
+        each.reset(seed=SEED)
+    play_both(ours, theirs, 20)
+    mask = np.array([False, True, False, True])
+    options = {"reset_mask": mask}
+    assert_same(
+        ours.reset(seed=[1, 2, 3, 4], options=options),
+        theirs.reset(seed=[1, 2, 3, 4], options={"reset_mask": mask}),
+    )
+    assert options == {"reset_mask": mask}, "what was given is as it was"
+    play_both(ours, theirs, 20)
+    stage = {"stage": "4-2"}
+    assert_same(
+        ours.reset(options={"reset_mask": mask, **stage}),
+        theirs.reset(options={"reset_mask": mask, **stage}),
+    )
+    play_both(ours, theirs, 60)
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.parametrize("options", [{"stage": "4-2"}, {"route_fraction": 0.3}, {}, None])
+def test_options_for_all_games(options):
+    ours, theirs = make_both(ENV_ID, 3)
+    kwargs = [{"seed": SEED, "options": copy.deepcopy(options)} for _ in range(2)]
+    assert_same(ours.reset(**kwargs[0]), theirs.reset(**kwargs[1]))
+    play_both(ours, theirs, 20)
+    ours.close()
+    theirs.close()
+
+
+def test_options_game_by_game():
+    vector = gym.make_vec(ENV_ID, num_envs=4, observation="ram")
+    vector.reset(seed=0)
+    vector.step([1, 2, 3, 4])
+    state = vector.save_state(3)
+    memory = vector.ram[3]
+    options = {
+        "stage": ["2-1", "1-1", None, None],
+        "route_fraction": [None, 0.5, None, None],
+        "state": [None, None, None, state],
+    }
+    obs, infos = vector.reset(options=options)
+    assert infos["world"].tolist() == [2, 1, 1, 1]
+    assert infos["x_pos"][1] > 1_000
+    assert infos["x_pos"][2] == 40
+    np.testing.assert_array_equal(obs[3], memory)
+    vector.close()
+
+
+def test_noops_that_end_the_episode_begin_it_again():
+    """Here Mario is on his way into a gap, on the eighth frame of doing nothing he is in it."""
+    keywords = {"noop_max": 20, "sticky": 0.25}
+    ours, theirs = make_both("MarioRL-8-1-v0", 3, **keywords)
+    options = {"route_fraction": 0.7}
+    assert_same(
+        ours.reset(seed=SEED, options=dict(options)), theirs.reset(seed=SEED, options=dict(options))
+    )
+    single = SuperMarioBrosEnv("8-1")
+    single.reset(options=options)
+    assert [single.step(0)[2] for _ in range(8)] == [False] * 7 + [True]
+    single.close()
+    play_both(ours, theirs, 20)
+    ours.close()
+    theirs.close()
+
+
+# States
+
+
+def test_states_pass_between_single_and_vector_environments():
+    vector = gym.make_vec(ENV_ID, num_envs=2, skip=1, stack=1, reward="shaped")
+    single = gym.make(ENV_ID, skip=1, stack=1, reward="shaped")
+    vector.reset(seed=0)
+    single.reset(seed=0)
+    for _ in range(120):
+        vector.step([1, 3])
+    state = vector.save_state(1)
+    single.reset(options={"state": state})
+    assert single.unwrapped.save_state() == state
+    for action in [3, 4, 4, 4, 2] * 10:
+        _, rewards, *_, infos = vector.step([0, action])
+        _, reward, *_, info = single.step(action)
+        assert rewards[1] == reward
+        assert infos["x_pos"][1] == info["x_pos"]
+        np.testing.assert_array_equal(vector.ram[1], single.unwrapped.ram)
+    back = single.unwrapped.save_state()
+    vector.load_state(0, back)
+    assert vector.save_state(0) == back
+    obs, *_ = vector.step([4, 4])
+    expected, *_ = single.step(4)
+    np.testing.assert_array_equal(obs[0], expected)
+    vector.close()
+    single.close()
+
+
+def test_reset_to_a_state_equals_the_single_environment():
+    ours, theirs = make_both(ENV_ID, 2, noop_max=10, sticky=0.25)
+    assert_same(ours.reset(seed=SEED), theirs.reset(seed=SEED))
+    play_both(ours, theirs, 15)
+    state = ours.save_state(0)
+    assert state == theirs.envs[0].get_wrapper_attr("save_state")()
+    play_both(ours, theirs, 15)
+    assert_same(ours.reset(options={"state": state}), theirs.reset(options={"state": state}))
+    play_both(ours, theirs, 40)
+    ours.close()
+    theirs.close()
+
+
+def test_loading_a_state_goes_on_from_it_each_time_alike():
+    vector = gym.make_vec(ENV_ID, num_envs=2, max_episode_steps=60)
+    vector.reset(seed=0)
+    for _ in range(50):
+        vector.step([4, 0])
+    state = vector.save_state(0)
+    seen = []
+    for _ in range(2):
+        vector.load_state(0, state)
+        vector.load_state(1, state)
+        seen.append([vector.step([3, 3]) for _ in range(20)])
+    assert_same(seen[0], seen[1])
+    for obs, rewards, _, truncated, _ in seen[0]:
+        np.testing.assert_array_equal(obs[0], obs[1])
+        assert rewards[0] == rewards[1]
+        assert not truncated.any(), "the limit counts from the state"
+    vector.close()
+
+
+def test_loading_a_state_takes_the_place_of_an_autoreset():
+    vector = gym.make_vec(ENV_ID, num_envs=2, max_episode_steps=3)
+    vector.reset(seed=0)
+    state = vector.save_state(0)
+    for _ in range(3):
+        *_, truncated, _ = vector.step([0, 0])
+    assert truncated.all()
+    vector.load_state(0, state)
+    *_, infos = vector.step([3, 3])
+    assert vector._limits.num_steps.tolist() == [1, 0]
+    assert infos["x_pos"][1] == 40
+    vector.close()
+
+
+def test_bad_states_and_indices_change_nothing():
+    vector = gym.make_vec(ENV_ID, num_envs=2)
+    vector.reset(seed=0)
+    vector.step([1, 2])
+    before = pickle.dumps(vector.save_state(0) + vector.save_state(1))
+    good = vector.save_state(0)
+    bad = good[:-1] + bytes([good[-1] ^ 1])
+    with pytest.raises(ValueError, match="truncated or corrupted"):
+        vector.load_state(0, bad)
+    with pytest.raises(ValueError, match="truncated or corrupted"):
+        vector.reset(seed=3, options={"state": [good, bad]})
+    with pytest.raises(TypeError, match="a save state is bytes"):
+        vector.load_state(0, "state")
+    for env in (2, -1, "first", True):
+        with pytest.raises(ValueError, match="env is "):
+            vector.load_state(env, good)
+        with pytest.raises(ValueError, match="env is "):
+            vector.save_state(env)
+    assert pickle.dumps(vector.save_state(0) + vector.save_state(1)) == before
+    assert vector.np_random_seed == (0, 1)
+    vector.close()
+
+
+def test_a_state_for_one_game_leaves_the_others_alone():
+    vector = gym.make_vec(ENV_ID, num_envs=3)
+    vector.reset(seed=0)
+    play(vector, 10)
+    state = vector.save_state(1)
+    play(vector, 3)
+    before, others = vector.ram, [vector.save_state(env) for env in (0, 1)]
+    vector.load_state(2, state)
+    np.testing.assert_array_equal(vector.ram[:2], before[:2])
+    assert [vector.save_state(env) for env in (0, 1)] == others
+    assert vector.save_state(2) == state
+    vector.close()
+
+
+def test_states_before_the_first_episode():
+    """Then no game has anything yet that it could go back to."""
+    vector, other = (gym.make_vec(ENV_ID, num_envs=2) for _ in range(2))
+    other.reset(seed=0)
+    play(other, 10)
+    state = other.save_state(1)
+    obs, _ = vector.reset(options={"state": [None, state]})
+    assert vector.save_state(1) == state
+    np.testing.assert_array_equal(obs[0], other.reset()[0][0])
+    vector.close()
+    other.close()
+
+
+def test_an_ended_episode_is_not_saved():
+    vector = gym.make_vec(ENV_ID, num_envs=2, autoreset_mode="Disabled")
+    vector.reset(seed=0)
+    terminated = np.zeros(2, bool)
+    while not terminated.any():
+        _, _, terminated, _, _ = vector.step([1, 0])
+    assert terminated.tolist() == [True, False]
+    with pytest.raises(ResetNeeded, match="no episode to save in environment 0"):
+        vector.save_state(0)
+    vector.save_state(1)
+    with pytest.raises(ResetNeeded, match=r"the episodes of environments \[0\] have ended"):
+        vector.step([0, 0])
+    vector.reset(options={"reset_mask": terminated})
+    vector.step([0, 0])
+    vector.close()
+
+
+# Pickling and processes
+
+
+def play(vector, num_steps, seed=SEED):
+    rng = np.random.default_rng(seed)
+    return [vector.step(rng.integers(5, size=vector.num_envs)) for _ in range(num_steps)]
+
+
+@pytest.mark.parametrize("mode", MODES[:2])
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))]
+)
+def test_pickling_goes_on_alike(mode, duplicate):
+    keywords = {"noop_max": 9, "sticky": 0.25, "autoreset_mode": mode, "max_episode_steps": 37}
+    vector = gym.make_vec("MarioRL-Random-v0", num_envs=3, **keywords)
+    vector.reset(seed=SEED)
+    vector.action_space.seed(1)
+    play(vector, 37)  # in the mode "NextStep" all wait for the next episode
+    twin = duplicate(vector)
+    assert twin.spec == vector.spec
+    assert_same(play(twin, 80), play(vector, 80))
+    assert_same(twin.action_space.sample(), vector.action_space.sample())
+    assert_same(twin.reset(), vector.reset())
+    vector.close()
+    twin.close()
+
+
+def test_pickling_before_the_first_reset():
+    vector = gym.make_vec("MarioRL-Random-v0", num_envs=2)
+    twin = pickle.loads(pickle.dumps(vector))
+    with pytest.raises(ResetNeeded):
+        twin.step([0, 0])
+    assert_same(twin.reset(seed=1), vector.reset(seed=1))
+    vector.close()
+    twin.close()
+
+
+def play_pickled(pickled):
+    return play(pickle.loads(pickled), 30)
+
+
+def test_pickles_go_on_alike_in_another_process():
+    vector = gym.make_vec(ENV_ID, num_envs=3, num_threads=2)
+    vector.reset(seed=SEED)
+    play(vector, 30)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        theirs = pool.submit(play_pickled, pickle.dumps(vector)).result()
+    assert_same(play(vector, 30), theirs)
+    vector.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_plays_on_with_threads_of_its_own(tmp_path):
+    code = f"""
+import os, pickle, sys
+import gymnasium as gym, numpy as np, mario_rl_envs
+vector = gym.make_vec({ENV_ID!r}, num_envs=4, num_threads=3)
+vector.reset(seed=0)
+rng = np.random.default_rng(0)
+for _ in range(5): vector.step(rng.integers(5, size=4))
+child = os.fork()
+seen = [vector.step(rng.integers(5, size=4))[:2] for _ in range(20)]
+path = {str(tmp_path)!r} + ("/child" if child == 0 else "/parent")
+with open(path, "wb") as file: pickle.dump(seen, file)
+vector.close()
+if child == 0: os._exit(0)
+sys.exit(os.waitpid(child, 0)[1])
+"""
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 0, result.stderr
+    child, parent = [pickle.loads((tmp_path / name).read_bytes()) for name in ("child", "parent")]
+    assert_same(child, parent)
+
+
+def test_two_python_threads_are_told_to_take_turns():
+    vector = gym.make_vec(ENV_ID, num_envs=64, num_threads=1)
+    vector.reset(seed=0)
+    refused, played = [], []
+
+    def step_many():
+        for _ in range(15):
+            try:
+                vector.step(np.zeros(64, int))
+                played.append(1)
+            except (RuntimeError, ResetNeeded) as error:
+                refused.append(str(error))
+
+    threads = [threading.Thread(target=step_many) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert played
+    assert len(played) + len(refused) == 30
+    assert all("call reset() first" in each or "one thread" in each for each in refused)
+    vector.reset(seed=0)
+    vector.step(np.zeros(64, int))
+    vector.close()
+
+
+# Size
+
+
+def test_a_thousand_games():
+    vector = gym.make_vec(ENV_ID, num_envs=1024)
+    vector.reset(seed=0)
+    obs, *_ = vector.step(np.arange(1024) % 5)
+    assert obs.shape == (1024, 4, 84, 84)
+    for action in range(5):
+        alike = obs[action::5]
+        assert (alike == alike[0]).all()
+    assert len({obs[action].tobytes() for action in range(5)}) > 1
+    vector.close()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory cannot be read here")
+def test_memory_of_a_game():
+    code = f"""
+import os, gymnasium as gym, mario_rl_envs
+def used(): return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE")
+first = gym.make_vec({ENV_ID!r}, num_envs=1)
+first.reset()
+before = used()
+many = gym.make_vec({ENV_ID!r}, num_envs=256)
+many.reset()
+many.step([0] * 256)
+print((used() - before) / 256)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert float(result.stdout) < 500_000, result.stderr  # bytes
+
+
+def wait_for_threads(count):
+    """Return whether there are so many threads; an ended one may be listed for a while."""
+    for _ in range(500):
+        if len(os.listdir("/proc/self/task")) == count:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads cannot be counted here")
+@pytest.mark.parametrize("end", ["close", "drop"])
+def test_threads_end_with_the_environment(end):
+    vector = gym.make_vec(ENV_ID, num_envs=4, num_threads=4)
+    num_threads = len(os.listdir("/proc/self/task"))
+    vector.reset(seed=0)
+    assert wait_for_threads(num_threads + 3)
+    if end == "close":
+        vector.close()
+    else:
+        del vector
+        gc.collect()
+    assert wait_for_threads(num_threads)
+
+
+# What Gymnasium expects
+
+
+def test_every_id_makes_the_vector_environment():
+    for env_id in mario_rl_envs.ENV_IDS:
+        spec = gym.spec(env_id)
+        assert spec.vector_entry_point == "mario_rl_envs.vector_env:make_mario_vector"
+    vector = gym.make_vec("MarioRL-4-2-v0", num_envs=2)
+    assert vector.spec.id == "MarioRL-4-2-v0"
+    assert str(vector) == "MarioVectorEnv(MarioRL-4-2-v0, num_envs=2)"
+    again = gym.make_vec(vector.spec)
+    assert_same(again.reset(seed=0), vector.reset(seed=0))
+    again.close()
+    vector.close()
+
+
+def test_modes_can_be_given_as_gymnasium_names_them():
+    for mode in AutoresetMode:
+        for given in (mode, mode.value):
+            vector = gym.make_vec(ENV_ID, num_envs=1, autoreset_mode=given)
+            assert vector.metadata["autoreset_mode"] is mode
+            vector.close()
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_wrapper_that_records_episodes(mode):
+    ours, theirs = make_both(ENV_ID, 3, mode)
+    ours, theirs = RecordEpisodeStatistics(ours), RecordEpisodeStatistics(theirs)
+    ours.reset(seed=SEED)
+    theirs.reset(seed=SEED)
+    rng = np.random.default_rng(3)
+    num_episodes = 0
+    for _ in range(150):
+        actions = rng.integers(1, 5, size=3)
+        infos = [each.step(actions)[-1] for each in (ours, theirs)]
+        assert ("episode" in infos[0]) == ("episode" in infos[1])
+        if "episode" in infos[0]:
+            num_episodes += 1
+            for key in ("r", "l"):
+                assert_same(infos[0]["episode"][key], infos[1]["episode"][key])
+    assert num_episodes >= 1
+    ours.close()
+    theirs.close()
+
+
+def test_observations_share_no_memory():
+    vector = gym.make_vec(ENV_ID, num_envs=2)
+    seen = [vector.reset(seed=0)[0], *(vector.step([3, 4])[0] for _ in range(20))]
+    copies = [obs.copy() for obs in seen]
+    play(vector, 20)
+    for obs, kept in zip(seen, copies, strict=True):
+        np.testing.assert_array_equal(obs, kept)
+        assert not any(np.shares_memory(obs, other) for other in seen if other is not obs)
+    seen[-1][:] = 0
+    assert vector.step([0, 0])[0].any()
+    vector.close()
+
+
+def test_infos_share_no_memory_with_later_ones():
+    vector = gym.make_vec(ENV_ID, num_envs=2)
+    vector.reset(seed=0)
+    results = [vector.step([3, 4]) for _ in range(2)]
+    kept = copy.deepcopy(results[0])
+    play(vector, 5)
+    assert_same(results[0], kept)
+    vector.close()
+
+
+def test_without_copies_the_same_array_is_written_anew():
+    keywords = {"noop_max": 5, "autoreset_mode": "SameStep"}
+    copying, sharing = (
+        gym.make_vec(ENV_ID, num_envs=3, copy=copies, **keywords) for copies in (True, False)
+    )
+    arrays = {id(sharing.reset(seed=SEED)[0])}
+    copying.reset(seed=SEED)
+    rng = np.random.default_rng(0)
+    num_ends = 0
+    for _ in range(150):
+        actions = rng.integers(1, 5, size=3)
+        ours, theirs = copying.step(actions), sharing.step(actions)
+        assert_same(ours, theirs)
+        arrays.add(id(theirs[0]))
+        num_ends += int(ours[2].sum())
+    assert len(arrays) == 1
+    assert num_ends >= 1
+    copying.close()
+    sharing.close()
+
+
+def test_ram():
+    vector = gym.make_vec(ENV_ID, num_envs=3, observation="ram")
+    obs, _ = vector.reset(seed=0)
+    memory = vector.ram
+    np.testing.assert_array_equal(memory, obs)
+    memory[:] = 0
+    assert vector.ram.any()
+    vector.close()
+
+
+def test_rendering_screens():
+    ours, theirs = make_both(ENV_ID, 2, render_mode="rgb_array")
+    for each in (ours, theirs):
+        each.reset(seed=0)
+    play_both(ours, theirs, 10)
+    assert_same(ours.render(), theirs.render())
+    ours.close()
+    theirs.close()
+
+
+def test_rendering_every_frame():
+    keywords = {"render_mode": "rgb_array_list", "noop_max": 4}
+    ours, theirs = make_both(ENV_ID, 2, **keywords)
+    for each in (ours, theirs):
+        each.reset(seed=0)
+    assert_same(ours.render(), theirs.render())
+    assert play_both(ours, theirs, 100, right=1.0) >= 1
+    frames = ours.render()
+    assert_same(frames, theirs.render())
+    assert len(frames[0]) >= 30
+    assert ours.render() == ([], [])
+    ours.close()
+    theirs.close()
+
+
+def test_videos_of_the_games(tmp_path):
+    pytest.importorskip("moviepy", reason="videos need the extra 'video'")
+    vector = RecordVideo(
+        gym.make_vec(ENV_ID, num_envs=2, render_mode="rgb_array"),
+        str(tmp_path / "videos"),
+        video_aspect_ratio=(1, 1),
+        record_first_only=True,
+        video_length=5,
+    )
+    vector.reset(seed=0)
+    for _ in range(8):
+        vector.step([1, 3])
+    vector.close()
+    assert [path.suffix for path in (tmp_path / "videos").iterdir() if path.stat().st_size > 0] == [
+        ".mp4"
+    ]
+
+
+def test_rendering_nothing():
+    vector = gym.make_vec(ENV_ID, num_envs=2)
+    vector.reset(seed=0)
+    assert vector.render() == (None, None)
+    vector.close()
+
+
+# What is refused
+
+
+def test_closing_twice_is_fine_and_use_afterwards_is_not():
+    vector = gym.make_vec(ENV_ID, num_envs=2)
+    vector.reset(seed=0)
+    state = vector.save_state(0)
+    vector.close()
+    vector.close()
+    uses = [
+        lambda: vector.step([0, 0]),
+        vector.reset,
+        vector.render,
+        lambda: vector.ram,
+        lambda: vector.save_state(0),
+        lambda: vector.load_state(0, state),
+        lambda: pickle.dumps(vector),
+    ]
+    for use in uses:
+        with pytest.raises(ClosedEnvironmentError, match="closed: make a new one"):
+            use()
+
+
+def test_use_before_reset():
+    vector = gym.make_vec(ENV_ID, num_envs=2, render_mode="rgb_array")
+    uses = [
+        lambda: vector.step([0, 0]),
+        vector.render,
+        lambda: vector.save_state(0),
+        lambda: vector.load_state(0, b""),
+        lambda: vector.reset(options={"reset_mask": np.array([True, False])}),
+    ]
+    for use in uses:
+        with pytest.raises(ResetNeeded, match="reset"):
+            use()
+    vector.reset(options={"reset_mask": np.array([True, True])})
+    vector.step([0, 0])
+    vector.close()
+
+
+@pytest.mark.parametrize(
+    ("actions", "error", "message"),
+    [
+        (
+            [0],
+            ValueError,
+            r"the actions are 2 integers from 0 to 4, one for each environment; got .*\(1,\)",
+        ),
+        ([[0, 0]], ValueError, r"shape \(1, 2\)"),
+        (0, ValueError, r"shape \(\)"),
+        ([[0], [0, 1]], ValueError, "the actions are 2 integers"),
+        ([0.0, 1.0], TypeError, "got an array of float64"),
+        ([True, False], TypeError, "got an array of bool"),
+        (["right", "left"], TypeError, "got an array of <U5"),
+        ([None, 0], TypeError, "got an array of object"),
+        ([0, 5], ValueError, "the action 5 of environment 1 is out of range; accepted are 0 to 4"),
+        ([-1, 0], ValueError, "the action -1 of environment 0 is out of range"),
+        (np.array([2**64 - 1, 0], np.uint64), ValueError, "of environment 0 is out of range"),
+    ],
+)
+def test_bad_actions_step_no_game(actions, error, message):
+    vector = gym.make_vec(ENV_ID, num_envs=2, sticky=0.25)
+    vector.reset(seed=0)
+    vector.step([1, 1])
+    before, draws = vector.ram, [each.bit_generator.state for each in vector.np_random]
+    with pytest.raises(error, match=message):
+        vector.step(actions)
+    np.testing.assert_array_equal(vector.ram, before)
+    assert [each.bit_generator.state for each in vector.np_random] == draws
+    vector.step([1, 1])
+    vector.close()
+
+
+@pytest.mark.parametrize(
+    ("actions", "error"),
+    [
+        ([[0, 0, 0], [0, 0, 2]], ValueError),
+        ([[0, 0, 0], [0, np.nan, 0]], ValueError),
+        ([[0, 0], [0, 0]], ValueError),
+        ([["a", "b", "c"]] * 2, TypeError),
+    ],
+)
+def test_bad_continuous_actions_step_no_game(actions, error):
+    vector = gym.make_vec(ENV_ID, num_envs=2, actions="continuous")
+    vector.reset(seed=0)
+    before = vector.ram
+    with pytest.raises(error, match="-1 to 1"):
+        vector.step(actions)
+    np.testing.assert_array_equal(vector.ram, before)
+    vector.close()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "message"),
+    [
+        ({"options": "stage"}, ValueError, "options is 'stage'; accepted are None and a dict"),
+        ({"options": {"stage": "9-1"}}, ValueError, "unknown stage '9-1'"),
+        ({"options": {"stage": ["1-1", "9-1"]}}, ValueError, "unknown stage '9-1'"),
+        ({"options": {"stage": ["1-1"]}}, ValueError, "'stage' is a list of 1; accepted are one"),
+        ({"options": {"start": 1}}, ValueError, "unknown reset option 'start'"),
+        (
+            {"options": {"stage": "2-3", "route_fraction": 0.5}},
+            ValueError,
+            "no route through stage",
+        ),
+        ({"options": {"reset_mask": [True, False]}}, TypeError, "accepted is an array of bool"),
+        ({"options": {"reset_mask": np.ones(2)}}, TypeError, "accepted is an array of bool"),
+        ({"options": {"reset_mask": np.ones(3, bool)}}, ValueError, "each of the 2 environments"),
+        ({"options": {"reset_mask": np.zeros(2, bool)}}, ValueError, "one of them True"),
+        ({"seed": [1]}, ValueError, "seed is a list of 1"),
+        ({"seed": -5}, gym.error.Error, "greater or equal to zero"),
+        ({"seed": [0, "1"]}, gym.error.Error, "must be a python integer"),
+    ],
+)
+def test_bad_resets_change_nothing(kwargs, error, message):
+    vector = gym.make_vec(ENV_ID, num_envs=2)
+    vector.reset(seed=40)
+    play(vector, 3)
+    before = vector.save_state(0), vector.save_state(1), vector.np_random_seed
+    with pytest.raises(error, match=message):
+        vector.reset(**{"seed": 1, **kwargs})
+    assert (vector.save_state(0), vector.save_state(1), vector.np_random_seed) == before
+    vector.step([1, 1])
+    vector.close()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "message"),
+    [
+        ({"num_envs": 0}, ValueError, "num_envs is 0; accepted is an integer, 1 or more"),
+        ({"num_threads": 0}, ValueError, "num_threads is 0"),
+        ({"num_threads": "all"}, ValueError, "num_threads is 'all'"),
+        ({"max_episode_steps": 0}, ValueError, "max_episode_steps is 0"),
+        ({"autoreset_mode": "Never"}, ValueError, "unknown autoreset_mode 'Never'; .*'SameStep'"),
+        ({"stage": "9-9"}, ValueError, "unknown stage '9-9'"),
+        ({"skip": 0}, ValueError, "skip is 0"),
+        ({"render_mode": "ansi"}, ValueError, "render_mode is 'ansi'"),
+        ({"emulator": "mesen"}, ValueError, "unknown emulator 'mesen'"),
+        ({"frame_skip": 4}, TypeError, "frame_skip"),
+    ],
+)
+def test_unknown_arguments(keywords, error, message):
+    with pytest.raises(error, match=message):
+        gym.make_vec(ENV_ID, **{"num_envs": 2, **keywords})
+
+
+def test_the_class_itself_takes_the_native_core_alone():
+    with pytest.raises(ValueError, match="emulator is 'nes-py'; many games at once accept 'nat"):
+        MarioVectorEnv(2, stage="1-1", emulator="nes-py")
+    with pytest.raises(ValueError, match="render_mode is 'human'"):
+        MarioVectorEnv(2, stage="1-1", render_mode="human")
+
+
+def native_games(count=2):
+    cartridge = _core.Cartridge(find_rom().read_bytes())
+    return [_core.Game(cartridge) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "error", "message"),
+    [
+        ({"games": []}, ValueError, "at least one and none of them twice"),
+        ({"games": 2 * native_games(1)}, ValueError, "at least one and none of them twice"),
+        ({"games": ["game"]}, ValueError, "a list of Game objects"),
+        ({"games": 5}, TypeError, "not iterable"),
+        ({"resizer": 84}, TypeError, "made by a Resizer or None; got 84"),
+        ({"view": "green"}, ValueError, "unknown view 'green'; accepted are 'gray', 'rgb'"),
+        ({"skip": 0}, ValueError, "skip is 0; accepted is an integer, 1 to"),
+        ({"stack": 2**40}, ValueError, "stack is 1099511627776"),
+        ({"num_threads": 0}, ValueError, "num_threads is 0"),
+    ],
+)
+def test_the_native_core_makes_no_bad_vector(spoilt, error, message):
+    good = {"games": native_games(), "resizer": None, "view": "ram"}
+    with pytest.raises(error, match=message):
+        _core.Vector(**{**good, "skip": 4, "stack": 1, "num_threads": 1, **spoilt})
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "error", "message"),
+    [
+        ({"orders": np.ones(2, np.uint8)}, ValueError, "env 0 cannot do 1, or has nothing loaded"),
+        ({"orders": np.full(2, 9, np.uint8)}, ValueError, "env 0 cannot do 9"),
+        ({"obs": np.zeros(4095, np.uint8)}, ValueError, "observations has 4095 bytes"),
+        ({"rewards": np.zeros(2, np.float32)}, ValueError, "rewards has 8 bytes, 4 an item"),
+        ({"columns": np.zeros((2, NUM_COLUMNS), np.int64).T}, ValueError, "not C-contiguous"),
+        ({"sticky": np.zeros(2, np.bool_)}, ValueError, "sticky has 2 bytes"),
+        ({"buttons": None}, TypeError, "bytes-like object"),
+        ({"flags": b"ab"}, BufferError, "not writable"),
+    ],
+)
+def test_the_native_core_plays_no_bad_orders(spoilt, error, message):
+    vector = _core.Vector(native_games(), None, "ram", 4, 1, 2)
+    arrays = {
+        "orders": np.zeros(2, np.uint8),
+        "buttons": np.zeros(2, np.uint8),
+        "sticky": None,
+        "num_noops": np.zeros(2, np.int32),
+        "obs": np.zeros((2, 2048), np.uint8),
+        "rewards": np.zeros(2),
+        "terminated": np.zeros(2, np.bool_),
+        "num_frames": np.zeros(2, np.int32),
+        "columns": np.zeros((NUM_COLUMNS, 2), np.int64),
+        "flags": np.zeros((NUM_FLAGS, 2), np.bool_),
+        "terms": np.zeros((0, 2)),
+    }
+    vector.play(*arrays.values())
+    with pytest.raises(error, match=message):
+        vector.play(*{**arrays, **spoilt}.values())
+    vector.play(*arrays.values())
+
+
+def test_the_native_core_notices_other_rules():
+    games = native_games()
+    vector = _core.Vector(games, None, "ram", 4, 1, 1)
+    games[1].set_rules({"flag": 1.0}, True)
+    arrays = [np.zeros(2, np.uint8), np.zeros(2, np.uint8), None, np.zeros(2, np.int32)]
+    arrays += [np.zeros((2, 2048), np.uint8), np.zeros(2), np.zeros(2, np.bool_)]
+    arrays += [np.zeros(2, np.int32), np.zeros((NUM_COLUMNS, 2), np.int64)]
+    arrays += [np.zeros((NUM_FLAGS, 2), np.bool_)]
+    with pytest.raises(ValueError, match="env 1 has another number of reward terms now"):
+        vector.play(*arrays, np.zeros((0, 2)))
+
+
+# Where the native core does not do it
+
+
+@pytest.mark.parametrize("keywords", [{"emulator": "nes-py"}, {"size": 300}])
+def test_other_emulators_and_sizes_are_stepped_one_by_one(keywords):
+    other = gym.make_vec(ENV_ID, num_envs=2, max_episode_steps=4, **keywords)
+    assert isinstance(other, SyncVectorEnv)
+    keywords = {**keywords, "emulator": "native"}
+    theirs = make_singles(ENV_ID, 2, max_episode_steps=4, **keywords)
+    assert_same(other.reset(seed=0), theirs.reset(seed=0))
+    for _ in range(10):
+        assert_same(other.step(np.array([3, 4])), theirs.step(np.array([3, 4])))
+    other.close()
+    theirs.close()
+
+
+def test_without_the_native_core(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mario_rl_envs.emulators.native", None)
+    monkeypatch.setattr("mario_rl_envs.emulators.create._has_warned", True)
+    vector = gym.make_vec(ENV_ID, num_envs=2)
+    assert isinstance(vector, SyncVectorEnv)
+    assert vector.reset(seed=0)[0].shape == (2, 4, 84, 84)
+    vector.close()
+
+
+# Random numbers
+
+
+@pytest.mark.parametrize("num_draws", [1, 3, 250])
+def test_numbers_taken_back_are_drawn_again(num_draws):
+    one, other = np.random.default_rng(5), np.random.default_rng(5)
+    for each in (one, other):
+        each.integers(7)  # leaves half of a number for the next call
+    drawn = one.random(num_draws)
+    _rewind(one, num_draws)
+    assert one.bit_generator.state == other.bit_generator.state
+    np.testing.assert_array_equal(one.random(num_draws), drawn)
+    other.random(num_draws)
+    assert one.integers(1000, size=4).tolist() == other.integers(1000, size=4).tolist()
