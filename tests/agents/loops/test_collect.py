@@ -20,6 +20,8 @@ from mario_rl_agents.envs import VecEnv, make_vec_env
 from numpy.typing import NDArray
 from support.agent_toys import assert_same_weights, three_cartpoles, three_pendulums
 
+import mario_rl_envs  # noqa: F401  registers the environments of Mario
+
 
 class Recorder(Agent):
     """Keeps all that it is handed, and takes a gradient step each second time."""
@@ -106,6 +108,25 @@ def test_steps_are_those_of_single_environments(mode: str) -> None:
             assert (index in step.infos) == (terminated or truncated)
             obs = single.reset()[0] if terminated or truncated else next_obs
             assert step.infos.get(index, info) == info
+
+
+def test_a_native_vector_is_taken_as_gymnasium_makes_it() -> None:
+    """In its usual mode, in which a sub-environment resets itself at the next step."""
+    keywords = {"observation": "tiles", "max_episode_steps": 5}
+    steps = []
+    for envs in (
+        gym.make_vec("MarioRL-1-1-v0", num_envs=2, **keywords),
+        make_vec_env("MarioRL-1-1-v0", 2, keywords),
+    ):
+        agent = Recorder.create(envs, seed=3, device="cpu")
+        agent.learn(2 * 12)
+        envs.close()
+        assert agent.num_episodes == 4
+        steps.append(agent.steps)
+    for one, other in zip(*steps, strict=True):
+        assert np.array_equal(one.obs, other.obs)
+        assert np.array_equal(one.next_obs, other.next_obs)
+        assert np.array_equal(one.reward, other.reward)
 
 
 @pytest.mark.parametrize(
