@@ -268,7 +268,7 @@ def test_what_is_drawn_has_the_probabilities_of_the_policy(
 ) -> None:
     agent = make(algorithm, toy(obs, actions))
     if not isinstance(agent, PolicyAgent):
-        assert not hasattr(agent, "action_probabilities")  # films draw them
+        assert not hasattr(agent, "action_probabilities")  # videos draw them
         return
     agent.learn(14)
     if actions == "continuous":

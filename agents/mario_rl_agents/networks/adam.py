@@ -36,7 +36,7 @@ class Adam(torch.optim.Adam):
         self._gathered: tuple[list[Tensor], list[Tensor], Tensor] | None = None
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients."""
+        """Set the gradients to None."""
         if not set_to_none:
             super().zero_grad(set_to_none=False)
             return

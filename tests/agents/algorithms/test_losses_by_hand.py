@@ -24,7 +24,7 @@ HALF_LOG_2_PI = 0.9189385332046727
 
 
 def column(*numbers: float) -> Any:
-    """Return one lane of a rollout."""
+    """Return one environment of a rollout."""
     return np.array(numbers, np.float32)[:, None]
 
 
@@ -54,7 +54,7 @@ def test_compute_gae(terminated, truncated, next_value, expected):
     assert literal.gae(rewards, values, next_values, *flags, 0.5, 0.5) == list(expected)
 
 
-def test_compute_gae_of_many_lanes():
+def test_compute_gae_of_many_environments():
     rng = np.random.default_rng(0)
     reward, value, next_value = rng.normal(size=(3, 40, 6))
     kind = rng.integers(8, size=(40, 6))
@@ -63,10 +63,10 @@ def test_compute_gae_of_many_lanes():
         reward, value, next_value, terminated, truncated, gamma=0.97, gae_lambda=0.9
     )
     rollout = (reward, value, next_value, terminated, truncated)
-    for lane in range(6):
-        expected = literal.gae(*(x[:, lane].tolist() for x in rollout), 0.97, 0.9)
+    for env in range(6):
+        expected = literal.gae(*(x[:, env].tolist() for x in rollout), 0.97, 0.9)
         # gamma lambda is rounded to float32, as the numbers of a rollout are.
-        np.testing.assert_allclose(advantages[:, lane], expected, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(advantages[:, env], expected, rtol=1e-6, atol=1e-6)
 
 
 def test_returns_of_a3c():

@@ -42,11 +42,11 @@ def test_rewards_are_divided_by_the_deviation_of_discounted_returns() -> None:
         ended = rng.random((4, 2)) < 0.3
         scaled = normalizer(reward, ended)
         for step in range(4):
-            for lane in range(2):
-                running[lane] = 0.9 * running[lane] + float(reward[step, lane])
-                returns.append(running[lane])
-                if ended[step, lane]:
-                    running[lane] = 0.0
+            for env in range(2):
+                running[env] = 0.9 * running[env] + float(reward[step, env])
+                returns.append(running[env])
+                if ended[step, env]:
+                    running[env] = 0.0
         np.testing.assert_allclose(scaled, reward / np.std(returns), rtol=1e-5)
         assert scaled.dtype == np.float32
 

@@ -132,7 +132,7 @@ class AsynchronousLoop:
                 num_workers=self._num_workers,
                 budget=self._shared.budget,
                 next_start=self._next_start,
-                on_death=lambda slot: self._count_unreported(agent, slot),
+                on_crash=lambda slot: self._count_unreported(agent, slot),
                 on_orphaned=self._shared.adam.lock.remove,
                 max_restarts=self._max_restarts,
             )

@@ -74,13 +74,13 @@ class StepBudget:
         return num_steps
 
     def close(self) -> None:
-        """Let nobody claim any more."""
+        """Set the number of steps to 0: no further claim is granted."""
         self._limit[0] = 0
 
 
 @dataclass
 class Worker:
-    """What a worker knows of itself, in its own process."""
+    """A worker's slot, start number and connection, in its own process."""
 
     slot: int  # 0 to num_workers - 1; its replacement has the same
     start: int  # workers that were started before it: what its seed comes from
@@ -107,7 +107,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class _Began:
-    """A process has come to its work."""
+    """A process has begun its work."""
 
 
 @dataclass(frozen=True)
@@ -126,14 +126,14 @@ class _Failed:
 
 @dataclass
 class _Place:
-    """A place for a worker, and the process that has it now."""
+    """A slot for a worker, and the process that runs in it now."""
 
     process: BaseProcess
     connection: Connection
     failure: _Failed | None = None
     has_begun: bool = False
     has_ended: bool = False
-    num_deaths: int = 0  # in a row, without progress
+    num_crashes: int = 0  # in a row, without progress
 
 
 class WorkerPool:
@@ -150,7 +150,7 @@ class WorkerPool:
         num_workers: int,
         budget: StepBudget,
         next_start: Callable[[], int],
-        on_death: Callable[[int], None],
+        on_crash: Callable[[int], None],
         on_orphaned: Callable[[], None],
         max_restarts: int,
     ) -> None:
@@ -162,13 +162,13 @@ class WorkerPool:
             num_workers: How many. A single one runs in step with the main process.
             budget: What they have to do; it is closed to stop them.
             next_start: Returns a number that no worker before has had.
-            on_death: Called in the main process with the slot of a worker that has died.
+            on_crash: Called in the main process with the slot of a worker that has died.
             on_orphaned: Called in a worker when the main process has died.
             max_restarts: Replacements in a row of a worker without progress.
         """
         self._work, self._arguments = work, tuple(arguments)
         self._num_workers, self._budget, self._next_start = num_workers, budget, next_start
-        self._on_death, self._on_orphaned = on_death, on_orphaned
+        self._on_crash, self._on_orphaned = on_crash, on_orphaned
         self._max_restarts = max_restarts
         self._places: list[_Place] = []
         self._deadline: float | None = None  # for the processes to end, once they should
@@ -186,7 +186,7 @@ class WorkerPool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """See to it that no process is left."""
+        """End the processes."""
         self._end()
 
     @property
@@ -196,7 +196,7 @@ class WorkerPool:
 
     @property
     def num_running(self) -> int:
-        """The workers that are at their work now."""
+        """The number of workers that have begun and not ended."""
         return sum(place.has_begun and not place.has_ended for place in self._places)
 
     def receive(self) -> list[tuple[int, list[Any]]]:
@@ -218,7 +218,7 @@ class WorkerPool:
             try:
                 message = ready.recv()
             except (EOFError, OSError):  # the end, perhaps in the middle of a message
-                self._bury(slot)
+                self._handle_exit(slot)
                 continue
             match message:
                 case _Began():
@@ -238,11 +238,11 @@ class WorkerPool:
                 self._places[slot].connection.send(None)
 
     def made_progress(self, slot: int) -> None:
-        """Forgive a worker's predecessors their deaths."""
-        self._places[slot].num_deaths = 0
+        """Reset the crash counter of a slot."""
+        self._places[slot].num_crashes = 0
 
     def stop(self) -> None:
-        """Have the workers end soon; from now on replace none, and kill who is late."""
+        """Ask the workers to end; start no others, and kill those that miss the deadline."""
         self._budget.close()
         if self._deadline is None:
             self._deadline = time.monotonic() + _STOP_SECONDS
@@ -268,21 +268,21 @@ class WorkerPool:
             theirs.close()  # or its end would never be heard of
         return _Place(process, ours)
 
-    def _bury(self, slot: int) -> None:
-        """Replace a worker that has died, if that makes sense."""
+    def _handle_exit(self, slot: int) -> None:
+        """Report a worker that has crashed, and start another unless its failure is final."""
         place = self._places[slot]
         _join(place.process)
         who = f"worker {slot} (process {place.process.pid})"
         reason = _reason(place)
-        self._on_death(slot)
+        self._on_crash(slot)
         place.has_ended = True
         if place.failure is not None and place.failure.is_final:
             raise FloatingPointError(f"{who}: {place.failure.summary}")
         if self._deadline is not None:
             return
-        num_deaths = place.num_deaths + 1
-        if num_deaths > (self._max_restarts if self._have_any_begun else _STARTS - 1):
-            raise WorkerError(self._give_up(who, num_deaths, reason, place.failure))
+        num_crashes = place.num_crashes + 1
+        if num_crashes > (self._max_restarts if self._have_any_begun else _STARTS - 1):
+            raise WorkerError(self._crash_message(who, num_crashes, reason, place.failure))
         warnings.warn(
             f"{who} {reason}. What it had not handed in is lost, nothing else; a new worker with a "
             "new seed takes its place",
@@ -290,14 +290,16 @@ class WorkerPool:
             stacklevel=5,
         )
         successor = self._start(slot)
-        successor.num_deaths = num_deaths
+        successor.num_crashes = num_crashes
         _close(place)
         self._places[slot] = successor
         self.num_restarts += 1
 
-    def _give_up(self, who: str, num_deaths: int, reason: str, failure: _Failed | None) -> str:
+    def _crash_message(
+        self, who: str, num_crashes: int, reason: str, failure: _Failed | None
+    ) -> str:
         text = (
-            f"{who} {reason}; it was the {num_deaths}. worker in its place to die without progress"
+            f"{who} {reason}; it was the {num_crashes}. worker in its place to die without progress"
         )
         if not self._have_any_begun:
             return (
