@@ -112,7 +112,7 @@ def test_steps_are_those_of_single_environments(mode: str) -> None:
 
 def test_a_native_vector_is_taken_as_gymnasium_makes_it() -> None:
     """In its usual mode, in which a sub-environment resets itself at the next step."""
-    keywords = {"observation": "tiles", "max_episode_steps": 5}
+    keywords: dict[str, Any] = {"observation": "tiles", "max_episode_steps": 5}
     steps = []
     for envs in (
         gym.make_vec("MarioRL-1-1-v0", num_envs=2, **keywords),
