@@ -83,6 +83,9 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
     What comes out does not depend on the number of threads.
     """
 
+    # In every mode sub-environments can be reset by a mask before they reset themselves.
+    takes_reset_mask: Final = True
+
     def __init__(
         self,
         num_envs: int = 1,
@@ -129,8 +132,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
         self.copy = copy
         self.autoreset_mode = mode
         self.render_mode = keywords.get("render_mode")
-        # In every mode sub-environments can be reset by a mask before they reset themselves.
-        self.metadata = {**single.metadata, "autoreset_mode": mode, "takes_reset_mask": True}
+        self.metadata = {**single.metadata, "autoreset_mode": mode}
         self.single_observation_space = single.observation_space
         self.single_action_space = single.action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)

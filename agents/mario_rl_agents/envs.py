@@ -285,6 +285,5 @@ def _resets_as_told(spec: gym.envs.registration.EnvSpec) -> bool:
 
 def _takes_reset_mask(envs: VecEnv) -> bool:
     """Return whether sub-environments can be reset by a mask before they reset themselves."""
-    return isinstance(envs.unwrapped, SyncVectorEnv | AsyncVectorEnv) or bool(
-        envs.metadata.get("takes_reset_mask")
-    )
+    kinds = SyncVectorEnv | AsyncVectorEnv
+    return isinstance(envs.unwrapped, kinds) or getattr(envs.unwrapped, "takes_reset_mask", False)
