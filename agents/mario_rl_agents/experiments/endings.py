@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from abc import ABC, abstractmethod
 from typing import ClassVar, Final
 
 from mario_rl_agents.agent import Agent, Callback
@@ -59,14 +60,14 @@ class Stopwatch(Callback):
         self._folder.write_progress(progress)
 
 
-class Ending(Callback):
+class Ending(Callback, ABC):
     """Ends training once `reached`, and says so of an agent that is loaded, too."""
 
     name: ClassVar[str]  # in a result's `ended_by`
 
+    @abstractmethod
     def reached(self, agent: Agent) -> bool:
         """Return whether the agent has been trained up to this ending."""
-        raise NotImplementedError
 
     def on_step(self, agent: Agent) -> bool | None:
         """End training when it is time."""
