@@ -253,7 +253,8 @@ class WorkerPool:
     def _start(self, slot: int) -> _Place:
         context: Any = multiprocessing.get_context(START_METHOD)
         if START_METHOD == "forkserver":
-            context.set_forkserver_preload([self._work.__module__])
+            function = getattr(self._work, "func", self._work)  # of functools.partial
+            context.set_forkserver_preload([function.__module__])
         ours, theirs = context.Pipe()
         worker = Worker(slot, self._next_start(), self._num_workers == 1, theirs)
         arguments = (self._work, worker, self._arguments, self._on_orphaned)

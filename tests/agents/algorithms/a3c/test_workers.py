@@ -311,8 +311,10 @@ from mario_rl_agents.algorithms.a3c.a3c import A3C, A3CConfig
 from mario_rl_agents.agent import Callback
 
 class Tell(Callback):
+    told = False
     def on_step(self, agent):
-        if agent.num_steps == 200:
+        if not self.told and agent.num_steps >= 200 and agent.metrics()["charts/workers"] == 2:
+            self.told = True
             print(*[x.pid for x in multiprocessing.active_children()], flush=True)
     def on_training_end(self, agent):
         print("end", agent.num_steps >= 200, multiprocessing.active_children(), flush=True)
