@@ -19,8 +19,8 @@ from mario_rl_agents.experiments.seeds import (
     format_number,
     format_with_values,
 )
+from mario_rl_agents.files import write_json
 from mario_rl_agents.runs.loading import open_env
-from mario_rl_agents.runs.run import write_json
 
 from benchmarks.throughput import ROOT, save
 from benchmarks.tutorial_rows import LADDER, MEASURES, Row, RowResult, load_ladder, read_row

@@ -25,6 +25,7 @@ import torch
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.algorithms.naive_q import NaiveQ, NaiveQConfig, ladder
 from mario_rl_agents.config import linear
+from mario_rl_agents.files import write_json
 from mario_rl_agents.runs.evaluation import evaluate
 
 matplotlib.use("agg")  # draws to files, without a screen
@@ -129,8 +130,7 @@ def train_all(
             result = future.result()
             results.append(result)
             path = folder / f"{result['rung']}-seed{result['seed']}.json"
-            path.with_suffix(".new").write_text(json.dumps(result, indent=2) + "\n")
-            os.replace(path.with_suffix(".new"), path)  # a file is whole or not there
+            write_json(path, result)
             print(f"{result['rung']:>15}  seed {result['seed']}  {result['final_score']:6.1f}")
     return results
 

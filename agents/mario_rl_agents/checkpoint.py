@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 
 from mario_rl_agents.envs import Env, VecEnv, single_spaces
 from mario_rl_agents.errors import CheckpointError
+from mario_rl_agents.files import replacing
 
 FORMAT = "mario-rl-checkpoint"
 FORMAT_VERSION = 2
@@ -259,17 +260,12 @@ def _write(path: Path, arrays: Arrays, metadata: dict[str, str]) -> None:
         table[name] = {"dtype": dtype, "shape": array.shape, "data_offsets": (start, end)}
     head = json.dumps(table).encode()
     head += b" " * (-len(head) % 8)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(len(head).to_bytes(8, "little") + head)
-            for array in ordered.values():
-                file.write(_raw(array))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as new, new.open("wb") as file:
+        file.write(len(head).to_bytes(8, "little") + head)
+        for array in ordered.values():
+            file.write(_raw(array))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _read(path: Path, digest: str | None = None) -> dict[str, NDArray[Any]]:

@@ -14,8 +14,9 @@ from mario_rl_agents.errors import JobError
 from mario_rl_agents.experiments.job import Job
 from mario_rl_agents.experiments.lock import try_lock
 from mario_rl_agents.experiments.result import JobResult, Progress, Score
+from mario_rl_agents.files import write_json
 from mario_rl_agents.runs.metrics import EpisodeRow
-from mario_rl_agents.runs.run import Run, write_json
+from mario_rl_agents.runs.run import Run
 
 
 class JobFolder:

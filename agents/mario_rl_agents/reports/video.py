@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from PIL import Image
 
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.envs import position_of, success_of
+from mario_rl_agents.files import replacing
 from mario_rl_agents.reports.panel import Frame, Moment, Panel, beside
 from mario_rl_agents.runs.evaluation import EvaluationPolicy, policy_name
 
@@ -106,13 +106,9 @@ def record_episode(
     frames = recorder.frames(
         seed, max_frames=int(max_seconds * fps), hold=round(_HOLD_SECONDS * fps)
     )
-    new = path.with_name(f".{path.name}.new{path.suffix}")  # the ending tells ffmpeg the format
-    try:
-        write = _write_gif if path.suffix.lower() == ".gif" else _write_mp4
+    write = _write_gif if path.suffix.lower() == ".gif" else _write_mp4
+    with replacing(path) as new:
         num_frames = write(new, frames, fps)
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
     return Recording(path, recorder.episodic_return, recorder.length, num_frames, recorder.info)
 
 

@@ -6,7 +6,6 @@ A row is text in a CSV file: truth is 1 or 0, an empty cell is None, and floats 
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Self, TypeVar
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from mario_rl_agents.agent import Episode
 from mario_rl_agents.envs import position_of, success_of
 from mario_rl_agents.errors import RunError
+from mario_rl_agents.files import replacing
 
 RUNNING_EPISODES: Final = 100  # episodes in every running average, as the tutorials count
 
@@ -116,13 +116,11 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
 
 
 def write_rows(path: Path, kind: type[Row], rows: Sequence[Row]) -> None:
-    """Write a log with its header, atomically: a crash leaves the old one."""
-    new = path.with_name(path.name + ".new")
-    with new.open("w", newline="", encoding="utf-8") as file:
+    """Write a log with its header in place of `path`; a crash leaves the old one."""
+    with replacing(path) as new, new.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(kind._fields)
         writer.writerows(cells_of(row) for row in rows)
-    os.replace(new, path)
 
 
 def cells_of(row: EpisodeRow | MetricRow) -> list[str]:

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import json
-import os
 import platform
 import shutil
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from mario_rl_agents.errors import RunError
+from mario_rl_agents.files import write_json
 from mario_rl_agents.runs.evaluation import Evaluation, evaluations_json
 from mario_rl_agents.runs.metrics import EpisodeRow, MetricRow, read_rows
 
@@ -230,13 +230,6 @@ class Run:
     def _write_config(self, record: dict[str, Any]) -> None:
         content = {"format": FORMAT, **dataclasses.asdict(self.spec), **record}
         write_json(self._config_path, content)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file, atomically: a crash leaves the old one."""
-    new = path.with_name(path.name + ".new")
-    new.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    os.replace(new, path)
 
 
 def versions() -> dict[str, str]:

@@ -82,7 +82,7 @@ def test_a_kill_before_the_first_checkpoint_begins_anew(tmp_path):
     job = random_job()
     folder = JobFolder(tmp_path, job.name)
     folder.run.mkdir(parents=True)
-    (folder.run / "config.json.new").write_text("{")
+    (folder.run / ".config.json.0a1b2c3d.tmp.json").write_text("{")
     assert run_job(job, tmp_path).num_episodes == 60
 
 
