@@ -105,7 +105,8 @@ class GameBatch:
         )
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self._seeds: list[int] = [-1] * num_envs
-        self._has_begun = False  # every game, its first episode
+        # Every game has begun an episode, and no call was interrupted; the caller keeps it so.
+        self.is_ready = False
         self.in_episode = np.zeros(num_envs, np.bool_)
         self._is_first = np.zeros(num_envs, np.bool_)  # the next action is the episode's first
         self._num_noops = np.zeros(num_envs, np.int32)
@@ -155,7 +156,6 @@ class GameBatch:
         self._load_starts(starts, orders)
         self._play(orders, results)
         self._finish_starts(starts, results)
-        self._has_begun = True
         self.in_episode[list(starts)] = True
 
     def observations(self) -> NDArray[np.uint8]:
@@ -199,7 +199,7 @@ class GameBatch:
     def _snapshot_of(self, state: SaveState) -> _core.Snapshot:
         """Return a save state as a snapshot, for which a game loads it for a moment."""
         game = self._games[0]
-        before = game.snapshot() if self._has_begun else None
+        before = game.snapshot() if self.is_ready else None
         game.load(state.machine, state.reward)
         snapshot = game.snapshot()
         if before is not None:
@@ -348,7 +348,6 @@ class GameBatch:
             self.in_episode[env] = saved.in_episode
             self._native.restore(env, state["last_buttons"][env], state["obs"][env])
         self._is_first[:] = state["is_first"]
-        self._has_begun = True
 
     def get_generators(self) -> tuple[list[np.random.Generator | None], list[int]]:
         """Return the generators and their seeds, to pickle them."""

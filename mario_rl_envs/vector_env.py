@@ -25,6 +25,7 @@ from mario_rl_envs.emulators.emulator import NATIVE
 from mario_rl_envs.game.actions import ACTION_SETS, BUTTONS, joypad_byte
 from mario_rl_envs.limits import Limits
 from mario_rl_envs.make import make_mario
+from mario_rl_envs.one_thread import OneThread, in_one_thread
 
 if TYPE_CHECKING:  # it needs the native core
     from mario_rl_envs.batch import EpisodeStart, Results
@@ -161,7 +162,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
         self._term_masks = tuple(f"_{term}" for term in self._games.terms)
         self._all_envs = np.ones(self.num_envs, np.bool_)
         self._shared_obs = None if copy else self._games.new_observations()
-        self._is_ready = False  # every game has begun an episode, and no call was interrupted
+        self.one_thread = OneThread("another thread uses these games: one thread at a time")
         self._has_ended = np.zeros(self.num_envs, np.bool_)  # terminated or truncated
 
     @property
@@ -180,6 +181,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
         """What the generators of the games were seeded with."""
         return tuple(self._games.seed_of(env) for env in range(self.num_envs))
 
+    @in_one_thread
     def reset(
         self,
         *,
@@ -203,17 +205,19 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
             gymnasium.error.Error: A seed is no integer from 0. Nothing has changed.
             TypeError: The mask is no array of bool, or a state is not bytes.
             ResetNeeded: The first reset has a mask that leaves games out.
+            RuntimeError: Another thread uses these games.
         """
         self._check_open()
         mask = self._check_mask(options)
         starts = self._check_starts(options, mask)
         self._seed(seed, mask)
-        self._is_ready = False  # should it be interrupted
+        self._games.is_ready = False  # should it be interrupted
         results = self._games.new_results(self._shared_obs)
         self._begin(starts, results)
-        self._is_ready = True
+        self._games.is_ready = True
         return results.obs, self._infos(results, mask)
 
+    @in_one_thread
     def step(
         self, actions: Any
     ) -> tuple[
@@ -239,7 +243,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
                 episode.
             TypeError: The actions are of another type.
             ValueError: Their number is not N, or one is out of range. No game was stepped.
-            RuntimeError: Another thread steps these games; or a game gave no control back (its
+            RuntimeError: Another thread uses these games; or a game gave no control back (its
                 memory is not one that play leads to), and all games have to be reset.
         """
         self._check_open()
@@ -251,7 +255,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
                 f"the episodes of environments {ended} have ended: call reset() with "
                 "options={'reset_mask': terminations | truncations} first"
             )
-        self._is_ready = False  # should it be interrupted
+        self._games.is_ready = False  # should it be interrupted
         results = self._games.new_results(self._shared_obs)
         if ended and self.autoreset_mode is AutoresetMode.NEXT_STEP:
             starts = {env: self._games.usual_start for env in ended}
@@ -269,9 +273,10 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
             infos = self._final_infos(results, self._has_ended)
             self._begin_at_once(results)
         infos.update(self._infos(results, self._all_envs))
-        self._is_ready = True
+        self._games.is_ready = True
         return results.obs, results.rewards, results.terminated, truncated, infos
 
+    @in_one_thread
     def render(self) -> tuple[Any, ...]:
         """Return what the render mode asks for, game by game.
 
@@ -282,6 +287,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
         Raises:
             ClosedEnvironmentError: After `close`.
             ResetNeeded: Before the first `reset`.
+            RuntimeError: Another thread uses these games.
         """
         self._check_open()
         self._check_ready()
@@ -295,6 +301,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
         """End the threads and free the games."""
         self._games.close()
 
+    @in_one_thread
     def save_state(self, env: int) -> bytes:
         """Return a game's machine, its episode's progress and its stack of frames.
 
@@ -304,6 +311,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
         Raises:
             ClosedEnvironmentError: After `close`.
             ResetNeeded: Before the first `reset`, or after the end of the game's episode.
+            RuntimeError: Another thread uses these games.
             ValueError: There is no such game.
         """
         self._check_open()
@@ -316,6 +324,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
             )
         return self._games.save_state(env)
 
+    @in_one_thread
     def load_state(self, env: int, state: bytes) -> None:
         """Begin a game's episode where a state was saved, by this or another environment.
 
@@ -328,6 +337,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
         Raises:
             ClosedEnvironmentError: After `close`.
             ResetNeeded: Before the first `reset`.
+            RuntimeError: Another thread uses these games.
             TypeError: `state` is not bytes.
             ValueError: There is no such game, or `state` is not a save state that fits. Nothing has
                 changed.
@@ -336,16 +346,17 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
         self._check_ready()
         self._check_env(env)
         starts = {env: self._games.check_start({"state": state})}
-        self._is_ready = False  # should it be interrupted
+        self._games.is_ready = False  # should it be interrupted
         self._begin(starts, self._games.new_results())
-        self._is_ready = True
+        self._games.is_ready = True
 
+    @in_one_thread
     def __getstate__(self) -> dict[str, Any]:
         """Return what pickling keeps: how to make the games, and where they are."""
         self._check_open()
         return {
             "arguments": self._arguments,
-            "games": self._games.get_state() if self._is_ready else None,
+            "games": self._games.get_state() if self._games.is_ready else None,
             "generators": deepcopy(self._games.get_generators()),
             "has_ended": self._has_ended.copy(),
             "limits": self._limits.get_state(),
@@ -360,7 +371,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
         self._games.set_generators(pickled["generators"])
         if pickled["games"] is not None:
             self._games.set_state(pickled["games"])
-            self._is_ready = True
+            self._games.is_ready = True
         self._has_ended = pickled["has_ended"]
         self._limits.set_state(pickled["limits"])
         for name, space in pickled["spaces"].items():
@@ -457,7 +468,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
             raise ValueError(f"reset_mask is {mask!r}; accepted is {accepted}, one of them True")
         if mask.all():
             return self._all_envs
-        if not self._is_ready:
+        if not self._games.is_ready:
             raise ResetNeeded("the first reset is one of all environments: leave reset_mask out")
         return mask
 
@@ -500,7 +511,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
             raise ClosedEnvironmentError("the environment is closed: make a new one")
 
     def _check_ready(self) -> None:
-        if not self._is_ready:
+        if not self._games.is_ready:
             raise ResetNeeded(
                 "there are no episodes: call reset() first, and again after a call that failed or "
                 "was interrupted"

@@ -502,6 +502,41 @@ sys.exit(os.waitpid(child, 0)[1])
 def test_two_python_threads_are_told_to_take_turns():
     vector = gym.make_vec(ENV_ID, num_envs=64, num_threads=1)
     vector.reset(seed=0)
+    state = vector.save_state(0)
+    uses = [
+        lambda: vector.step(np.zeros(64, int)),
+        vector.reset,
+        vector.render,
+        lambda: vector.save_state(0),
+        lambda: vector.load_state(0, state),
+        lambda: pickle.dumps(vector),
+    ]
+    inside, may_leave = threading.Event(), threading.Event()
+    play_games = vector._games.step
+
+    def play_slowly(*arguments):
+        inside.set()
+        may_leave.wait()
+        play_games(*arguments)
+
+    vector._games.step = play_slowly
+    thread = threading.Thread(target=vector.step, args=(np.zeros(64, int),))
+    thread.start()
+    inside.wait()
+    for use in uses:
+        with pytest.raises(RuntimeError, match="another thread uses these games: one thread at a"):
+            use()
+    may_leave.set()
+    thread.join()
+    del vector._games.step
+    for use in uses:
+        use()
+    vector.close()
+
+
+def test_two_python_threads_step_at_once():
+    vector = gym.make_vec(ENV_ID, num_envs=64, num_threads=1)
+    vector.reset(seed=0)
     refused, played = [], []
 
     def step_many():
@@ -509,7 +544,7 @@ def test_two_python_threads_are_told_to_take_turns():
             try:
                 vector.step(np.zeros(64, int))
                 played.append(1)
-            except (RuntimeError, ResetNeeded) as error:
+            except RuntimeError as error:
                 refused.append(str(error))
 
     threads = [threading.Thread(target=step_many) for _ in range(2)]
@@ -519,10 +554,57 @@ def test_two_python_threads_are_told_to_take_turns():
         thread.join()
     assert played
     assert len(played) + len(refused) == 30
-    assert all("call reset() first" in each or "one thread" in each for each in refused)
-    vector.reset(seed=0)
+    assert all("one thread at a time" in each for each in refused)
     vector.step(np.zeros(64, int))
     vector.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_forked_in_the_middle_of_a_step_begins_anew():
+    """The games of the child are as the fork found them; the thread that steps is not in it."""
+    code = f"""
+import os, sys, threading
+import gymnasium as gym, numpy as np, mario_rl_envs
+from gymnasium.error import ResetNeeded
+vector = gym.make_vec({ENV_ID!r}, num_envs=256, num_threads=2, skip=50, observation="ram")
+vector.reset(seed=0)
+state = vector.save_state(0)
+actions = np.zeros(256, np.int64)
+is_over = False
+
+def step_until_over():
+    while not is_over: vector.step(actions)
+
+def child():
+    try: vector.step(actions)
+    except ResetNeeded: pass
+    else: return 3  # forked between two steps
+    vector.reset(options={{"state": state}})
+    vector.reset(seed=0)
+    vector.step(actions)
+    vector.close()
+    return 0
+
+thread = threading.Thread(target=step_until_over)
+thread.start()
+code = 3
+while code == 3:
+    while vector._games.is_ready: pass
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try: code = child()
+        finally: os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+is_over = True
+thread.join()
+vector.close()
+sys.exit(code)
+"""
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 0, result.stderr
 
 
 # Size

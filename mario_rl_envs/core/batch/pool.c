@@ -22,6 +22,7 @@
 #include <time.h>
 
 #include "batch/atomic.h"
+#include "batch/process.h"
 
 #ifdef _WIN32
 #include <process.h>
@@ -29,7 +30,6 @@
 #else
 #include <pthread.h>
 #include <signal.h>
-#include <unistd.h>
 #endif
 
 #if defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)
@@ -46,11 +46,7 @@ enum {
 typedef HANDLE Thread;
 typedef SRWLOCK Mutex;
 typedef CONDITION_VARIABLE Condition;
-typedef int Process; /* there is no fork */
 
-static Process current_process(void) {
-    return 0;
-}
 static void mutex_init(Mutex *mutex) {
     InitializeSRWLock(mutex);
 }
@@ -88,11 +84,7 @@ static uint64_t nanoseconds(void) {
 typedef pthread_t Thread;
 typedef pthread_mutex_t Mutex;
 typedef pthread_cond_t Condition;
-typedef pid_t Process;
 
-static Process current_process(void) {
-    return getpid();
-}
 static void mutex_init(Mutex *mutex) {
     pthread_mutex_init(mutex, NULL);
 }

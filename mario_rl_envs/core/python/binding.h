@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "batch/colors.h"
+#include "batch/process.h"
 #include "batch/resize.h"
 #include "game/game.h"
 #include "game/recording.h"
@@ -47,7 +48,7 @@ typedef struct {
 typedef struct {
     PyObject ob_base;
     CartridgeObject *cartridge;
-    bool is_running; /* without the interpreter's lock: no other thread may use the game */
+    Process runner; /* whose thread runs the game without the interpreter's lock, or NO_PROCESS */
     Recording recording;
     Game game;
 } GameObject;
@@ -62,6 +63,10 @@ typedef struct {
 extern PyType_Spec GAME_SPEC;     /* see game_type.c */
 extern PyType_Spec SNAPSHOT_SPEC; /* see snapshot_type.c */
 extern PyType_Spec VECTOR_SPEC;   /* see vector_type.c */
+
+/* Whether no thread of this process runs a game. In a game that a thread of the parent process ran
+ * at the fork no episode has begun from then on. */
+bool game_is_free(GameObject *game);
 
 /* Take a snapshot of a game. NULL: an exception. */
 PyObject *take_snapshot(const GameObject *game);

@@ -12,13 +12,29 @@ enum {
     MAX_FRAMES_PER_CALL = 1000,
 };
 
+/* What a thread that is not here left half done, its allocations too, is not looked at again. */
+static void abandon(GameObject *self) {
+    self->game.memory = (RewardMemory){0};
+    self->game.recording = NULL;
+    self->recording = (Recording){0};
+    self->runner = NO_PROCESS;
+}
+
+bool game_is_free(GameObject *self) {
+    if (self->runner != NO_PROCESS && self->runner != current_process()) {
+        abandon(self);
+    }
+    return self->runner == NO_PROCESS;
+}
+
 /* A game may run without the interpreter's lock; then other threads get an error. */
-static bool check_free(const GameObject *self) {
-    if (self->is_running) {
+static bool check_free(GameObject *self) {
+    bool is_free = game_is_free(self);
+    if (!is_free) {
         PyErr_SetString(PyExc_RuntimeError,
                         "another thread is running this game: one thread at a time");
     }
-    return !self->is_running;
+    return is_free;
 }
 
 /* A reward compares with the frame before. */
@@ -63,6 +79,7 @@ static PyObject *py_new(PyTypeObject *type, PyObject *args, PyObject *keywords) 
 
 static void py_dealloc(PyObject *object) {
     GameObject *self = (GameObject *)object;
+    (void)game_is_free(self); /* what a thread that is not here left is not freed */
     game_free(&self->game);
     recording_clear(&self->recording);
     Py_XDECREF((PyObject *)self->cartridge);
@@ -102,9 +119,9 @@ static PyObject *py_advance(PyObject *object, PyObject *const *args, Py_ssize_t 
         (count > 1 && !get_bool(args[1], &draw)) || !check_free(self)) {
         return NULL;
     }
-    self->is_running = true;
+    self->runner = current_process();
     Py_BEGIN_ALLOW_THREADS console_advance(&self->game.console, (uint8_t)buttons, draw);
-    Py_END_ALLOW_THREADS self->is_running = false;
+    Py_END_ALLOW_THREADS self->runner = NO_PROCESS;
     Py_RETURN_NONE;
 }
 
@@ -159,9 +176,9 @@ static PyObject *py_step(PyObject *object, PyObject *const *args, Py_ssize_t cou
     }
     Step step;
     const char *error;
-    self->is_running = true;
+    self->runner = current_process();
     Py_BEGIN_ALLOW_THREADS error = game_step(&self->game, (uint8_t)buttons, draw, &step);
-    Py_END_ALLOW_THREADS self->is_running = false;
+    Py_END_ALLOW_THREADS self->runner = NO_PROCESS;
     return check_outcome(error) ? step_tuple(self, &step) : NULL;
 }
 
@@ -178,10 +195,10 @@ static PyObject *py_steps(PyObject *object, PyObject *const *args, Py_ssize_t co
     }
     Step step;
     const char *error;
-    self->is_running = true;
+    self->runner = current_process();
     Py_BEGIN_ALLOW_THREADS error =
         game_steps(&self->game, (uint8_t)buttons, (int)num_frames, draw, &step);
-    Py_END_ALLOW_THREADS self->is_running = false;
+    Py_END_ALLOW_THREADS self->runner = NO_PROCESS;
     return check_outcome(error) ? step_tuple(self, &step) : NULL;
 }
 

@@ -66,14 +66,14 @@ static bool check_games(PyObject *games, PyTypeObject *game_type) {
     bool are_good = count > 0 && count <= INT_MAX;
     while (are_good && num_marked < count) {
         PyObject *game = PyTuple_GetItem(games, num_marked);
-        are_good = Py_IS_TYPE(game, game_type) && !((GameObject *)game)->is_running;
+        are_good = Py_IS_TYPE(game, game_type) && game_is_free((GameObject *)game);
         if (are_good) {
-            ((GameObject *)game)->is_running = true;
+            ((GameObject *)game)->runner = current_process();
             num_marked++;
         }
     }
     while (num_marked-- > 0) {
-        ((GameObject *)PyTuple_GetItem(games, num_marked))->is_running = false;
+        ((GameObject *)PyTuple_GetItem(games, num_marked))->runner = NO_PROCESS;
     }
     if (!are_good) {
         PyErr_SetString(PyExc_ValueError,
@@ -211,8 +211,8 @@ static bool get_arrays(const VectorObject *self, PyObject *const *args, Py_buffe
 /* Everything that playing takes for granted. */
 static bool check_envs(const VectorObject *self, const uint8_t *orders) {
     for (int i = 0; i < self->options.num_envs; i++) {
-        const GameObject *game = game_at(self, i);
-        if (game->is_running) {
+        GameObject *game = game_at(self, i);
+        if (!game_is_free(game)) {
             PyErr_SetString(PyExc_RuntimeError,
                             "another thread is running these games: one thread at a time");
             return false;
@@ -231,9 +231,9 @@ static bool check_envs(const VectorObject *self, const uint8_t *orders) {
     return true;
 }
 
-static void mark_running(const VectorObject *self, bool is_running) {
+static void set_runner(const VectorObject *self, Process runner) {
     for (int i = 0; i < self->options.num_envs; i++) {
-        game_at(self, i)->is_running = is_running;
+        game_at(self, i)->runner = runner;
     }
 }
 
@@ -262,9 +262,9 @@ static PyObject *vector_play_all(PyObject *object, PyObject *const *args, Py_ssi
     if (is_good) {
         const char *error;
         int env = 0;
-        mark_running(self, true);
+        set_runner(self, current_process());
         Py_BEGIN_ALLOW_THREADS error = vector_play(self->vector, &orders, &results, &env);
-        Py_END_ALLOW_THREADS mark_running(self, false);
+        Py_END_ALLOW_THREADS set_runner(self, NO_PROCESS);
         if (error != NULL) {
             PyErr_Format(PyExc_RuntimeError, "env %d: %s", env, error);
             is_good = false;
@@ -281,7 +281,7 @@ static bool get_env(const VectorObject *self, PyObject *object, int *env) {
         return false;
     }
     *env = (int)number;
-    if (game_at(self, *env)->is_running) {
+    if (!game_is_free(game_at(self, *env))) {
         PyErr_SetString(PyExc_RuntimeError, "another thread is running this game");
         return false;
     }
