@@ -7,7 +7,9 @@ sub-environment.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any, Final
 
 import gymnasium as gym
@@ -165,18 +167,26 @@ def _info_of(infos: Mapping[str, Any], index: int) -> dict[str, Any]:
 
 
 def position_of(info: Mapping[str, Any]) -> int | None:
-    """Return how far the player came: `x_pos` in pixels, or None where the info has none."""
-    return int(info["x_pos"]) if "x_pos" in info else None
+    """Return how far the player came: `x_pos` in pixels, or None where the info has no such number.
+
+    Infos of other environments may hold anything by that name: NaN, None and texts are no position.
+    """
+    position = info.get("x_pos")
+    if not isinstance(position, Real) or not math.isfinite(position):
+        return None
+    return int(position)
 
 
 def success_of(info: Mapping[str, Any]) -> bool | None:
     """Return whether the episode reached its goal, or None where the info does not say.
 
-    That is `flag_get` in Super Mario Bros and `is_success` elsewhere (Gymnasium-Robotics' key).
+    That is `flag_get` in Super Mario Bros and `is_success` elsewhere (Gymnasium-Robotics' key), a
+    bool or a number; NaN, None and texts say nothing.
     """
     for key in ("flag_get", "is_success"):
-        if key in info:
-            return bool(info[key])
+        value = info.get(key)
+        if isinstance(value, Real | np.bool_) and math.isfinite(value):
+            return bool(value)
     return None
 
 

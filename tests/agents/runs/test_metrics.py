@@ -1,7 +1,9 @@
 """Rows of the logs: read as they were written, and what is told of several."""
 
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mario_rl_agents.agent import Episode
 from mario_rl_agents.errors import RunError
@@ -51,6 +53,12 @@ def test_a_damaged_row_is_an_error(tmp_path: Path, row: str) -> None:
         ({"x_pos": 40, "flag_get": False}, 40, False),
         ({"is_success": True}, None, True),
         ({"flag_get": True, "is_success": False}, None, True),
+        ({"x_pos": np.float32(12.5), "is_success": np.True_}, 12, True),
+        ({"x_pos": math.nan, "is_success": 1.0}, None, True),
+        ({"x_pos": math.inf, "is_success": math.nan}, None, None),
+        ({"x_pos": None, "flag_get": None, "is_success": 0}, None, False),
+        ({"x_pos": "far", "flag_get": "no"}, None, None),
+        ({"x_pos": np.zeros(2), "flag_get": np.zeros(2)}, None, None),
     ],
 )
 def test_position_and_goal_come_from_the_info(
