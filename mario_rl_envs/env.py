@@ -13,6 +13,7 @@ from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from numpy.typing import NDArray
 
 from mario_rl_envs import save_state
+from mario_rl_envs.checks import unknown_name
 from mario_rl_envs.emulators import create_emulator, create_game
 from mario_rl_envs.emulators.emulator import (
     FRAMES_PER_SECOND,
@@ -29,12 +30,13 @@ from mario_rl_envs.history import Frames
 from mario_rl_envs.image_space import image_space
 from mario_rl_envs.rendering import RENDER_MODES, Window
 from mario_rl_envs.save_state import SaveState
+from mario_rl_envs.specs import PlainSpec
 from mario_rl_envs.starts import Starts
 
 _NUM_JOYPAD_BYTES: Final = 256
 
 
-class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
+class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
     """Super Mario Bros, frame by frame.
 
     The semantics are those of gym-super-mario-bros 7.4.0: an action is pressed for one frame;
@@ -82,8 +84,7 @@ class SuperMarioBrosEnv(gym.Env[NDArray[np.uint8], Any]):
         """
         self._starts = Starts(stage, stages)
         if render_mode is not None and render_mode not in RENDER_MODES:
-            accepted = ", ".join(map(repr, RENDER_MODES))
-            raise ValueError(f"unknown render_mode {render_mode!r}; accepted are None, {accepted}")
+            raise ValueError(unknown_name("render_mode", render_mode, RENDER_MODES, " and None"))
         self.stage, self.stages = self._starts.stage, self._starts.stages
         self.render_mode = render_mode
         self.observation_space = image_space((SCREEN_HEIGHT, SCREEN_WIDTH, 3))

@@ -7,11 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import gymnasium as gym
+import numpy as np
 
-from mario_rl_envs.checks import check_fraction, check_integer
+from mario_rl_envs.checks import (
+    MAX_COUNT,
+    check_fraction,
+    check_integer,
+    named_keywords,
+    unknown_name,
+)
 from mario_rl_envs.emulators.emulator import NATIVE
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game.actions import ACTION_SETS
+from mario_rl_envs.specs import PipelineWrapper
 from mario_rl_envs.wrappers import (
     ContinuousJoypad,
     FrameStackObservation,
@@ -30,8 +38,12 @@ OBSERVATIONS: Final = ("pixels", "ram", "tiles")
 
 _RAW_ACTIONS: Final = "joypad"
 _CONTINUOUS_ACTIONS: Final = "continuous"
+_ACTIONS: Final = (*ACTION_SETS, _RAW_ACTIONS, _CONTINUOUS_ACTIONS)
+_MAX_SIZE: Final = 4_096  # pixels
+_MAX_STACK: Final = 1_000
 
 
+@named_keywords
 def make_mario(
     stage: str | None = None,
     *,
@@ -83,20 +95,13 @@ def make_mario(
         ImportError: The package behind the emulator or the window is not installed.
     """
     _check_pixels(observation, grayscale, size, stack)
-    check_integer("skip", skip, 1)
-    check_integer("noop_max", noop_max, 0)
+    check_integer("skip", skip, 1, MAX_COUNT)
+    check_integer("noop_max", noop_max, 0, MAX_COUNT)
     check_fraction("sticky", sticky)
     if stall is not None:
         check_integer("stall", stall, 1)
-    if isinstance(actions, str) and actions not in (
-        *ACTION_SETS,
-        _RAW_ACTIONS,
-        _CONTINUOUS_ACTIONS,
-    ):
-        accepted = ", ".join(map(repr, (*ACTION_SETS, _RAW_ACTIONS, _CONTINUOUS_ACTIONS)))
-        raise ValueError(
-            f"unknown actions {actions!r}; accepted are {accepted} and a list of button lists"
-        )
+    if isinstance(actions, str) and actions not in _ACTIONS:
+        raise ValueError(unknown_name("actions", actions, _ACTIONS, " and a list of button lists"))
 
     env: gym.Env[Any, Any] = SuperMarioBrosEnv(
         stage,
@@ -117,25 +122,33 @@ def make_mario(
     env = SkipFrame(env, skip)
     if stall is not None:
         env = TruncateOnStall(env, stall)
-    if observation == "ram":
-        return RamObservation(env)
-    if observation == "tiles":
-        return TileObservation(env)
+    if observation == "pixels":
+        env = _observe_pixels(env, grayscale, size, stack)
+    else:
+        env = RamObservation(env) if observation == "ram" else TileObservation(env)
+    wrapper = env
+    while isinstance(wrapper, PipelineWrapper):
+        wrapper.is_of_pipeline = True
+        wrapper = wrapper.env
+    return env
+
+
+def _observe_pixels(
+    env: gym.Env[Any, Any], grayscale: bool, size: int | None, stack: int | None
+) -> gym.Env[Any, Any]:
     if grayscale:
         env = GrayscaleObservation(env)
     if size is not None:
         env = ResizeObservation(env, (size, size))
-    if stack is not None:
-        env = FrameStackObservation(env, int(stack))
-    return env
+    return env if stack is None else FrameStackObservation(env, int(stack))
 
 
 def _check_pixels(observation: str, grayscale: bool, size: int | None, stack: int | None) -> None:
     if observation not in OBSERVATIONS:
-        accepted = ", ".join(map(repr, OBSERVATIONS))
-        raise ValueError(f"unknown observation {observation!r}; accepted are {accepted}")
-    if not isinstance(grayscale, bool):
+        raise ValueError(unknown_name("observation", observation, OBSERVATIONS))
+    if not isinstance(grayscale, bool | np.bool_):
         raise ValueError(f"grayscale is {grayscale!r}; accepted are True and False")
-    for name, value in (("size", size), ("stack", stack)):
-        if value is not None:
-            check_integer(name, value, 1)
+    if size is not None:
+        check_integer("size", size, 1, _MAX_SIZE)
+    if stack is not None:
+        check_integer("stack", stack, 1, _MAX_STACK)

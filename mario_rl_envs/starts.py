@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mario_rl_envs import routes, save_state
-from mario_rl_envs.checks import check_fraction
+from mario_rl_envs.checks import check_fraction, unknown_name
 from mario_rl_envs.emulators.emulator import Emulator
 from mario_rl_envs.game.rules import Game
 from mario_rl_envs.game.skipping import skip_start_screen
@@ -101,8 +101,7 @@ class Starts:
             history = given.pop(_HISTORY)
         for name in given:
             if name not in _OPTIONS:
-                accepted = ", ".join(map(repr, _OPTIONS))
-                raise ValueError(f"unknown reset option {name!r}; accepted are {accepted}")
+                raise ValueError(unknown_name("reset option", name, _OPTIONS))
         if "state" in given:
             if len(given) > 1:
                 raise ValueError(

@@ -20,18 +20,26 @@ from gymnasium.vector.utils import batch_space
 from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 
-from mario_rl_envs.checks import check_integer
+from mario_rl_envs.checks import (
+    MAX_COUNT,
+    check_integer,
+    check_keywords,
+    did_you_mean,
+    unknown_name,
+)
 from mario_rl_envs.emulators.emulator import NATIVE
 from mario_rl_envs.game.actions import ACTION_SETS, BUTTONS, joypad_byte
 from mario_rl_envs.limits import Limits
 from mario_rl_envs.make import make_mario
 from mario_rl_envs.one_thread import OneThread, in_one_thread
+from mario_rl_envs.specs import PlainSpec
 
 if TYPE_CHECKING:  # it needs the native core
     from mario_rl_envs.batch import EpisodeStart, Results
 
 _RENDER_MODES: Final = ("rgb_array", "rgb_array_list")
 _RESET_MASK: Final = "reset_mask"
+_NO_LIMIT: Final = -1  # as gym.make's max_episode_steps
 # Each has a generator.
 _SPACES: Final = (
     "observation_space",
@@ -56,6 +64,7 @@ def make_mario_vector(
     not do it (`emulator="nes-py"`, pictures larger than the screen, `render_mode="human"`), the
     result is a `gymnasium.vector.SyncVectorEnv` of single environments: the same, but slower.
     """
+    _check_names(keywords)
     if _is_native(keywords):
         return MarioVectorEnv(
             num_envs,
@@ -65,16 +74,18 @@ def make_mario_vector(
             max_episode_steps=max_episode_steps,
             **keywords,
         )
-    mode = _check_numbers(num_envs, num_threads, max_episode_steps, autoreset_mode)
+    mode = _check_mode(autoreset_mode)
+    _check_counts(num_envs, num_threads)
+    limit = _step_limit(max_episode_steps)
 
     def make() -> gym.Env[Any, Any]:
         env = make_mario(**keywords)
-        return env if max_episode_steps is None else TimeLimit(env, max_episode_steps)
+        return env if limit is None else TimeLimit(env, limit)
 
     return SyncVectorEnv([make] * num_envs, copy=copy, autoreset_mode=mode)
 
 
-class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
+class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
     """Games side by side, stepped by one native call on several threads.
 
     - Action: one for each game, `MultiDiscrete`, or `Box(-1, 1, (N, 3))` for continuous ones.
@@ -107,7 +118,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
                 "SameStep": the step that ends an episode begins the next one too; what it ended
                 with is in the infos. "Disabled": `reset` with a mask has to.
             copy: Whether each observation is an array of its own, or always the same one.
-            max_episode_steps: Steps after which an episode is truncated; None: never.
+            max_episode_steps: Steps after which an episode is truncated; None and -1: never.
             keywords: Those of `mario_rl_envs.make.make_mario`; `emulator` is "native",
                 `render_mode` not "human".
 
@@ -119,7 +130,10 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
         """
         from mario_rl_envs.batch import GameBatch
 
-        mode = _check_numbers(num_envs, num_threads, max_episode_steps, autoreset_mode)
+        mode = _check_mode(autoreset_mode)
+        _check_counts(num_envs, num_threads)
+        limit = _step_limit(max_episode_steps)
+        _check_names(keywords)
         keywords = {
             name: list(value) if isinstance(value, Iterator) else value  # it can be read but once
             for name, value in keywords.items()
@@ -153,9 +167,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
             **keywords,
         }
         self._joypad_bytes = _joypad_bytes(settings.arguments["actions"])
-        self._limits = Limits(
-            self.num_envs, max_episode_steps, settings.arguments["stall"], GameBatch.columns
-        )
+        self._limits = Limits(self.num_envs, limit, settings.arguments["stall"], GameBatch.columns)
         # By which the infos say which games they are of.
         keys = (*GameBatch.columns, *GameBatch.flags, "reward_terms")
         self._masks = tuple(f"_{key}" for key in keys)
@@ -230,7 +242,8 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
         """Take a step in every game.
 
         Args:
-            actions: One for each game: integers, [N], or numbers in [-1, 1], [N, 3].
+            actions: One for each game: integers, [N], or numbers, [N, 3], which are clipped to
+                [-1, 1].
 
         Returns:
             Observations (uint8, [N, ...]), rewards (float64, [N]), terminations and truncations
@@ -242,7 +255,7 @@ class MarioVectorEnv(VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
             ResetNeeded: Before the first `reset`; in the mode "Disabled" after the end of any
                 episode.
             TypeError: The actions are of another type.
-            ValueError: Their number is not N, or one is out of range. No game was stepped.
+            ValueError: Their number is not N, or one is out of range or NaN. No game was stepped.
             RuntimeError: Another thread uses these games; or a game gave no control back (its
                 memory is not one that play leads to), and all games have to be reset.
         """
@@ -531,25 +544,33 @@ def _is_native(keywords: Mapping[str, Any]) -> bool:
     return not (is_picture and isinstance(size, Integral) and int(size) > NativeEmulator.max_size)
 
 
-def _check_numbers(
-    num_envs: int,
-    num_threads: int | None,
-    max_episode_steps: int | None,
-    autoreset_mode: str | AutoresetMode,
-) -> AutoresetMode:
-    """Check the arguments that are not of single environments; return the mode."""
-    check_integer("num_envs", num_envs, 1)
-    if num_threads is not None:
-        check_integer("num_threads", num_threads, 1)
-    if max_episode_steps is not None:
-        check_integer("max_episode_steps", max_episode_steps, 1)
+def _check_mode(autoreset_mode: str | AutoresetMode) -> AutoresetMode:
     try:
         return AutoresetMode(autoreset_mode)
     except ValueError:
-        accepted = ", ".join(repr(mode.value) for mode in AutoresetMode)
-        raise ValueError(
-            f"unknown autoreset_mode {autoreset_mode!r}; accepted are {accepted}"
-        ) from None
+        modes = (mode.value for mode in AutoresetMode)
+        raise ValueError(unknown_name("autoreset_mode", autoreset_mode, modes)) from None
+
+
+def _check_counts(num_envs: int, num_threads: int | None) -> None:
+    check_integer("num_envs", num_envs, 1, MAX_COUNT)
+    if num_threads is not None:
+        check_integer("num_threads", num_threads, 1, MAX_COUNT)
+
+
+def _step_limit(max_episode_steps: int | None) -> int | None:
+    """Return the limit that `gym.make` makes of the keyword."""
+    if max_episode_steps is None or max_episode_steps == _NO_LIMIT:
+        return None
+    check_integer("max_episode_steps", max_episode_steps, 1)
+    return int(max_episode_steps)
+
+
+def _check_names(keywords: Mapping[str, Any]) -> None:
+    """Check that keywords for the games are known, as those of the vector are."""
+    accepted = (make_mario, make_mario_vector)
+    names = [name for function in accepted for name in inspect.signature(function).parameters]
+    check_keywords(keywords, [name for name in names if name != "keywords"])
 
 
 def _check_keywords(keywords: Mapping[str, Any]) -> None:
@@ -564,6 +585,7 @@ def _check_keywords(keywords: Mapping[str, Any]) -> None:
         accepted = ", ".join(map(repr, _RENDER_MODES))
         raise ValueError(
             f"render_mode is {render_mode!r}; many games at once accept None, {accepted}"
+            f"{did_you_mean(render_mode, _RENDER_MODES)}"
         )
 
 
@@ -595,12 +617,12 @@ def _continuous_buttons(actions: Any, num_envs: int) -> NDArray[np.uint8]:
     """Return the joypad bytes of continuous actions, as `ContinuousJoypad` reads them, [N]."""
     accepted = f"numbers from -1 to 1, three for each of the {num_envs} environments"
     array = _as_array(actions, (num_envs, 3), "iuf", accepted)
-    is_good = (np.abs(array) <= 1).all(axis=1)
-    if not is_good.all():
-        env = int(np.flatnonzero(~is_good)[0])
+    is_bad = np.isnan(array).any(axis=1)
+    if is_bad.any():
+        env = int(np.flatnonzero(is_bad)[0])
         raise ValueError(
-            f"the action {array[env]} of environment {env} is out of range; accepted are three "
-            "numbers from -1 to 1"
+            f"the action {array[env]} of environment {env} is NaN; accepted are three numbers from "
+            "-1 to 1"
         )
     direction, a, b = array.T
     buttons = BUTTONS["right"] * (direction > 0) + BUTTONS["left"] * (direction < 0)

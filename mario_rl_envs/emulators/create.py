@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from mario_rl_envs.checks import unknown_name
 from mario_rl_envs.emulators.emulator import NATIVE, REFERENCE, Emulator
 from mario_rl_envs.game.rewards import Reward
 from mario_rl_envs.game.rules import Game, PythonGame
@@ -37,8 +38,7 @@ def create_emulator(name: str, rom_path: Path) -> Emulator:
         ImportError: The package behind the console is not installed.
     """
     if not isinstance(name, str) or name not in EMULATORS:
-        accepted = ", ".join(map(repr, EMULATORS))
-        raise ValueError(f"unknown emulator {name!r}; accepted are {accepted}")
+        raise ValueError(unknown_name("emulator", name, EMULATORS))
     module, class_name = EMULATORS[name].split(":")
     try:
         emulator_class = getattr(importlib.import_module(module), class_name)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, TypedDict, cast
 
-from mario_rl_envs.checks import is_number
+from mario_rl_envs.checks import did_you_mean, is_finite, unknown_name
 from mario_rl_envs.game import ram
 from mario_rl_envs.game.ram import Ram
 
@@ -71,14 +71,15 @@ def reward_weights(reward: str | Mapping[str, float]) -> dict[str, float]:
     accepted = f"a name ({names}) or a dict of weights for {terms}"
     if isinstance(reward, str):
         if reward not in REWARDS:
-            raise ValueError(f"unknown reward {reward!r}; accepted is {accepted}")
+            suggestion = did_you_mean(reward, REWARDS)
+            raise ValueError(f"unknown reward {reward!r}; accepted is {accepted}{suggestion}")
         return dict(REWARDS[reward])
     if not isinstance(reward, Mapping) or not reward:
         raise ValueError(f"unknown reward {reward!r}; accepted is {accepted}")
     for term, weight in reward.items():
         if term not in (*TERMS, CLIP):
-            raise ValueError(f"unknown reward term {term!r}; accepted are {terms} and {CLIP!r}")
-        if not is_number(weight) or not abs(weight) < float("inf"):
+            raise ValueError(unknown_name("reward term", term, (*TERMS, CLIP)))
+        if not is_finite(weight):
             raise ValueError(
                 f"the weight of reward term {term!r} is {weight!r}; accepted is a finite number"
             )

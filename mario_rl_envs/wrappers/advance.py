@@ -18,6 +18,8 @@ from typing import Any, Protocol, TypeAlias, cast
 
 import gymnasium as gym
 
+from mario_rl_envs.specs import PipelineWrapper
+
 # Reward, terminated, truncated, info.
 Unseen: TypeAlias = tuple[float, bool, bool, dict[str, Any]]
 
@@ -41,7 +43,7 @@ class Advancing(Protocol):
         """Return the observation as it is now."""
 
 
-class AdvancingWrapper(gym.Wrapper[Any, Any, Any, Any]):
+class AdvancingWrapper(PipelineWrapper):
     """A wrapper that leaves steps and observations as they are, where a subclass does not."""
 
     # What it wraps, if that can be advanced: then this wrapper can be, too.

@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
+from mario_rl_envs.checks import unknown_name
 from mario_rl_envs.game.actions import ACTION_SETS, BUTTONS, action_meaning, joypad_byte
 from mario_rl_envs.wrappers.advance import AdvancingWrapper, Unseen, advancing
 
@@ -87,7 +88,10 @@ class JoypadSpace(AdvancingWrapper, gym.ActionWrapper[Any, Any, int], RecordCons
 class ContinuousJoypad(
     AdvancingWrapper, gym.ActionWrapper[Any, NDArray[np.float32], int], RecordConstructorArgs
 ):
-    """Press buttons by three numbers in [-1, 1]: left (< 0) or right (> 0), A (> 0), B (> 0)."""
+    """Press buttons by three numbers in [-1, 1]: left (< 0) or right (> 0), A (> 0), B (> 0).
+
+    Numbers beyond are clipped, as Gymnasium's own environments do: only their signs are read.
+    """
 
     def __init__(self, env: gym.Env[Any, int]) -> None:
         """Wrap an environment of joypad bytes.
@@ -113,15 +117,17 @@ class ContinuousJoypad(
 
         Raises:
             TypeError: The action is not made of numbers.
-            ValueError: The action has another shape, or a number outside [-1, 1] (NaN included).
+            ValueError: The action has another shape, or is NaN.
         """
         try:
-            values = np.asarray(action, np.float64)
-        except (TypeError, ValueError):
+            values = np.asarray(action)
+        except ValueError:
+            raise ValueError(f"an action is three numbers from -1 to 1; got {action!r}") from None
+        if values.dtype.kind not in "iuf":
             raise TypeError(
                 f"an action is three numbers from -1 to 1; got {type(action).__name__} {action!r}"
-            ) from None
-        if values.shape != (3,) or not (np.abs(values) <= 1).all():
+            )
+        if values.shape != (3,) or np.isnan(values).any():
             raise ValueError(f"an action is three numbers from -1 to 1; got {action!r}")
         direction, a, b = values.tolist()
         byte = BUTTONS["right"] * (direction > 0) | BUTTONS["left"] * (direction < 0)
@@ -132,10 +138,8 @@ class ContinuousJoypad(
 def _check_actions(actions: str | Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
     if isinstance(actions, str):
         if actions not in ACTION_SETS:
-            accepted = ", ".join(map(repr, ACTION_SETS))
-            raise ValueError(
-                f"unknown actions {actions!r}; accepted are {accepted} and a list of button lists"
-            )
+            others = " and a list of button lists"
+            raise ValueError(unknown_name("actions", actions, ACTION_SETS, others))
         return list(ACTION_SETS[actions])
     if not isinstance(actions, Iterable):
         raise ValueError(

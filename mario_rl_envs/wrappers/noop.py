@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
-from mario_rl_envs.checks import check_integer
+from mario_rl_envs.checks import MAX_COUNT, check_integer
 from mario_rl_envs.wrappers.advance import AdvancingWrapper, advancing
 
 
@@ -29,7 +29,7 @@ class NoopReset(AdvancingWrapper, RecordConstructorArgs):
             ValueError: `noop_max` is not a whole number from 0, or the environment has no such
                 action.
         """
-        check_integer("noop_max", noop_max, 0)
+        check_integer("noop_max", noop_max, 0, MAX_COUNT)
         if noop_action not in env.action_space:
             raise ValueError(
                 f"noop_action is {noop_action!r}; accepted is an action of {env.action_space}"

@@ -21,6 +21,7 @@ from mario_rl_envs.emulators.emulator import Viewer
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.history import FrameFormat, Frames, History
 from mario_rl_envs.image_space import image_space
+from mario_rl_envs.specs import PipelineWrapper
 from mario_rl_envs.wrappers.advance import AdvancingObservation, advancing, keeps_observations
 from mario_rl_envs.wrappers.skip import SkipFrame
 
@@ -54,7 +55,8 @@ class _PixelObservation(AdvancingObservation, RecordConstructorArgs):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what makes the wrapper again."""
-        return partial(type(self), **self._saved_kwargs), (self.env,)
+        made = partial(type(self), **self._saved_kwargs), (self.env,)
+        return *made, {"is_of_pipeline": self.is_of_pipeline}
 
 
 class GrayscaleObservation(_PixelObservation, wrappers.GrayscaleObservation[Any, Any, Any]):
@@ -112,7 +114,7 @@ def _view_of(env: gym.Env[Any, Any]) -> _View | None:
     return env.view if isinstance(env, _PixelObservation) else None
 
 
-class FrameStackObservation(wrappers.FrameStackObservation[Any, Any, Any]):
+class FrameStackObservation(PipelineWrapper, wrappers.FrameStackObservation[Any, Any, Any]):
     """`gymnasium.wrappers.FrameStackObservation` that copies every frame once, not three times."""
 
     def __init__(

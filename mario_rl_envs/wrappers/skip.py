@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
-from mario_rl_envs.checks import check_integer
+from mario_rl_envs.checks import MAX_COUNT, check_integer
 from mario_rl_envs.game.rules import MAX_FRAMES_PER_CALL
 from mario_rl_envs.wrappers.advance import AdvancingWrapper, Unseen, advancing, sum_steps
 
@@ -30,7 +30,7 @@ class SkipFrame(AdvancingWrapper, RecordConstructorArgs):
         Raises:
             ValueError: `skip` is not a positive integer.
         """
-        check_integer("skip", skip, 1)
+        check_integer("skip", skip, 1, MAX_COUNT)
         RecordConstructorArgs.__init__(self, skip=skip)
         gym.Wrapper.__init__(self, env)
         self.skip = skip

@@ -1,6 +1,8 @@
 """The keywords of gym.make, and what they refuse."""
 
+import copy
 import json
+import pickle
 import subprocess
 import sys
 
@@ -11,6 +13,9 @@ from gymnasium.spaces import Box, Discrete
 
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game import rom
+from mario_rl_envs.make import make_mario
+from mario_rl_envs.vector_env import MarioVectorEnv
+from mario_rl_envs.wrappers import FrameStackObservation
 
 ENV_ID = "MarioRL-1-1-v0"
 
@@ -98,11 +103,49 @@ def test_keywords_survive_json():
 
 
 def test_the_spec_of_the_pipeline_makes_it_again():
-    env = gym.make(ENV_ID, actions="simple", skip=2)
+    env = gym.make(ENV_ID, actions="simple", skip=2, stack=None, max_episode_steps=9)
+    copies = [copy.deepcopy(env), pickle.loads(pickle.dumps(env))]
+    for each in (env, *copies):
+        assert each.spec.additional_wrappers == ()  # the keywords say it all
+        again = gym.make(each.spec)
+        assert str(again) == str(env)
+        assert again.spec == env.spec
+        again.close()
+        each.close()
+
+
+def test_the_spec_names_the_wrappers_of_the_user():
+    env = FrameStackObservation(gym.make(ENV_ID, stack=None), 2)
+    [wrapper] = env.spec.additional_wrappers
+    assert wrapper.name == "FrameStackObservation"
     again = gym.make(env.spec)
-    assert str(again) == str(env)
+    assert again.spec == env.spec
+    assert again.observation_space.shape == (2, 84, 84)
     env.close()
     again.close()
+
+
+def test_the_spec_can_be_set_through_the_pipeline():
+    env = make_mario("1-1")
+    env.spec = gym.spec(ENV_ID)
+    assert env.spec is env.unwrapped.spec
+    assert env.spec.id == ENV_ID
+    env.close()
+
+
+def test_the_spec_of_one_makes_many():
+    env = gym.make(ENV_ID, actions="simple", skip=np.int64(2), max_episode_steps=3)
+    envs = gym.make_vec(env.spec, num_envs=2)
+    many = gym.make_vec(envs.spec)
+    for each in (envs, many):
+        assert isinstance(each, MarioVectorEnv)
+        assert each.num_envs == 2
+        assert each.single_action_space == env.action_space
+        each.reset(seed=0)
+        ends = [each.step([1, 1])[3].tolist() for _ in range(3)]
+        assert ends == [[False, False], [False, False], [True, True]]
+        each.close()
+    env.close()
 
 
 @pytest.mark.parametrize(
@@ -139,9 +182,14 @@ def test_the_spec_of_the_pipeline_makes_it_again():
             {"reward": {"flag": 1, "clip": 0}},
             "the reward's clip is 0; accepted is a positive number",
         ),
+        *(
+            ({name: 2**70}, f"{name} is 1180591620717411303424; accepted is an integer, .* or less")
+            for name in ("skip", "size", "stack", "noop_max", "stall")
+        ),
+        ({"reward": {"flag": 10**400}}, "the weight of reward term 'flag' is 1000"),
         ({"noop_max": -1}, "noop_max is -1; accepted is an integer, 0 or more"),
         ({"sticky": 1.0}, "sticky is 1.0; accepted is a number from 0 up to"),
-        ({"render_mode": "ansi"}, "unknown render_mode 'ansi'; accepted are None, 'human'"),
+        ({"render_mode": "ansi"}, "unknown render_mode 'ansi'; accepted are 'human', .* and None"),
         ({"noop_max": False}, "noop_max is False; accepted is an integer, 0 or more"),
         ({"sticky": False}, "sticky is False; accepted is a number from 0"),
         ({"actions": 5}, "actions is 5; accepted are a name and a list of button lists"),
@@ -164,6 +212,68 @@ def test_numbers_of_numpy_are_numbers():
     env.reset(seed=0, options={"route_fraction": np.float32(0.01)})
     env.step(1)
     env.close()
+
+
+def test_keywords_that_are_not_plain_are_written_down_plainly():
+    keywords = {
+        "skip": np.int64(2),
+        "stack": np.int8(3),
+        "sticky": np.float32(0.25),
+        "grayscale": np.bool_(False),
+        "rom_path": rom.find_rom(),
+        "reward": {"progress": np.float64(0.5)},
+        "actions": (("right",), ("right", np.str_("A"))),
+    }
+    plain = {
+        "stage": "1-1",
+        "skip": 2,
+        "stack": 3,
+        "sticky": 0.25,
+        "grayscale": False,
+        "rom_path": str(rom.find_rom()),
+        "reward": {"progress": 0.5},
+        "actions": [["right"], ["right", "A"]],
+    }
+    env = gym.make(ENV_ID, **keywords)
+    envs = gym.make_vec(ENV_ID, num_envs=2, **keywords)
+    assert env.spec.kwargs == plain
+    assert envs.spec.kwargs == {**plain, "num_envs": 2, "vectorization_mode": "vector_entry_point"}
+    for each in (env, envs):
+        assert json.loads(json.dumps(each.spec.kwargs)) == each.spec.kwargs
+        again = pickle.loads(pickle.dumps(each))
+        assert again.spec == each.spec
+        again.close()
+        each.close()
+
+
+@pytest.mark.parametrize(
+    ("keyword", "slip", "meant"),
+    [
+        ("actions", "simpel", "simple"),
+        ("observation", "pixel", "pixels"),
+        ("observation", "Tiles", "tiles"),
+        ("reward", "progres", "progress"),
+        ("reward", {"flags": 1}, "flag"),
+        ("render_mode", "rgb", "rgb_array"),
+        ("emulator", "nespy", "nes-py"),
+    ],
+)
+def test_slips_in_values_get_a_suggestion(keyword, slip, meant):
+    for make in (gym.make, gym.make_vec):
+        with pytest.raises(ValueError, match=rf"did you mean '{meant}'\?$"):
+            make(ENV_ID, **{keyword: slip})
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [("action", "actions"), ("frame_skip", "skip"), ("obs", "observation"), ("Stack", "stack")],
+)
+def test_slips_in_keywords_get_a_suggestion(slip, meant):
+    for make in (gym.make, gym.make_vec):
+        with pytest.raises(TypeError, match=rf"unknown keyword '{slip}'; .* mean '{meant}'\?"):
+            make(ENV_ID, **{slip: 1})
+    with pytest.raises(TypeError, match=r"unknown keyword 'num_env'; .* mean 'num_envs'\?"):
+        gym.make_vec(ENV_ID, num_env=2)
 
 
 def test_random_stages_must_be_stages():

@@ -55,6 +55,16 @@ def test_time_limit(mode):
     assert check_equal(ENV_ID, 3, 60, mode, max_episode_steps=13) >= 12
 
 
+@pytest.mark.parametrize("keywords", [{}, {"emulator": "nes-py"}], ids=str)
+@pytest.mark.parametrize("limit", [-1, None, np.int64(2)])
+def test_a_limit_of_minus_one_is_none(limit, keywords):
+    envs = gym.make_vec(ENV_ID, num_envs=2, max_episode_steps=limit, **keywords)
+    envs.reset(seed=0)
+    ends = [envs.step([0, 0])[3].any() for _ in range(3)]
+    assert any(ends) == (limit == 2)
+    envs.close()
+
+
 @pytest.mark.parametrize(
     "keywords",
     [
@@ -888,7 +898,7 @@ def test_bad_actions_step_no_game(actions, error, message):
 @pytest.mark.parametrize(
     ("actions", "error"),
     [
-        ([[0, 0, 0], [0, 0, 2]], ValueError),
+        ([[True] * 3] * 2, TypeError),
         ([[0, 0, 0], [0, np.nan, 0]], ValueError),
         ([[0, 0], [0, 0]], ValueError),
         ([["a", "b", "c"]] * 2, TypeError),
@@ -902,6 +912,27 @@ def test_bad_continuous_actions_step_no_game(actions, error):
         vector.step(actions)
     np.testing.assert_array_equal(vector.ram, before)
     vector.close()
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        np.array([[-128, 127, -128], [5, -1, 1]], np.int8),
+        np.array([[-1.0000001, 3, 0], [np.inf, -np.inf, 1e-9]]),
+    ],
+    ids=["int8", "float64"],
+)
+def test_continuous_actions_are_clipped(actions):
+    ours, theirs = make_both(ENV_ID, 2, actions="continuous")
+    clipped, _ = make_both(ENV_ID, 2, actions="continuous")
+    for each in (ours, theirs, clipped):
+        each.reset(seed=0)
+    for _ in range(4):
+        result = ours.step(actions)
+        assert_same(result, theirs.step(actions))
+        assert_same(result, clipped.step(np.clip(actions, -1, 1)))
+    for each in (ours, theirs, clipped):
+        each.close()
 
 
 @pytest.mark.parametrize(
@@ -942,10 +973,15 @@ def test_bad_resets_change_nothing(kwargs, error, message):
     ("keywords", "error", "message"),
     [
         ({"num_envs": 0}, ValueError, "num_envs is 0; accepted is an integer, 1 or more"),
+        ({"num_envs": 2**70}, ValueError, "num_envs is 1180591620717411303424; accepted is an in"),
         ({"num_threads": 0}, ValueError, "num_threads is 0"),
+        ({"num_threads": 2**70}, ValueError, "num_threads is 1180591620717411303424"),
         ({"num_threads": "all"}, ValueError, "num_threads is 'all'"),
         ({"max_episode_steps": 0}, ValueError, "max_episode_steps is 0"),
+        ({"max_episode_steps": 2**70}, ValueError, "max_episode_steps is 1180591620717411303424"),
+        ({"stall": 2**70}, ValueError, "stall is 1180591620717411303424"),
         ({"autoreset_mode": "Never"}, ValueError, "unknown autoreset_mode 'Never'; .*'SameStep'"),
+        ({"autoreset_mode": "sameStep"}, ValueError, r"did you mean 'SameStep'\?"),
         ({"stage": "9-9"}, ValueError, "unknown stage '9-9'"),
         ({"skip": 0}, ValueError, "skip is 0"),
         ({"render_mode": "ansi"}, ValueError, "render_mode is 'ansi'"),

@@ -64,6 +64,8 @@ def test_joypad_wrappers_need_joypad_bytes(wrapper):
         ([1, 1, 1], ["right", "A", "B"]),
         ([0, 0, 0.5], ["B"]),
         ([0, 1e-6, 0], ["A"]),
+        ([1.0000001, 7, -np.inf], ["right", "A"]),
+        ([-np.inf, 0, 2], ["left", "B"]),
     ],
 )
 def test_continuous_joypad_thresholds(action, buttons):
@@ -72,14 +74,21 @@ def test_continuous_joypad_thresholds(action, buttons):
     assert env.unwrapped.actions == [sum(BUTTONS[name] for name in buttons)]
 
 
-@pytest.mark.parametrize("action", [[0, 0], [0, 0, 1.5], [0, float("nan"), 0], 0.5])
-def test_continuous_action_out_of_range(action):
+@pytest.mark.parametrize("action", [[0, 0], [0, float("nan"), 0], 0.5, [[0], [0, 1]]])
+def test_continuous_action_of_another_shape_or_nan(action):
     env = start(ContinuousJoypad(Recorder()))
     with pytest.raises(ValueError, match="an action is three numbers from -1 to 1; got"):
         env.step(action)
 
 
-def test_continuous_action_of_the_wrong_type():
+def test_continuous_actions_of_integers():
     env = start(ContinuousJoypad(Recorder()))
-    with pytest.raises(TypeError, match="an action is three numbers from -1 to 1; got str"):
-        env.step("right")
+    env.step(np.array([-128, 127, -128], np.int8))
+    assert env.unwrapped.actions == [BUTTONS["left"] | BUTTONS["A"]]
+
+
+@pytest.mark.parametrize("action", ["right", ["0", "1", "0"], [True, False, False], [10**400] * 3])
+def test_continuous_action_of_the_wrong_type(action):
+    env = start(ContinuousJoypad(Recorder()))
+    with pytest.raises(TypeError, match="an action is three numbers from -1 to 1; got"):
+        env.step(action)
