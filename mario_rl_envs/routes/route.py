@@ -161,7 +161,7 @@ def _decode_runs(
     runs: Any, name: str, dtype: type[np.integer[Any]], bounds: tuple[int, int], most: int
 ) -> NDArray[Any]:
     """Return the array that `_encode_runs` had, with at most so many values."""
-    pairs = runs if isinstance(runs, list) else [None]
+    pairs: list[Any] = runs if isinstance(runs, list) else [None]
     for pair in pairs:
         if not (isinstance(pair, list) and len(pair) == 2 and all(type(x) is int for x in pair)):
             raise ValueError(f"{name} is no list of [value, count] of integers")
