@@ -142,6 +142,18 @@ def is_dead(ram: Ram) -> bool:
     return ram[PLAYER_STATE] == STATE_DEAD
 
 
+def death_cause(ram: Ram) -> str | None:
+    """Return what kills the player: "fall", "time" or "enemy"; None where nothing does.
+
+    A fall is one below the screen, into lava too. An enemy is all that hurts: fire bars as well.
+    """
+    if not (is_dying(ram) or is_dead(ram)):
+        return None
+    if ram[PLAYER_VIEWPORT] > 1:
+        return "fall"
+    return "time" if clock(ram) == 0 else "enemy"
+
+
 def is_game_over(ram: Ram) -> bool:
     """Return whether the last life is lost."""
     return ram[LIVES] == _LIVES_GAME_OVER

@@ -1,5 +1,8 @@
 """The recorded inputs bring the recorded rewards, end and info."""
 
+import json
+import os
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -70,3 +73,89 @@ def test_route_fraction_of_a_stage_without_a_route():
     with pytest.raises(ValueError, match="there is no route through stage 2-3"):
         env.reset(options={"route_fraction": 0.1})
     env.close()
+
+
+def test_a_route_is_the_same_after_writing_and_reading(tmp_path):
+    for route in (
+        routes.load("1-1"),
+        routes.Route(None, np.array([0, 128, 128], np.uint8), np.array([0, -15, 3]), {"x_pos": 7}),
+        routes.Route("8-4", np.array([129], np.uint8), np.array([2]), {}, frames_per_step=1),
+        routes.Route("1-2", np.array([], np.uint8), np.array([], np.int64), {}, frames_per_step=1),
+    ):
+        routes.write(route, tmp_path / "route.json")
+        again = routes.read(tmp_path / "route.json")
+        assert (again.stage, again.info) == (route.stage, route.info)
+        assert again.frames_per_step == route.frames_per_step
+        np.testing.assert_array_equal(again.joypad, route.joypad)
+        np.testing.assert_array_equal(again.rewards, route.rewards)
+        assert (again.joypad.dtype, again.rewards.dtype) == (np.uint8, np.int64)
+
+
+def test_frames_of_a_route():
+    route = routes.Route("1-1", np.array([1, 2], np.uint8), np.array([0, 0]), {}, frames_per_step=3)
+    assert route.frames.tolist() == [1, 1, 1, 2, 2, 2]
+
+
+SAVED = {
+    "format": 1,
+    "stage": "1-1",
+    "frames_per_step": 4,
+    "buttons": [[128, 2]],
+    "step_rewards_rle": [[1, 2]],
+    "info": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 2}, "it is no JSON object with"),
+        ({"stage": "9-1"}, "unknown stage '9-1'"),
+        ({"stage": ["1-1"]}, "unknown stage"),
+        ({"frames_per_step": 0}, "frames_per_step is 0"),
+        ({"frames_per_step": 1.5}, "frames_per_step is 1.5"),
+        ({"frames_per_step": 10**9}, "accepted is up to 1,000"),
+        ({"buttons": [[256, 2]]}, r"buttons has \[256, 2\]"),
+        ({"buttons": [[128, 0]]}, r"counts 1 to"),
+        ({"buttons": [[128, 10**12]]}, r"counts 1 to"),
+        ({"buttons": [[128, 10**6]] * 10**3}, "longer than a day"),
+        ({"buttons": [[128, 3]]}, "3 joypad bytes and 2 rewards"),
+        ({"buttons": [[128, 1.0]]}, r"no list of \[value, count\]"),
+        ({"buttons": [True]}, r"no list of \[value, count\]"),
+        ({"buttons": {"128": 2}}, r"no list of \[value, count\]"),
+        ({"step_rewards_rle": [[2**70, 2]]}, "step_rewards_rle has"),
+        ({"info": []}, "info is no JSON object"),
+    ],
+)
+def test_a_file_that_is_no_route_is_refused(changes, message, tmp_path):
+    path = tmp_path / "route.json"
+    path.write_text(json.dumps({**SAVED, **changes}))
+    with pytest.raises(ValueError, match=f"route.json is no route: .*{message}"):
+        routes.read(path)
+
+
+def test_anything_else_is_no_route(tmp_path):
+    path = tmp_path / "route.json"
+    for name in SAVED.keys() - {"format"}:
+        path.write_text(json.dumps({key: SAVED[key] for key in SAVED if key != name}))
+        with pytest.raises(ValueError, match=f"'{name}' is missing"):
+            routes.read(path)
+    for data in (b"", b"\xff\xfe", b"[" * 100_000, b"[1]", b"null"):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=r"route\.json is no route"):
+            routes.read(path)
+    with path.open("wb") as file:
+        file.truncate(33 << 20)
+    with pytest.raises(ValueError, match="larger than 32 MiB"):
+        routes.read(path)
+    with pytest.raises(FileNotFoundError):
+        routes.read(tmp_path / "nowhere.json")
+    with pytest.raises(ValueError, match="is no file"):
+        routes.read(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFOs in folders")
+def test_a_fifo_is_no_route(tmp_path):
+    os.mkfifo(tmp_path / "route.json")
+    with pytest.raises(ValueError, match="is no file"):
+        routes.read(tmp_path / "route.json")

@@ -1,0 +1,147 @@
+"""What is drawn of Mario alone: tiles, memory, joypad, and how an episode ended."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Final
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.wrappers import TransformObservation
+from numpy.typing import NDArray
+from PIL import ImageDraw
+
+from mario_rl_agents.envs import Env, make_env
+from mario_rl_agents.reports.drawing import CHOSEN, FAINT, TEXT, TRACK, Area, write
+from mario_rl_agents.reports.moment import Moment
+from mario_rl_envs.env import SuperMarioBrosEnv
+from mario_rl_envs.game import ram
+from mario_rl_envs.game.actions import BUTTONS
+from mario_rl_envs.make import make_mario
+
+TILE_NAMES: Final = ("empty", "solid", "item", "enemy", "Mario")  # of `TileObservation`
+
+_TILES: Final = (13, 16)
+_MOST_TILE: Final = len(TILE_NAMES) - 1
+_CAUSES: Final = {
+    "fall": "fell to his death",
+    "enemy": "killed by an enemy",
+    "time": "time ran out",
+}
+# Keywords of an id that say what is seen; a person plays the game itself as it is.
+_SEEN: Final = ("observation", "grayscale", "size", "stack", "skip", "emulator", "rom_path")
+
+
+def is_mario(env: gym.Env[Any, Any]) -> bool:
+    """Return whether an environment is Super Mario Bros."""
+    return isinstance(env.unwrapped, SuperMarioBrosEnv)
+
+
+def is_tiles(env: gym.Env[Any, Any]) -> bool:
+    """Return whether observations are Mario's tiles."""
+    space = env.observation_space
+    return is_mario(env) and space.shape == _TILES and _high(space) == _MOST_TILE
+
+
+def is_memory(env: gym.Env[Any, Any]) -> bool:
+    """Return whether observations are the console's memory."""
+    space = env.observation_space
+    return is_mario(env) and space.shape == (ram.SIZE,) and space.dtype == np.uint8
+
+
+def decoded(memory: NDArray[np.uint8]) -> list[str]:
+    """Return two lines of what a memory, uint8, [2048], means."""
+    data = memory.tobytes()
+    return [
+        f"world {ram.world(data)}-{ram.stage(data)} · x {ram.x_position(data):,} · "
+        f"y {ram.y_position(data)} · time {ram.clock(data)}",
+        f"{ram.power(data)} · lives {ram.life(data)} · coins {ram.coins(data)} · "
+        f"score {ram.score(data):,}",
+    ]
+
+
+def how_it_ended(env: gym.Env[Any, Any]) -> str | None:
+    """Return what ended an episode of Mario before a flag; None for other environments."""
+    raw = env.unwrapped
+    if not isinstance(raw, SuperMarioBrosEnv):
+        return None
+    cause = ram.death_cause(raw.ram.tobytes())
+    return "game over" if cause is None else _CAUSES[cause]
+
+
+def frame_by_frame(env_id: str, kwargs: Mapping[str, Any]) -> Env:
+    """Return Mario played by joypad bytes, a frame a step, seen as an agent sees it.
+
+    The observation of a frame is that of an agent that decides at this frame: its stack holds
+    pictures `skip` frames apart.
+
+    Args:
+        env_id: One of Mario's.
+        kwargs: Keywords of the id that say what is seen.
+
+    Raises:
+        ValueError: A keyword is another one, or its value is not accepted.
+    """
+    others = [name for name in kwargs if name not in _SEEN]
+    if others:
+        raise ValueError(
+            f"{', '.join(others)} would change the game, which is played as it is, by joypad; "
+            f"accepted are {', '.join(_SEEN)}"
+        )
+    kwargs = dict(kwargs)
+    skip, stack = (kwargs.pop(name, _default(name)) for name in ("skip", "stack"))
+    is_stacked = stack is not None and kwargs.get("observation", "pixels") == "pixels"
+    if is_stacked:
+        kwargs["stack"] = (stack - 1) * skip + 1
+    env = make_env(env_id, {**kwargs, "actions": "joypad", "skip": 1}, render_mode="rgb_array_list")
+    if not is_stacked:
+        return env
+    whole = env.observation_space
+    assert isinstance(whole, gym.spaces.Box), "pixels"
+    space = gym.spaces.Box(whole.low[::skip], whole.high[::skip], dtype=np.uint8)
+    return TransformObservation(env, lambda obs: obs[::skip], space)
+
+
+class Joypad:
+    """The joypad, with the buttons that are pressed."""
+
+    def draw(self, draw: ImageDraw.ImageDraw, moment: Moment, area: Area) -> None:
+        """Draw it for a joypad byte."""
+        byte = int(moment.action)
+        write(draw, (area.left, area.top), "joypad", size=12, width=area.width, color=FAINT)
+        top = area.top + 24
+        side = min(30, (area.bottom - top) // 3)
+        for name, column, row in (
+            ("up", 1, 0),
+            ("left", 0, 1),
+            ("right", 2, 1),
+            ("down", 1, 2),
+        ):
+            left = area.left + column * side
+            y = top + row * side
+            fill = CHOSEN if byte & BUTTONS[name] else TRACK
+            draw.rectangle((left, y, left + side - 2, y + side - 2), fill=fill)
+        center = (area.left + side, top + side)
+        draw.rectangle((*center, center[0] + side - 2, center[1] + side - 2), fill=TRACK)
+        middle = top + 1.5 * side
+        radius = 0.62 * side
+        for name, meaning, x in (("B", "run", 6.2), ("A", "jump", 8.2)):
+            is_pressed = bool(byte & BUTTONS[name])
+            x = area.left + x * side
+            circle = (x - radius, middle - radius, x + radius, middle + radius)
+            draw.ellipse(circle, fill=CHOSEN if is_pressed else TRACK)
+            color = TRACK if is_pressed else TEXT
+            size = round(0.6 * side)
+            place = (x, middle)
+            write(draw, place, name, size=size, width=side, color=color, bold=True, anchor="mm")
+            below = (x, middle + radius + 8)
+            write(draw, below, meaning, size=12, width=2 * side, color=FAINT, anchor="mt")
+
+
+def _high(space: gym.Space[Any]) -> Any:
+    return space.high.max() if isinstance(space, gym.spaces.Box) else None
+
+
+def _default(name: str) -> Any:
+    return inspect.signature(make_mario).parameters[name].default

@@ -1,0 +1,282 @@
+"""An episode as a sequence of pictures: played and drawn step by step, for films and windows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, runtime_checkable
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from mario_rl_agents.agent import Agent
+from mario_rl_agents.envs import Env, position_of, success_of
+from mario_rl_agents.reports import mario
+from mario_rl_agents.reports.drawing import Frame
+from mario_rl_agents.reports.moment import Moment
+from mario_rl_agents.reports.panel import Panel, beside
+from mario_rl_agents.runs.evaluation import EvaluationPolicy, policy_name
+from mario_rl_envs.routes import Route
+
+HOLD_SECONDS: Final = 1.0  # the last picture stays, so that its numbers can be read
+STALL_SECONDS: Final = 10.0  # of game time
+
+_STALL_PIXELS: Final = 32  # two of Mario's blocks
+_DEFAULT_FPS: Final = 30.0
+
+
+@runtime_checkable
+class _HasActionValues(Protocol):
+    def action_values(self, obs: Any) -> NDArray[Any]: ...
+
+
+@runtime_checkable
+class _HasActionProbabilities(Protocol):
+    def action_probabilities(self, obs: Any) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a player does, and how it came to that."""
+
+    action: Any
+    is_random: bool = False
+    ratings: NDArray[Any] | None = None  # [A], values or probabilities of all actions
+    scale: tuple[float, float] = (0.0, 1.0)  # the ends of the axis of ratings
+
+
+class Player(Protocol):
+    """What plays an episode."""
+
+    def decide(self, obs: Any) -> Decision | None:
+        """Return the next decision; None ends the show."""
+
+
+class AgentPlayer:
+    """An agent, acting as `evaluate` has it act."""
+
+    def __init__(
+        self, agent: Agent, env: Env, *, epsilon: float = 0.0, sample: bool = False, seed: int = 0
+    ) -> None:
+        """Make the player of one episode.
+
+        Args:
+            agent: The agent.
+            env: Its environment.
+            epsilon: The probability of a random action.
+            sample: Whether the other actions are drawn as in training, instead of greedy.
+            seed: Of all that is random.
+
+        Raises:
+            ValueError: `sample` is asked of an agent that has no exploration.
+        """
+        self._agent = agent
+        self._policy = EvaluationPolicy(agent, env, epsilon=epsilon, sample=sample, seed=seed)
+        self._is_discrete = isinstance(env.action_space, gym.spaces.Discrete)
+        # Probabilities have their own; that of values grows with those seen.
+        self._scale = (0.0, 1.0 if isinstance(agent, _HasActionProbabilities) else 1e-9)
+
+    def decide(self, obs: Any) -> Decision:
+        """Return the agent's decision."""
+        ratings = self._ratings(obs)
+        if ratings is not None:
+            low, high = self._scale
+            self._scale = min(low, float(ratings.min())), max(high, float(ratings.max()))
+        action = self._policy(obs)
+        return Decision(action, self._policy.was_random, ratings, self._scale)
+
+    def _ratings(self, obs: Any) -> NDArray[Any] | None:
+        """Return a number for each action; None where actions are continuous, or it has none."""
+        if not self._is_discrete:
+            return None
+        batch = np.asarray(obs)[None]
+        if isinstance(self._agent, _HasActionProbabilities):
+            return np.asarray(self._agent.action_probabilities(batch)[0])
+        if isinstance(self._agent, _HasActionValues):
+            return np.asarray(self._agent.action_values(batch)[0])
+        return None
+
+
+class RoutePlayer:
+    """A recorded route, a frame a step."""
+
+    def __init__(self, route: Route) -> None:
+        """Take the route."""
+        self._frames = iter(route.frames.tolist())
+
+    def decide(self, obs: Any) -> Decision | None:
+        """Return the next frame's joypad byte; None at the end of the route."""
+        joypad = next(self._frames, None)
+        return None if joypad is None else Decision(joypad)
+
+
+def agent_panel(agent: Agent, env: Env, *, epsilon: float, sample: bool) -> Panel:
+    """Return the panel that names an agent and how it plays."""
+    return Panel(
+        env,
+        title=title_of(env),
+        subtitle=f"{agent.algorithm} · {policy_name(epsilon, sampled=sample)}",
+        has_probabilities=isinstance(agent, _HasActionProbabilities),
+    )
+
+
+def title_of(env: Env) -> str:
+    """Return the id of an environment, or the name of its class."""
+    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+
+
+def frames_per_second(env: Env) -> float:
+    """Return how many pictures of an environment make a second."""
+    return float(env.metadata.get("render_fps") or _DEFAULT_FPS)
+
+
+class Show:
+    """One episode, played and drawn picture by picture.
+
+    Attributes:
+        shows_panel: Whether the panel stands beside the game; may change at any time.
+        episodic_return: So far.
+        length: Environment steps so far.
+        num_frames: Pictures of the game so far, the last one held not counted.
+        info: Of the last step.
+        result: How it ended; "" before that.
+    """
+
+    def __init__(
+        self, env: Env, player: Player, panel: Panel, *, stall_seconds: float = STALL_SECONDS
+    ) -> None:
+        """Take what is shown.
+
+        Args:
+            env: With `render_mode="rgb_array_list"`.
+            player: Of this one episode.
+            panel: The panel.
+            stall_seconds: The show ends when the player stays within two blocks (where infos have
+                x_pos) for so much game time; 0: it never does.
+        """
+        self._env = env
+        self._player = player
+        self._panel = panel
+        self._fps = frames_per_second(env)
+        self._stall_seconds = stall_seconds
+        self._stall = _Stall(stall_seconds * self._fps, num_frames_of_a_scene=self._fps / 2)
+        self._picture: Frame | None = None
+        self._moment: Moment | None = None
+        self._drawn: tuple[Moment, Frame] | None = None
+        self.shows_panel = True
+        self.episodic_return = 0.0
+        self.length = 0
+        self.num_frames = 0
+        self.info: dict[str, Any] = {}
+        self.result = ""
+
+    def frames(self, seed: int | None, *, max_seconds: float | None = None) -> Iterator[Frame]:
+        """Yield the pictures; the last one, with the result, is repeated for a second.
+
+        Args:
+            seed: Of the reset.
+            max_seconds: Of game time, after which the show is cut.
+
+        Raises:
+            ValueError: The environment draws no pictures.
+        """
+        most = None if max_seconds is None else int(max_seconds * self._fps)
+        obs, self.info = self._env.reset(seed=seed)
+        waiting = _rendered(self._env)  # of the reset: shown with the first decision
+        if not waiting:
+            raise ValueError(
+                f"{title_of(self._env)} draws no pictures: its render() returns none in "
+                "render_mode 'rgb_array_list'"
+            )
+        self._picture = waiting[0]
+        decision: Decision | None = None
+        while not self.result:
+            following = self._player.decide(obs)
+            if following is None:
+                self.result = "end of the route"
+                break
+            decision = following
+            self._moment = self._moment_of(obs, decision)
+            obs, reward, terminated, truncated, self.info = self._env.step(decision.action)
+            self.episodic_return += float(reward)
+            self.length += 1
+            waiting += _rendered(self._env)
+            for picture in waiting:
+                self._picture = picture
+                self.num_frames += 1
+                yield self.frame()
+            x_pos = position_of(self.info)
+            if terminated or truncated:
+                self.result = self._ending(is_over=bool(terminated))
+            elif x_pos is not None and self._stall.is_reached(x_pos, len(waiting)):
+                self.result = f"stood still for {self._stall_seconds:g} s"
+            elif most is not None and self.num_frames >= most:
+                self.result = f"cut after {max_seconds:g} s"
+            waiting = []
+        if decision is not None:
+            self._moment = self._moment_of(obs, decision)
+        yield from itertools.repeat(self.frame(), round(HOLD_SECONDS * self._fps))
+
+    def frame(self) -> Frame:
+        """Return the picture as it is now."""
+        assert self._picture is not None, "the first frame comes from frames()"
+        return beside(self._picture, self._draw_panel(), self.result)
+
+    def _draw_panel(self) -> Frame | None:
+        """Return the panel of the moment, drawn once."""
+        if not self.shows_panel or self._moment is None:
+            return None
+        if self._drawn is None or self._drawn[0] is not self._moment:
+            self._drawn = self._moment, self._panel.draw(self._moment)
+        return self._drawn[1]
+
+    def _moment_of(self, obs: Any, decision: Decision) -> Moment:
+        return Moment(
+            ratings=decision.ratings,
+            scale=decision.scale,
+            action=decision.action,
+            is_random=decision.is_random,
+            obs=obs,
+            step=self.length,
+            episodic_return=self.episodic_return,
+            x_pos=position_of(self.info),
+        )
+
+    def _ending(self, *, is_over: bool) -> str:
+        if success_of(self.info):
+            return "stage cleared" if mario.is_mario(self._env) else "success"
+        if not is_over:
+            return "truncated"
+        return mario.how_it_ended(self._env) or "episode over"
+
+
+class _Stall:
+    """Tells when the player has stayed within two blocks for long."""
+
+    def __init__(self, num_frames: float, *, num_frames_of_a_scene: float) -> None:
+        """Set after how many frames; 0: never.
+
+        Args:
+            num_frames: So many.
+            num_frames_of_a_scene: A step with more is a scene that no player controls.
+        """
+        self._most = num_frames
+        self._scene = num_frames_of_a_scene
+        self._frames = 0
+        self._x_pos: int | None = None  # where the player has been since
+
+    def is_reached(self, x_pos: int, num_frames: int) -> bool:
+        """Return whether it is so after a step to a place, of so many frames."""
+        has_moved = self._x_pos is None or abs(x_pos - self._x_pos) > _STALL_PIXELS
+        if has_moved or num_frames > self._scene:
+            self._x_pos, self._frames = x_pos, 0
+            return False
+        self._frames += num_frames
+        return 0 < self._most <= self._frames
+
+
+def _rendered(env: gym.Env[Any, Any]) -> list[Frame]:
+    frames: Any = env.render()
+    return list(frames) if isinstance(frames, list | tuple) else []
