@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -23,17 +23,16 @@ from mario_rl_envs.emulators.emulator import (
     Viewer,
 )
 from mario_rl_envs.game import rom
+from mario_rl_envs.game.actions import NUM_JOYPAD_BYTES, action_meaning, buttons_of, keys_of
 from mario_rl_envs.game.rewards import Reward
 from mario_rl_envs.game.rules import MAX_FRAMES_PER_CALL, Outcome
 from mario_rl_envs.game.rules import Info as Info
 from mario_rl_envs.history import Frames
 from mario_rl_envs.image_space import image_space
-from mario_rl_envs.rendering import RENDER_MODES, Window
+from mario_rl_envs.rendering import RENDER_MODES, Window, warn_of_no_render_mode
 from mario_rl_envs.save_state import SaveState
 from mario_rl_envs.specs import PlainSpec
 from mario_rl_envs.starts import Starts
-
-_NUM_JOYPAD_BYTES: Final = 256
 
 
 class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
@@ -88,7 +87,7 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
         self.stage, self.stages = self._starts.stage, self._starts.stages
         self.render_mode = render_mode
         self.observation_space = image_space((SCREEN_HEIGHT, SCREEN_WIDTH, 3))
-        self.action_space = gym.spaces.Discrete(_NUM_JOYPAD_BYTES)
+        self.action_space = gym.spaces.Discrete(NUM_JOYPAD_BYTES)
         self._reward = Reward(reward)
         self._rom_path = rom_path
         self._emulator = create_emulator(emulator, rom.find_rom(rom_path))
@@ -209,8 +208,8 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
 
         Returns:
             "rgb_array": uint8, [240, 256, 3]. "rgb_array_list": every frame since the last call or
-            reset, 60 a second, those that no player controls too. "human" and None: None; the
-            window shows every frame by itself.
+            reset, 60 a second, those that no player controls too. "human": None; the window shows
+            every frame by itself. None: None, and a warning.
 
         Raises:
             ClosedEnvironmentError: After `close`.
@@ -223,6 +222,8 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
             return self._emulator.screen()
         if self.render_mode == "rgb_array_list":
             return self._game.take_frames()
+        if self.render_mode is None:
+            warn_of_no_render_mode(self.spec, "make")
         return None
 
     def close(self) -> None:
@@ -234,6 +235,18 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
         del self._game  # which keeps the native console
         if self._window is not None:
             self._window.close()
+
+    def get_action_meanings(self) -> list[str]:
+        """Return a readable name of each joypad byte, as "right + A"; that of 0 is "NOOP"."""
+        return [action_meaning(buttons_of(byte)) for byte in range(NUM_JOYPAD_BYTES)]
+
+    def get_keys_to_action(self) -> dict[tuple[int, ...], int]:
+        """Return which keys press which joypad byte, for `gymnasium.utils.play.play`.
+
+        Those of nes-py: w, a, s, d are the directions, o is A, p is B, return is start, space is
+        select.
+        """
+        return {keys_of(byte): byte for byte in range(1, NUM_JOYPAD_BYTES)}
 
     def save_state(self, frames: Frames | None = None) -> bytes:
         """Return the machine and the episode's progress, portable between processes and computers.
@@ -341,7 +354,7 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
                 f"an action is an integer, a joypad byte from 0 to 255; got "
                 f"{type(action).__name__} {action!r}"
             ) from None
-        if not 0 <= joypad < _NUM_JOYPAD_BYTES:
+        if not 0 <= joypad < NUM_JOYPAD_BYTES:
             raise ValueError(
                 f"the action {joypad} is out of range; accepted is a joypad byte, 0 to 255"
             )

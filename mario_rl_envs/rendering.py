@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final
 
+import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
 from mario_rl_envs.emulators.emulator import FRAMES_PER_SECOND, SCREEN_HEIGHT, SCREEN_WIDTH
@@ -12,6 +14,20 @@ from mario_rl_envs.emulators.emulator import FRAMES_PER_SECOND, SCREEN_HEIGHT, S
 RENDER_MODES: Final = ("human", "rgb_array", "rgb_array_list")
 
 _SCALE: Final = 3  # window pixels a screen pixel
+
+
+def warn_of_no_render_mode(spec: EnvSpec | None, maker: str) -> None:
+    """Warn, as Gymnasium's own environments do, that `render` shows nothing without a mode.
+
+    Args:
+        spec: Of the environment.
+        maker: The function of Gymnasium that makes it: "make" or "make_vec".
+    """
+    env_id = "MarioRL-1-1-v0" if spec is None else spec.id
+    gym.logger.warn(
+        "You are calling render method without specifying any render mode. You can specify the "
+        f'render_mode at initialization, e.g. gym.{maker}("{env_id}", render_mode="rgb_array")'
+    )
 
 
 class Window:

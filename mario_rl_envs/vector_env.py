@@ -32,6 +32,7 @@ from mario_rl_envs.game.actions import ACTION_SETS, BUTTONS, joypad_byte
 from mario_rl_envs.limits import Limits
 from mario_rl_envs.make import make_mario
 from mario_rl_envs.one_thread import OneThread, in_one_thread
+from mario_rl_envs.rendering import warn_of_no_render_mode
 from mario_rl_envs.specs import PlainSpec
 
 if TYPE_CHECKING:  # it needs the native core
@@ -295,7 +296,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
 
         Returns:
             "rgb_array": the screen, uint8, [240, 256, 3]. "rgb_array_list": a list of every frame
-            since the last call or the episode's begin, 60 a second. None: None.
+            since the last call or the episode's begin, 60 a second. None: None, and a warning.
 
         Raises:
             ClosedEnvironmentError: After `close`.
@@ -308,11 +309,13 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             return self._games.screens()
         if self.render_mode == "rgb_array_list":
             return self._games.take_frames()
+        warn_of_no_render_mode(self.spec, "make_vec")
         return (None,) * self.num_envs
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the threads and free the games."""
-        self._games.close()
+        if hasattr(self, "_games"):  # Gymnasium closes what a constructor has refused, too
+            self._games.close()
 
     @in_one_thread
     def save_state(self, env: int) -> bytes:

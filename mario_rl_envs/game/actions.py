@@ -20,6 +20,23 @@ BUTTONS: Final[Mapping[str, int]] = MappingProxyType(
     }
 )
 NOOP: Final = "NOOP"
+NUM_JOYPAD_BYTES: Final = 256
+
+# The keys of a keyboard that press the buttons, as in nes-py.
+KEYS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "A": "o",
+        "B": "p",
+        "select": " ",
+        "start": "\r",
+        "up": "w",
+        "down": "s",
+        "left": "a",
+        "right": "d",
+    }
+)
+# In which a name of an action lists its buttons.
+_NAMING_ORDER: Final = ("up", "down", "left", "right", "A", "B", "select", "start")
 
 RIGHT_ONLY: Final = (
     (NOOP,),
@@ -68,6 +85,16 @@ def joypad_byte(buttons: Sequence[str]) -> int:
             )
         byte |= BUTTONS[name]
     return byte
+
+
+def buttons_of(byte: int) -> tuple[str, ...]:
+    """Return the names of the buttons that a joypad byte presses."""
+    return tuple(name for name in _NAMING_ORDER if byte & BUTTONS[name])
+
+
+def keys_of(byte: int) -> tuple[int, ...]:
+    """Return the codes of the keys that press a joypad byte, in rising order."""
+    return tuple(sorted(ord(KEYS[name]) for name in buttons_of(byte)))
 
 
 def action_meaning(buttons: Sequence[str]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -12,16 +13,21 @@ from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
 from mario_rl_envs.checks import unknown_name
-from mario_rl_envs.game.actions import ACTION_SETS, BUTTONS, action_meaning, joypad_byte
+from mario_rl_envs.game.actions import (
+    ACTION_SETS,
+    BUTTONS,
+    NUM_JOYPAD_BYTES,
+    action_meaning,
+    joypad_byte,
+    keys_of,
+)
 from mario_rl_envs.wrappers.advance import AdvancingWrapper, Unseen, advancing
-
-_NUM_JOYPAD_BYTES: Final = 256
 
 
 def _check_joypad_space(env: gym.Env[Any, Any], wrapper: str) -> None:
     space = env.action_space
     if not isinstance(space, gym.spaces.Discrete) or (space.n, space.start) != (
-        _NUM_JOYPAD_BYTES,
+        NUM_JOYPAD_BYTES,
         0,
     ):
         raise ValueError(
@@ -84,6 +90,14 @@ class JoypadSpace(AdvancingWrapper, gym.ActionWrapper[Any, Any, int], RecordCons
         """Return a readable name of each action, as "right + A"."""
         return list(self._meanings)
 
+    def get_keys_to_action(self) -> dict[tuple[int, ...], int]:
+        """Return which keys choose which action, for `gymnasium.utils.play.play`.
+
+        Those of `SuperMarioBrosEnv.get_keys_to_action`. An action without buttons has no key.
+        """
+        first = {byte: action for action, byte in reversed([*enumerate(self._bytes)])}
+        return {keys_of(byte): action for byte, action in first.items() if byte != 0}
+
 
 class ContinuousJoypad(
     AdvancingWrapper, gym.ActionWrapper[Any, NDArray[np.float32], int], RecordConstructorArgs
@@ -137,6 +151,21 @@ class ContinuousJoypad(
         byte = BUTTONS["right"] * (direction > 0) | BUTTONS["left"] * (direction < 0)
         byte |= BUTTONS["A"] * (a > 0) | BUTTONS["B"] * (b > 0)
         return int(byte)
+
+    def get_action_meanings(self) -> list[str]:
+        """Return a readable name of each of the three numbers."""
+        return ["left or right", "A", "B"]
+
+    def get_keys_to_action(self) -> dict[tuple[int, ...], NDArray[np.float32]]:
+        """Return which keys make which action, for `gymnasium.utils.play.play`.
+
+        Those of `SuperMarioBrosEnv.get_keys_to_action`. Pass `noop=np.zeros(3, np.float32)` too.
+        """
+        actions = [
+            np.array(numbers, np.float32)
+            for numbers in itertools.product((0, -1, 1), (0, 1), (0, 1))
+        ]
+        return {keys_of(self.action(action)): action for action in actions if action.any()}
 
 
 def _check_actions(actions: str | Iterable[Sequence[str]]) -> list[tuple[str, ...]]:

@@ -37,7 +37,9 @@ class SkipFrame(AdvancingWrapper, RecordConstructorArgs):
         self.inner = advancing(env) if skip <= MAX_FRAMES_PER_CALL else None
         if "render_fps" in env.metadata and env.render_mode == "rgb_array":
             # One picture a step now: a video made of them is right at the slower pace only.
-            self.metadata = {**env.metadata, "render_fps": env.metadata["render_fps"] / skip}
+            # Gymnasium's `play` takes whole numbers alone.
+            fps = max(1, round(env.metadata["render_fps"] / skip))
+            self.metadata = {**env.metadata, "render_fps": fps}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take the action up to `skip` times."""

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gymnasium import wrappers
 
+if TYPE_CHECKING:
+    _RecordVideo = wrappers.RecordVideo[Any, Any]
+else:  # it has another number of type parameters, or none, in each version of Gymnasium
+    _RecordVideo = wrappers.RecordVideo
 
-class RecordVideo(wrappers.RecordVideo[Any, Any]):
+
+class RecordVideo(_RecordVideo):
     """`gymnasium.wrappers.RecordVideo` that keeps all that "rgb_array_list" renders.
 
     Gymnasium's keeps the last frame of each step only, which makes a video of every fourth frame,
     too fast by as much. `video_length` counts frames here. Needs the extra "video" (MoviePy).
     """
+
+    recorded_frames: Any = ()  # of one that was refused: Gymnasium's `__del__` looks at it
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

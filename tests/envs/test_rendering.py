@@ -1,5 +1,8 @@
 """Pictures: the screen, every native frame, and the window."""
 
+import gc
+import sys
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from gymnasium.wrappers import RecordVideo
 from mario_rl_envs import routes
 from mario_rl_envs import wrappers as our_wrappers
 from mario_rl_envs.env import SuperMarioBrosEnv
+from mario_rl_envs.vector_env import MarioVectorEnv
 
 
 def test_rgb_array_is_the_screen():
@@ -24,6 +28,43 @@ def test_a_video_of_steps_is_as_slow_as_the_game():
     env = gym.make("MarioRL-1-1-v0", render_mode="rgb_array")
     assert env.metadata["render_fps"] == 15
     env.close()
+
+
+def test_rendering_without_a_mode_warns_as_gymnasiums_own_do():
+    env, envs = gym.make("MarioRL-1-1-v0"), gym.make_vec("MarioRL-1-1-v0", num_envs=2)
+    for each, maker, nothing in ((env, "make", None), (envs, "make_vec", (None, None))):
+        each.reset()
+        with pytest.warns(
+            UserWarning, match=rf'without specifying .*gym\.{maker}\("MarioRL-1-1-v0"'
+        ):
+            assert each.render() == nothing
+        each.close()
+    raw = SuperMarioBrosEnv("1-1")
+    raw.reset()
+    with pytest.warns(UserWarning, match="without specifying any render mode"):
+        raw.render()
+    raw.close()
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        lambda: MarioVectorEnv(0),
+        lambda: MarioVectorEnv(2, stage="9-9"),
+        lambda: MarioVectorEnv(2, frame_skip=3),
+        lambda: SuperMarioBrosEnv("9-9"),
+        lambda: SuperMarioBrosEnv("1-1", emulator="nes"),
+        lambda: SuperMarioBrosEnv("1-1", rom_path="no file"),
+        lambda: our_wrappers.RecordVideo(SuperMarioBrosEnv("1-1"), "no folder"),
+    ],
+)
+def test_a_refused_constructor_leaves_nothing_behind_that_complains(refused, monkeypatch):
+    ignored = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+    with pytest.raises((ValueError, TypeError, FileNotFoundError)):
+        refused()
+    gc.collect()
+    assert ignored == []
 
 
 def test_every_native_frame_can_be_had():

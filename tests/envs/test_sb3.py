@@ -37,6 +37,18 @@ def test_stable_baselines3_trains(algorithm, num_envs):
     env.close()
 
 
+def test_the_wrapper_of_atari_fits():
+    from stable_baselines3.common.atari_wrappers import AtariWrapper
+
+    import mario_rl_envs  # noqa: F401
+
+    raw = gym.make("MarioRL-1-1-v0", skip=1, stack=None, size=None, grayscale=False)
+    env = AtariWrapper(raw, terminal_on_life_loss=False)  # that asks for Atari's emulator
+    assert env.reset(seed=0)[0].shape == (84, 84, 1)
+    assert env.step(1)[0].shape == (84, 84, 1)
+    env.close()
+
+
 def test_gymnasium_vector_of_four_steps():
     envs = gym.make_vec("MarioRL-1-1-v0", num_envs=4)
     obs, _ = envs.reset(seed=0)

@@ -510,7 +510,7 @@ sys.exit(os.waitpid(child, 0)[1])
 
 
 def test_two_python_threads_are_told_to_take_turns():
-    vector = gym.make_vec(ENV_ID, num_envs=64, num_threads=1)
+    vector = gym.make_vec(ENV_ID, num_envs=64, num_threads=1, render_mode="rgb_array")
     vector.reset(seed=0)
     state = vector.save_state(0)
     uses = [
@@ -813,13 +813,6 @@ def test_videos_of_the_games(tmp_path):
     assert [path.suffix for path in (tmp_path / "videos").iterdir() if path.stat().st_size > 0] == [
         ".mp4"
     ]
-
-
-def test_rendering_nothing():
-    vector = gym.make_vec(ENV_ID, num_envs=2)
-    vector.reset(seed=0)
-    assert vector.render() == (None, None)
-    vector.close()
 
 
 # What is refused
