@@ -193,16 +193,38 @@ class Config:
 
     def __post_init__(self) -> None:
         """Check every field, then how they go together."""
-        for name, hint in field_types(type(self)).items():
-            value = getattr(self, name)
-            try:
-                object.__setattr__(self, name, _convert(hint, value))
-            except _RefusedError:
-                check(name, value, False, describe(hint))
+        convert_fields(self)
         self.check()
 
     def check(self) -> None:
         """Check what concerns several fields; a subclass with such rules overrides it."""
+
+
+def convert_fields(instance: Any) -> None:
+    """Convert every field of a frozen dataclass to its type, as `Config` says.
+
+    Raises:
+        ValueError: If a value is not accepted; the message names field, value and what is accepted.
+    """
+    for name, hint in field_types(type(instance)).items():
+        object.__setattr__(instance, name, convert(hint, getattr(instance, name), name))
+
+
+def convert(hint: Any, value: Any, name: str) -> Any:
+    """Return `value` as of type `hint`, where nothing is lost.
+
+    Args:
+        hint: The type of a field.
+        value: What it has.
+        name: Of the field, for the message.
+
+    Raises:
+        ValueError: If it is not accepted; the message names it, its value and what is accepted.
+    """
+    try:
+        return _convert(hint, value)
+    except _RefusedError:
+        check(name, value, False, describe(hint))
 
 
 def check(name: str, value: object, accepted: bool, what: str) -> None:
