@@ -114,6 +114,9 @@ class Schedule(str):
                 f"factor), got {text!r}"
             )
         kind, *texts = match.groups()
+        names = ("start", "end", "num_steps" if kind == "linear" else "factor")
+        for name, number in zip(names, texts, strict=True):
+            check(name, number, _is_number(number), "a number")
         start, end, number = (float(number) for number in texts)
         for name, value in (("start", start), ("end", end)):
             check(name, value, math.isfinite(value), "a finite number")
@@ -412,6 +415,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the part of a message that names what a misspelled word may have been, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
     return f", did you mean {' or '.join(close)}?" if close else ""
+
+
+def _is_number(text: str) -> bool:
+    """Return whether a text can be read as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _number_text(number: float) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
 from types import MappingProxyType
 from typing import Any, Final
@@ -21,7 +21,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from mario_rl_agents.config import Count, convert
+from mario_rl_agents.config import Count, convert, did_you_mean
 from mario_rl_agents.errors import ObservationError, RewardError
 
 Env = gym.Env[Any, Any]
@@ -29,6 +29,8 @@ VecEnv = VectorEnv[Any, Any, Any]
 EnvMaker = Callable[..., Env]
 
 _BULLET: Final = "BulletEnv-"  # in every id of PyBullet's environments
+_MAKE_KEYWORDS: Final = ("max_episode_steps", "disable_env_checker")  # of gymnasium.make itself
+_NONE: Final = inspect.Parameter("none", inspect.Parameter.KEYWORD_ONLY)
 _MODES: Final = "autoreset_mode"  # the keyword of a vector environment that lets its maker choose
 
 
@@ -41,6 +43,7 @@ def make_env(env_id: str, kwargs: Mapping[str, Any], *, render_mode: str | None 
         render_mode: Of the environment.
 
     Raises:
+        ValueError: There is no such keyword.
         gymnasium.error.Error: There is no such id, or it refuses the keywords.
         ImportError: The module cannot be imported, or it is one of PyBullet's and that is not
             installed.
@@ -48,7 +51,7 @@ def make_env(env_id: str, kwargs: Mapping[str, Any], *, render_mode: str | None 
     name = _registered(env_id)
     # An environment need not know the keyword.
     rendering = {} if render_mode is None else {"render_mode": render_mode}
-    return gym.make(name, **{**kwargs, **rendering})
+    return gym.make(name, **{**_read_keywords(name, kwargs), **rendering})
 
 
 def make_vec_env(
@@ -66,7 +69,7 @@ def make_vec_env(
         kwargs: Keywords of `gymnasium.make`, or of the function.
 
     Raises:
-        ValueError: `num_envs` is below 1.
+        ValueError: `num_envs` is below 1, or the id has no such keyword.
         TypeError: `env` is neither an id nor a function.
         gymnasium.error.Error: There is no such id, or it refuses the keywords.
         ImportError: The module cannot be imported, or it is one of PyBullet's and that is not
@@ -82,6 +85,8 @@ def make_vec_env(
         return SequentialVectorEnv([env(**kwargs) for _ in range(num_envs)])
     name = _registered(env)
     spec = gym.registry.get(name)
+    others = () if spec is None else _parameters(spec.vector_entry_point)
+    kwargs = _read_keywords(name, kwargs, others)
     if num_envs > 1 and spec is not None and _resets_as_told(spec):
         limit = {"max_episode_steps": spec.max_episode_steps}
         envs = gym.make_vec(
@@ -91,6 +96,58 @@ def make_vec_env(
             return envs
         envs.close()  # it has no faster way on this machine
     return SequentialVectorEnv([make_env(name, kwargs) for _ in range(num_envs)])
+
+
+def keywords_of(env_id: str) -> dict[str, inspect.Parameter]:
+    """Return the keywords of an id, beside `gymnasium.make`'s own; empty if its maker takes any.
+
+    Args:
+        env_id: A Gymnasium id, or MODULE:ID, of which the module is imported.
+
+    Raises:
+        ImportError: A module cannot be imported.
+    """
+    spec = gym.registry.get(_registered(env_id))
+    parameters = {} if spec is None else _parameters(spec.entry_point)
+    takes_any = any(x.kind is inspect.Parameter.VAR_KEYWORD for x in parameters.values())
+    return {} if takes_any else parameters
+
+
+def _parameters(creator: Any) -> dict[str, inspect.Parameter]:
+    """Return the parameters of what makes environments, a function or the name of one."""
+    if isinstance(creator, str):
+        creator = load_env_creator(creator)
+    try:
+        return {} if creator is None else dict(inspect.signature(creator).parameters)
+    except ValueError:  # it is not written in Python
+        return {}
+
+
+def _read_keywords(
+    name: str, kwargs: Mapping[str, Any], others: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return keywords with the words of switches, such as no and off, as truth.
+
+    Args:
+        name: A plain id.
+        kwargs: Keywords for it.
+        others: Names that are taken beside those of `keywords_of`.
+
+    Raises:
+        ValueError: There is no such keyword, or a switch has another word.
+    """
+    known = keywords_of(name)
+    accepted = {*known, *_MAKE_KEYWORDS, *others}
+    read = dict(kwargs)
+    for key, value in kwargs.items():
+        if known and key not in accepted:
+            raise ValueError(
+                f"there is no keyword {key!r}{did_you_mean(key, accepted) or ':'} it takes "
+                f"{', '.join(known)}"
+            )
+        if isinstance(value, str) and isinstance(known.get(key, _NONE).default, bool):
+            read[key] = convert(bool, value, key)
+    return read
 
 
 def as_env(env: Env | VecEnv | str) -> Env | VecEnv:
@@ -362,10 +419,7 @@ def _resets_as_told(spec: gym.envs.registration.EnvSpec) -> bool:
     """Return whether an id has a vector environment whose autoreset mode can be chosen."""
     if spec.additional_wrappers:
         return False  # they are of single environments
-    creator: Any = spec.vector_entry_point
-    if isinstance(creator, str):
-        creator = load_env_creator(creator)
-    return creator is not None and _MODES in inspect.signature(creator).parameters
+    return _MODES in _parameters(spec.vector_entry_point)
 
 
 def _takes_reset_mask(envs: VecEnv) -> bool:

@@ -17,6 +17,7 @@ from mario_rl_agents.envs import (
     as_number,
     as_vector_env,
     generators_of,
+    keywords_of,
     make_env,
     make_vec_env,
     read_end,
@@ -316,3 +317,30 @@ def test_the_last_observation_of_an_environment_that_resets_itself_is_found() ->
     assert read_end(infos, 1)[0] == info
     assert np.array_equal(infos["final_obs"][1], last_obs)
     assert np.array_equal(read_end(infos, 1)[1], last_obs)  # type: ignore[arg-type]
+
+
+def test_keywords_of_an_id() -> None:
+    assert list(keywords_of("CartPole-v1")) == ["sutton_barto_reward", "render_mode"]
+    assert keywords_of("mario_rl_envs:MarioRL-1-1-v0")["actions"].default == "right_only"
+    assert keywords_of("CartPole-v9") == {}
+
+
+@pytest.mark.parametrize("make", [make_env, lambda env_id, kwargs: make_vec_env(env_id, 2, kwargs)])
+def test_keywords_of_an_environment_are_read(make: Any) -> None:
+    for word, is_sutton in (("no", False), ("off", False), ("False", False), ("yes", True)):
+        env = make("CartPole-v1", {"sutton_barto_reward": word, "max_episode_steps": 3})
+        env.reset(seed=0)
+        right = np.array([1, 1]) if hasattr(env, "num_envs") else 1
+        assert np.all(env.step(right)[1] == (0 if is_sutton else 1))
+        env.close()
+    with pytest.raises(ValueError, match=r"sutton_barto_reward must be true or false, .*'maybe'"):
+        make("CartPole-v1", {"sutton_barto_reward": "maybe"})
+    with pytest.raises(ValueError, match="no keyword 'sutton_barto', did you mean sutton_barto_r"):
+        make("CartPole-v1", {"sutton_barto": True})
+    with pytest.raises(ValueError, match="there is no keyword 'wind': it takes sutton_barto_rew"):
+        make("CartPole-v1", {"wind": 3})
+    with pytest.raises(ValueError, match=r"no keyword 'action', did you mean actions\?"):
+        make("MarioRL-1-1-v0", {"action": "simple"})
+    env = make("MarioRL-1-1-v0", {"grayscale": "no"})
+    assert env.observation_space.shape[-3:] == (84, 84, 3)
+    env.close()

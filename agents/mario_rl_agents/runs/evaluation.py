@@ -225,8 +225,9 @@ def wilson_interval(
     Raises:
         ValueError: An argument is outside its range.
     """
-    if trials < 1:
-        raise ValueError(f"trials must be at least 1, received {trials}")
+    trials = convert(Count, trials, "trials")
+    successes = convert(int, successes, "successes")
+    confidence = convert(float, confidence, "confidence")
     if not 0 <= successes <= trials:
         raise ValueError(f"successes must be between 0 and {trials}, received {successes}")
     if not 0.0 < confidence < 1.0:

@@ -73,7 +73,9 @@ def test_wilson_interval_of_less_confidence_is_narrower() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((0, 0), "trials must be at least 1, received 0"),
+        ((0, 0), "trials must be a whole number >= 1, got 0"),
+        ((0, "9"), "trials must be a whole number >= 1, got '9' of type str"),
+        (("1", 9), "successes must be a whole number, got '1' of type str"),
         ((-1, 3), "successes must be between 0 and 3, received -1"),
         ((4, 3), "successes must be between 0 and 3, received 4"),
     ],
