@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mario_rl_agents import checkpoint
-from mario_rl_agents.envs import Env, VecEnv, as_vector_env, single_spaces
+from mario_rl_agents.config import Whole, convert
+from mario_rl_agents.envs import Env, VecEnv, as_env, as_vector_env, single_spaces
 from mario_rl_agents.loops.callbacks import Callback as Callback
 from mario_rl_agents.loops.callbacks import Episode as Episode
 from mario_rl_agents.loops.callbacks import Step as Step
 from mario_rl_agents.loops.collect import TrainingLoop
 from mario_rl_agents.networks.encoders import EncoderFactory
 from mario_rl_agents.seeding import generator_state, make_generators, set_generator_state
-from mario_rl_agents.spaces import ARRAY, Accepts, is_one_of
+from mario_rl_agents.spaces import ARRAY, Accepts, flattened, is_one_of
 
 
 class Loop(Protocol):
@@ -136,7 +137,7 @@ class Agent(ABC):
     @classmethod
     def create(
         cls,
-        env: Env | VecEnv,
+        env: Env | VecEnv | str,
         config: Any = None,
         *,
         seed: int = 0,
@@ -146,7 +147,8 @@ class Agent(ABC):
         """Return an untrained agent.
 
         Args:
-            env: A Gymnasium environment, or a vector environment of N sub-environments.
+            env: A Gymnasium environment, or a vector environment of N sub-environments; or the id
+                of one, which is made, to be closed as `agent.env`.
             config: The algorithm's config; its defaults when None.
             seed: Decides the weights, exploration, sampling and the environments' first resets.
             device: `"auto"` or a torch device such as `"cpu"` or `"cuda:0"`.
@@ -154,8 +156,12 @@ class Agent(ABC):
                 reads observations in place of the one that the config names.
 
         Raises:
-            ValueError: If the spaces do not suit the algorithm, or the device is not there.
+            ValueError: If the spaces do not suit the algorithm, an argument is not accepted, or the
+                device is not there.
+            TypeError: If `env` is neither an environment nor an id.
         """
+        seed = convert(Whole, seed, "seed")
+        env = as_env(env)
         cls._check_spaces(env, encoder)
         if config is None:
             config = cls.config_class()
@@ -184,9 +190,12 @@ class Agent(ABC):
             ("observations", observation_space, observations),
         ):
             if not is_one_of(kinds, space):
+                wrapper = "the environment"
+                if what == "observations" and is_one_of(kinds, flattened(space)):
+                    wrapper = "it in gymnasium.wrappers.FlattenObservation"
                 raise ValueError(
                     f"{cls.algorithm} needs {what} {' or '.join(map(str, kinds))}, the environment "
-                    f"has {space}: {_accepted_by(env)}wrap the environment"
+                    f"has {space}: {_accepted_by(env)}wrap {wrapper}"
                 )
 
     def check_envs(self) -> None:  # noqa: B027  (most agents learn in any number of them)
@@ -231,7 +240,7 @@ class Agent(ABC):
         """Take `total_steps` more environment steps, rounded up to all N, and learn from them.
 
         Raises:
-            ValueError: If `total_steps` is below 1.
+            ValueError: If `total_steps` is no whole number >= 1.
         """
         self.check_envs()
         assert isinstance(self.loop, TrainingLoop)
@@ -267,7 +276,7 @@ class Agent(ABC):
     def load(
         cls,
         path: str | PathLike[str],
-        env: Env | VecEnv,
+        env: Env | VecEnv | str,
         *,
         device: str = "auto",
         encoder: EncoderFactory | None = None,
@@ -279,7 +288,8 @@ class Agent(ABC):
 
         Args:
             path: The checkpoint.
-            env: An environment like that of the training, or a vector environment of such.
+            env: An environment like that of the training, or a vector environment of such; or the
+                id of one, which is made, to be closed as `agent.env`.
             device: See `create`.
             encoder: See `create`; what the agent was created with, if it was.
 
@@ -287,6 +297,7 @@ class Agent(ABC):
             FileNotFoundError: If there is no such file.
             CheckpointError: If the file is damaged, of another algorithm, or does not fit `env`.
         """
+        env = as_env(env)
         header, tensors, replay = checkpoint.load(path, cls.algorithm, env)
         checkpoint.check_encoder(path, header, None if encoder is None else _name_of(encoder))
         config = checkpoint.make_config(cls.config_class, header.config, path)
@@ -381,7 +392,7 @@ def select_device(name: str) -> torch.device:
     Raises:
         ValueError: If the name is no device or that device is not on this machine.
     """
-    if name == "auto":
+    if convert(str, name, "device") == "auto":
         return torch.device(torch.accelerator.current_accelerator(check_available=True) or "cpu")
     try:
         device = torch.device(name)

@@ -114,6 +114,9 @@ class Schedule(str):
                 f"factor), got {text!r}"
             )
         kind, *texts = match.groups()
+        names = ("start", "end", "num_steps" if kind == "linear" else "factor")
+        for name, number in zip(names, texts, strict=True):
+            check(name, number, _is_number(number), "a number")
         start, end, number = (float(number) for number in texts)
         for name, value in (("start", start), ("end", end)):
             check(name, value, math.isfinite(value), "a finite number")
@@ -193,16 +196,38 @@ class Config:
 
     def __post_init__(self) -> None:
         """Check every field, then how they go together."""
-        for name, hint in field_types(type(self)).items():
-            value = getattr(self, name)
-            try:
-                object.__setattr__(self, name, _convert(hint, value))
-            except _RefusedError:
-                check(name, value, False, describe(hint))
+        convert_fields(self)
         self.check()
 
     def check(self) -> None:
         """Check what concerns several fields; a subclass with such rules overrides it."""
+
+
+def convert_fields(instance: Any) -> None:
+    """Convert every field of a frozen dataclass to its type, as `Config` says.
+
+    Raises:
+        ValueError: If a value is not accepted; the message names field, value and what is accepted.
+    """
+    for name, hint in field_types(type(instance)).items():
+        object.__setattr__(instance, name, convert(hint, getattr(instance, name), name))
+
+
+def convert(hint: Any, value: Any, name: str) -> Any:
+    """Return `value` as of type `hint`, where nothing is lost.
+
+    Args:
+        hint: The type of a field.
+        value: What it has.
+        name: Of the field, for the message.
+
+    Raises:
+        ValueError: If it is not accepted; the message names it, its value and what is accepted.
+    """
+    try:
+        return _convert(hint, value)
+    except _RefusedError:
+        check(name, value, False, describe(hint))
 
 
 def check(name: str, value: object, accepted: bool, what: str) -> None:
@@ -390,6 +415,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the part of a message that names what a misspelled word may have been, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
     return f", did you mean {' or '.join(close)}?" if close else ""
+
+
+def _is_number(text: str) -> bool:
+    """Return whether a text can be read as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _number_text(number: float) -> str:

@@ -6,10 +6,12 @@ sub-environment.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
+from types import MappingProxyType
 from typing import Any, Final
 
 import gymnasium as gym
@@ -19,12 +21,16 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from mario_rl_agents.errors import ObservationError
+from mario_rl_agents.config import Count, convert, did_you_mean
+from mario_rl_agents.errors import ObservationError, RewardError
 
 Env = gym.Env[Any, Any]
 VecEnv = VectorEnv[Any, Any, Any]
+EnvMaker = Callable[..., Env]
 
 _BULLET: Final = "BulletEnv-"  # in every id of PyBullet's environments
+_MAKE_KEYWORDS: Final = ("max_episode_steps", "disable_env_checker")  # of gymnasium.make itself
+_NONE: Final = inspect.Parameter("none", inspect.Parameter.KEYWORD_ONLY)
 _MODES: Final = "autoreset_mode"  # the keyword of a vector environment that lets its maker choose
 
 
@@ -32,49 +38,136 @@ def make_env(env_id: str, kwargs: Mapping[str, Any], *, render_mode: str | None 
     """Return `gymnasium.make` of an id, with PyBullet's environments registered where it is one.
 
     Args:
-        env_id: A Gymnasium id.
+        env_id: A Gymnasium id, or MODULE:ID, of which the module is imported.
         kwargs: Keywords of `gymnasium.make`.
         render_mode: Of the environment.
 
     Raises:
+        ValueError: There is no such keyword.
         gymnasium.error.Error: There is no such id, or it refuses the keywords.
-        ImportError: It is one of PyBullet's and that is not installed.
+        ImportError: The module cannot be imported, or it is one of PyBullet's and that is not
+            installed.
     """
-    _register(env_id)
+    name = _registered(env_id)
     # An environment need not know the keyword.
     rendering = {} if render_mode is None else {"render_mode": render_mode}
-    return gym.make(env_id, **{**kwargs, **rendering})
+    return gym.make(name, **{**_read_keywords(name, kwargs), **rendering})
 
 
-def make_vec_env(env_id: str, num_envs: int, kwargs: Mapping[str, Any]) -> VecEnv:
-    """Return a vector environment whose sub-environments are those that `make_env` makes.
+def make_vec_env(
+    env: str | EnvMaker, num_envs: int, kwargs: Mapping[str, Any] = MappingProxyType({})
+) -> VecEnv:
+    """Return a vector environment whose sub-environments are those that an id or a function makes.
 
     An id that comes with a vector environment of its own is made by that where it lets its maker
     choose how episodes are reset. All others are stepped one after the other.
 
     Args:
-        env_id: A Gymnasium id.
+        env: A Gymnasium id, MODULE:ID, or a function that returns a new environment, as one of
+            one's own or one in wrappers.
         num_envs: Sub-environments, N.
-        kwargs: Keywords of `gymnasium.make`.
+        kwargs: Keywords of `gymnasium.make`, or of the function.
 
     Raises:
-        ValueError: `num_envs` is below 1.
+        ValueError: `num_envs` is below 1, or the id has no such keyword.
+        TypeError: `env` is neither an id nor a function.
         gymnasium.error.Error: There is no such id, or it refuses the keywords.
-        ImportError: It is one of PyBullet's and that is not installed.
+        ImportError: The module cannot be imported, or it is one of PyBullet's and that is not
+            installed.
     """
-    if num_envs < 1:
-        raise ValueError(f"num_envs must be a whole number >= 1, got {num_envs!r}")
-    _register(env_id)
-    spec = gym.spec(env_id)
-    if num_envs > 1 and _resets_as_told(spec):
+    num_envs = convert(Count, num_envs, "num_envs")
+    if not isinstance(env, str):
+        if not callable(env):
+            raise TypeError(
+                "env must be a Gymnasium id, or a function that returns a new environment each "
+                f"time, got {env!r}"
+            )
+        return SequentialVectorEnv([env(**kwargs) for _ in range(num_envs)])
+    name = _registered(env)
+    spec = gym.registry.get(name)
+    others = () if spec is None else _parameters(spec.vector_entry_point)
+    kwargs = _read_keywords(name, kwargs, others)
+    if num_envs > 1 and spec is not None and _resets_as_told(spec):
         limit = {"max_episode_steps": spec.max_episode_steps}
         envs = gym.make_vec(
-            env_id, num_envs, autoreset_mode=AutoresetMode.DISABLED, **{**limit, **kwargs}
+            name, num_envs, autoreset_mode=AutoresetMode.DISABLED, **{**limit, **kwargs}
         )
         if not isinstance(envs, SyncVectorEnv):
             return envs
         envs.close()  # it has no faster way on this machine
-    return SequentialVectorEnv([make_env(env_id, kwargs) for _ in range(num_envs)])
+    return SequentialVectorEnv([make_env(name, kwargs) for _ in range(num_envs)])
+
+
+def keywords_of(env_id: str) -> dict[str, inspect.Parameter]:
+    """Return the keywords of an id, beside `gymnasium.make`'s own; empty if its maker takes any.
+
+    Args:
+        env_id: A Gymnasium id, or MODULE:ID, of which the module is imported.
+
+    Raises:
+        ImportError: A module cannot be imported.
+    """
+    spec = gym.registry.get(_registered(env_id))
+    parameters = {} if spec is None else _parameters(spec.entry_point)
+    takes_any = any(x.kind is inspect.Parameter.VAR_KEYWORD for x in parameters.values())
+    return {} if takes_any else parameters
+
+
+def _parameters(creator: Any) -> dict[str, inspect.Parameter]:
+    """Return the parameters of what makes environments, a function or the name of one."""
+    if isinstance(creator, str):
+        creator = load_env_creator(creator)
+    try:
+        return {} if creator is None else dict(inspect.signature(creator).parameters)
+    except ValueError:  # it is not written in Python
+        return {}
+
+
+def _read_keywords(
+    name: str, kwargs: Mapping[str, Any], others: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return keywords with the words of switches, such as no and off, as truth.
+
+    Args:
+        name: A plain id.
+        kwargs: Keywords for it.
+        others: Names that are taken beside those of `keywords_of`.
+
+    Raises:
+        ValueError: There is no such keyword, or a switch has another word.
+    """
+    known = keywords_of(name)
+    accepted = {*known, *_MAKE_KEYWORDS, *others}
+    read = dict(kwargs)
+    for key, value in kwargs.items():
+        if known and key not in accepted:
+            raise ValueError(
+                f"there is no keyword {key!r}{did_you_mean(key, accepted) or ':'} it takes "
+                f"{', '.join(known)}"
+            )
+        if isinstance(value, str) and isinstance(known.get(key, _NONE).default, bool):
+            read[key] = convert(bool, value, key)
+    return read
+
+
+def as_env(env: Env | VecEnv | str) -> Env | VecEnv:
+    """Return the environment, or the one that an id stands for: to be closed by the caller.
+
+    Raises:
+        ValueError: There is no environment of that id.
+        TypeError: It is neither an environment nor an id.
+    """
+    if isinstance(env, str):
+        try:
+            return make_env(env, {})
+        except (gym.error.Error, ImportError) as error:
+            raise ValueError(f"env {env!r} cannot be made: {error}") from error
+    if not isinstance(env, gym.Env | VectorEnv):
+        raise TypeError(
+            "env must be a gymnasium.Env, a gymnasium.vector.VectorEnv or an id such as "
+            f'"CartPole-v1", got {env!r} of type {type(env).__name__}'
+        )
+    return env
 
 
 def as_vector_env(env: Env | VecEnv) -> VecEnv:
@@ -166,6 +259,43 @@ def _info_of(infos: Mapping[str, Any], index: int) -> dict[str, Any]:
     return info
 
 
+def as_obs(obs: Any, like: NDArray[Any]) -> NDArray[Any]:
+    """Return an observation as an array that loses nothing where it is copied to.
+
+    Args:
+        obs: What an environment returned.
+        like: An array of the shape and dtype of its space.
+
+    Raises:
+        ObservationError: It has another shape, or a dtype that does not go into that one.
+    """
+    array = np.asarray(obs)
+    fits = array.dtype == like.dtype or np.can_cast(array.dtype, like.dtype, "same_kind")
+    if array.shape != like.shape or not fits:
+        raise ObservationError(
+            f"an observation must have shape {like.shape} and dtype {like.dtype}, as the "
+            f"environment's observation_space says; got {array.shape} and {array.dtype}"
+        )
+    return array
+
+
+def as_number(reward: Any) -> float:
+    """Return a reward as a number; one of shape (1,), as many environments return it, is its own.
+
+    Raises:
+        RewardError: It is no number.
+    """
+    if isinstance(reward, float | int):
+        return float(reward)
+    array = np.asarray(reward)
+    if array.size != 1 or array.dtype.kind not in "fiub":
+        raise RewardError(
+            f"a reward must be one number, got {' '.join(repr(reward).split())} of type "
+            f"{type(reward).__name__}: let the environment return a float"
+        )
+    return float(array.item())
+
+
 def position_of(info: Mapping[str, Any]) -> int | None:
     """Return how far the player came: `x_pos` in pixels, or None where the info has no such number.
 
@@ -232,7 +362,7 @@ class SequentialVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         for index, env in enumerate(self.envs):
             if mask is None or mask[index]:
                 shown, _ = env.reset(seed=seeds[index])
-                self._obs[index] = self._checked(shown)
+                self._obs[index] = as_obs(shown, self._obs[index])
         return self._obs, {}
 
     def step(
@@ -246,10 +376,11 @@ class SequentialVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         terminated, truncated = np.zeros((2, self.num_envs), np.bool_)
         infos: dict[Any, Any] = {}
         for index, env in enumerate(self.envs):
-            shown, reward[index], is_over, is_cut, info = env.step(actions[index])
-            obs[index] = self._checked(shown)
+            shown, paid, is_over, is_cut, info = env.step(actions[index])
+            reward[index] = as_number(paid)
+            obs[index] = as_obs(shown, obs[index])
             if is_over or is_cut:
-                terminated[index], truncated[index] = is_over, is_cut
+                terminated[index], truncated[index] = bool(is_over), bool(is_cut)
                 infos[index] = info
         self._obs, self._other_obs = obs, self._obs
         return obs, reward, terminated, truncated, infos
@@ -259,22 +390,21 @@ class SequentialVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         for env in self.envs:
             env.close()
 
-    def _checked(self, obs: Any) -> NDArray[Any]:
-        """Return an observation as an array that loses nothing in the one that it is copied to."""
-        array = np.asarray(obs)
-        expected = self._obs
-        fits = array.dtype == expected.dtype or np.can_cast(
-            array.dtype, expected.dtype, "same_kind"
-        )
-        if array.shape != expected.shape[1:] or not fits:
-            raise ObservationError(
-                f"an observation must have shape {expected.shape[1:]} and dtype {expected.dtype}, "
-                f"as the environment's observation_space says; got {array.shape} and {array.dtype}"
-            )
-        return array
+
+def _registered(env_id: str) -> str:
+    """Return the plain id of `env_id`, after what registers it is imported.
+
+    Raises:
+        ImportError: The module that it names cannot be imported.
+    """
+    module, _, name = env_id.rpartition(":")
+    if module:
+        importlib.import_module(module)
+    _register_bullet(name)
+    return name
 
 
-def _register(env_id: str) -> None:
+def _register_bullet(env_id: str) -> None:
     if _BULLET in env_id and env_id not in gym.registry:
         try:
             import pybullet_envs_gymnasium  # noqa: F401  registers its environments
@@ -287,10 +417,9 @@ def _register(env_id: str) -> None:
 
 def _resets_as_told(spec: gym.envs.registration.EnvSpec) -> bool:
     """Return whether an id has a vector environment whose autoreset mode can be chosen."""
-    creator: Any = spec.vector_entry_point
-    if isinstance(creator, str):
-        creator = load_env_creator(creator)
-    return creator is not None and _MODES in inspect.signature(creator).parameters
+    if spec.additional_wrappers:
+        return False  # they are of single environments
+    return _MODES in _parameters(spec.vector_entry_point)
 
 
 def _takes_reset_mask(envs: VecEnv) -> bool:

@@ -16,8 +16,16 @@ class ObservationError(ValueError):
     """An observation that is not what its space says, or does not follow on the one before."""
 
 
+class RewardError(ValueError):
+    """A reward that is not one number."""
+
+
 class RunError(Exception):
     """A run that cannot be made, read or resumed."""
+
+
+class SetupError(RuntimeError):
+    """What a worker process works with cannot be made there, by its successors neither."""
 
 
 class WorkerError(RuntimeError):

@@ -37,8 +37,31 @@ def is_one_of(kinds: tuple[Kind, ...], space: gym.Space[Any]) -> bool:
 
 
 def is_image(space: gym.Space[Any]) -> bool:
-    """Return whether `space` is a uint8 image (C, H, W)."""
+    """Return whether `space` is a uint8 image (C, H, W) or (H, W, C)."""
     return isinstance(space, spaces.Box) and len(space.shape) == 3 and space.dtype == np.uint8
+
+
+def is_channels_last(space: gym.Space[Any]) -> bool:
+    """Return whether an image is (H, W, C): its last axis is shorter than the others."""
+    assert space.shape is not None
+    return space.shape[2] < min(space.shape[:2])
+
+
+def image_shape(space: gym.Space[Any]) -> tuple[int, int, int]:
+    """Return the channels, height and width of an image."""
+    assert space.shape is not None
+    axes = (2, 0, 1) if is_channels_last(space) else (0, 1, 2)
+    channels, height, width = (space.shape[axis] for axis in axes)
+    return channels, height, width
+
+
+def num_stacked(space: gym.Space[Any]) -> int:
+    """Return how many frames an observation may be a stack of.
+
+    Those of an image (C, H, W) are its first axis. Of all others, images (H, W, C) too, it is 1:
+    they are stored whole.
+    """
+    return image_shape(space)[0] if is_image(space) and not is_channels_last(space) else 1
 
 
 def is_grid(space: gym.Space[Any]) -> bool:
@@ -59,6 +82,17 @@ def is_vector(space: gym.Space[Any]) -> bool:
 def is_array(space: gym.Space[Any]) -> bool:
     """Return whether an element of `space` is one array of numbers."""
     return space.shape is not None and space.dtype is not None
+
+
+def flattened(space: gym.Space[Any]) -> gym.Space[Any]:
+    """Return the space of vectors that Gymnasium's FlattenObservation makes of `space`.
+
+    It is `space` itself where there is none: elements have no fixed size, or no parts.
+    """
+    try:
+        return spaces.flatten_space(space) if space.is_np_flattenable else space
+    except ValueError:  # an empty Dict
+        return space
 
 
 def is_discrete(space: gym.Space[Any]) -> bool:
@@ -84,7 +118,10 @@ def has_uniform(space: gym.Space[Any]) -> bool:
 
 
 VECTOR: Final = Kind("a Box of shape (size,)", is_vector)
-IMAGE: Final = Kind("a Box of dtype uint8 and shape (channels, height, width)", is_image)
+IMAGE: Final = Kind(
+    "a Box of dtype uint8 and shape (channels, height, width) or (height, width, channels)",
+    is_image,
+)
 GRID: Final = Kind(
     f"a Box of dtype uint8, shape (height, width) and at most {_MOST_KINDS} values", is_grid
 )

@@ -1,5 +1,6 @@
 """What every algorithm has in common, checked for each of them."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -197,6 +198,126 @@ def test_what_create_is_given_is_checked(algorithm: str, obs: str, actions: str)
         agent_class.create(env, CONFIGS[algorithm], device="cpu")
 
 
+UNREAD: Final[Mapping[str, tuple[gym.Space[Any], set[str]]]] = {
+    # Observations, and algorithms that accept them as they are.
+    "dict": (
+        gym.spaces.Dict({"a": gym.spaces.Box(0, 1, (2,)), "b": gym.spaces.Discrete(3)}),
+        set(),
+    ),
+    "tuple": (gym.spaces.Tuple((gym.spaces.Discrete(2), gym.spaces.Discrete(3))), set()),
+    "state": (gym.spaces.Discrete(16), {"random"}),  # of a table
+    "states": (gym.spaces.MultiDiscrete([3, 4]), {"random"}),
+    "table": (gym.spaces.Box(-1, 1, (3, 4), np.float32), {"random"}),
+    "tiles": (
+        gym.spaces.Box(0, 12, (13, 16), np.uint8),
+        {"random", "ppo", "a3c", "actor_critic"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNREAD)
+@pytest.mark.parametrize("algorithm", CONFIGS)
+def test_observations_it_cannot_read_are_refused_with_what_to_do(algorithm: str, what: str) -> None:
+    space, readers = UNREAD[what]
+    [actions, *_] = [kind for kind in ("discrete", "continuous") if algorithm in able(kind)]
+    env = toy("vector", actions)
+    env.unwrapped.observation_space = space
+    if algorithm in readers:
+        make(algorithm, env)
+        return
+    with pytest.raises(ValueError, match=f"{algorithm} needs observations ") as caught:
+        make(algorithm, env)
+    message = str(caught.value)
+    assert str(space) in message
+    assert "wrap it in gymnasium.wrappers.FlattenObservation" in message
+    named = sorted(readers & set(able(actions)))
+    assert ("it is accepted by" in message) == bool(named)
+    assert f"it is accepted by {', '.join(named)}; or" in message or not named
+    flat = gym.wrappers.FlattenObservation(env)
+    assert make(algorithm, flat).act(np.stack([flat.observation(space.sample())])).shape[0] == 1
+
+
+def test_what_has_no_flat_form_is_refused_too() -> None:
+    env = toy("vector", "discrete")
+    for space in (gym.spaces.Sequence(gym.spaces.Discrete(2)), gym.spaces.Dict({})):
+        env.unwrapped.observation_space = space
+        with pytest.raises(ValueError, match=r"ppo needs observations .* wrap the environment"):
+            make("ppo", env)
+
+
+@each
+def test_an_id_is_made(algorithm: str, obs: str, actions: str, tmp_path: Path) -> None:
+    env_id = "CartPole-v1" if actions == "discrete" else "Pendulum-v1"
+    agent_class, path = ALGORITHMS[algorithm], tmp_path / "agent.safetensors"
+    agent = agent_class.create(env_id, CONFIGS[algorithm], device="cpu")
+    assert agent.env.spec is not None
+    assert agent.env.spec.id == env_id
+    agent.save(path)
+    agent.env.close()
+    again = agent_class.load(path, env_id, device="cpu")
+    assert again.num_steps == 0
+    again.env.close()
+    with pytest.raises(ValueError, match="env 'CartPole-v9' cannot be made"):
+        agent_class.create("CartPole-v9")
+    with pytest.raises(TypeError, match=r"env must be .*, got None of type NoneType"):
+        agent_class.create(None)  # type: ignore[arg-type]
+
+
+@each
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"seed": "1"}, "seed must be a whole number >= 0, got '1' of type str"),
+        ({"seed": True}, "seed must be a whole number >= 0, got True of type bool"),
+        ({"seed": 0.5}, "seed must be a whole number >= 0, got 0.5 of type float"),
+        ({"seed": None}, "seed must be a whole number >= 0, got None of type NoneType"),
+        ({"device": 0}, "device must be a text, got 0 of type int"),
+        ({"device": None}, "device must be a text, got None of type NoneType"),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_named(
+    algorithm: str, obs: str, actions: str, keywords: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        ALGORITHMS[algorithm].create(toy(obs, actions), CONFIGS[algorithm], **keywords)
+
+
+@each
+@pytest.mark.parametrize("total_steps", ["100", None, 1.5, True, -3])
+def test_total_steps_of_the_wrong_type_are_named(
+    algorithm: str, obs: str, actions: str, total_steps: Any
+) -> None:
+    with pytest.raises(ValueError, match="total_steps must be a whole number >= 1, got "):
+        make(algorithm, toy(obs, actions)).learn(total_steps)
+
+
+# With the switch of those that have it: what is no stack (C, H, W) is stored whole either way.
+IMAGES: Final = [
+    (algorithm, actions, switch)
+    for algorithm, obs, actions in HANDLED
+    if obs == "image" and algorithm != "random"
+    for switch in ((False, True) if hasattr(CONFIGS[algorithm], "frame_stack") else (None,))
+]
+
+
+@pytest.mark.parametrize(("algorithm", "actions", "frame_stack"), IMAGES)
+def test_images_may_have_their_channels_last(
+    algorithm: str, actions: str, frame_stack: bool | None
+) -> None:
+    """What is learned is, to the bit, that of the same images with the channels first."""
+    config = CONFIGS[algorithm]
+    agent_class, changes = ALGORITHMS[algorithm], {"frame_stack": frame_stack}
+    last_config = config if frame_stack is None else dataclasses.replace(config, **changes)
+    first = agent_class.create(toy("image", actions), config, device="cpu")
+    last = agent_class.create(toy("image", actions, channels_last=True), last_config, device="cpu")
+    assert last.observation_space.shape == (36, 36, 2)
+    for agent in (first, last):
+        agent.learn(20)
+    assert_same_weights(dict(last.tensors()), dict(first.tensors()))
+    obs = batch_of("image", 5)
+    assert np.array_equal(last.act(np.moveaxis(obs, 1, -1)), first.act(obs))
+
+
 @each_kind
 def test_learn_tells_callbacks_of_every_step_in_order(
     algorithm: str, obs: str, actions: str
@@ -216,7 +337,7 @@ def test_learn_tells_callbacks_of_every_step_in_order(
     assert all(e.info["steps"] == 6 for e in watch.episodes)
     assert all(key.startswith("charts/") for key in agent.metrics())
     assert all(type(value) is float for value in agent.metrics().values())
-    with pytest.raises(ValueError, match="total_steps must be at least 1 environment step, got 0"):
+    with pytest.raises(ValueError, match="total_steps must be a whole number >= 1, got 0"):
         agent.learn(0)
 
 

@@ -22,6 +22,7 @@ from mario_rl_agents.config import (
     Schedule,
     Sizes,
     check,
+    convert,
     describe,
     exponential,
     field_types,
@@ -190,6 +191,10 @@ def test_schedules_are_read_back_equal_and_do_not_change(schedule: Schedule) -> 
         ("linear(1, 0, 2.5)", "num_steps must be a whole number >= 1, got 2.5"),
         ("exponential(1, 0.1, 1.5)", "factor must be in (0, 1], got 1.5"),
         ("exponential(0.1, 1, 0.9)", "end must be in [0, start = 0.1], got 1.0"),
+        ("linear(a, 0, 9)", "start must be a number, got 'a' of type str"),
+        ("linear(1, None, 9)", "end must be a number, got 'None' of type str"),
+        ("linear(1, 0, True)", "num_steps must be a number, got 'True' of type str"),
+        ("exponential(1, 0, no)", "factor must be a number, got 'no' of type str"),
         ("linear(1, 0)", "a schedule must be linear(start, end, num_steps) or exponential("),
         (
             "cosine(1, 0, 9)",
@@ -283,6 +288,29 @@ def test_every_field_has_a_default_that_it_keeps(config_class: type[Any], field:
         for word in words:
             assert replaced(config, {field: word}) == config
             assert replaced(config, parse_pairs([f"{field}={word}"])) == config
+
+
+@pytest.mark.parametrize("word", ["yes", "on", "true", "Yes", "no", "off", "false", "False"])
+@pytest.mark.parametrize(
+    ("config_class", "field"),
+    [(kind, field) for kind, field in FIELDS if bool in members(field_types(kind)[field])],
+)
+def test_a_word_for_a_switch_is_never_taken_as_truth(
+    config_class: type[Any], field: str, word: str
+) -> None:
+    """Also where the default says the other thing, in Python and as --set has it."""
+    hint, expected = field_types(config_class)[field], word.lower() in ("yes", "on", "true")
+    for value in (word, parse_pairs([f"{field}={word}"])[field]):
+        assert convert(hint, value, field) is expected
+
+
+def test_arguments_are_converted_as_fields_are() -> None:
+    assert convert(Count, np.int64(3), "num_games") == 3
+    assert convert(bool, "off", "record") is False
+    with pytest.raises(
+        ValueError, match=r"^num_games must be a whole number >= 1, got '3' of type"
+    ):
+        convert(Count, "3", "num_games")
 
 
 def test_every_recipe_is_read_back_from_json() -> None:

@@ -1,23 +1,30 @@
 """The maker of environments: what it makes does what single environments do, one by one."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control import CartPoleEnv
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from mario_rl_agents.envs import (
     SequentialVectorEnv,
     VecEnv,
+    as_env,
+    as_number,
     as_vector_env,
     generators_of,
+    keywords_of,
     make_env,
     make_vec_env,
     read_end,
     reset_some,
 )
-from mario_rl_agents.errors import ObservationError
-from support.agent_toys import corridor
+from mario_rl_agents.errors import ObservationError, RewardError
+from support.agent_toys import Corridor, corridor
 
 import mario_rl_envs  # noqa: F401  registers the environments of Mario
 
@@ -156,8 +163,138 @@ def test_a_vector_environment_that_cannot_be_followed_is_refused() -> None:
     envs.close()
     with pytest.raises(TypeError, match=r"takes a gymnasium.Env or a .*VectorEnv, got 'CartPole"):
         as_vector_env("CartPole-v1")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="num_envs must be a whole number >= 1, got 0"):
-        make_vec_env("CartPole-v1", 0, {})
+    for wrong in (0, "2", 1.5, None, True):
+        with pytest.raises(
+            ValueError, match=f"num_envs must be a whole number >= 1, got {wrong!r}"
+        ):
+            make_vec_env("CartPole-v1", wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"env must be a Gymnasium id, or a function .*, got 3"):
+        make_vec_env(3, 2)  # type: ignore[arg-type]
+
+
+class Scaled(gym.RewardWrapper[Any, Any]):
+    """The three lines that a user writes."""
+
+    def reward(self, reward: Any) -> float:
+        return float(reward) / 15
+
+
+def test_a_wrapper_of_ones_own_in_several_games() -> None:
+    """A function makes each; an id with wrappers of its own is not made natively either."""
+
+    def make(**keywords: Any) -> gym.Env[Any, Any]:
+        return Scaled(gym.make("MarioRL-1-1-v0", observation="ram", **keywords))
+
+    envs = make_vec_env(make, 2, {"skip": 8})
+    plain = make_vec_env("MarioRL-1-1-v0", 2, {"observation": "ram", "skip": 8})
+    for each in (envs, plain):
+        reset_some(each, {0: 0, 1: 1})
+    actions = [np.array([1, 1])] * 10  # walk right
+    scaled, whole = ([each.step(action)[1] for action in actions] for each in (envs, plain))
+    assert np.array_equal(scaled, np.array(whole) / 15)
+    assert np.any(whole)
+    envs.close()
+    plain.close()
+
+
+def test_wrappers_that_an_id_is_registered_with_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrapper = gym.wrappers.TimeLimit.wrapper_spec(max_episode_steps=3)
+    spec = EnvSpec(
+        "Short-v0",
+        entry_point="support.agent_toys:Corridor",
+        vector_entry_point="mario_rl_envs.vector_env:make_mario_vector",  # knows no wrappers
+        additional_wrappers=(wrapper,),
+    )
+    monkeypatch.setitem(gym.registry, spec.id, spec)
+    envs = make_vec_env("Short-v0", 2)
+    envs.reset(seed=0)
+    ends = [envs.step(np.array([0, 0]))[3].tolist() for _ in range(3)]
+    assert ends == [[False, False]] * 2 + [[True, True]]
+
+
+PLAIN = """
+import gymnasium as gym, numpy as np
+class Toy(gym.Env):
+    observation_space = gym.spaces.Box(-1, 1, (3,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(3, np.float32), {}
+    def step(self, action):
+        return np.zeros(3, np.float32), 1.0, True, False, {}
+gym.register("Plain-v0", entry_point="plain_module:Toy")
+"""
+
+
+def test_a_module_before_an_id_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "plain_module.py").write_text(PLAIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    for num_envs in (2, 1):  # a vector first: it imports the module, too
+        envs = make_vec_env("plain_module:Plain-v0", num_envs)
+        assert envs.reset()[0].shape == (num_envs, 3)
+        monkeypatch.delitem(gym.registry, "Plain-v0")
+        monkeypatch.delitem(sys.modules, "plain_module")
+    assert make_env("plain_module:Plain-v0", {}).reset()[0].shape == (3,)  # has no render_mode
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        make_vec_env("no_such_module:Plain-v0", 2)
+
+
+@pytest.mark.filterwarnings("ignore:.*the latest versioned environment:UserWarning")
+def test_an_id_without_its_version_is_the_latest() -> None:
+    envs = make_vec_env("CartPole", 2)
+    assert envs.spec is not None
+    assert envs.spec.id == "CartPole-v1"
+
+
+@pytest.mark.parametrize(
+    ("reward", "number"),
+    [
+        (1, 1.0),
+        (np.float32(0.5), 0.5),
+        (np.array(2), 2.0),
+        (np.array([3.5]), 3.5),
+        ([4], 4.0),
+        (True, 1.0),
+        (np.array([[-1.0]]), -1.0),
+    ],
+)
+def test_a_reward_of_one_number_is_that_number(reward: Any, number: float) -> None:
+    found = as_number(reward)
+    assert (found, type(found)) == (number, float)
+
+
+@pytest.mark.parametrize("reward", [None, "1", np.zeros(2), np.array([]), {}, 1j, [None]])
+def test_another_reward_is_refused(reward: Any) -> None:
+    with pytest.raises(RewardError, match=r"a reward must be one number, got .* of type"):
+        as_number(reward)
+
+
+class Arrays(Corridor):
+    """Returns arrays of shape (1,) where numbers are meant, as many environments do."""
+
+    def step(self, action: Any) -> Any:
+        obs, reward, terminated, truncated, info = super().step(action)
+        return obs, np.array([reward]), np.array([terminated]), np.array([truncated]), info
+
+
+def test_arrays_of_one_element_are_taken_as_their_elements() -> None:
+    arrays, numbers = (as_vector_env(kind()) for kind in (Arrays, Corridor))
+    for each in (arrays, numbers):
+        reset_some(each, {0: 3})
+    for action in [1] * 4:
+        found, expected = (each.step(np.array([action])) for each in (arrays, numbers))
+        assert [x.tolist() for x in found[:4]] == [x.tolist() for x in expected[:4]]
+    assert expected[2].tolist() == [True]
+
+
+def test_what_is_no_environment_is_refused() -> None:
+    with pytest.raises(ValueError, match="env 'CartPole-v9' cannot be made: "):
+        as_env("CartPole-v9")
+    with pytest.raises(ValueError, match="env 'nowhere:Env-v0' cannot be made: No module named"):
+        as_env("nowhere:Env-v0")
+    for wrong in (None, gym.spec("CartPole-v1"), CartPoleEnv):
+        with pytest.raises(TypeError, match=r"env must be a gymnasium\.Env, .* id such as .*, got"):
+            as_env(wrong)  # type: ignore[arg-type]
 
 
 def test_generators_in_other_processes_are_out_of_reach() -> None:
@@ -180,3 +317,30 @@ def test_the_last_observation_of_an_environment_that_resets_itself_is_found() ->
     assert read_end(infos, 1)[0] == info
     assert np.array_equal(infos["final_obs"][1], last_obs)
     assert np.array_equal(read_end(infos, 1)[1], last_obs)  # type: ignore[arg-type]
+
+
+def test_keywords_of_an_id() -> None:
+    assert list(keywords_of("CartPole-v1")) == ["sutton_barto_reward", "render_mode"]
+    assert keywords_of("mario_rl_envs:MarioRL-1-1-v0")["actions"].default == "right_only"
+    assert keywords_of("CartPole-v9") == {}
+
+
+@pytest.mark.parametrize("make", [make_env, lambda env_id, kwargs: make_vec_env(env_id, 2, kwargs)])
+def test_keywords_of_an_environment_are_read(make: Any) -> None:
+    for word, is_sutton in (("no", False), ("off", False), ("False", False), ("yes", True)):
+        env = make("CartPole-v1", {"sutton_barto_reward": word, "max_episode_steps": 3})
+        env.reset(seed=0)
+        right = np.array([1, 1]) if hasattr(env, "num_envs") else 1
+        assert np.all(env.step(right)[1] == (0 if is_sutton else 1))
+        env.close()
+    with pytest.raises(ValueError, match=r"sutton_barto_reward must be true or false, .*'maybe'"):
+        make("CartPole-v1", {"sutton_barto_reward": "maybe"})
+    with pytest.raises(ValueError, match="no keyword 'sutton_barto', did you mean sutton_barto_r"):
+        make("CartPole-v1", {"sutton_barto": True})
+    with pytest.raises(ValueError, match="there is no keyword 'wind': it takes sutton_barto_rew"):
+        make("CartPole-v1", {"wind": 3})
+    with pytest.raises(ValueError, match=r"no keyword 'action', did you mean actions\?"):
+        make("MarioRL-1-1-v0", {"action": "simple"})
+    env = make("MarioRL-1-1-v0", {"grayscale": "no"})
+    assert env.observation_space.shape[-3:] == (84, 84, 3)
+    env.close()

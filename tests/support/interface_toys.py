@@ -20,9 +20,13 @@ ACTIONS: Final[dict[str, gym.Space[Any]]] = {
 class Toy(gym.Env[Any, Any]):
     """Random observations and rewards; episodes of 6 steps, of which half are truncated."""
 
-    def __init__(self, obs: str, actions: str, wrong: str = "", at: int = 0) -> None:
+    def __init__(
+        self, obs: str, actions: str, wrong: str = "", at: int = 0, channels_last: bool = False
+    ) -> None:
         self.observation_space, self.action_space = OBSERVATIONS[obs], ACTIONS[actions]
-        self._wrong, self._at = wrong, at
+        if channels_last:
+            self.observation_space = gym.spaces.Box(0, 255, (36, 36, 2), np.uint8)
+        self._wrong, self._at, self._channels_last = wrong, at, channels_last
         self._all_steps = 0
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
@@ -47,7 +51,8 @@ class Toy(gym.Env[Any, Any]):
         space = self.observation_space
         assert space.shape is not None
         if space.dtype == np.uint8:
-            return self.np_random.integers(0, 256, space.shape, np.uint8)
+            image = self.np_random.integers(0, 256, OBSERVATIONS["image"].shape, np.uint8)
+            return np.moveaxis(image, 0, -1) if self._channels_last else image
         return self.np_random.normal(size=space.shape).astype(np.float32)
 
 

@@ -41,9 +41,36 @@ class Wrong(gym.Wrapper[Any, Any, Any, Any]):
                 reward = float("nan")
             case "loss":
                 reward = 1e30  # squared, that is more than a float32 can hold
+            case "rewards":
+                reward = np.array([0.5, 0.5])
+            case "shape":
+                obs = obs[:1]
             case "info":
                 info = {"lambda": lambda: 0, "cell": info["cell"]}
         return obs, reward, terminated, truncated, info
+
+
+class Scaled(gym.RewardWrapper[Any, Any]):
+    """The three lines that a user writes."""
+
+    def reward(self, reward: Any) -> float:
+        return float(reward) / 15
+
+
+def scaled() -> gym.Env[Any, Any]:
+    return Scaled(gym.make("CartPole-v1", max_episode_steps=7))
+
+
+def broken() -> gym.Env[Any, Any]:
+    raise ValueError("no such game")
+
+
+def two_rewards() -> gym.Env[Any, Any]:
+    return Wrong("rewards", 3)
+
+
+def short_obs() -> gym.Env[Any, Any]:
+    return Wrong("shape", 3)
 
 
 def error() -> gym.Env[Any, Any]:

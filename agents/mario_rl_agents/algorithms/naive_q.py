@@ -54,8 +54,8 @@ from mario_rl_agents.spaces import (
     IMAGE,
     VECTOR,
     Accepts,
-    is_image,
     num_discrete_actions,
+    num_stacked,
 )
 
 
@@ -173,7 +173,7 @@ class NaiveQ(OffPolicyAgent):
             space.shape,
             space.dtype,
             num_envs=self.num_envs,
-            stack=space.shape[0] if is_image(space) and config.replay else 1,
+            stack=num_stacked(space) if config.replay else 1,
         )
 
     @property

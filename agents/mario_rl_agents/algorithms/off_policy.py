@@ -10,7 +10,7 @@ import gymnasium as gym
 
 from mario_rl_agents.agent import Agent, Step
 from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
-from mario_rl_agents.spaces import is_image
+from mario_rl_agents.spaces import num_stacked
 
 
 class ReplayConfig(Protocol):
@@ -37,7 +37,7 @@ def replay_settings(config: ReplayConfig, space: gym.Space[Any], num_envs: int) 
         "obs_shape": space.shape,
         "obs_dtype": space.dtype,
         "num_envs": num_envs,
-        "stack": space.shape[0] if is_image(space) and config.frame_stack else 1,
+        "stack": num_stacked(space) if config.frame_stack else 1,
         "directory": config.replay_dir,
     }
 

@@ -57,3 +57,7 @@ def main(
     ] = False,
 ) -> None:
     """Take the options that come before a command."""
+    # MODULE:ID finds a module of the user's own, as it does under `python -m`; last, so that no
+    # file there takes the place of a package.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())

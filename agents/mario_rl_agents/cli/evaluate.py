@@ -121,7 +121,7 @@ def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None)
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from mario_rl_agents.runs.evaluation import policy_name
+    from mario_rl_agents.runs.evaluation import EPISODE_LIMIT, policy_name
 
     # Tight, so that all of it fits into 80 columns.
     table = Table(
@@ -153,11 +153,19 @@ def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None)
         if has_clears:
             cells.append(_clear_cell(evaluation))
         table.add_row(*cells)
+    remarks = []
     if any(evaluation.repeats_itself for evaluation in evaluations):
-        table.caption = (
+        remarks.append(
             "* every episode was the same: this policy and this environment vary too little, so "
             "more of them tell no more; a larger --epsilon varies them"
         )
+    num_cut = sum(evaluation.num_cut for evaluation in evaluations)
+    if num_cut:
+        remarks.append(
+            f"{num_cut} of the episodes did not end within {EPISODE_LIMIT:,} steps and were cut "
+            "there: --env max_episode_steps=N ends them earlier"
+        )
+    table.caption = "\n".join(remarks) or None
     return table
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mario_rl_agents.cli.terminal import Failure, make_console, one_line_errors
+from mario_rl_agents.cli.terminal import Failure, make_console, one_line_errors, styled
 
 
 def plot(
@@ -33,4 +33,4 @@ def plot(
             plot_learning_curves(opened, path)
         except ValueError as error:
             raise Failure(str(error)) from error
-        make_console(stderr=False).print(f"[bold]{path}[/]", highlight=False, soft_wrap=True)
+        make_console(stderr=False).print(styled((str(path), "bold")), soft_wrap=True)

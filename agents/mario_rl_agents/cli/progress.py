@@ -75,7 +75,7 @@ class ProgressDisplay(Callback):
 
     def _show(self, agent: Agent) -> None:
         if self._progress is None:
-            self._console.print(self._describe(agent), soft_wrap=True, highlight=False)
+            self._console.print(self._describe(agent), soft_wrap=True)
             return
         share, _ = self._share_and_seconds_left(agent)
         self._progress.update(self._task, completed=share, description=self._describe(agent))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import warnings
 from pathlib import Path
 
 from rich.console import Console
@@ -17,7 +18,7 @@ from mario_rl_agents.reports.video import record_episode
 from mario_rl_agents.runs.evaluation import Evaluation
 from mario_rl_agents.runs.loading import load_agent, open_env
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, mean_return
-from mario_rl_agents.runs.run import Run
+from mario_rl_agents.runs.run import Run, RunSpec
 from mario_rl_agents.runs.trainer import Outcome
 
 
@@ -67,12 +68,33 @@ def finish(
     if evaluations:
         results.print(evaluation_table(evaluations, title="evaluation"))
     if outcome is Outcome.OUT_OF_TIME:
-        results.print(f"go on with  {resume_command(run)}", highlight=False, soft_wrap=True)
-    results.print(
-        f"watch with  mario-rl watch {shlex.quote(str(run.folder))}",
-        highlight=False,
-        soft_wrap=True,
+        results.print(f"go on with  {resume_command(run)}", soft_wrap=True)
+    results.print(f"watch with  mario-rl watch {shlex.quote(str(run.folder))}", soft_wrap=True)
+
+
+def check_draws(spec: RunSpec) -> None:
+    """Check that the environment of a run draws pictures, which a video is made of.
+
+    Raises:
+        ValueError: It does not; the message says what to do.
+    """
+    what_to_do = (
+        'leave --video out, or let the environment take render_mode="rgb_array" and return a '
+        "picture from render()"
     )
+    try:
+        # Gymnasium warns of a mode that is not among the environment's; here it is an error.
+        with warnings.catch_warnings(action="ignore"):
+            env = open_env(spec.env_id, spec.env_kwargs, "rgb_array_list")
+            with contextlib.closing(env):
+                env.reset(seed=spec.seed)
+                pictures = env.render() if env.render_mode == "rgb_array_list" else None
+    except Exception as error:  # of the environment, whoever wrote it
+        raise ValueError(
+            f"{spec.env_id} cannot be recorded ({type(error).__name__}: {error}): {what_to_do}"
+        ) from error
+    if not pictures:
+        raise ValueError(f"{spec.env_id} cannot be recorded, it draws nothing: {what_to_do}")
 
 
 def resume_command(run: Run, *options: str) -> str:

@@ -6,6 +6,7 @@ Nothing here takes time to import.
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ from mario_rl_agents.errors import CheckpointError, RunError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 USAGE: Final = 2  # exit codes
 FAILURE: Final = 1
@@ -30,10 +32,21 @@ class Failure(Exception):
 
 
 def make_console(*, stderr: bool = True) -> Console:
-    """Return a console: progress and errors go to stderr, results to stdout."""
+    """Return a console: progress and errors go to stderr, results to stdout.
+
+    Text is printed as it is: names of folders and environments are the user's, and may look like
+    markup. What is to stand out is given as `styled`.
+    """
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """Return a text of parts, each plain or with a style, such as ("runs/demo", "bold")."""
+    from rich.text import Text
+
+    return Text.assemble(*parts)
 
 
 @contextlib.contextmanager
@@ -52,8 +65,11 @@ def one_line_errors() -> Iterator[None]:
     except (Failure, RunError, CheckpointError, ImportError, OSError) as error:
         _print_error(error)
         raise typer.Exit(FAILURE) from None
+    except EOFError as error:  # click would print "Aborted!", as if the user had
+        _print_error(Failure(f"EOFError {_place(error)}: {error or 'no more input'}"))
+        raise typer.Exit(FAILURE) from None
     except KeyboardInterrupt:
-        make_console().print("\n[bold yellow]stopped[/]")
+        make_console().print(styled("\n", ("stopped", "bold yellow")))
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -78,9 +94,11 @@ def usage_errors(option: str | None = None, kind: type[Exception] = ValueError) 
 
 
 def _print_error(error: Exception) -> None:
-    from rich.markup import escape
-
     message = " ".join(str(error).split())
-    make_console().print(
-        f"[bold red]error:[/] [red]{escape(message)}[/]", highlight=False, soft_wrap=True
-    )
+    make_console().print(styled(("error:", "bold red"), (f" {message}", "red")), soft_wrap=True)
+
+
+def _place(error: BaseException) -> str:
+    """Return where an error was raised: "in step, line 12 of /home/me/game.py"."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"in {frame.name}, line {frame.lineno} of {frame.filename}"

@@ -22,6 +22,7 @@ from mario_rl_agents.cli.terminal import (
     UsageError,
     make_console,
     one_line_errors,
+    styled,
     usage_errors,
 )
 
@@ -161,7 +162,7 @@ def train(
                     "--steps, --minutes, --device, --eval-episodes and --video"
                 )
             run, agent = _resume(
-                resume, algorithm=algorithm, env_id=env_id, steps=steps, device=device
+                resume, algorithm=algorithm, env_id=env_id, steps=steps, device=device, video=video
             )
             verb = f"resuming at step {agent.num_steps:,}"
         else:
@@ -182,24 +183,33 @@ def train(
                 device=device,
                 folder=out,
                 overwrite=overwrite,
+                video=video,
             )
             verb = "training"
         console = make_console()
         with contextlib.closing(agent.env):
             console.print(
-                f"{verb} [bold]{agent.algorithm}[/] on [bold]{run.spec.env_id}[/], "
-                f"seed {run.spec.seed}, {agent.device}, into [bold]{run.folder}[/]",
-                highlight=False,
+                styled(
+                    f"{verb} ",
+                    (agent.algorithm, "bold"),
+                    " on ",
+                    (run.spec.env_id, "bold"),
+                    f", seed {run.spec.seed}, {agent.device}, into ",
+                    (str(run.folder), "bold"),
+                ),
                 soft_wrap=True,
             )
             outcome = _train(agent, run, console, minutes=minutes)
         if outcome is Outcome.INTERRUPTED:
             console.print(
-                f"[bold yellow]interrupted[/] at step {agent.num_steps:,}: all is saved. Go on with"
+                styled(
+                    ("interrupted", "bold yellow"),
+                    f" at step {agent.num_steps:,}: all is saved. Go on with",
+                )
             )
             command = resume_command(run, *_evaluation_options(eval_episodes, video))
             # Plain, on a line of its own: made to be copied.
-            console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
+            console.print(f"  {command}", soft_wrap=True)
             raise typer.Exit(INTERRUPTED)
         finish(
             agent,
@@ -225,8 +235,10 @@ def _new(
     device: str,
     folder: Path | None,
     overwrite: bool,
+    video: bool,
 ) -> tuple[Run, Agent]:
     """Return a new run and its agent."""
+    from mario_rl_agents.cli.summary import check_draws
     from mario_rl_agents.config import replaced
     from mario_rl_agents.recipes import find_recipe
     from mario_rl_agents.runs.loading import find_algorithm, new_run, spec_from_recipe
@@ -246,14 +258,23 @@ def _new(
             total_steps=steps,
             seed=seed,
         )
+        if video:
+            check_draws(spec)
         command = ["mario-rl", *sys.argv[1:]]
         return new_run(spec, folder, device=device, overwrite=overwrite, command=command)
 
 
 def _resume(
-    folder: Path, *, algorithm: str | None, env_id: str | None, steps: int | None, device: str
+    folder: Path,
+    *,
+    algorithm: str | None,
+    env_id: str | None,
+    steps: int | None,
+    device: str,
+    video: bool,
 ) -> tuple[Run, Agent]:
     """Return a run and its agent, with a new number of total steps if one is given."""
+    from mario_rl_agents.cli.summary import check_draws
     from mario_rl_agents.runs.loading import resume_run
     from mario_rl_agents.runs.run import Run
 
@@ -267,6 +288,8 @@ def _resume(
                 f"{folder} has the {name} {own}, not {given}: leave it out with --resume"
             )
     with usage_errors():
+        if video:
+            check_draws(spec)
         run, agent = resume_run(folder, device=device)
     total_steps = steps or spec.total_steps
     if agent.num_steps >= total_steps:
@@ -281,7 +304,7 @@ def _train(agent: Agent, run: Run, console: Console, *, minutes: float | None) -
     """Train; an error of the environment or of the numbers is one line."""
     from mario_rl_agents.cli.progress import ProgressDisplay
     from mario_rl_agents.cli.summary import resume_command
-    from mario_rl_agents.errors import ObservationError
+    from mario_rl_agents.errors import ObservationError, RewardError, SetupError
     from mario_rl_agents.runs.trainer import train as train_agent
 
     progress = ProgressDisplay(console, run, minutes)
@@ -293,7 +316,7 @@ def _train(agent: Agent, run: Run, console: Console, *, minutes: float | None) -
                 f"stopped at once; the latest checkpoint is kept: {resume_command(run)}"
             ) from None
         raise Failure(f"stopped at once, before the first checkpoint of {run.folder}") from None
-    except (FloatingPointError, ObservationError) as error:
+    except (FloatingPointError, ObservationError, RewardError, SetupError) as error:
         raise Failure(f"training stopped at step {agent.num_steps:,}: {error}") from error
 
 

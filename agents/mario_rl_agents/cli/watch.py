@@ -18,7 +18,13 @@ from mario_rl_agents.cli.options import (
     Seed,
     read_pairs,
 )
-from mario_rl_agents.cli.terminal import UsageError, make_console, one_line_errors, usage_errors
+from mario_rl_agents.cli.terminal import (
+    UsageError,
+    make_console,
+    one_line_errors,
+    styled,
+    usage_errors,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,9 +91,11 @@ def watch(
                 agent, agent.single_env, video, epsilon=epsilon, sample=sample, seed=seed
             )
         console.print(
-            f"[bold]{recording.path}[/]: return {recording.episodic_return:,.1f} in "
-            f"{recording.length:,} steps, {recording.num_frames:,} frames",
-            highlight=False,
+            styled(
+                (str(recording.path), "bold"),
+                f": return {recording.episodic_return:,.1f} in {recording.length:,} steps, "
+                f"{recording.num_frames:,} frames",
+            ),
             soft_wrap=True,
         )
 

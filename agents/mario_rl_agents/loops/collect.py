@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from mario_rl_agents.checks import check_obs, check_reward
+from mario_rl_agents.config import Count, convert
 from mario_rl_agents.envs import VecEnv, autoreset_mode, read_end
 from mario_rl_agents.loops.callbacks import Callback, Episode, Learner, Step
 from mario_rl_agents.loops.episode_log import EpisodeLog
@@ -55,10 +56,9 @@ class TrainingLoop:
         at once.
 
         Raises:
-            ValueError: If `total_steps` is below 1.
+            ValueError: If `total_steps` is no whole number >= 1.
         """
-        if total_steps < 1:
-            raise ValueError(f"total_steps must be at least 1 environment step, got {total_steps}")
+        total_steps = convert(Count, total_steps, "total_steps")
         with ExitStack() as stack:
             executor = stack.enter_context(ThreadPoolExecutor(1)) if self._overlap else None
             interrupt = stack.enter_context(DeferredInterrupt())

@@ -14,7 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mario_rl_agents.spaces import GRID, IMAGE, VECTOR, is_grid, is_image, is_vector
+from mario_rl_agents.spaces import (
+    GRID,
+    IMAGE,
+    VECTOR,
+    image_shape,
+    is_channels_last,
+    is_grid,
+    is_image,
+    is_vector,
+)
 
 # Returns a module with an attribute `num_features`, from [B, ...] to [B, num_features].
 EncoderFactory = Callable[[gym.Space[Any]], nn.Module]
@@ -49,12 +58,14 @@ class CNN(nn.Module):
     Attributes:
         smallest: Pixels of the shortest side that the convolutions leave something of.
         num_features: Units of the layer after the convolutions.
+        channels_last: Whether observations are (H, W, C) instead of (C, H, W).
         convolutions: From images to vectors.
         head: From vectors to what `forward` returns.
     """
 
     smallest: ClassVar[int]
     num_features: int
+    channels_last: bool = False
 
     def __init__(
         self, shape: tuple[int, int, int], num_outputs: int | None, convolutions: nn.Sequential
@@ -62,7 +73,7 @@ class CNN(nn.Module):
         """Complete a network for uint8 images of `shape` (channels, height, width).
 
         Args:
-            shape: Of an observation.
+            shape: Of an observation, whatever the order of its axes.
             num_outputs: Units of the linear output; None ends with the features before it.
             convolutions: The layers of the subclass.
         """
@@ -81,10 +92,14 @@ class CNN(nn.Module):
                 layer.weight.data = weight.contiguous(memory_format=torch.channels_last)
 
     def forward(self, obs: Tensor) -> Tensor:
-        """Return shape [B, num_outputs or num_features] for uint8 images of shape [B, C, H, W]."""
+        """Return shape [B, num_outputs or num_features] for uint8 images of shape [B, C, H, W].
+
+        Where `channels_last` is true, they have shape [B, H, W, C].
+        """
         # The weights' layout, while a pixel is a byte: else each pass would copy floats into it.
-        interleaved = torch.stack(obs.unbind(1), dim=-1).movedim(-1, 1)  # faster than contiguous()
-        pixels = interleaved.to(_dtype(self.head)).div_(255.0)
+        # stack() is faster than contiguous().
+        last = obs if self.channels_last else torch.stack(obs.unbind(1), dim=-1)  # [B, H, W, C]
+        pixels = last.movedim(-1, 1).to(_dtype(self.head)).div_(255.0)
         outputs: Tensor = self.head(self.convolutions(pixels))
         return outputs
 
@@ -242,7 +257,8 @@ def make_encoder(space: gym.Space[Any], encoder: str | EncoderFactory = "nature"
     """Return a module that turns observations of `space` into `num_features` features.
 
     Args:
-        space: A uint8 image (C, H, W), a vector of numbers (D,), or a uint8 grid (H, W) of kinds.
+        space: A uint8 image (C, H, W) or (H, W, C), a vector of numbers (D,), or a uint8 grid
+            (H, W) of kinds.
         encoder: "nature", "small" or "impala", for images; or what makes one for `space`.
 
     Raises:
@@ -268,7 +284,7 @@ def make_network(
     """Return a network that fits observations of `space`.
 
     Args:
-        space: A uint8 image (C, H, W), or a vector of numbers (D,).
+        space: A uint8 image (C, H, W) or (H, W, C), or a vector of numbers (D,).
         num_outputs: One per action.
         hidden_sizes: Layers of the network for vectors, in units; an encoder of images, or a user's
             own, is followed by the output.
@@ -295,11 +311,12 @@ def num_features(encoder: nn.Module) -> int:
 
 def _make_cnn(space: gym.Space[Any], encoder: str, num_outputs: int | None = None) -> CNN:
     kind = _CNNS[encoder]
-    if not is_image(space) or space.shape is None or min(space.shape[1:]) < kind.smallest:
+    if not is_image(space) or min(image_shape(space)[1:]) < kind.smallest:
         raise ValueError(
             f"no network for observations {space}: accepted are {VECTOR}, {IMAGE} with sides of "
             f'{kind.smallest} pixels or more for encoder "{encoder}", and, by agents with an '
             f"encoder, {GRID}"
         )
-    channels, height, width = space.shape
-    return kind((channels, height, width), num_outputs)
+    network = kind(image_shape(space), num_outputs)
+    network.channels_last = is_channels_last(space)
+    return network

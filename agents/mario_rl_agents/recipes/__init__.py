@@ -12,6 +12,7 @@ from typing import Final
 
 import mario_rl_envs  # noqa: F401  registers the environments of Mario
 from mario_rl_agents.agent import Agent
+from mario_rl_agents.config import did_you_mean
 from mario_rl_agents.recipes.recipe import ANY as ANY
 from mario_rl_agents.recipes.recipe import EVALUATION_EPSILON, Recipe, Recipes
 from mario_rl_agents.recipes.recipe import MARIO as MARIO
@@ -83,8 +84,8 @@ def find_recipe(algorithm: str, env_id: str, name: str = "default") -> Recipe:
             return recipes[place, name]
     names = {key[1] for key in recipes if key[0] in _places(env_id)}
     raise ValueError(
-        f"there is no recipe {name!r} for {algorithm} on {env_id}: known are "
-        f"{', '.join(sorted(names))}"
+        f"there is no recipe {name!r} for {algorithm} on {env_id}"
+        f"{did_you_mean(name, names) or ':'} known are {', '.join(sorted(names))}"
     )
 
 

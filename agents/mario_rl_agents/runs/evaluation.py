@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import gymnasium as gym
 import numpy as np
 
 from mario_rl_agents.agent import Agent
-from mario_rl_agents.envs import position_of, success_of
+from mario_rl_agents.config import Count, Fraction, Whole, convert
+from mario_rl_agents.envs import Env, as_env, as_number, position_of, success_of
+
+# Half an hour of a console's game at 15 decisions a second, the usual cap on Atari (Machado et al.
+# 2018, "Revisiting the arcade learning environment").
+EPISODE_LIMIT: Final = 27_000  # environment steps
 
 _EXPLORATION = "exploration"  # the generator that agents draw actions from
 
@@ -31,6 +37,7 @@ class EvaluatedEpisode:
     truncated: bool
     x_pos: int | None  # pixels from the start of the stage; None where infos do not say
     cleared: bool | None  # whether the goal was reached; None where infos do not say
+    cut: bool = False  # whether the evaluation's limit ended it, not the environment
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,11 @@ class Evaluation:
         return len(self.episodes) > 1 and len(played) == 1
 
     @property
+    def num_cut(self) -> int:
+        """How many episodes the limit of the evaluation ended."""
+        return sum(episode.cut for episode in self.episodes)
+
+    @property
     def best(self) -> EvaluatedEpisode:
         """The episode with the highest return, the earliest of equals."""
         return max(self.episodes, key=lambda episode: episode.episodic_return)
@@ -89,12 +101,13 @@ class Evaluation:
 
 def evaluate(
     agent: Agent,
-    env: gym.Env[Any, Any],
+    env: Env | str,
     *,
     num_episodes: int,
     epsilon: float = 0.0,
     sample: bool = False,
     seed: int = 0,
+    max_steps: int | None = EPISODE_LIMIT,
 ) -> Evaluation:
     """Play whole episodes without learning and return their statistics.
 
@@ -103,25 +116,44 @@ def evaluate(
 
     Args:
         agent: The agent; it is not changed.
-        env: An environment with the agent's spaces, not the one it trains on.
+        env: An environment with the agent's spaces, not the one it trains on; or the id of one,
+            which is made and closed again.
         num_episodes: How many episodes, at least 1.
         epsilon: The probability of a uniformly random action at each step, in [0, 1].
         sample: Whether the agent draws the other actions, with the exploration of its training,
             instead of taking the best ones.
         seed: The seed of the first episode.
+        max_steps: Environment steps after which an episode is cut, for environments that never end
+            one; None: never.
 
     Raises:
-        ValueError: An argument is outside its range.
+        ValueError: An argument is not accepted, or the environment cannot be made.
+        TypeError: `env` is no single environment and no id.
     """
-    if num_episodes < 1:
-        raise ValueError(f"num_episodes must be at least 1, received {num_episodes}")
-    if not 0.0 <= epsilon <= 1.0:
-        raise ValueError(f"epsilon must be between 0 and 1, received {epsilon}")
-    episodes = [
-        _play(agent, env, epsilon=epsilon, sample=sample, seed=seed + index)
-        for index in range(num_episodes)
-    ]
+    num_episodes = convert(Count, num_episodes, "num_episodes")
+    epsilon = convert(Fraction, epsilon, "epsilon")
+    sample = convert(bool, sample, "sample")
+    seed = convert(Whole, seed, "seed")
+    max_steps = convert(Count | None, max_steps, "max_steps")
+    with _opened(env) as opened:
+        episodes = [
+            _play(agent, opened, epsilon=epsilon, sample=sample, seed=seed + i, max_steps=max_steps)
+            for i in range(num_episodes)
+        ]
     return _summarize(episodes, epsilon=epsilon, sampled=sample, seed=seed)
+
+
+@contextlib.contextmanager
+def _opened(env: Env | str) -> Iterator[Env]:
+    """Give an environment; one that an id stands for is closed at the end."""
+    opened = as_env(env)
+    if not isinstance(opened, gym.Env):
+        raise TypeError(f"episodes are played in a single environment, got {env}")
+    try:
+        yield opened
+    finally:
+        if opened is not env:
+            opened.close()
 
 
 class EvaluationPolicy:
@@ -130,7 +162,7 @@ class EvaluationPolicy:
     def __init__(
         self,
         agent: Agent,
-        env: gym.Env[Any, Any],
+        env: Env,
         *,
         epsilon: float,
         seed: int,
@@ -193,8 +225,9 @@ def wilson_interval(
     Raises:
         ValueError: An argument is outside its range.
     """
-    if trials < 1:
-        raise ValueError(f"trials must be at least 1, received {trials}")
+    trials = convert(Count, trials, "trials")
+    successes = convert(int, successes, "successes")
+    confidence = convert(float, confidence, "confidence")
     if not 0 <= successes <= trials:
         raise ValueError(f"successes must be between 0 and {trials}, received {successes}")
     if not 0.0 < confidence < 1.0:
@@ -225,14 +258,14 @@ def policy_name(epsilon: float, *, sampled: bool = False) -> str:
 
 
 def _play(
-    agent: Agent, env: gym.Env[Any, Any], *, epsilon: float, sample: bool, seed: int
+    agent: Agent, env: Env, *, epsilon: float, sample: bool, seed: int, max_steps: int | None
 ) -> EvaluatedEpisode:
     policy = EvaluationPolicy(agent, env, epsilon=epsilon, sample=sample, seed=seed)
     obs, info = env.reset(seed=seed)
     episodic_return, length, terminated, truncated = 0.0, 0, False, False
-    while not (terminated or truncated):
+    while not (terminated or truncated) and length != max_steps:
         obs, reward, terminated, truncated, info = env.step(policy(obs))
-        episodic_return += float(reward)
+        episodic_return += as_number(reward)
         length += 1
     return EvaluatedEpisode(
         seed=seed,
@@ -242,6 +275,7 @@ def _play(
         truncated=bool(truncated),
         x_pos=position_of(info),
         cleared=success_of(info),
+        cut=not (terminated or truncated),
     )
 
 

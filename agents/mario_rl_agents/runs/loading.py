@@ -230,13 +230,22 @@ def open_training_env(spec: RunSpec) -> Env | VecEnv:
 @contextlib.contextmanager
 def _readable_errors(env_id: str) -> Iterator[None]:
     """Turn what may go wrong in the making of an environment into one kind of error."""
+    module, _, name = env_id.rpartition(":")
     try:
         yield
-    except (gym.error.UnregisteredEnv, ModuleNotFoundError) as error:
-        close = did_you_mean(env_id, gym.registry)
+    except gym.error.UnregisteredEnv as error:
+        close = did_you_mean(name, gym.registry)
+        where = f" after {module} was imported" if module else ""
         raise ValueError(
-            f"there is no environment {env_id!r}{close or ':'} mario-rl envs lists those of Mario, "
-            "and any Gymnasium id is taken"
+            f"there is no environment {name!r}{where}{close or ':'} mario-rl envs lists those of "
+            "Mario, and any Gymnasium id is taken, or MODULE:ID of your own"
+        ) from error
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise ValueError(f"{env_id} cannot be made: {error}: install it") from error
+        raise ValueError(
+            f"there is no environment {env_id!r}: there is no module {error.name} in the working "
+            "directory, nor is it installed"
         ) from error
     except (gym.error.Error, ValueError, TypeError, ImportError) as error:
         raise ValueError(f"{env_id} cannot be made: {error}") from error

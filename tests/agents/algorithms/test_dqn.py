@@ -500,7 +500,7 @@ def test_bad_environment_device_and_steps_are_named() -> None:
     env = TwoCells()
     with pytest.raises(ValueError, match="device 'gpu' cannot be used here"):
         DQN.create(env, device="gpu")
-    with pytest.raises(ValueError, match="total_steps must be at least 1 environment step, got 0"):
+    with pytest.raises(ValueError, match="total_steps must be a whole number >= 1, got 0"):
         DQN.create(env, device="cpu").learn(0)
     env.action_space = gym.spaces.Discrete(2, start=1)
     with pytest.raises(

@@ -236,6 +236,7 @@ def test_mario_trains_and_is_evaluated_greedily_once(tmp_path: Path) -> None:
         (["dqn", "Pendulum-v1"], "dqn on Pendulum-v1: "),
         (["dqn"], "give an algorithm and an environment"),
         (["dqn", "CartPole-v1", "--recipe", "fast"], "there is no recipe 'fast'"),
+        (["dqn", "MarioRL-1-1-v0", "--recipe", "dmo"], "MarioRL-1-1-v0, did you mean demo? known"),
         (["dqn", "CartPole-v1", "--set", "gamma"], "--set takes KEY=VALUE, received 'gamma'"),
         (["dqn", "CartPole-v1", "--set", "gama=1"], "has no such field, did you mean gamma"),
         (
@@ -244,6 +245,12 @@ def test_mario_trains_and_is_evaluated_greedily_once(tmp_path: Path) -> None:
         ),
         (["dqn", "CartPole-v1", "--set", "dueling=maybe"], "--set dueling must be true or false"),
         (["dqn", "CartPole-v1", "--env", "wind=3"], "CartPole-v1 cannot be made: "),
+        (["dqn", "MarioRL-1-1-v0", "--env", "action=simple"], "'action', did you mean actions?"),
+        (
+            ["dqn", "FrozenLake-v1", "--env", "is_slippery=maybe"],
+            "is_slippery must be true or false, yes or no, on or off, got 'maybe'",
+        ),
+        (["dqn", "SuperMarioBros-1-1-v0"], "did you mean MarioRL-1-1-v0"),
         (["dqn", "MarioRL-1-1-v0", "--env", "actions=fly"], "MarioRL-1-1-v0 cannot be made: "),
         (["dqn", "CartPole-v1", "--device", "abacus"], "dqn on CartPole-v1: "),
         (

@@ -243,5 +243,5 @@ def test_an_exception_drops_what_is_in_progress() -> None:
 
 
 def test_bad_numbers_of_steps_are_refused() -> None:
-    with pytest.raises(ValueError, match="total_steps must be at least 1 environment step, got 0"):
+    with pytest.raises(ValueError, match="total_steps must be a whole number >= 1, got 0"):
         Recorder.create(short_cartpole(), device="cpu").learn(0)

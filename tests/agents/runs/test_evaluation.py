@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
+from gymnasium.envs.classic_control import CartPoleEnv
 from mario_rl_agents.algorithms.dqn import DQN
 from mario_rl_agents.algorithms.ppo import PPO
 from mario_rl_agents.algorithms.random import RandomAgent
+from mario_rl_agents.envs import make_vec_env
 from mario_rl_agents.runs.evaluation import (
     Evaluation,
     evaluate,
@@ -70,7 +73,9 @@ def test_wilson_interval_of_less_confidence_is_narrower() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((0, 0), "trials must be at least 1, received 0"),
+        ((0, 0), "trials must be a whole number >= 1, got 0"),
+        ((0, "9"), "trials must be a whole number >= 1, got '9' of type str"),
+        (("1", 9), "successes must be a whole number, got '1' of type str"),
         ((-1, 3), "successes must be between 0 and 3, received -1"),
         ((4, 3), "successes must be between 0 and 3, received 4"),
     ],
@@ -161,8 +166,14 @@ def test_json_holds_everything(flag_walk: Env) -> None:
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"num_episodes": 0}, "num_episodes must be at least 1, received 0"),
-        ({"num_episodes": 1, "epsilon": 1.5}, "epsilon must be between 0 and 1, received 1.5"),
+        ({"num_episodes": 0}, "num_episodes must be a whole number >= 1, got 0"),
+        ({"num_episodes": "3"}, "num_episodes must be a whole number >= 1, got '3' of type str"),
+        ({"num_episodes": 2.5}, "num_episodes must be a whole number >= 1, got 2.5"),
+        ({"num_episodes": 1, "epsilon": 1.5}, r"epsilon must be a number in \[0, 1\], got 1.5"),
+        ({"num_episodes": 1, "epsilon": None}, r"epsilon must be a number in \[0, 1\], got None"),
+        ({"num_episodes": 1, "seed": "a"}, "seed must be a whole number >= 0, got 'a'"),
+        ({"num_episodes": 1, "sample": 3}, "sample must be true or false, yes or no, on or off"),
+        ({"num_episodes": 1, "max_steps": 0}, "max_steps must be a whole number >= 1 or None, got"),
     ],
 )
 def test_bad_arguments_are_refused(cartpole: Env, keywords: Any, message: str) -> None:
@@ -192,3 +203,45 @@ def test_an_agent_without_exploration_of_its_own_cannot_be_sampled(cartpole: Env
         ValueError, match="random has no exploration to sample from: evaluate it with sample"
     ):
         evaluate(agent, cartpole, num_episodes=1, sample=True)
+
+
+class Endless(gym.Env[Any, Any]):
+    """Never ends an episode; its rewards are arrays of one number."""
+
+    observation_space = gym.spaces.Box(-1, 1, (3,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        return np.zeros(3, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        return np.zeros(3, np.float32), np.array([0.5]), False, False, {}
+
+
+def test_an_episode_without_an_end_is_cut() -> None:
+    agent = RandomAgent.create(Endless(), device="cpu")
+    evaluation = evaluate(agent, Endless(), num_episodes=2, max_steps=9)
+    assert [(x.length, x.cut) for x in evaluation.episodes] == [(9, True)] * 2
+    assert not any(x.terminated or x.truncated for x in evaluation.episodes)
+    assert (evaluation.num_cut, evaluation.return_mean) == (2, 4.5)
+    limited = gym.wrappers.TimeLimit(Endless(), 9)
+    assert evaluate(agent, limited, num_episodes=2, max_steps=9).num_cut == 0
+    content = evaluation.to_json()
+    for episode in content["episodes"]:
+        del episode["cut"]  # as in files of before
+    assert Evaluation.from_json(content).num_cut == 0
+
+
+def test_an_id_is_made_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = []
+    monkeypatch.setattr(CartPoleEnv, "close", lambda self: closed.append(self))
+    agent = RandomAgent.create("CartPole-v1", device="cpu")
+    assert evaluate(agent, "CartPole-v1", num_episodes=1).num_episodes == 1
+    assert len(closed) == 1
+    assert closed != [agent.env.unwrapped]
+    with pytest.raises(ValueError, match="env 'CartPole-v9' cannot be made: "):
+        evaluate(agent, "CartPole-v9", num_episodes=1)
+    vector: Any = make_vec_env("CartPole-v1", 2)
+    with pytest.raises(TypeError, match="episodes are played in a single environment, got "):
+        evaluate(agent, vector, num_episodes=1)

@@ -47,7 +47,7 @@ from mario_rl_agents.config import (
     Whole,
     value_at,
 )
-from mario_rl_agents.envs import Env, VecEnv, single_spaces
+from mario_rl_agents.envs import Env, VecEnv, as_number, as_obs, single_spaces
 from mario_rl_agents.networks.distributions import Distribution, make_distribution
 from mario_rl_agents.networks.encoders import MLP, EncoderFactory, make_encoder, num_features
 from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
@@ -229,7 +229,8 @@ class Actor:
                 self._reset(seed=None)
 
     def _reset(self, seed: int | None) -> None:
-        self._obs[0], _ = self._env.reset(seed=seed)
+        begun, _ = self._env.reset(seed=seed)
+        self._obs[0] = as_obs(begun, self._obs[0])
         check_obs(self._obs[0], self.num_steps)
         self._return, self._length = 0.0, 0
 
@@ -266,10 +267,11 @@ class Actor:
             self._action[t] = network.distribution.sample(dist_params, self._generator)[0]
             env_action = network.distribution.to_env(self._action[t : t + 1])[0]
             next_obs, reward, terminated, truncated, info = self._env.step(env_action)
-            self._obs[t + 1], self._reward[t] = next_obs, reward
+            paid = as_number(reward)
+            self._obs[t + 1], self._reward[t] = as_obs(next_obs, self._obs[t + 1]), paid
             check_obs(self._obs[t + 1], self.num_steps + t + 1)
-            check_reward(float(reward), self.num_steps + t + 1)
-            self._return += float(reward)
+            check_reward(paid, self.num_steps + t + 1)
+            self._return += paid
             self._length += 1
             if terminated or truncated:
                 ends = bool(terminated), bool(truncated)
@@ -342,7 +344,7 @@ class A3C(PolicyAgent):
     @classmethod
     def create(
         cls,
-        env: Env | VecEnv,
+        env: Env | VecEnv | str,
         config: Any = None,
         *,
         seed: int = 0,
@@ -370,7 +372,7 @@ class A3C(PolicyAgent):
     def load(
         cls,
         path: str | PathLike[str],
-        env: Env | VecEnv,
+        env: Env | VecEnv | str,
         *,
         device: str = "auto",
         encoder: EncoderFactory | None = None,
@@ -387,8 +389,10 @@ class A3C(PolicyAgent):
         A worker that dies is reported by a RuntimeWarning and replaced.
 
         Raises:
-            ValueError: If `total_steps` is below 1, or processes cannot make environments or
-                encoders.
+            ValueError: If `total_steps` is no whole number >= 1, or processes cannot make
+                environments or encoders.
+            SetupError: If a worker cannot make its environment.
+            ObservationError, RewardError: If an observation or a reward is not what it should be.
             FloatingPointError: If an observation, a reward or a loss of a worker is not finite.
             WorkerError: If a worker and its replacements die without finishing an episode.
         """

@@ -15,6 +15,8 @@ import torch
 from mario_rl_agents.agent import Agent, Callback, Episode
 from mario_rl_agents.algorithms.a3c.shared_adam import SharedAdam
 from mario_rl_agents.algorithms.a3c.workers import StepBudget, WorkerPool
+from mario_rl_agents.config import Count, convert
+from mario_rl_agents.errors import SetupError
 from mario_rl_agents.loops.interrupt import DeferredInterrupt
 
 EnvFactory = Callable[[], gym.Env[Any, Any]]
@@ -55,14 +57,19 @@ class Shared(NamedTuple):
         """Return a new environment for one worker.
 
         Raises:
-            ValueError: If it has other spaces than the agent's.
+            SetupError: If it cannot be made, or has other spaces than the agent's.
         """
-        env = self.make_env()
+        try:
+            env = self.make_env()
+        except Exception as error:  # of the user's code
+            raise SetupError(
+                f"it cannot make its environment ({type(error).__name__}: {error})"
+            ) from error
         if (env.observation_space, env.action_space) != self.spaces:
             found = env.observation_space, env.action_space
             env.close()
-            raise ValueError(
-                f"a worker's environment has the spaces {found}, the agent's has {self.spaces}: "
+            raise SetupError(
+                f"its environment has the spaces {found}, the agent's has {self.spaces}: "
                 "env_factory must make environments of the same kind"
             )
         return env
@@ -113,12 +120,11 @@ class AsynchronousLoop:
             callbacks: Who watches.
 
         Raises:
-            ValueError: If `total_steps` is below 1.
-            FloatingPointError: If a worker raises it.
+            ValueError: If `total_steps` is no whole number >= 1.
+            SetupError, ObservationError, RewardError, FloatingPointError: If a worker raises it.
             WorkerError: If workers die again and again.
         """
-        if total_steps < 1:
-            raise ValueError(f"total_steps must be at least 1 environment step, got {total_steps}")
+        total_steps = convert(Count, total_steps, "total_steps")
         with ExitStack() as stack:
             interrupt = stack.enter_context(DeferredInterrupt())
             for callback in callbacks:
@@ -260,6 +266,14 @@ def env_maker(algorithm: str, env: gym.Env[Any, Any], env_factory: EnvFactory | 
         spec = deepcopy(env.spec)
         spec.kwargs.pop("render_mode", None)  # one window is enough
         make_env = partial(gym.make, spec, disable_env_checker=True)
+        try:
+            make_env().close()
+        except Exception as error:  # of a wrapper that does not record its arguments, for instance
+            raise ValueError(
+                f"{env} cannot be made again in the workers of {algorithm}, where nothing is drawn "
+                f"({error}): {what_to_do}; or derive a wrapper of your own from "
+                "gymnasium.utils.RecordConstructorArgs too"
+            ) from error
     check_picklable(make_env, f"what makes the environments of {algorithm}", what_to_do)
     return make_env
 

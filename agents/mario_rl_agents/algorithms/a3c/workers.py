@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mario_rl_agents.algorithms.a3c.shared_adam import shared
-from mario_rl_agents.errors import WorkerError
+from mario_rl_agents.errors import ObservationError, RewardError, SetupError, WorkerError
 
 # A server that has imported torch once forks each process off, in milliseconds instead of seconds;
 # it runs nothing else, so that no thread is lost in a fork. Elsewhere every process starts afresh.
@@ -35,6 +35,9 @@ START_METHOD: Final = "forkserver" if sys.platform == "linux" else "spawn"
 _POLL_SECONDS: Final = 0.1  # at most until `receive` returns with nothing
 _STOP_SECONDS: Final = 10.0  # for a worker to end when it should, before it is killed
 _SEND_SECONDS: Final = 0.02  # reports are collected for so long: a pipe costs more than a report
+# Errors that the next worker would meet too.
+FINAL: Final = (FloatingPointError, ObservationError, RewardError, SetupError)
+_SERVERS: Final = 3  # attempts to start a process
 _STARTS: Final = 3  # attempts in one place as long as no worker at all has come to its work
 
 
@@ -121,7 +124,7 @@ class _Failed:
 
     summary: str  # "ValueError: ..."
     text: str  # with its traceback
-    is_final: bool  # no other worker could do better
+    final: type[Exception] | None  # to be raised at once: no other worker could do better
 
 
 @dataclass
@@ -206,7 +209,8 @@ class WorkerPool:
 
         Raises:
             WorkerError: One dies again and again.
-            FloatingPointError: Of a worker, as it raised it.
+            SetupError, ObservationError, RewardError, FloatingPointError: Of a worker, as it
+                raised it.
         """
         if self._deadline is not None and time.monotonic() > self._deadline:
             self._kill()
@@ -261,7 +265,7 @@ class WorkerPool:
         # A daemon is ended with the main process, should that skip the end of the `with` block.
         process = context.Process(target=_run, args=arguments, name=f"worker-{slot}", daemon=True)
         try:
-            process.start()
+            start_process(process)
         except BaseException:
             ours.close()
             raise
@@ -277,8 +281,8 @@ class WorkerPool:
         reason = _reason(place)
         self._on_crash(slot)
         place.has_ended = True
-        if place.failure is not None and place.failure.is_final:
-            raise FloatingPointError(f"{who}: {place.failure.summary}")
+        if place.failure is not None and place.failure.final is not None:
+            raise place.failure.final(f"{who}: {place.failure.summary}")
         if self._deadline is not None:
             return
         num_crashes = place.num_crashes + 1
@@ -315,7 +319,7 @@ class WorkerPool:
         for slot, _ in self._places_running():
             self.go_on(slot)
         while self.is_running:
-            with contextlib.suppress(FloatingPointError):  # something has ended training already
+            with contextlib.suppress(*FINAL):  # something has ended training already
                 self.receive()
         for place in self._places:
             _join(place.process)
@@ -324,6 +328,28 @@ class WorkerPool:
     def _kill(self) -> None:
         for _, place in self._places_running():
             place.process.kill()
+
+
+def start_process(process: BaseProcess) -> None:
+    """Start a process, by another fork server if the one there has ended.
+
+    Ctrl-C reaches the server too, and ends it while it is still importing what it preloads. The
+    main process has its own way to stop, for which the workers must be there.
+
+    Raises:
+        SetupError: One server after the other has ended.
+    """
+    for _ in range(_SERVERS):
+        try:
+            process.start()
+        except (EOFError, ConnectionError):
+            time.sleep(_POLL_SECONDS)  # until it has exited, so that the next call replaces it
+        else:
+            return
+    raise SetupError(
+        f"{_SERVERS} fork servers, which start the workers, ended one after the other: look for "
+        "what ends them (a signal, a lack of memory), and run it again"
+    )
 
 
 def _join(process: BaseProcess) -> None:
@@ -363,12 +389,12 @@ def _run(
         worker.flush()
         worker.connection.send(_Ended())
     except BaseException as error:
-        is_final = isinstance(error, FloatingPointError)
-        summary = str(error) if is_final else f"{type(error).__name__}: {error}"
+        final = next((kind for kind in FINAL if isinstance(error, kind)), None)
+        summary = str(error) if final else f"{type(error).__name__}: {error}"
         with contextlib.suppress(Exception):  # what it had to report, or nobody to report to
             worker.flush()
         with contextlib.suppress(OSError):
-            worker.connection.send(_Failed(summary, traceback.format_exc(), is_final))
+            worker.connection.send(_Failed(summary, traceback.format_exc(), final))
         sys.exit(1)
 
 

@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from gymnasium.envs.registration import EnvSpec
 from mario_rl_agents.agent import Agent, Callback, Episode
 from mario_rl_agents.algorithms.a3c.a3c import (
     A3C,
@@ -17,9 +18,10 @@ from mario_rl_agents.algorithms.a3c.a3c import (
     a3c_loss,
     n_step_returns,
 )
+from mario_rl_agents.algorithms.a3c.workers import start_process
 from mario_rl_agents.config import linear
 from mario_rl_agents.envs import single_spaces
-from mario_rl_agents.errors import CheckpointError
+from mario_rl_agents.errors import CheckpointError, ObservationError, RewardError, SetupError
 from mario_rl_agents.networks.distributions import Gaussian
 from support import worker_toys
 from support.agent_toys import (
@@ -377,15 +379,84 @@ def test_what_cannot_be_is_refused() -> None:
     agent = A3C.create(cartpole(), encoder=lambda space: Halves(space))
     with pytest.raises(ValueError, match=r"the encoder cannot be sent .*lambda.*: pass a class"):
         agent.learn(100)
-    with pytest.raises(ValueError, match="total_steps must be at least 1 environment step, got 0"):
+    with pytest.raises(ValueError, match="total_steps must be a whole number >= 1, got 0"):
         A3C.create(cartpole()).learn(0)
 
 
-def test_a_factory_of_other_spaces_is_refused() -> None:
-    config = A3CConfig(num_workers=1, max_restarts=0)
-    agent = A3C.create(corridor(), config, env_factory=cartpole)
-    with pytest.raises(RuntimeError, match="env_factory must make environments of the same kind"):
+def test_a_wrapper_that_cannot_be_made_again_is_refused_before_any_worker_starts() -> None:
+    agent = A3C.create(worker_toys.scaled(), A3CConfig(num_workers=2))
+    with pytest.raises(
+        ValueError, match=r"Scaled.* cannot be made again .*: pass env_factory.*Rec"
+    ):
         agent.learn(100)
+    calls = Calls()
+    agent = A3C.create(
+        worker_toys.scaled(), A3CConfig(num_workers=1), env_factory=worker_toys.scaled
+    )
+    agent.learn(14, [calls])
+    assert [episode.episodic_return for episode in calls.episodes] == pytest.approx([7 / 15] * 2)
+
+
+def test_a_film_of_every_worker_is_refused(tmp_path: Path) -> None:
+    env = gym.make("CartPole-v1", render_mode="rgb_array")
+    agent = A3C.create(
+        gym.wrappers.RecordVideo(env, str(tmp_path / "films")), A3CConfig(num_workers=2)
+    )
+    with pytest.raises(ValueError, match="in the workers of a3c, where nothing is drawn"):
+        agent.learn(100)
+
+
+def test_an_id_that_makes_wrapped_environments_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = EnvSpec("Scaled-v0", entry_point="support.worker_toys:scaled")
+    monkeypatch.setitem(gym.registry, "Scaled-v0", spec)
+    calls = Calls()
+    A3C.create("Scaled-v0", A3CConfig(num_workers=1)).learn(14, [calls])
+    assert [episode.episodic_return for episode in calls.episodes] == pytest.approx([7 / 15] * 2)
+
+
+@pytest.mark.parametrize(
+    ("factory", "error", "message"),
+    [
+        (cartpole, SetupError, "env_factory must make environments of the same kind"),
+        (worker_toys.broken, SetupError, r"worker [01] .* \(ValueError: no such game\)"),
+        (worker_toys.two_rewards, RewardError, "a reward must be one number, got .*0.5, 0.5"),
+        (worker_toys.short_obs, ObservationError, r"must have shape \(5,\) .*; got \(1,\)"),
+    ],
+)
+@pytest.mark.filterwarnings("error")  # no worker is replaced: its successors would end like it
+def test_what_no_other_worker_could_do_better_is_told_once(
+    factory: Any, error: type[Exception], message: str
+) -> None:
+    agent = A3C.create(corridor(), A3CConfig(num_workers=2), env_factory=factory)
+    with pytest.raises(error, match=message) as caught:
+        agent.learn(100)
+    assert "\n" not in str(caught.value)
+
+
+class Ends:
+    """A process whose fork servers end in a number of attempts."""
+
+    def __init__(self, num_ends: int, error: Exception) -> None:
+        self.num_ends, self.error = num_ends, error
+
+    def start(self) -> None:
+        self.num_ends -= 1
+        if self.num_ends >= 0:
+            raise self.error
+
+
+def test_a_fork_server_that_ctrl_c_ended_is_replaced() -> None:
+    process: Any = Ends(2, EOFError("unexpected EOF"))
+    start_process(process)
+    assert process.num_ends == -1
+    endless: Any = Ends(9, ConnectionRefusedError())
+    with pytest.raises(SetupError, match="3 fork servers, which start the workers, ended one aft"):
+        start_process(endless)
+    other: Any = Ends(1, ValueError("a bug"))
+    with pytest.raises(ValueError, match="a bug"):
+        start_process(other)
 
 
 @pytest.mark.parametrize(
