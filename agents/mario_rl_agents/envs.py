@@ -304,7 +304,7 @@ def position_of(info: Mapping[str, Any]) -> int | None:
     position = info.get("x_pos")
     if not isinstance(position, Real) or not math.isfinite(position):
         return None
-    return int(position)
+    return int(float(position))
 
 
 def success_of(info: Mapping[str, Any]) -> bool | None:
