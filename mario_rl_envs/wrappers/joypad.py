@@ -126,10 +126,6 @@ class ContinuousJoypad(
         """Take steps without their observation; the same action is always the same byte."""
         return super().advance(self.action(action), num_steps, draw=draw)
 
-    def get_action_meanings(self) -> list[str]:
-        """Return what each of the three numbers is for."""
-        return ["left / right", "A", "B"]
-
     def action(self, action: NDArray[np.float32]) -> int:
         """Return the joypad byte of an action, [3].
 

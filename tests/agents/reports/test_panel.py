@@ -104,7 +104,7 @@ def test_a_continuous_action_is_a_bar_from_zero(torque: float, side: int) -> Non
 
 def test_marios_continuous_action_has_names() -> None:
     env = gym.make("MarioRL-1-1-v0", actions="continuous", observation="ram")
-    assert env.get_wrapper_attr("get_action_meanings")() == ["left / right", "A", "B"]
+    assert env.get_wrapper_attr("get_action_meanings")() == ["left or right", "A", "B"]
     obs, _ = env.reset()
     action = np.array([1.0, -1.0, 0.5], np.float32)
     frame = make_panel(env).draw(moment(action, obs=obs))
