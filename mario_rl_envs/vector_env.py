@@ -7,10 +7,10 @@ observations, rewards, ends and infos. They are batched as by `gymnasium.vector.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -36,10 +36,11 @@ from mario_rl_envs.rendering import warn_of_no_render_mode
 from mario_rl_envs.specs import PlainSpec
 
 if TYPE_CHECKING:  # it needs the native core
-    from mario_rl_envs.batch import EpisodeStart, Results
+    from mario_rl_envs.batch import EpisodeStart, GameBatch, Results
 
 _RENDER_MODES: Final = ("rgb_array", "rgb_array_list")
 _RESET_MASK: Final = "reset_mask"
+_REWARD_TERMS: Final = "reward_terms"
 _NO_LIMIT: Final = -1  # as gym.make's max_episode_steps
 # Each has a generator.
 _SPACES: Final = (
@@ -170,9 +171,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         self._joypad_bytes = _joypad_bytes(settings.arguments["actions"])
         self._limits = Limits(self.num_envs, limit, settings.arguments["stall"], GameBatch.columns)
         # By which the infos say which games they are of.
-        keys = (*GameBatch.columns, *GameBatch.flags, "reward_terms")
-        self._masks = tuple(f"_{key}" for key in keys)
-        self._term_masks = tuple(f"_{term}" for term in self._games.terms)
+        self._info = _InfoKeys.of(settings.arguments["info"], self._games)
         self._all_envs = np.ones(self.num_envs, np.bool_)
         self._shared_obs = None if copy else self._games.new_observations()
         self.one_thread = OneThread("another thread uses these games: one thread at a time")
@@ -440,17 +439,22 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
 
     def _infos(self, results: Results, mask: NDArray[np.bool_]) -> dict[str, Any]:
         """Return the infos of some games, as `VectorEnv` batches those of single environments."""
-        masks = np.empty((len(self._masks) + len(self._term_masks), self.num_envs), np.bool_)
+        keys = self._info
+        masks = np.empty((len(keys.masks) + len(keys.term_masks), self.num_envs), np.bool_)
         masks[:] = mask
-        terms: dict[str, Any] = dict(zip(self._games.terms, results.terms, strict=True))
-        terms.update(zip(self._term_masks, masks[len(self._masks) :], strict=True))
-        infos: dict[str, Any] = dict(zip(self._games.columns, results.columns, strict=True))
-        infos.update(zip(self._games.flags, results.flags, strict=True))
-        infos["status"] = self._games.powers[infos["status"]]
-        if mask is not self._all_envs:
-            infos["status"][~mask] = None
-        infos["reward_terms"] = terms
-        infos.update(zip(self._masks, masks[: len(self._masks)], strict=True))
+        infos: dict[str, Any] = dict(
+            zip(keys.columns, results.columns[keys.column_rows], strict=True)
+        )
+        infos.update(zip(keys.flags, results.flags[keys.flag_rows], strict=True))
+        if "status" in infos:
+            infos["status"] = self._games.powers[infos["status"]]
+            if mask is not self._all_envs:
+                infos["status"][~mask] = None
+        if keys.has_terms:
+            terms: dict[str, Any] = dict(zip(self._games.terms, results.terms, strict=True))
+            terms.update(zip(keys.term_masks, masks[len(keys.masks) :], strict=True))
+            infos[_REWARD_TERMS] = terms
+        infos.update(zip(keys.masks, masks[: len(keys.masks)], strict=True))
         return infos
 
     def _final_infos(self, results: Results, ended: NDArray[np.bool_]) -> dict[str, Any]:
@@ -532,6 +536,46 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
                 "there are no episodes: call reset() first, and again after a call that failed or "
                 "was interrupted"
             )
+
+
+class _InfoKeys(NamedTuple):
+    """Which keys infos have, and by which they say which games they are of."""
+
+    columns: tuple[str, ...]
+    column_rows: slice | list[int]  # of the results' columns
+    flags: tuple[str, ...]
+    flag_rows: slice | list[int]
+    has_terms: bool
+    masks: tuple[str, ...]
+    term_masks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, info: Iterable[str] | None, games: GameBatch) -> _InfoKeys:
+        """Return what the keyword `info` asks for."""
+        columns, column_rows = _selected(games.columns, info)
+        flags, flag_rows = _selected(games.flags, info)
+        terms, _ = _selected((_REWARD_TERMS,), info)
+        keys = (*columns, *flags, *terms)
+        return cls(
+            columns=columns,
+            column_rows=column_rows,
+            flags=flags,
+            flag_rows=flag_rows,
+            has_terms=bool(terms),
+            masks=tuple(f"_{key}" for key in keys),
+            term_masks=tuple(f"_{term}" for term in games.terms if terms),
+        )
+
+
+def _selected(
+    keys: tuple[str, ...], info: Iterable[str] | None
+) -> tuple[tuple[str, ...], slice | list[int]]:
+    """Return those of some keys that the keyword `info` names, and their rows."""
+    if info is None:
+        return keys, slice(None)
+    named = set(info)
+    rows = [row for row, key in enumerate(keys) if key in named]
+    return tuple(keys[row] for row in rows), rows
 
 
 def _is_native(keywords: Mapping[str, Any]) -> bool:
