@@ -166,13 +166,13 @@ class GameBatch:
         """Return a copy of every RAM, uint8, [N, 2048]."""
         return np.stack([np.frombuffer(each.ram, np.uint8) for each in self._emulators])
 
-    def screens(self) -> tuple[NDArray[np.uint8], ...]:
-        """Return the screens, uint8, [240, 256, 3] each."""
-        return tuple(emulator.screen() for emulator in self._emulators)
+    def screen(self, env: int) -> NDArray[np.uint8]:
+        """Return a game's screen, uint8, [240, 256, 3]."""
+        return self._emulators[env].screen()
 
-    def take_frames(self) -> tuple[list[NDArray[np.uint8]], ...]:
-        """Return every game's frames since the last call or the episode's begin."""
-        return tuple(game.take_frames() for game in self._games)
+    def take_frames(self, env: int) -> list[NDArray[np.uint8]]:
+        """Return a game's frames since the last call or the episode's begin."""
+        return self._games[env].take_frames()
 
     def close(self) -> None:
         """End the threads and free the games."""

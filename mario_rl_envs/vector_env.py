@@ -6,9 +6,11 @@ observations, rewards, ends and infos. They are batched as by `gymnasium.vector.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from functools import cached_property
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -34,6 +36,7 @@ from mario_rl_envs.make import make_mario
 from mario_rl_envs.one_thread import OneThread, in_one_thread
 from mario_rl_envs.rendering import warn_of_no_render_mode
 from mario_rl_envs.specs import PlainSpec
+from mario_rl_envs.sub_environment import SubEnvironment
 
 if TYPE_CHECKING:  # it needs the native core
     from mario_rl_envs.batch import EpisodeStart, GameBatch, Results
@@ -160,6 +163,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         self._games = GameBatch(
             self.num_envs, settings.arguments, self.single_observation_space.shape, num_threads
         )
+        self._keywords = keywords
         self._arguments = {
             "num_envs": num_envs,
             "num_threads": num_threads,
@@ -304,12 +308,75 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         """
         self._check_open()
         self._check_ready()
+        if self.render_mode is None:
+            warn_of_no_render_mode(self.spec, "make_vec")
+        return tuple(self._picture(env) for env in range(self.num_envs))
+
+    @in_one_thread
+    def render_game(self, env: int) -> Any:
+        """Return what the render mode asks for, of one game; errors as of `render`."""
+        self._check_open()
+        self._check_ready()
+        if self.render_mode is None:
+            warn_of_no_render_mode(self.spec, "make_vec")
+        return self._picture(env)
+
+    def _picture(self, env: int) -> Any:
         if self.render_mode == "rgb_array":
-            return self._games.screens()
+            return self._games.screen(env)
         if self.render_mode == "rgb_array_list":
-            return self._games.take_frames()
-        warn_of_no_render_mode(self.spec, "make_vec")
-        return (None,) * self.num_envs
+            return self._games.take_frames(env)
+        return None
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Call a method of every game, as `SyncVectorEnv.call` does; or get an attribute.
+
+        Args:
+            name: What `SubEnvironment` has, as "render"; or what `set_attr` has set.
+            args: Arguments of the method.
+            kwargs: Its keywords.
+
+        Returns:
+            What each game returned.
+
+        Raises:
+            AttributeError: Games have nothing of that name; the message says what they have.
+        """
+        found = [getattr(game, name) for game in self._sub_environments]
+        return tuple(each(*args, **kwargs) if callable(each) else each for each in found)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Return an attribute of every game; see `call`."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Give every game an attribute, as `SyncVectorEnv.set_attr` does.
+
+        Args:
+            name: One that games do not have of themselves.
+            values: A list or tuple of one for each game, or one value for all.
+
+        Raises:
+            AttributeError: Games have such an attribute of themselves.
+            ValueError: The number of values is not N.
+        """
+        each = values if isinstance(values, list | tuple) else [values] * self.num_envs
+        if len(each) != self.num_envs:
+            raise ValueError(
+                f"{name!r} got {len(each)} values; accepted are one value, and a list of one for "
+                f"each of the {self.num_envs} environments"
+            )
+        for game, value in zip(self._sub_environments, each, strict=True):
+            game.set(name, value)
+
+    @cached_property
+    def _sub_environments(self) -> tuple[SubEnvironment, ...]:
+        return tuple(SubEnvironment(self, env, self._ask_single) for env in range(self.num_envs))
+
+    def _ask_single(self, name: str) -> Any:
+        """Return what a method of a single environment of the same keywords returns."""
+        with contextlib.closing(make_mario(**self._keywords)) as single:
+            return single.get_wrapper_attr(name)()
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the threads and free the games."""

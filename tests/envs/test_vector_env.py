@@ -861,6 +861,47 @@ def test_rendering_every_frame():
     theirs.close()
 
 
+@pytest.mark.parametrize("mode", ["rgb_array", "rgb_array_list"])
+def test_calls_and_attributes_are_those_of_single_environments(mode):
+    ours, theirs = make_both(ENV_ID, 2, render_mode=mode, actions="simple")
+    for each in (ours, theirs):
+        each.reset(seed=SEED)
+        each.step([1, 3])
+    assert_same(ours.call("render"), theirs.call("render"))
+    for name in ("ram", "render_mode", "action_space", "observation_space", "np_random_seed"):
+        assert_same(ours.get_attr(name), theirs.get_attr(name), name)
+    for name in ("get_action_meanings", "get_keys_to_action"):
+        assert_same(ours.call(name), theirs.call(name), name)
+    states = ours.call("save_state")
+    assert_same(states, theirs.call("save_state"))
+    ours.call("load_state", states[1])
+    assert (ours.ram[0] == ours.ram[1]).all()
+    assert ours.get_attr("np_random") == ours.np_random
+    for values in ([3, 4], (3, 4), 5):
+        for each in (ours, theirs):
+            each.set_attr("lane", values)
+        assert ours.get_attr("lane") == theirs.get_attr("lane")
+    assert ours.get_attr("unwrapped")[0].spec is ours.get_attr("spec")[0] is ours.spec
+    assert ours.get_attr("metadata")[1] is ours.metadata
+    for each in (ours, theirs):
+        each.close()
+
+
+def test_calls_and_attributes_that_there_are_not():
+    vector = gym.make_vec(ENV_ID, num_envs=2)
+    for name in ("step", "lives"):
+        with pytest.raises(AttributeError, match=rf"no attribute '{name}'; it has .*'ram', 're"):
+            vector.call(name)
+    with pytest.raises(ValueError, match="'lane' got 3 values; accepted are one value, and a list"):
+        vector.set_attr("lane", [1, 2, 3])
+    with pytest.raises(AttributeError, match="'render_mode' of a game cannot be set"):
+        vector.set_attr("render_mode", "rgb_array")
+    vector.reset()
+    with pytest.warns(UserWarning, match="without specifying any render mode"):
+        assert vector.call("render") == (None, None)
+    vector.close()
+
+
 def test_videos_of_the_games(tmp_path):
     pytest.importorskip("moviepy", reason="videos need the extra 'video'")
     vector = RecordVideo(
