@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mario_rl_envs import save_state
 from mario_rl_envs.core import _core
-from mario_rl_envs.emulators.emulator import NATIVE
+from mario_rl_envs.emulators.emulator import NATIVE, SCREEN_HEIGHT, SCREEN_WIDTH
 from mario_rl_envs.emulators.native import NativeEmulator, NativeGame
 from mario_rl_envs.game import rom
 from mario_rl_envs.game.rewards import Reward
@@ -87,20 +87,24 @@ class GameBatch:
         self._sticky = float(settings["sticky"])
         self._noop_max = int(settings["noop_max"])
         self._is_recorded = settings["render_mode"] == "rgb_array_list"
-        view, size, stack = settings["observation"], None, None
+        view, size, stack, channels = settings["observation"], None, 1, None
         if view == "pixels":
             view = "gray" if settings["grayscale"] else "rgb"
-            size, stack = settings["size"], settings["stack"]
+            size, stack, channels = settings["size"], settings["stack"], settings["channels"]
         self._is_gray, self._size = view == "gray", None if size is None else int(size)
+        # Of the frames that are shown together, [S, ...].
+        self._stack_shape = (int(stack or 1), *_frame_shape(view, self._size, obs_shape))
         self._format = None  # of the frames before a start; None: there is no stack
-        if stack is not None and stack > 1:
-            self._format = _frame_format(settings, (int(stack) - 1, *obs_shape[1:]))
+        if self._stack_shape[0] > 1:
+            before = (self._stack_shape[0] - 1, *self._stack_shape[1:])
+            self._format = _frame_format(settings, before)
         self._native = _core.Vector(
             [emulator.game for emulator in self._emulators],
             None if self._size is None else _core.Resizer(self._size),
             view,
             self._skip,
-            1 if stack is None else int(stack),
+            self._stack_shape[0],
+            channels or "frames",
             num_threads or min(num_envs, _num_processors()),
         )
         self._generators: list[np.random.Generator | None] = [None] * num_envs
@@ -158,23 +162,17 @@ class GameBatch:
         self._finish_starts(starts, results)
         self.in_episode[list(starts)] = True
 
-    def observations(self) -> NDArray[np.uint8]:
-        """Return the observations as they are, uint8, [N, ...]."""
-        results = self.new_results()
-        self._play(np.full(self.num_envs, _core.NOTHING, np.uint8), results)
-        return results.obs
-
     def ram(self) -> NDArray[np.uint8]:
         """Return a copy of every RAM, uint8, [N, 2048]."""
         return np.stack([np.frombuffer(each.ram, np.uint8) for each in self._emulators])
 
-    def screens(self) -> tuple[NDArray[np.uint8], ...]:
-        """Return the screens, uint8, [240, 256, 3] each."""
-        return tuple(emulator.screen() for emulator in self._emulators)
+    def screen(self, env: int) -> NDArray[np.uint8]:
+        """Return a game's screen, uint8, [240, 256, 3]."""
+        return self._emulators[env].screen()
 
-    def take_frames(self) -> tuple[list[NDArray[np.uint8]], ...]:
-        """Return every game's frames since the last call or the episode's begin."""
-        return tuple(game.take_frames() for game in self._games)
+    def take_frames(self, env: int) -> list[NDArray[np.uint8]]:
+        """Return a game's frames since the last call or the episode's begin."""
+        return self._games[env].take_frames()
 
     def close(self) -> None:
         """End the threads and free the games."""
@@ -316,8 +314,14 @@ class GameBatch:
         """Return a game's machine, its episode's progress and its stack."""
         frames = None
         if self._format is not None:
-            frames = Frames(self._format, self.observations()[env, :-1])
+            frames = Frames(self._format, self._stack(env)[:-1])
         return self._pack(env, frames)
+
+    def _stack(self, env: int) -> NDArray[np.uint8]:
+        """Return a game's frames that are shown together, the oldest first, [S, ...]."""
+        frames = np.empty(self._stack_shape, np.uint8)
+        self._native.get_stack(env, frames)
+        return frames
 
     def _pack(self, env: int, frames: Frames | None = None) -> bytes:
         return save_state.pack(
@@ -333,7 +337,7 @@ class GameBatch:
         return {
             "states": [self._pack(env) for env in range(self.num_envs)],
             "last_buttons": [self._native.last_buttons(env) for env in range(self.num_envs)],
-            "obs": self.observations(),
+            "stacks": [self._stack(env) for env in range(self.num_envs)],
             "is_first": self._is_first,
         }
 
@@ -346,7 +350,7 @@ class GameBatch:
                 game.record_frames(True)
                 game.record_screen()
             self.in_episode[env] = saved.in_episode
-            self._native.restore(env, state["last_buttons"][env], state["obs"][env])
+            self._native.restore(env, state["last_buttons"][env], state["stacks"][env])
         self._is_first[:] = state["is_first"]
 
     def get_generators(self) -> tuple[list[np.random.Generator | None], list[int]]:
@@ -358,6 +362,14 @@ class GameBatch:
     ) -> None:
         """Take what `get_generators` returned."""
         self._generators, self._seeds = list(generators[0]), list(generators[1])
+
+
+def _frame_shape(view: str, size: int | None, obs_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of one frame; of other views a frame is an observation."""
+    if view not in ("gray", "rgb"):
+        return obs_shape
+    height, width = (SCREEN_HEIGHT, SCREEN_WIDTH) if size is None else (size, size)
+    return (height, width) if view == "gray" else (height, width, 3)
 
 
 def _frame_format(settings: Mapping[str, Any], shape: tuple[int, ...]) -> FrameFormat:

@@ -19,8 +19,10 @@ from mario_rl_envs.checks import (
 from mario_rl_envs.emulators.emulator import NATIVE
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game.actions import ACTION_SETS
+from mario_rl_envs.game.rules import INFO_KEYS
 from mario_rl_envs.specs import PipelineWrapper
 from mario_rl_envs.wrappers import (
+    ChannelsObservation,
     ContinuousJoypad,
     FrameStackObservation,
     GrayscaleObservation,
@@ -28,11 +30,13 @@ from mario_rl_envs.wrappers import (
     NoopReset,
     RamObservation,
     ResizeObservation,
+    SelectInfo,
     SkipFrame,
     StickyAction,
     TileObservation,
     TruncateOnStall,
 )
+from mario_rl_envs.wrappers.channels import CHANNELS
 
 OBSERVATIONS: Final = ("pixels", "ram", "tiles")
 
@@ -53,7 +57,9 @@ def make_mario(
     grayscale: bool = True,
     size: int | None = 84,
     stack: int | None = 4,
+    channels: str | None = None,
     observation: str = "pixels",
+    info: Iterable[str] | None = None,
     reward: str | Mapping[str, float] = "progress",
     noop_max: int = 0,
     sticky: float = 0.0,
@@ -75,8 +81,13 @@ def make_mario(
         size: Side of the square that pixels are resized to; None keeps 240 x 256.
         stack: Number of last frames in an observation of pixels; None returns one frame without the
             stack's axis.
+        channels: "first" ([C, size, size]) or "last" ([size, size, C]): pixels are one image whose
+            channels are the frames, the oldest first, and their colors, see `ChannelsObservation`.
+            None: the frames are an axis, and so are the colors.
         observation: "pixels", "ram" (uint8, [2048]) or "tiles" (uint8, [13, 16]); `grayscale`,
-            `size` and `stack` are for pixels.
+            `size`, `stack` and `channels` are for pixels.
+        info: The keys of infos, out of `mario_rl_envs.game.rules.INFO_KEYS`; []: infos are empty.
+            None: all.
         reward: "progress", "shaped", "score", "sparse", or weights by term.
         noop_max: The most frames of doing nothing at reset, their number drawn with the seed.
         sticky: Probability, on every frame, that the action of the frame before is repeated.
@@ -94,7 +105,8 @@ def make_mario(
         FileNotFoundError: There is no ROM.
         ImportError: The package behind the emulator or the window is not installed.
     """
-    _check_pixels(observation, grayscale, size, stack)
+    _check_pixels(observation, grayscale, size, stack, channels)
+    keys = None if info is None else check_info(info)
     check_integer("skip", skip, 1, MAX_COUNT)
     check_integer("noop_max", noop_max, 0, MAX_COUNT)
     check_fraction("sticky", sticky)
@@ -122,8 +134,10 @@ def make_mario(
     env = SkipFrame(env, skip)
     if stall is not None:
         env = TruncateOnStall(env, stall)
+    if keys is not None:
+        env = SelectInfo(env, keys)
     if observation == "pixels":
-        env = _observe_pixels(env, grayscale, size, stack)
+        env = _observe_pixels(env, grayscale, size, stack, channels)
     else:
         env = RamObservation(env) if observation == "ram" else TileObservation(env)
     wrapper = env
@@ -133,17 +147,42 @@ def make_mario(
     return env
 
 
+def check_info(info: Iterable[str]) -> list[str]:
+    """Return the keyword `info` as a list of keys.
+
+    Raises:
+        ValueError: It is no list of keys that infos have; the message names those.
+    """
+    if isinstance(info, str):
+        raise ValueError(f"info is a list of keys, got the string {info!r}; write [{info!r}]")
+    if not isinstance(info, Iterable):
+        raise ValueError(f"info is {info!r}; accepted are None and a list of keys, as ['x_pos']")
+    keys = list(info)
+    for key in keys:
+        if key not in INFO_KEYS:
+            raise ValueError(unknown_name("info key", key, INFO_KEYS))
+    return keys
+
+
 def _observe_pixels(
-    env: gym.Env[Any, Any], grayscale: bool, size: int | None, stack: int | None
+    env: gym.Env[Any, Any],
+    grayscale: bool,
+    size: int | None,
+    stack: int | None,
+    channels: str | None,
 ) -> gym.Env[Any, Any]:
     if grayscale:
         env = GrayscaleObservation(env)
     if size is not None:
         env = ResizeObservation(env, (size, size))
-    return env if stack is None else FrameStackObservation(env, int(stack))
+    if stack is not None:
+        env = FrameStackObservation(env, int(stack))
+    return env if channels is None else ChannelsObservation(env, channels)
 
 
-def _check_pixels(observation: str, grayscale: bool, size: int | None, stack: int | None) -> None:
+def _check_pixels(
+    observation: str, grayscale: bool, size: int | None, stack: int | None, channels: str | None
+) -> None:
     if observation not in OBSERVATIONS:
         raise ValueError(unknown_name("observation", observation, OBSERVATIONS))
     if not isinstance(grayscale, bool | np.bool_):
@@ -152,3 +191,5 @@ def _check_pixels(observation: str, grayscale: bool, size: int | None, stack: in
         check_integer("size", size, 1, _MAX_SIZE)
     if stack is not None:
         check_integer("stack", stack, 1, _MAX_STACK)
+    if channels is not None and channels not in CHANNELS:
+        raise ValueError(unknown_name("channels", channels, CHANNELS, " and None"))

@@ -20,6 +20,7 @@ import json
 import math
 import struct
 import zlib
+from reprlib import repr as short_repr  # damaged values may be long
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -135,15 +136,16 @@ def unpack(data: object, emulator: str) -> SaveState:
         ) from error
     if rom_hash != rom.SHA256:
         raise ValueError(
-            f"the save state is from the ROM with SHA-256 {rom_hash}, this one has {rom.SHA256}"
+            f"the save state is from the ROM with SHA-256 {rom_hash!s:.64}, this one has "
+            f"{rom.SHA256}"
         )
     if saved_by != emulator:
         raise ValueError(
-            f"the save state is from emulator={saved_by!r}, this environment has "
-            f"emulator={emulator!r}; load it in one made with emulator={saved_by!r}"
+            f"the save state is from emulator={short_repr(saved_by)}, this environment has "
+            f"emulator={emulator!r}; load it in one made with emulator={short_repr(saved_by)}"
         )
     if not isinstance(in_episode, bool):
-        raise ValueError(f"the save state is damaged: in_episode is {in_episode!r}")
+        raise ValueError(f"the save state is damaged: in_episode is {short_repr(in_episode)}")
     machine = body[end + (0 if frames is None else len(frames.data)) :]
     return SaveState(machine, reward, in_episode, frames)
 
@@ -182,10 +184,10 @@ def _read_frames(header: Any, data: bytes) -> CompressedFrames | None:
     view, shape = tuple(header["view"]), tuple(header["shape"])
     num_bytes, skip = header["num_bytes"], header["skip"]
     if not all(isinstance(name, str) for name in view):
-        raise ValueError(f"the frames' view is {view!r}")
+        raise ValueError(f"the frames' view is {short_repr(view)}")
     for number in (num_bytes, skip, *shape):
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise ValueError(f"the frames' numbers are {header!r}")
+            raise ValueError(f"the frames' numbers are {short_repr(header)}")
     if num_bytes > len(data):
         raise ValueError(f"the frames are {num_bytes} bytes; there are {len(data)}")
     return CompressedFrames(FrameFormat(view, skip, shape), data[:num_bytes])

@@ -6,11 +6,13 @@ observations, rewards, ends and infos. They are batched as by `gymnasium.vector.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from functools import cached_property
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -34,12 +36,14 @@ from mario_rl_envs.make import make_mario
 from mario_rl_envs.one_thread import OneThread, in_one_thread
 from mario_rl_envs.rendering import warn_of_no_render_mode
 from mario_rl_envs.specs import PlainSpec
+from mario_rl_envs.sub_environment import SubEnvironment
 
 if TYPE_CHECKING:  # it needs the native core
-    from mario_rl_envs.batch import EpisodeStart, Results
+    from mario_rl_envs.batch import EpisodeStart, GameBatch, Results
 
 _RENDER_MODES: Final = ("rgb_array", "rgb_array_list")
 _RESET_MASK: Final = "reset_mask"
+_REWARD_TERMS: Final = "reward_terms"
 _NO_LIMIT: Final = -1  # as gym.make's max_episode_steps
 # Each has a generator.
 _SPACES: Final = (
@@ -159,6 +163,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         self._games = GameBatch(
             self.num_envs, settings.arguments, self.single_observation_space.shape, num_threads
         )
+        self._keywords = keywords
         self._arguments = {
             "num_envs": num_envs,
             "num_threads": num_threads,
@@ -170,9 +175,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         self._joypad_bytes = _joypad_bytes(settings.arguments["actions"])
         self._limits = Limits(self.num_envs, limit, settings.arguments["stall"], GameBatch.columns)
         # By which the infos say which games they are of.
-        keys = (*GameBatch.columns, *GameBatch.flags, "reward_terms")
-        self._masks = tuple(f"_{key}" for key in keys)
-        self._term_masks = tuple(f"_{term}" for term in self._games.terms)
+        self._info = _InfoKeys.of(settings.arguments["info"], self._games)
         self._all_envs = np.ones(self.num_envs, np.bool_)
         self._shared_obs = None if copy else self._games.new_observations()
         self.one_thread = OneThread("another thread uses these games: one thread at a time")
@@ -305,12 +308,75 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         """
         self._check_open()
         self._check_ready()
+        if self.render_mode is None:
+            warn_of_no_render_mode(self.spec, "make_vec")
+        return tuple(self._picture(env) for env in range(self.num_envs))
+
+    @in_one_thread
+    def render_game(self, env: int) -> Any:
+        """Return what the render mode asks for, of one game; errors as of `render`."""
+        self._check_open()
+        self._check_ready()
+        if self.render_mode is None:
+            warn_of_no_render_mode(self.spec, "make_vec")
+        return self._picture(env)
+
+    def _picture(self, env: int) -> Any:
         if self.render_mode == "rgb_array":
-            return self._games.screens()
+            return self._games.screen(env)
         if self.render_mode == "rgb_array_list":
-            return self._games.take_frames()
-        warn_of_no_render_mode(self.spec, "make_vec")
-        return (None,) * self.num_envs
+            return self._games.take_frames(env)
+        return None
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Call a method of every game, as `SyncVectorEnv.call` does; or get an attribute.
+
+        Args:
+            name: What `SubEnvironment` has, as "render"; or what `set_attr` has set.
+            args: Arguments of the method.
+            kwargs: Its keywords.
+
+        Returns:
+            What each game returned.
+
+        Raises:
+            AttributeError: Games have nothing of that name; the message says what they have.
+        """
+        found = [getattr(game, name) for game in self._sub_environments]
+        return tuple(each(*args, **kwargs) if callable(each) else each for each in found)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Return an attribute of every game; see `call`."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Give every game an attribute, as `SyncVectorEnv.set_attr` does.
+
+        Args:
+            name: One that games do not have of themselves.
+            values: A list or tuple of one for each game, or one value for all.
+
+        Raises:
+            AttributeError: Games have such an attribute of themselves.
+            ValueError: The number of values is not N.
+        """
+        each = values if isinstance(values, list | tuple) else [values] * self.num_envs
+        if len(each) != self.num_envs:
+            raise ValueError(
+                f"{name!r} got {len(each)} values; accepted are one value, and a list of one for "
+                f"each of the {self.num_envs} environments"
+            )
+        for game, value in zip(self._sub_environments, each, strict=True):
+            game.set(name, value)
+
+    @cached_property
+    def _sub_environments(self) -> tuple[SubEnvironment, ...]:
+        return tuple(SubEnvironment(self, env, self._ask_single) for env in range(self.num_envs))
+
+    def _ask_single(self, name: str) -> Any:
+        """Return what a method of a single environment of the same keywords returns."""
+        with contextlib.closing(make_mario(**self._keywords)) as single:
+            return single.get_wrapper_attr(name)()
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the threads and free the games."""
@@ -440,17 +506,22 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
 
     def _infos(self, results: Results, mask: NDArray[np.bool_]) -> dict[str, Any]:
         """Return the infos of some games, as `VectorEnv` batches those of single environments."""
-        masks = np.empty((len(self._masks) + len(self._term_masks), self.num_envs), np.bool_)
+        keys = self._info
+        masks = np.empty((len(keys.masks) + len(keys.term_masks), self.num_envs), np.bool_)
         masks[:] = mask
-        terms: dict[str, Any] = dict(zip(self._games.terms, results.terms, strict=True))
-        terms.update(zip(self._term_masks, masks[len(self._masks) :], strict=True))
-        infos: dict[str, Any] = dict(zip(self._games.columns, results.columns, strict=True))
-        infos.update(zip(self._games.flags, results.flags, strict=True))
-        infos["status"] = self._games.powers[infos["status"]]
-        if mask is not self._all_envs:
-            infos["status"][~mask] = None
-        infos["reward_terms"] = terms
-        infos.update(zip(self._masks, masks[: len(self._masks)], strict=True))
+        infos: dict[str, Any] = dict(
+            zip(keys.columns, results.columns[keys.column_rows], strict=True)
+        )
+        infos.update(zip(keys.flags, results.flags[keys.flag_rows], strict=True))
+        if "status" in infos:
+            infos["status"] = self._games.powers[infos["status"]]
+            if mask is not self._all_envs:
+                infos["status"][~mask] = None
+        if keys.has_terms:
+            terms: dict[str, Any] = dict(zip(self._games.terms, results.terms, strict=True))
+            terms.update(zip(keys.term_masks, masks[len(keys.masks) :], strict=True))
+            infos[_REWARD_TERMS] = terms
+        infos.update(zip(keys.masks, masks[: len(keys.masks)], strict=True))
         return infos
 
     def _final_infos(self, results: Results, ended: NDArray[np.bool_]) -> dict[str, Any]:
@@ -532,6 +603,46 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
                 "there are no episodes: call reset() first, and again after a call that failed or "
                 "was interrupted"
             )
+
+
+class _InfoKeys(NamedTuple):
+    """Which keys infos have, and by which they say which games they are of."""
+
+    columns: tuple[str, ...]
+    column_rows: slice | list[int]  # of the results' columns
+    flags: tuple[str, ...]
+    flag_rows: slice | list[int]
+    has_terms: bool
+    masks: tuple[str, ...]
+    term_masks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, info: Iterable[str] | None, games: GameBatch) -> _InfoKeys:
+        """Return what the keyword `info` asks for."""
+        columns, column_rows = _selected(games.columns, info)
+        flags, flag_rows = _selected(games.flags, info)
+        terms, _ = _selected((_REWARD_TERMS,), info)
+        keys = (*columns, *flags, *terms)
+        return cls(
+            columns=columns,
+            column_rows=column_rows,
+            flags=flags,
+            flag_rows=flag_rows,
+            has_terms=bool(terms),
+            masks=tuple(f"_{key}" for key in keys),
+            term_masks=tuple(f"_{term}" for term in games.terms if terms),
+        )
+
+
+def _selected(
+    keys: tuple[str, ...], info: Iterable[str] | None
+) -> tuple[tuple[str, ...], slice | list[int]]:
+    """Return those of some keys that the keyword `info` names, and their rows."""
+    if info is None:
+        return keys, slice(None)
+    named = set(info)
+    rows = [row for row, key in enumerate(keys) if key in named]
+    return tuple(keys[row] for row in rows), rows
 
 
 def _is_native(keywords: Mapping[str, Any]) -> bool:

@@ -190,6 +190,7 @@ class Vector:
         view: Literal["gray", "rgb", "ram", "tiles"],
         skip: int,
         stack: int,
+        layout: Literal["frames", "first", "last"],
         num_threads: int,
     ) -> Vector:
         """Take games whose rules are set, and that have as many reward terms each.
@@ -200,6 +201,9 @@ class Vector:
             view: What an observation shows.
             skip: Frames an action is repeated for.
             stack: Observations that are shown together, those of so many steps.
+            layout: How `play` writes pictures that are shown together: "frames", [stack, H, W] or
+                [stack, H, W, 3]; or as the channels of one image, the frames' colors one after the
+                other, "first", [channels, H, W], or "last", [H, W, channels].
             num_threads: The thread that calls `play` included.
         """
 
@@ -230,7 +234,7 @@ class Vector:
             buttons: The joypad byte of a step. [N]
             sticky: Frames of a step that hold the buttons of the frame before instead. [N, skip]
             num_noops: Frames of doing nothing when an episode begins. [N]
-            observations: Written: the stack, the oldest first. [N, stack, ...]
+            observations: Written: the stack, the oldest first. [N, ...], see `layout`.
             rewards: Written. [N]
             terminated: Written: the last frame ended the episode. [N]
             num_frames: Written: how many frames the player controlled. [N]
@@ -247,6 +251,9 @@ class Vector:
 
     def set_stack(self, env: int, observations: _Array, /) -> None:
         """Replace the observations that are shown together, [stack, ...], the oldest first."""
+
+    def get_stack(self, env: int, out: _Array, /) -> None:
+        """Write the observations that are shown together, [stack, ...], the oldest first."""
 
     def restore(self, env: int, last_buttons: int, observations: _Array, /) -> None:
         """Replace the last buttons and, as `set_stack`, the observations."""

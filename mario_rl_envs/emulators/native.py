@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mario_rl_envs.core import _core
 from mario_rl_envs.emulators.emulator import NATIVE, SCREEN_HEIGHT, SCREEN_WIDTH
 from mario_rl_envs.game.rewards import CLIP, Reward, RewardState
+from mario_rl_envs.game.rom import read_rom
 
 __all__ = ["NativeEmulator", "NativeGame"]
 
@@ -26,6 +27,11 @@ _TILES_SHAPE: Final = (13, 16)  # blocks
 def _cartridge(rom: bytes) -> _core.Cartridge:
     """Return the decoded ROM; all consoles of a process share it."""
     return _core.Cartridge(rom)
+
+
+@cache
+def _cartridge_of(rom_path: Path) -> _core.Cartridge:
+    return _cartridge(read_rom(rom_path))
 
 
 @cache
@@ -41,7 +47,7 @@ class NativeEmulator:
 
     def __init__(self, rom_path: Path) -> None:
         """Insert a ROM."""
-        self.game = _core.Game(_cartridge(rom_path.read_bytes()))
+        self.game = _core.Game(_cartridge_of(rom_path))
         self.ram = self.game.ram  # live, so once is enough
 
     def power_on(self) -> None:

@@ -37,6 +37,9 @@ _RAM_SIZE: Final = 0x800
 # All 32 stages and some states of the user's; a machine is about 0.6 MB.
 _MAX_ANCHORS: Final = 40
 _DIGEST_SIZE: Final = 16  # bytes
+# Of a save state: they are played again, some thousand a second. The longest game has fewer.
+_MAX_FRAMES: Final = 500_000
+_MAX_HISTORY_SIZE: Final = 16 * _MAX_FRAMES  # bytes
 
 
 class _Machine(Protocol):
@@ -128,9 +131,14 @@ class _History:
     @classmethod
     def from_bytes(cls, data: bytes) -> _History:
         (num_frames,) = struct.unpack_from("<I", data)
+        if num_frames > _MAX_FRAMES:
+            raise ValueError(f"it has {num_frames} frames; accepted are {_MAX_FRAMES} or less")
         start = struct.calcsize("<I")
         buttons = bytearray(data[start : start + num_frames])
-        return cls(buttons, list(struct.iter_unpack("<IHB", data[start + num_frames :])))
+        pokes = list(struct.iter_unpack("<IHB", data[start + num_frames :]))
+        if not all(address < _RAM_SIZE for _, address, _ in pokes):
+            raise ValueError("it writes beyond the memory")
+        return cls(buttons, pokes)
 
 
 class NesPyEmulator:
@@ -209,8 +217,8 @@ class NesPyEmulator:
     def _reach(self, state: bytes) -> tuple[_Machine, _History]:
         """Return a machine in this state that rests on no other."""
         try:
-            history = _History.from_bytes(zlib.decompress(state[_DIGEST_SIZE:]))
-        except (zlib.error, struct.error) as error:
+            history = _History.from_bytes(_decompress(state[_DIGEST_SIZE:]))
+        except (zlib.error, struct.error, ValueError) as error:
             raise ValueError(f"this is no nes-py save state: {error}") from error
         is_here = history == self._history and _digest(self.ram) == state[:_DIGEST_SIZE]
         if is_here and not self._is_anchor(self._running):
@@ -241,6 +249,14 @@ class NesPyEmulator:
 
     def _is_anchor(self, machine: _Machine) -> bool:
         return any(anchor is machine for anchor, _ in self._anchors.values())
+
+
+def _decompress(data: bytes) -> bytes:
+    decompressor = zlib.decompressobj()
+    history = decompressor.decompress(data, _MAX_HISTORY_SIZE)
+    if not decompressor.eof:
+        raise ValueError(f"it is truncated, or longer than {_MAX_HISTORY_SIZE} bytes")
+    return history
 
 
 def _digest(memory: memoryview) -> bytes:

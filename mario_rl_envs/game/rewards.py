@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from reprlib import repr as short_repr  # damaged values may be long
 from types import MappingProxyType
 from typing import Final, TypedDict, cast
 
@@ -41,6 +42,21 @@ _MAX_VELOCITY: Final = 5
 # bytes.
 _MAX_STRIDE: Final = 16
 _NUM_COINS_PER_LIFE: Final = 100
+# The largest numbers that memory can show; decimal digits are six bytes.
+_MAX_X: Final = 0xFFFF  # pixels
+_MAX_AREA: Final = 0xFFFFFFFF
+_MAX_DECIMAL: Final = 255_255_255_255_255_255
+_FRONTIER: Final = (_MAX_AREA, _MAX_X)
+_HIGHEST: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "x": _MAX_X,
+        "clock": _MAX_DECIMAL,
+        "score": _MAX_DECIMAL,
+        "coins": _MAX_DECIMAL,
+        "area": _MAX_AREA,
+    }
+)
+_MAX_FRONTIERS: Final = 4_096  # many times as many areas as the game has
 
 
 class RewardState(TypedDict):
@@ -95,26 +111,33 @@ def check_reward_state(state: object) -> RewardState:
         ValueError: It cannot; no reward returned it.
     """
     if not isinstance(state, dict) or set(state) != set(RewardState.__annotations__):
-        raise ValueError(f"the reward's memory is damaged: {state!r} has not its keys")
+        raise ValueError(f"the reward's memory is damaged: {short_repr(state)} has not its keys")
     frontiers = state["frontiers"]
     if not isinstance(frontiers, list):
-        raise ValueError(f"the reward's memory is damaged: its frontiers are {frontiers!r}")
+        raise ValueError(
+            f"the reward's memory is damaged: its frontiers are {short_repr(frontiers)}"
+        )
+    if len(frontiers) > _MAX_FRONTIERS:
+        raise ValueError(
+            f"the reward's memory is damaged: it has {len(frontiers)} frontiers; accepted are "
+            f"{_MAX_FRONTIERS} or less"
+        )
     for pair in frontiers:
-        if not isinstance(pair, list) or len(pair) != 2 or not all(map(_is_count, pair)):
-            raise ValueError(f"the reward's memory is damaged: a frontier is {pair!r}")
-    for name in ("x", "clock", "score", "coins", "area"):
-        if not _is_count(state[name]):
-            raise ValueError(f"the reward's memory is damaged: {name} is {state[name]!r}")
+        if not isinstance(pair, list) or len(pair) != 2 or not all(map(_is_count, pair, _FRONTIER)):
+            raise ValueError(f"the reward's memory is damaged: a frontier is {short_repr(pair)}")
+    for name, highest in _HIGHEST.items():
+        if not _is_count(state[name], highest):
+            raise ValueError(f"the reward's memory is damaged: {name} is {short_repr(state[name])}")
     for name in ("dead", "flag"):
         if not isinstance(state[name], bool):
-            raise ValueError(f"the reward's memory is damaged: {name} is {state[name]!r}")
+            raise ValueError(f"the reward's memory is damaged: {name} is {short_repr(state[name])}")
     if state["area"] not in (area for area, _ in frontiers):
         raise ValueError("the reward's memory is damaged: its area is none of its frontiers")
     return cast("RewardState", state)
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _is_count(value: object, highest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= highest
 
 
 class Reward:

@@ -11,6 +11,7 @@ from typing import Final
 # Super Mario Bros (World), as gym-super-mario-bros 7.4.0 and 9.1.0 install it.
 SHA256: Final = "ec299b990e8bfee8ba46e3f61d63b2e1ae5b8a2e431de84e2e4bbd692dc53586"
 
+_SIZE: Final = 40_976  # bytes
 _PACKAGE: Final = "gym_super_mario_bros"
 _FILE: Final = Path("_roms", "super-mario-bros.nes")
 
@@ -24,29 +25,47 @@ def find_rom(rom_path: str | os.PathLike[str] | None = None) -> Path:
 
     Raises:
         FileNotFoundError: There is no such file, or gym-super-mario-bros is not installed.
-        ValueError: The file's SHA-256 is not the known one, or `rom_path` is no path.
+        ValueError: The file is not the known ROM, or `rom_path` is no path.
     """
     try:
         path = _installed_rom() if rom_path is None else Path(rom_path).resolve()
-    except TypeError:
+    except (TypeError, ValueError):  # a ValueError: a null byte
         raise ValueError(
             f"rom_path is {rom_path!r}; accepted are None and the path of a file"
         ) from None
+    read_rom(path)
+    return path
+
+
+def read_rom(path: Path) -> bytes:
+    """Return the content of the known ROM.
+
+    Nothing of another file is read but as much as the ROM has, and none of it is told.
+
+    Raises:
+        FileNotFoundError: The file cannot be read.
+        ValueError: The file is not the known ROM.
+    """
     try:
-        content = path.read_bytes()
+        # A device or a pipe may have no end, and may make whoever opens it wait.
+        content = _read(path) if path.stat().st_size == _SIZE and path.is_file() else b""
     except OSError as error:
         raise FileNotFoundError(
             f"cannot read the ROM {path}: {error.strerror}; give rom_path an existing file, "
             "or leave it out to use the one that gym-super-mario-bros installs"
         ) from error
-    sha256 = hashlib.sha256(content).hexdigest()
-    if sha256 != SHA256:
+    if hashlib.sha256(content).hexdigest() != SHA256:
         raise ValueError(
-            f"the ROM {path} has SHA-256 {sha256}, but only {SHA256} is accepted "
-            "(Super Mario Bros, World); leave rom_path out to use the one that "
+            f"the file {path} is not the ROM: accepted is Super Mario Bros (World), {_SIZE:,} "
+            f"bytes with the SHA-256 {SHA256}; leave rom_path out to use the one that "
             "gym-super-mario-bros installs"
         )
-    return path
+    return content
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_SIZE)
 
 
 def _installed_rom() -> Path:

@@ -40,6 +40,8 @@ class Info(TypedDict):
     reward_terms: dict[str, float]  # what the reward is made of; sums to it
 
 
+INFO_KEYS: Final = tuple(Info.__annotations__)
+
 Outcome = tuple[float, bool, dict[str, Any]]  # reward, terminated, Info
 
 

@@ -1,5 +1,7 @@
 """Wrappers, each usable alone on any Gymnasium environment that fits."""
 
+from mario_rl_envs.wrappers.channels import ChannelsObservation
+from mario_rl_envs.wrappers.info import SelectInfo
 from mario_rl_envs.wrappers.joypad import ContinuousJoypad, JoypadSpace
 from mario_rl_envs.wrappers.noop import NoopReset
 from mario_rl_envs.wrappers.pixels import (
@@ -14,6 +16,7 @@ from mario_rl_envs.wrappers.sticky import StickyAction
 from mario_rl_envs.wrappers.video import RecordVideo
 
 __all__ = [
+    "ChannelsObservation",
     "ContinuousJoypad",
     "FrameStackObservation",
     "GrayscaleObservation",
@@ -22,6 +25,7 @@ __all__ = [
     "RamObservation",
     "RecordVideo",
     "ResizeObservation",
+    "SelectInfo",
     "SkipFrame",
     "StickyAction",
     "TileObservation",

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mario_rl_envs.emulators.emulator import Viewer
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.history import FrameFormat, Frames, History
-from mario_rl_envs.image_space import image_space
+from mario_rl_envs.image_space import image_space, is_image_space
 from mario_rl_envs.specs import PipelineWrapper
 from mario_rl_envs.wrappers.advance import AdvancingObservation, advancing, keeps_observations
 from mario_rl_envs.wrappers.skip import SkipFrame
@@ -135,7 +135,7 @@ class FrameStackObservation(PipelineWrapper, wrappers.FrameStackObservation[Any,
         super().__init__(env, stack_size, padding_type=padding_type)
         space = env.observation_space
         del self.obs_queue, self.stacked_obs
-        if image_space(space.shape) == space:
+        if is_image_space(space):
             self.observation_space = image_space((stack_size, *space.shape))
         # Every observation is written twice, `stack_size` apart, so that the last ones always lie
         # together, in order.

@@ -1,10 +1,13 @@
 """The keywords of gym.make, and what they refuse."""
 
 import copy
+import hashlib
 import json
+import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -13,6 +16,7 @@ from gymnasium.spaces import Box, Discrete
 
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game import rom
+from mario_rl_envs.game.rules import INFO_KEYS
 from mario_rl_envs.make import make_mario
 from mario_rl_envs.vector_env import MarioVectorEnv
 from mario_rl_envs.wrappers import FrameStackObservation
@@ -62,6 +66,42 @@ def test_action_keywords(actions, space):
     env.action_space.seed(0)
     env.step(env.action_space.sample())
     env.close()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "shape"),
+    [
+        ({"channels": "first"}, (4, 84, 84)),
+        ({"channels": "last"}, (84, 84, 4)),
+        ({"channels": "first", "grayscale": False}, (12, 84, 84)),
+        ({"channels": "last", "grayscale": False}, (84, 84, 12)),
+        ({"channels": "first", "stack": None}, (1, 84, 84)),
+        ({"channels": "last", "stack": None}, (84, 84, 1)),
+        ({"channels": "last", "stack": None, "grayscale": False, "size": None}, (240, 256, 3)),
+        ({"channels": "last", "observation": "tiles"}, (13, 16)),
+    ],
+)
+def test_channels(keywords, shape):
+    env = gym.make(ENV_ID, **keywords)
+    high = 4 if len(shape) == 2 else 255
+    assert env.observation_space == Box(0, high, shape, np.uint8)
+    obs, _ = env.reset(seed=0)
+    assert (obs.shape, obs.dtype, obs.flags.c_contiguous) == (shape, np.uint8, True)
+    env.close()
+
+
+@pytest.mark.parametrize("info", [None, [], ["x_pos"], ("status", "reward_terms"), INFO_KEYS])
+def test_info_keys(info):
+    env = gym.make(ENV_ID, info=info, stall=3)
+    everything = gym.make(ENV_ID)
+    keys = INFO_KEYS if info is None else info
+    steps = [env.reset(seed=0), *(env.step(1) for _ in range(3))]
+    expected = [everything.reset(seed=0), *(everything.step(1) for _ in range(3))]
+    for step, whole in zip(steps, expected, strict=True):
+        assert step[-1] == {key: whole[-1][key] for key in keys}
+    assert [env.step(0)[3] for _ in range(8)][-1]  # a stall is seen without the keys too
+    env.close()
+    everything.close()
 
 
 def test_skip_runs_that_many_frames():
@@ -187,6 +227,13 @@ def test_the_spec_of_one_makes_many():
             for name in ("skip", "size", "stack", "noop_max", "stall")
         ),
         ({"reward": {"flag": 10**400}}, "the weight of reward term 'flag' is 1000"),
+        (
+            {"channels": "middle"},
+            "unknown channels 'middle'; accepted are 'first', 'last' and",
+        ),
+        ({"info": "x_pos"}, r"got the string 'x_pos'; write \['x_pos'\]"),
+        ({"info": 5}, r"info is 5; accepted are None and a list of keys, as \['x_pos'\]"),
+        ({"info": ["x_posi"]}, r"unknown info key 'x_posi'; accepted are 'coins', .* 'x_pos'\?"),
         ({"noop_max": -1}, "noop_max is -1; accepted is an integer, 0 or more"),
         ({"sticky": 1.0}, "sticky is 1.0; accepted is a number from 0 up to"),
         ({"render_mode": "ansi"}, "unknown render_mode 'ansi'; accepted are 'human', .* and None"),
@@ -297,13 +344,44 @@ def test_rom_missing(tmp_path):
         SuperMarioBrosEnv("1-1", rom_path=tmp_path / "mario.nes")
 
 
-def test_rom_with_another_hash_names_both(tmp_path):
+def test_rom_with_another_content_tells_nothing_of_it(tmp_path):
     path = tmp_path / "mario.nes"
     content = bytearray(rom.find_rom().read_bytes())
     content[100] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf"has SHA-256 [0-9a-f]{{64}}, but only {rom.SHA256}"):
+    with pytest.raises(ValueError, match=r"mario\.nes is not the ROM: accepted is .* 40,976") as e:
         gym.make(ENV_ID, rom_path=str(path))
+    assert rom.SHA256 in str(e.value)
+    assert hashlib.sha256(content).hexdigest() not in str(e.value)
+
+
+def make_pipe(path):
+    os.mkfifo(path)
+
+
+def make_large_file(path):
+    with path.open("wb") as file:
+        file.truncate(2**40)  # sparse
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes and devices here")
+@pytest.mark.parametrize(
+    "make_file",
+    [make_pipe, Path.mkdir, Path.touch, make_large_file, lambda path: path.symlink_to("/dev/zero")],
+)
+def test_rom_that_is_no_file_of_its_size_is_not_read(make_file, tmp_path):
+    path = tmp_path / "mario.nes"
+    make_file(path)
+    for keywords in ({}, {"emulator": "nes-py"}):
+        with pytest.raises(ValueError, match="is not the ROM"):
+            gym.make(ENV_ID, rom_path=path, **keywords)
+    with pytest.raises(ValueError, match="is not the ROM"):
+        gym.make_vec(ENV_ID, num_envs=2, rom_path=path)
+
+
+def test_rom_path_that_no_file_can_have():
+    with pytest.raises(ValueError, match=r"rom_path is 'a\\x00b'; accepted are None and the path"):
+        gym.make(ENV_ID, rom_path="a\0b")
 
 
 def test_rom_elsewhere_with_the_known_hash(tmp_path):

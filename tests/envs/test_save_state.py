@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -94,6 +95,13 @@ def with_more_frames(state):
         (lambda state: changed(state, reward=None), "the reward's memory is damaged"),
         (lambda state: changed(state, reward={}), "the reward's memory"),
         (lambda state: changed_reward(state, x=-1), "the reward's memory is damaged: x is -1"),
+        (lambda state: changed_reward(state, score=10**18), "reward's memory is damaged: score is"),
+        (lambda state: changed_reward(state, frontiers=[[2**32, 1]]), "reward's memory is damaged"),
+        (lambda state: changed_reward(state, frontiers=[[1, 70_000]]), "reward's memory is dama"),
+        (
+            lambda state: changed_reward(state, frontiers=[[i, i] for i in range(5_000)]),
+            "memory is damaged: it has 5000 frontiers; accepted are 4096 or less",
+        ),
         (lambda state: changed_reward(state, dead=0), "the reward's memory is damaged: dead is 0"),
         (lambda state: changed_reward(state, area=7), "its area .*is none of its frontiers"),
         (lambda state: changed_reward(state, frontiers=[[1]]), r"a frontier is \[1\]"),
@@ -117,6 +125,23 @@ def test_bad_state_is_refused_and_nothing_changes(env, spoil, message):
     assert env.save_state() == before
     assert env.ram.tobytes() == memory
     assert env.np_random.bit_generator.state == generator
+
+
+def test_damaged_values_are_told_in_a_line(env):
+    state = env.save_state()
+    long = "x" * 10_000
+    spoilt = [
+        changed(state, reward=long),
+        changed_reward(state, x=long),
+        changed_reward(state, frontiers=[[long]]),
+        changed(state, in_episode=long),
+        rewrite(state, b'"rom":"', b'"rom":"' + long.encode()),
+        with_frames(state, view=(*range(5_000),)),
+    ]
+    for bad in spoilt:
+        with pytest.raises(ValueError, match=r"damaged|ROM") as refused:
+            env.load_state(bad)
+        assert len(str(refused.value)) < 500
 
 
 def test_state_that_is_no_bytes(env):
@@ -164,6 +189,24 @@ def test_state_that_replays_to_another_memory_is_refused(reference_env):
     with pytest.raises(ValueError, match="led to another memory than was saved"):
         env.load_state(changed(before, machine=wrong))
     assert env.save_state() == before
+
+
+@pytest.mark.parametrize(
+    ("history", "message"),
+    [
+        (struct.pack("<I", 600_000), "it has 600000 frames; accepted are 500000 or less"),
+        (struct.pack("<I", 0) + struct.pack("<IHB", 0, 0x800, 1), "it writes beyond the memory"),
+        (bytes(10_000_000), "it is truncated, or longer than 8000000 bytes"),
+        (b"", "requires a buffer of at least 4 bytes"),
+    ],
+)
+def test_histories_that_are_not_played(reference_env, history, message):
+    before = reference_env.save_state()
+    machine = save_state.unpack(before, "nes-py").machine
+    bad = changed(before, machine=machine[:16] + zlib.compress(history))
+    with pytest.raises(ValueError, match=message):
+        reference_env.load_state(bad)
+    assert reference_env.save_state() == before
 
 
 def test_more_states_than_machines_are_kept():

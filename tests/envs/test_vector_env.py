@@ -79,6 +79,16 @@ def test_a_limit_of_minus_one_is_none(limit, keywords):
         {"skip": 1},
         {"skip": 7, "stack": 3},
         {"skip": 1, "sticky": 0.5, "noop_max": 3},
+        {"channels": "first"},
+        {"channels": "last"},
+        {"channels": "first", "grayscale": False, "size": None, "stack": 2},
+        {"channels": "last", "grayscale": False},
+        {"channels": "last", "stack": None, "size": 42},
+        {"channels": "first", "stack": None, "grayscale": False},
+        {"channels": "last", "observation": "tiles"},
+        {"info": [], "stall": 20},
+        {"info": ["flag_get", "x_pos"], "noop_max": 5},
+        {"info": ("status", "reward_terms")},
         {"actions": "joypad"},
         {"actions": "continuous", "sticky": 0.25},
         {"actions": [["left"], ["A", "B"], ["right", "B"], ["NOOP"]]},
@@ -91,6 +101,60 @@ def test_a_limit_of_minus_one_is_none(limit, keywords):
 )
 def test_every_keyword(keywords):
     check_equal("MarioRL-1-2-v0", 2, 120, **keywords)
+
+
+@pytest.mark.parametrize("info", [[], ["x_pos"], ["status", "reward_terms", "life"]])
+def test_infos_of_some_keys_say_what_episodes_ended_with(info):
+    assert check_equal(ENV_ID, 3, 40, "SameStep", info=info, max_episode_steps=15) >= 6
+
+
+def test_the_channels_are_the_frames_and_their_colors():
+    """Beside the frames themselves, through resets to save states, which hold frames."""
+    keywords = {"num_envs": 2, "grayscale": False, "size": 30}
+    frames, first, last = (
+        gym.make_vec(ENV_ID, channels=channels, **keywords) for channels in (None, "first", "last")
+    )
+    assert frames.reset(seed=0)[0].shape == (2, 4, 30, 30, 3)
+    assert first.reset(seed=0)[0].shape == (2, 12, 30, 30)
+    assert last.reset(seed=0)[0].shape == (2, 30, 30, 12)
+    for step in range(12):
+        obs, firsts, lasts = (each.step([1, 3])[0] for each in (frames, first, last))
+        for frame, color in np.ndindex(4, 3):
+            channel = 3 * frame + color
+            np.testing.assert_array_equal(firsts[:, channel], obs[:, frame, :, :, color])
+            np.testing.assert_array_equal(lasts[..., channel], obs[:, frame, :, :, color])
+        if step == 8:
+            state = first.save_state(1)
+            assert state == last.save_state(1) == frames.save_state(1)
+            for each in (first, last, frames):
+                each.reset(options={"state": state})
+    single = gym.make(ENV_ID, channels="last", grayscale=False, size=30)
+    np.testing.assert_array_equal(
+        single.reset(options={"state": state})[0], last.reset(options={"state": state})[0][1]
+    )
+    for each in (frames, first, last, single):
+        each.close()
+
+
+@pytest.mark.parametrize("channels", ["first", "last"])
+def test_channels_without_copies_and_pickled(channels):
+    vector = gym.make_vec(ENV_ID, num_envs=2, channels=channels, copy=False)
+    obs, _ = vector.reset(seed=0)
+    assert vector.step([1, 1])[0] is obs
+    again = pickle.loads(pickle.dumps(vector))
+    for _ in range(3):
+        assert_same(vector.step([1, 3]), again.step([1, 3]))
+    vector.close()
+    again.close()
+
+
+def test_infos_without_texts_and_dicts_are_arrays_of_numbers():
+    """So that wrappers can make tensors of them."""
+    vector = gym.make_vec(ENV_ID, num_envs=2, info=["x_pos", "flag_get"])
+    for infos in (vector.reset(seed=0)[1], vector.step([0, 1])[4]):
+        kinds = {key: value.dtype.kind for key, value in infos.items()}
+        assert kinds == {"x_pos": "i", "_x_pos": "b", "flag_get": "b", "_flag_get": "b"}
+    vector.close()
 
 
 def test_equals_single_environments_on_the_reference():
@@ -797,6 +861,47 @@ def test_rendering_every_frame():
     theirs.close()
 
 
+@pytest.mark.parametrize("mode", ["rgb_array", "rgb_array_list"])
+def test_calls_and_attributes_are_those_of_single_environments(mode):
+    ours, theirs = make_both(ENV_ID, 2, render_mode=mode, actions="simple")
+    for each in (ours, theirs):
+        each.reset(seed=SEED)
+        each.step([1, 3])
+    assert_same(ours.call("render"), theirs.call("render"))
+    for name in ("ram", "render_mode", "action_space", "observation_space", "np_random_seed"):
+        assert_same(ours.get_attr(name), theirs.get_attr(name), name)
+    for name in ("get_action_meanings", "get_keys_to_action"):
+        assert_same(ours.call(name), theirs.call(name), name)
+    states = ours.call("save_state")
+    assert_same(states, theirs.call("save_state"))
+    ours.call("load_state", states[1])
+    assert (ours.ram[0] == ours.ram[1]).all()
+    assert ours.get_attr("np_random") == ours.np_random
+    for values in ([3, 4], (3, 4), 5):
+        for each in (ours, theirs):
+            each.set_attr("lane", values)
+        assert ours.get_attr("lane") == theirs.get_attr("lane")
+    assert ours.get_attr("unwrapped")[0].spec is ours.get_attr("spec")[0] is ours.spec
+    assert ours.get_attr("metadata")[1] is ours.metadata
+    for each in (ours, theirs):
+        each.close()
+
+
+def test_calls_and_attributes_that_there_are_not():
+    vector = gym.make_vec(ENV_ID, num_envs=2)
+    for name in ("step", "lives"):
+        with pytest.raises(AttributeError, match=rf"no attribute '{name}'; it has .*'ram', 're"):
+            vector.call(name)
+    with pytest.raises(ValueError, match="'lane' got 3 values; accepted are one value, and a list"):
+        vector.set_attr("lane", [1, 2, 3])
+    with pytest.raises(AttributeError, match="'render_mode' of a game cannot be set"):
+        vector.set_attr("render_mode", "rgb_array")
+    vector.reset()
+    with pytest.warns(UserWarning, match="without specifying any render mode"):
+        assert vector.call("render") == (None, None)
+    vector.close()
+
+
 def test_videos_of_the_games(tmp_path):
     pytest.importorskip("moviepy", reason="videos need the extra 'video'")
     vector = RecordVideo(
@@ -1008,13 +1113,15 @@ def native_games(count=2):
         ({"games": 5}, TypeError, "not iterable"),
         ({"resizer": 84}, TypeError, "made by a Resizer or None; got 84"),
         ({"view": "green"}, ValueError, "unknown view 'green'; accepted are 'gray', 'rgb'"),
+        ({"layout": "middle"}, ValueError, "unknown layout 'middle'; accepted are 'frames', 'fir"),
+        ({"layout": 1}, ValueError, "unknown layout 1; accepted are"),
         ({"skip": 0}, ValueError, "skip is 0; accepted is an integer, 1 to"),
         ({"stack": 2**40}, ValueError, "stack is 1099511627776"),
         ({"num_threads": 0}, ValueError, "num_threads is 0"),
     ],
 )
 def test_the_native_core_makes_no_bad_vector(spoilt, error, message):
-    good = {"games": native_games(), "resizer": None, "view": "ram"}
+    good = {"games": native_games(), "resizer": None, "view": "ram", "layout": "frames"}
     with pytest.raises(error, match=message):
         _core.Vector(**{**good, "skip": 4, "stack": 1, "num_threads": 1, **spoilt})
 
@@ -1033,7 +1140,7 @@ def test_the_native_core_makes_no_bad_vector(spoilt, error, message):
     ],
 )
 def test_the_native_core_plays_no_bad_orders(spoilt, error, message):
-    vector = _core.Vector(native_games(), None, "ram", 4, 1, 2)
+    vector = _core.Vector(native_games(), None, "ram", 4, 1, "frames", 2)
     arrays = {
         "orders": np.zeros(2, np.uint8),
         "buttons": np.zeros(2, np.uint8),
@@ -1055,7 +1162,7 @@ def test_the_native_core_plays_no_bad_orders(spoilt, error, message):
 
 def test_the_native_core_notices_other_rules():
     games = native_games()
-    vector = _core.Vector(games, None, "ram", 4, 1, 1)
+    vector = _core.Vector(games, None, "ram", 4, 1, "frames", 1)
     games[1].set_rules({"flag": 1.0}, True)
     arrays = [np.zeros(2, np.uint8), np.zeros(2, np.uint8), None, np.zeros(2, np.int32)]
     arrays += [np.zeros((2, 2048), np.uint8), np.zeros(2), np.zeros(2, np.bool_)]

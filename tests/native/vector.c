@@ -76,7 +76,7 @@ static void play(Side *side, const uint8_t *orders, const uint8_t *buttons) {
 }
 
 static void begin(Side *side, const Cartridge *cartridge, const Resizer *resizer, View view,
-                  int num_threads) {
+                  Layout layout, int num_threads) {
     Game *games[NUM_ENVS];
     for (int i = 0; i < NUM_ENVS; i++) {
         games[i] = &side->games[i];
@@ -84,8 +84,8 @@ static void begin(Side *side, const Cartridge *cartridge, const Resizer *resizer
         games[i]->rules = RULES;
         start(games[i]);
     }
-    const VectorOptions options = {NUM_ENVS, num_threads, RULES.num_terms, SKIP,
-                                   STACK,    view,        resizer,         SIZE};
+    const VectorOptions options = {NUM_ENVS, num_threads, RULES.num_terms, SKIP, STACK, view,
+                                   resizer,  SIZE,        layout};
     side->vector = vector_create(games, &options);
     if (side->vector == NULL) {
         fail("out of memory");
@@ -115,11 +115,11 @@ static bool are_equal(const Side *one, const Side *other) {
            memcmp(one->terminated, other->terminated, sizeof one->terminated) == 0;
 }
 
-static void compare(const Cartridge *cartridge, const Resizer *resizer, View view) {
+static void compare(const Cartridge *cartridge, const Resizer *resizer, View view, Layout layout) {
     static Side sides[2];
     memset(sides, 0, sizeof sides);
-    begin(&sides[0], cartridge, resizer, view, 1);
-    begin(&sides[1], cartridge, resizer, view, 3);
+    begin(&sides[0], cartridge, resizer, view, layout, 1);
+    begin(&sides[1], cartridge, resizer, view, layout, 3);
     for (int step = 0; step < NUM_STEPS; step++) {
         uint8_t orders[NUM_ENVS];
         uint8_t buttons[NUM_ENVS];
@@ -141,10 +141,11 @@ int main(int argc, char **argv) {
     static Cartridge cartridge;
     insert_rom(&cartridge, argc > 1 ? argv[1] : "");
     Resizer *resizer = resizer_create(SIZE);
-    compare(&cartridge, resizer, OBSERVE_GRAY);
-    compare(&cartridge, resizer, OBSERVE_RGB);
-    compare(&cartridge, NULL, OBSERVE_RGB);
-    compare(&cartridge, NULL, OBSERVE_TILES);
+    compare(&cartridge, resizer, OBSERVE_GRAY, LAYOUT_FRAMES);
+    compare(&cartridge, resizer, OBSERVE_GRAY, LAYOUT_LAST);
+    compare(&cartridge, resizer, OBSERVE_RGB, LAYOUT_FIRST);
+    compare(&cartridge, NULL, OBSERVE_RGB, LAYOUT_FRAMES);
+    compare(&cartridge, NULL, OBSERVE_TILES, LAYOUT_LAST);
     resizer_destroy(resizer);
     return EXIT_SUCCESS;
 }

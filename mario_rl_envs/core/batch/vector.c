@@ -44,6 +44,10 @@ static size_t size_of_view(const VectorOptions *options) {
     }
 }
 
+static bool shows_picture(const VectorOptions *options) {
+    return options->view == OBSERVE_GRAY || options->view == OBSERVE_RGB;
+}
+
 static int min_int(int a, int b) {
     return a < b ? a : b;
 }
@@ -141,12 +145,60 @@ static void observe_on_stack(const Vector *vector, Env *env) {
     observe(vector, env, observation_at(vector, env, env->newest));
 }
 
-/* The oldest observation comes first. */
+/* The observations by age, the oldest first. */
+static const uint8_t *observation_by_age(const Vector *vector, const Env *env, int index) {
+    return observation_at(vector, env, (env->newest + 1 + index) % vector->options.stack);
+}
+
+static void write_frames(const Vector *vector, const Env *env, uint8_t *out) {
+    const uint8_t *oldest = observation_by_age(vector, env, 0);
+    size_t num_before = (size_t)(oldest - env->observations);
+    size_t num_after = vector_observation_size(vector) - num_before;
+    memcpy(out, oldest, num_after);
+    memcpy(out + num_after, env->observations, num_before);
+}
+
+/* Write every channel of every frame as a picture of its own. */
+static void write_channels_first(const Vector *vector, const Env *env, size_t num_colors,
+                                 uint8_t *out) {
+    size_t num_pixels = vector->view_size / num_colors;
+    for (int i = 0; i < vector->options.stack; i++) {
+        const uint8_t *from = observation_by_age(vector, env, i);
+        for (size_t color = 0; color < num_colors; color++, out += num_pixels) {
+            for (size_t pixel = 0; pixel < num_pixels; pixel++) {
+                out[pixel] = from[pixel * num_colors + color];
+            }
+        }
+    }
+}
+
+/* Write the channels of all frames side by side in every pixel. */
+static void write_channels_last(const Vector *vector, const Env *env, size_t num_colors,
+                                uint8_t *out) {
+    size_t num_pixels = vector->view_size / num_colors;
+    size_t num_channels = (size_t)vector->options.stack * num_colors;
+    for (int i = 0; i < vector->options.stack; i++) {
+        const uint8_t *from = observation_by_age(vector, env, i);
+        for (size_t color = 0; color < num_colors; color++, out++) {
+            for (size_t pixel = 0; pixel < num_pixels; pixel++) {
+                out[pixel * num_channels] = from[pixel * num_colors + color];
+            }
+        }
+    }
+}
+
 static void write_observations(const Vector *vector, const Env *env, uint8_t *out) {
-    size_t size = vector_observation_size(vector);
-    size_t oldest = (size_t)((env->newest + 1) % vector->options.stack) * vector->view_size;
-    memcpy(out, env->observations + oldest, size - oldest);
-    memcpy(out + size - oldest, env->observations, oldest);
+    const VectorOptions *options = &vector->options;
+    size_t num_colors = options->view == OBSERVE_RGB ? 3 : 1;
+    switch (shows_picture(options) ? options->layout : LAYOUT_FRAMES) {
+    case LAYOUT_FIRST: write_channels_first(vector, env, num_colors, out); break;
+    case LAYOUT_LAST: write_channels_last(vector, env, num_colors, out); break;
+    default: write_frames(vector, env, out);
+    }
+}
+
+void vector_get_stack(const Vector *vector, int env, uint8_t *observations) {
+    write_frames(vector, &vector->envs[env], observations);
 }
 
 /* Sums rewards and terms as SkipFrame does. */
@@ -154,13 +206,12 @@ static const char *take_step(const Vector *vector, int index, Step *total, int *
     Env *env = &vector->envs[index];
     const VectorOptions *options = &vector->options;
     const uint8_t *sticky = vector->orders->sticky;
-    bool shows_picture = options->view == OBSERVE_GRAY || options->view == OBSERVE_RGB;
     *total = (Step){0};
     for (int frame = 0; frame < options->skip && !total->terminated; frame++) {
         if (sticky == NULL || !sticky[(size_t)index * (size_t)options->skip + (size_t)frame]) {
             env->last_buttons = vector->orders->buttons[index];
         }
-        bool draw = shows_picture && frame == options->skip - 1;
+        bool draw = shows_picture(options) && frame == options->skip - 1;
         Step step;
         const char *error = game_step(env->game, env->last_buttons, draw, &step);
         if (error != NULL) {

@@ -11,6 +11,11 @@
 
 typedef enum { OBSERVE_GRAY, OBSERVE_RGB, OBSERVE_RAM, OBSERVE_TILES, NUM_VIEWS } View;
 
+/* How the stack of an environment is written: its frames [stack][height][width][colors] one after
+ * the other, or all of them as the channels of one image, [stack * colors][height][width] or
+ * [height][width][stack * colors]. */
+typedef enum { LAYOUT_FRAMES, LAYOUT_FIRST, LAYOUT_LAST, NUM_LAYOUTS } Layout;
+
 /* What the games have in common. */
 typedef struct {
     int num_envs;
@@ -21,6 +26,7 @@ typedef struct {
     View view;
     const Resizer *resizer; /* NULL: pictures keep their size, 240 x 256 */
     int size;               /* that the resizer makes them */
+    Layout layout;          /* of pictures; others are frames in any case */
 } VectorOptions;
 
 /* What an environment does in a call of `vector_play`.
@@ -46,7 +52,7 @@ typedef struct {
 
 /* Arrays over the games, written where there was something to do; observations are always. */
 typedef struct {
-    uint8_t *observations; /* [num_envs][stack][...] */
+    uint8_t *observations; /* [num_envs], each as its Layout */
     double *rewards;
     uint8_t *terminated; /* by the last frame, be it a no-op */
     int32_t *num_frames; /* steps of the game that were taken, `skip` unless one ended it */
@@ -73,6 +79,9 @@ void vector_set_last_buttons(Vector *vector, int env, uint8_t buttons);
 
 /* Replace the observations that are shown together, [stack][...], the oldest first. */
 void vector_set_stack(Vector *vector, int env, const uint8_t *observations);
+
+/* Write the observations that are shown together as frames, [stack][...], the oldest first. */
+void vector_get_stack(const Vector *vector, int env, uint8_t *observations);
 
 /* Do what is ordered, on several threads; what comes out does not depend on their number. Returns
  * NULL, or what went wrong in environment `*env`, which then has to begin anew. */

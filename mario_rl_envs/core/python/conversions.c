@@ -16,6 +16,8 @@ static const char *const POWER_NAMES[NUM_POWERS] = {"small", "tall", "fireball"}
 enum {
     CLIP = NUM_TERMS, /* its place in TERM_NAMES */
     MAX_X = 0xFFFF,   /* pixels */
+    /* Many times as many areas as the game has; each is looked for among those before it. */
+    MAX_FRONTIERS = 4096,
 };
 /* The largest number that decimal digits in RAM can show: six bytes of 255. */
 static const int64_t MAX_DECIMAL = 255255255255255255;
@@ -116,9 +118,10 @@ static bool get_state_integer(PyObject *number, const char *what, int64_t high, 
     *value = PyLong_CheckExact(number) ? PyLong_AsLongLong(number) : -1;
     if (*value < 0 || *value > high) {
         PyErr_Clear();
-        PyErr_Format(PyExc_ValueError,
-                     "the reward's memory is damaged: %s is %R; accepted is an integer, 0 to %lld",
-                     what, number, (long long)high);
+        PyErr_Format(
+            PyExc_ValueError,
+            "the reward's memory is damaged: %s is %.200R; accepted is an integer, 0 to %lld", what,
+            number, (long long)high);
         return false;
     }
     return true;
@@ -127,8 +130,8 @@ static bool get_state_integer(PyObject *number, const char *what, int64_t high, 
 static bool get_state_bool(PyObject *object, const char *what, bool *value) {
     if (object != Py_True && object != Py_False) {
         PyErr_Format(PyExc_ValueError,
-                     "the reward's memory is damaged: %s is %R; accepted are True and False", what,
-                     object == NULL ? Py_None : object);
+                     "the reward's memory is damaged: %s is %.200R; accepted are True and False",
+                     what, object == NULL ? Py_None : object);
         return false;
     }
     *value = object == Py_True;
@@ -138,7 +141,7 @@ static bool get_state_bool(PyObject *object, const char *what, bool *value) {
 static bool add_frontier(RewardMemory *memory, PyObject *pair) {
     if (!PyList_CheckExact(pair) || PyList_Size(pair) != 2) {
         PyErr_Format(PyExc_ValueError,
-                     "the reward's memory is damaged: a frontier is %R; accepted is [area, x]",
+                     "the reward's memory is damaged: a frontier is %.200R; accepted is [area, x]",
                      pair);
         return false;
     }
@@ -163,6 +166,13 @@ static bool get_frontiers(PyObject *list, PyObject *area, RewardMemory *memory) 
                         "the reward's memory is damaged: frontiers is no list of [area, x]");
         return false;
     }
+    if (PyList_Size(list) > MAX_FRONTIERS) {
+        PyErr_Format(
+            PyExc_ValueError,
+            "the reward's memory is damaged: it has %zd frontiers; accepted are %d or less",
+            PyList_Size(list), MAX_FRONTIERS);
+        return false;
+    }
     for (Py_ssize_t i = 0; i < PyList_Size(list); i++) {
         if (!add_frontier(memory, PyList_GetItem(list, i))) {
             return false;
@@ -178,13 +188,13 @@ static bool get_frontiers(PyObject *list, PyObject *area, RewardMemory *memory) 
         }
     }
     PyErr_Format(PyExc_ValueError,
-                 "the reward's memory is damaged: its area %R is none of its frontiers", area);
+                 "the reward's memory is damaged: its area %.200R is none of its frontiers", area);
     return false;
 }
 
 bool get_reward_state(PyObject *dict, RewardMemory *memory) {
     if (!PyDict_CheckExact(dict)) {
-        PyErr_Format(PyExc_ValueError, "the reward's memory is damaged: it is %R", dict);
+        PyErr_Format(PyExc_ValueError, "the reward's memory is damaged: it is %.200R", dict);
         return false;
     }
     RewardMemory read = {0};

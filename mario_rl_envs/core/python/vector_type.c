@@ -6,7 +6,7 @@
 
 #include "batch/vector.h"
 
-/* Vector(games, resizer, view, skip, stack, num_threads) */
+/* Vector(games, resizer, view, skip, stack, layout, num_threads) */
 typedef struct {
     PyObject ob_base;
     PyObject *games; /* a tuple of GameObject, so that they outlive the vector */
@@ -16,6 +16,7 @@ typedef struct {
 } VectorObject;
 
 static const char *const VIEW_NAMES[NUM_VIEWS] = {"gray", "rgb", "ram", "tiles"};
+static const char *const LAYOUT_NAMES[NUM_LAYOUTS] = {"frames", "first", "last"};
 
 /* The arrays of `play`, in the order of its arguments. */
 enum {
@@ -37,16 +38,36 @@ static GameObject *game_at(const VectorObject *self, int env) {
     return (GameObject *)PyTuple_GetItem(self->games, env);
 }
 
-static bool get_view(PyObject *name, View *view) {
-    for (int i = 0; i < NUM_VIEWS && PyUnicode_Check(name); i++) {
-        if (PyUnicode_CompareWithASCIIString(name, VIEW_NAMES[i]) == 0) {
-            *view = (View)i;
-            return true;
+/* The index of a name, or -1. */
+static int find_name(PyObject *name, const char *const *names, int count) {
+    for (int i = 0; i < count && PyUnicode_Check(name); i++) {
+        if (PyUnicode_CompareWithASCIIString(name, names[i]) == 0) {
+            return i;
         }
     }
-    PyErr_Format(PyExc_ValueError, "unknown view %R; accepted are 'gray', 'rgb', 'ram' and 'tiles'",
-                 name);
-    return false;
+    return -1;
+}
+
+static bool get_view(PyObject *name, View *view) {
+    int index = find_name(name, VIEW_NAMES, NUM_VIEWS);
+    if (index < 0) {
+        PyErr_Format(PyExc_ValueError,
+                     "unknown view %R; accepted are 'gray', 'rgb', 'ram' and 'tiles'", name);
+        return false;
+    }
+    *view = (View)index;
+    return true;
+}
+
+static bool get_layout(PyObject *name, Layout *layout) {
+    int index = find_name(name, LAYOUT_NAMES, NUM_LAYOUTS);
+    if (index < 0) {
+        PyErr_Format(PyExc_ValueError,
+                     "unknown layout %R; accepted are 'frames', 'first' and 'last'", name);
+        return false;
+    }
+    *layout = (Layout)index;
+    return true;
 }
 
 static bool get_count(PyObject *object, const char *what, int *value) {
@@ -119,10 +140,11 @@ static bool init(VectorObject *self, PyObject *resizer, const ModuleState *state
 }
 
 static PyObject *vector_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
-    static char *names[] = {"games", "resizer", "view", "skip", "stack", "num_threads", NULL};
-    PyObject *games, *resizer, *view, *skip, *stack, *num_threads;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOOOOO:Vector", names, &games, &resizer,
-                                     &view, &skip, &stack, &num_threads)) {
+    static char *names[] = {"games", "resizer", "view",        "skip",
+                            "stack", "layout",  "num_threads", NULL};
+    PyObject *games, *resizer, *view, *skip, *stack, *layout, *num_threads;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOOOOOO:Vector", names, &games, &resizer,
+                                     &view, &skip, &stack, &layout, &num_threads)) {
         return NULL;
     }
     ModuleState *state = PyType_GetModuleState(type);
@@ -134,6 +156,7 @@ static PyObject *vector_new(PyTypeObject *type, PyObject *args, PyObject *keywor
     if (self->games == NULL || !get_view(view, &self->options.view) ||
         !get_count(skip, "skip", &self->options.skip) ||
         !get_count(stack, "stack", &self->options.stack) ||
+        !get_layout(layout, &self->options.layout) ||
         !get_count(num_threads, "num_threads", &self->options.num_threads) ||
         !init(self, resizer, state)) {
         Py_DECREF((PyObject *)self);
@@ -319,6 +342,20 @@ static PyObject *vector_replace_stack(PyObject *object, PyObject *const *args, P
     Py_RETURN_NONE;
 }
 
+static PyObject *vector_write_stack(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    VectorObject *self = (VectorObject *)object;
+    int env;
+    Py_buffer out;
+    if (!check_count("get_stack", count, 2, 2) || !get_env(self, args[0], &env) ||
+        !get_bytes(args[1], (Py_ssize_t)vector_observation_size(self->vector), true,
+                   "the array of observations", &out)) {
+        return NULL;
+    }
+    vector_get_stack(self->vector, env, out.buf);
+    PyBuffer_Release(&out);
+    Py_RETURN_NONE;
+}
+
 static PyObject *vector_restore(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     VectorObject *self = (VectorObject *)object;
     int env;
@@ -339,12 +376,13 @@ static PyMethodDef vector_methods[] = {
     METHOD("play", vector_play_all, METH_FASTCALL),
     METHOD("last_buttons", vector_get_last_buttons, METH_O),
     METHOD("set_stack", vector_replace_stack, METH_FASTCALL),
+    METHOD("get_stack", vector_write_stack, METH_FASTCALL),
     METHOD("restore", vector_restore, METH_FASTCALL),
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot vector_slots[] = {
-    {Py_tp_doc, "Vector(games, resizer, view, skip, stack, num_threads)\n--\n\n"
+    {Py_tp_doc, "Vector(games, resizer, view, skip, stack, layout, num_threads)\n--\n\n"
                 "Games that are played side by side."},
     {Py_tp_new, vector_new},
     {Py_tp_dealloc, vector_dealloc},

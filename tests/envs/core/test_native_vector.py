@@ -22,7 +22,7 @@ class Played:
             game.set_rules({"velocity": 1.0}, True)
             game.begin()
         self.start = self.games[0].snapshot()
-        self.vector = _core.Vector(self.games, None, "ram", SKIP, STACK, 1)
+        self.vector = _core.Vector(self.games, None, "ram", SKIP, STACK, "frames", 1)
         self.obs = np.zeros((NUM_GAMES, *SHAPE), np.uint8)
         self.columns = np.zeros((len(_core.INFO_COLUMNS), NUM_GAMES), np.int64)
         self.flags = np.ones((len(_core.INFO_FLAGS), NUM_GAMES), np.bool_)

@@ -1,5 +1,8 @@
 """The stack of frames, and the spaces of images."""
 
+import copy
+import pickle
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ from gymnasium.spaces import Box
 from support.recorder import Recorder
 
 import mario_rl_envs  # noqa: F401 (registers the ids)
+from mario_rl_envs.image_space import image_space
 from mario_rl_envs.wrappers import FrameStackObservation
 
 
@@ -31,11 +35,30 @@ def test_stack_needs_arrays():
         FrameStackObservation(gym.make("FrozenLake-v1"), 2)
 
 
-def test_spaces_of_images_share_their_arrays_but_not_their_generators():
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda space: pickle.loads(pickle.dumps(space))]
+)
+def test_bounds_of_images_are_made_when_asked_for_and_can_be_written_to(duplicate):
+    space = image_space((4, 84, 84))
+    assert not vars(space).keys() & {"low", "high"}  # most are never looked at
+    again = duplicate(space)
+    plain = Box(0, 255, (4, 84, 84), np.uint8)
+    assert space == again == plain
+    assert repr(again) == repr(plain)
+    for name in ("low", "high", "bounded_below", "bounded_above"):
+        np.testing.assert_array_equal(getattr(space, name), getattr(plain, name))
+        assert getattr(space, name).dtype == getattr(plain, name).dtype
+    space.high[0] = 7
+    assert space != image_space((4, 84, 84)) == again
+    assert space.high[0].max() == 7
+    with pytest.raises(AttributeError, match="has no attribute 'middle'"):
+        _ = space.middle
+
+
+def test_spaces_of_images_have_their_own_generators():
     one, other = gym.make("MarioRL-1-1-v0"), gym.make("MarioRL-1-1-v0")
     spaces = [env.observation_space for env in (one, other)]
     assert spaces[0] == spaces[1] == Box(0, 255, (4, 84, 84), np.uint8)
-    assert np.shares_memory(spaces[0].low, spaces[1].low)
     spaces[0].seed(1)
     spaces[1].seed(1)
     first = spaces[0].sample()
@@ -43,3 +66,22 @@ def test_spaces_of_images_share_their_arrays_but_not_their_generators():
     np.testing.assert_array_equal(spaces[1].sample(), first)
     one.close()
     other.close()
+
+
+@pytest.mark.parametrize("keywords", [{}, {"observation": "ram"}, {"observation": "tiles"}])
+def test_every_bound_can_be_written_to(keywords):
+    env = gym.make("MarioRL-1-1-v0", **keywords)
+    envs = gym.make_vec("MarioRL-1-1-v0", num_envs=2, **keywords)
+    spaces = [env.unwrapped.observation_space, envs.single_observation_space]
+    for space in (env.observation_space, envs.observation_space, *spaces):
+        assert space.low.flags.writeable
+        assert space.high.flags.writeable
+    env.close()
+    envs.close()
+
+
+def test_a_stack_of_changed_bounds_keeps_them():
+    env = gym.make("MarioRL-1-1-v0", stack=None)
+    env.observation_space.high[:] = 99
+    assert FrameStackObservation(env, 2).observation_space.high.max() == 99
+    env.close()

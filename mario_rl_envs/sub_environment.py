@@ -1,0 +1,136 @@
+"""The games of a vector environment one by one, as `VectorEnv.call` and its likes show them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+from numpy.typing import NDArray
+
+
+class _Games(Protocol):
+    """What of a `MarioVectorEnv` is shown."""
+
+    single_observation_space: gym.Space[Any]
+    single_action_space: gym.Space[Any]
+    metadata: dict[str, Any]
+    render_mode: str | None
+
+    @property
+    def spec(self) -> EnvSpec | None: ...
+    @property
+    def np_random(self) -> tuple[np.random.Generator, ...]: ...
+    @property
+    def np_random_seed(self) -> tuple[int, ...]: ...
+    @property
+    def ram(self) -> NDArray[np.uint8]: ...
+    def render_game(self, env: int) -> Any: ...
+    def save_state(self, env: int) -> bytes: ...
+    def load_state(self, env: int, state: bytes) -> None: ...
+
+
+class SubEnvironment:
+    """A game of a `MarioVectorEnv`: what a single environment tells of itself.
+
+    It can be given attributes, too. It is stepped and reset by the vector environment alone.
+    """
+
+    def __init__(self, envs: _Games, index: int, ask_single: Callable[[str], Any]) -> None:
+        """Show a game.
+
+        Args:
+            envs: The vector environment.
+            index: The game's index.
+            ask_single: Calls a method of a single environment of the same keywords, by its name.
+        """
+        self._envs = envs
+        self._index = index
+        self._ask_single = ask_single
+
+    @property
+    def unwrapped(self) -> SubEnvironment:
+        """The game itself."""
+        return self
+
+    @property
+    def observation_space(self) -> gym.Space[Any]:
+        """The space of one game's observations."""
+        return self._envs.single_observation_space
+
+    @property
+    def action_space(self) -> gym.Space[Any]:
+        """The space of one game's actions."""
+        return self._envs.single_action_space
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The vector environment's."""
+        return self._envs.metadata
+
+    @property
+    def render_mode(self) -> str | None:
+        """The vector environment's."""
+        return self._envs.render_mode
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """The vector environment's."""
+        return self._envs.spec
+
+    @property
+    def np_random(self) -> np.random.Generator:
+        """The game's generator."""
+        return self._envs.np_random[self._index]
+
+    @property
+    def np_random_seed(self) -> int:
+        """What the generator was seeded with."""
+        return self._envs.np_random_seed[self._index]
+
+    @property
+    def ram(self) -> NDArray[np.uint8]:
+        """A copy of the console's RAM, uint8, [2048]."""
+        ram: NDArray[np.uint8] = self._envs.ram[self._index]
+        return ram
+
+    def render(self) -> Any:
+        """Return what the render mode asks for."""
+        return self._envs.render_game(self._index)
+
+    def save_state(self) -> bytes:
+        """Return the game's state, as `MarioVectorEnv.save_state`."""
+        return self._envs.save_state(self._index)
+
+    def load_state(self, state: bytes) -> None:
+        """Begin an episode where a state was saved, as `MarioVectorEnv.load_state`."""
+        self._envs.load_state(self._index, state)
+
+    def get_action_meanings(self) -> list[str]:
+        """Return a readable name of each action."""
+        meanings: list[str] = self._ask_single("get_action_meanings")
+        return meanings
+
+    def get_keys_to_action(self) -> dict[tuple[int, ...], Any]:
+        """Return which keys choose which action."""
+        keys: dict[tuple[int, ...], Any] = self._ask_single("get_keys_to_action")
+        return keys
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what there is; called for what there is not."""
+        public = ", ".join(repr(each) for each in dir(self) if not each.startswith("_"))
+        raise AttributeError(f"a game of MarioVectorEnv has no attribute {name!r}; it has {public}")
+
+    def set(self, name: str, value: Any) -> None:
+        """Give the game an attribute.
+
+        Raises:
+            AttributeError: It is one of the vector environment's.
+        """
+        if hasattr(type(self), name):
+            raise AttributeError(
+                f"the attribute {name!r} of a game cannot be set: the vector environment has it"
+            )
+        setattr(self, name, value)
