@@ -4,7 +4,7 @@ from types import MappingProxyType
 from typing import Final
 
 from mario_rl_agents.algorithms.a3c.a3c import A3C, A3CConfig
-from mario_rl_agents.recipes.recipe import ANY, EVALUATION_EPSILON, MARIO, Recipe, Recipes
+from mario_rl_agents.recipes.recipe import ANY, MARIO, Recipe, Recipes
 
 ALGORITHM: Final = A3C
 
@@ -31,7 +31,6 @@ RECIPES: Final[Recipes] = MappingProxyType(
                 hidden_sizes=(),
             ),
             total_steps=2_000_000,
-            evaluation_epsilon=EVALUATION_EPSILON,
         ),
         (ANY, "default"): Recipe(
             A3CConfig(t_max=20, learning_rate=1e-3, entropy_coefficient=0.01, max_grad_norm=0.5),

@@ -5,7 +5,7 @@ from typing import Final
 
 from mario_rl_agents.algorithms.actor_critic import ActorCritic, ActorCriticConfig
 from mario_rl_agents.config import linear
-from mario_rl_agents.recipes.recipe import ANY, EVALUATION_EPSILON, MARIO, Recipe, Recipes
+from mario_rl_agents.recipes.recipe import ANY, MARIO, Recipe, Recipes
 
 ALGORITHM: Final = ActorCritic
 RECIPES: Final[Recipes] = MappingProxyType(
@@ -38,7 +38,6 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             num_envs=16,
             total_steps=2_000_000,
-            evaluation_epsilon=EVALUATION_EPSILON,
         ),
     }
 )

@@ -5,7 +5,7 @@ from typing import Final
 
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.config import linear
-from mario_rl_agents.recipes.recipe import ANY, EVALUATION_EPSILON, MARIO, Recipe, Recipes
+from mario_rl_agents.recipes.recipe import ANY, MARIO, Recipe, Recipes
 
 ALGORITHM: Final = PPO
 RECIPES: Final[Recipes] = MappingProxyType(
@@ -75,7 +75,6 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             num_envs=8,
             total_steps=10_000_000,
-            evaluation_epsilon=EVALUATION_EPSILON,
         ),
         # Five minutes on two cores. Of the screen's tiles alone, so that a network of 140
         # thousand weights can read it: an environment step costs less than a tenth of what it does
@@ -96,7 +95,6 @@ RECIPES: Final[Recipes] = MappingProxyType(
             num_envs=16,
             total_steps=1_000_000,
             env_kwargs={"observation": "tiles"},
-            evaluation_epsilon=EVALUATION_EPSILON,
         ),
     }
 )

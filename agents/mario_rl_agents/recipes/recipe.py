@@ -21,7 +21,6 @@ class Recipe:
     total_steps: int  # environment steps
     num_envs: int = 1  # sub-environments that are stepped side by side
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)  # keywords of gym.make
-    evaluation_epsilon: float = 0.0  # where 0, a greedy agent's episodes differ by themselves
 
 
 Recipes = Mapping[tuple[str, str], Recipe]  # by environment, or family of them, and name

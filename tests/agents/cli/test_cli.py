@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,6 +38,11 @@ def succeed(*arguments: str | Path) -> str:
     result = invoke(*arguments)
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def words_of(output: str) -> str:
+    """Return what is printed without the breaks and the frames of tables."""
+    return " ".join(output.replace("│", " ").split())
 
 
 def fail(code: int, *arguments: str | Path) -> str:
@@ -100,6 +106,29 @@ def test_evaluate_prints_a_table_or_json(run: Path) -> None:
     assert succeed("evaluate", run, "--episodes", "3", "--epsilon", "0.5", "--json") == first
     latest = succeed("evaluate", run / "checkpoint.safetensors", "--episodes", "1", "--json")
     assert json.loads(latest)["checkpoint"].endswith("checkpoint.safetensors")
+
+
+def test_evaluate_writes_the_usual_evaluation_of_a_run(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    path = copy / "evaluation.json"
+    content = json.loads(succeed("evaluate", copy, "--episodes", "3", "--json"))
+    assert json.loads(path.read_text()) == content
+    assert content["best_policy"] == {"epsilon": 0.0, "sampled": False}
+    for other in (["--epsilon", "0.5"], ["--sample"], ["--env", "max_episode_steps=3"]):
+        succeed("evaluate", copy, "--episodes", "1", *other)
+    succeed("evaluate", copy / "checkpoint.safetensors", "--episodes", "1")
+    assert json.loads(path.read_text()) == content
+
+
+def test_the_summary_says_that_learning_had_not_begun(tmp_path: Path) -> None:
+    short = ["--steps", "20", "--eval-episodes", "0", "--device", "cpu"]
+    output = succeed("train", "dqn", "CartPole-v1", *short, "--out", tmp_path / "dqn")
+    assert "0 updates: learning had not begun (learning_starts = 1,000)" in words_of(output)
+    output = succeed("train", "ppo", "CartPole-v1", *short, "--out", tmp_path / "ppo")
+    assert "0 updates: learning had not begun (rollout_steps = 128)" in words_of(output)
+    output = succeed("train", "random", "CartPole-v1", *short, "--out", tmp_path / "random")
+    assert "0 updates, " in words_of(output)
 
 
 def test_watch_records_a_video(run: Path, tmp_path: Path) -> None:
