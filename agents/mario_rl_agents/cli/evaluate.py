@@ -36,8 +36,7 @@ def evaluate(
         typer.Option(
             min=0.0,
             max=1.0,
-            help="Probability of a random action. "
-            "[dim]\\[default: 0; on Mario 0 once, then 0.05][/]",
+            help="Probability of a random action. [default: 0; on Mario 0 once, then 0.05]",
             show_default=False,
         ),
     ] = None,

@@ -58,10 +58,10 @@ def finish(
     if eval_episodes:
         path = run.best_or_latest()
         facts["evaluated"] = str(path)
-        with console.status("evaluating"):
+        with console.status("evaluating", spinner="line"):
             evaluations = _evaluate(path, agent, run, eval_episodes, eval_seed)
         if video:
-            with console.status("recording"):
+            with console.status("recording", spinner="line"):
                 facts["video"] = _record(path, agent, run, evaluations)
     results = make_console(stderr=False)
     results.print(_summary(facts, title=f"{agent.algorithm} on {run.spec.env_id}"))
