@@ -25,8 +25,11 @@ SECONDS ?= 60
 
 .PHONY: demo test lint format bench sanitize sanitize-address sanitize-thread fuzz clean
 
+# Into a folder of its own: an earlier demo may have been trained further.
 demo: $(INSTALLED)
-	$(BIN)/mario-rl train ppo MarioRL-1-1-v0 --recipe demo --minutes 5 --video --out runs/demo --overwrite
+	@out=runs/demo; number=2; \
+	while [ -e $$out ]; do out=runs/demo-$$number; number=$$((number + 1)); done; \
+	set -x; $(BIN)/mario-rl train ppo MarioRL-1-1-v0 --recipe demo --minutes 5 --video --out $$out
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses auto

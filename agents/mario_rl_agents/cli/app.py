@@ -5,6 +5,7 @@ Torch takes seconds to import: what needs it is imported inside the commands, so
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from typing import Annotated
@@ -15,6 +16,7 @@ from mario_rl_agents.cli.envs import envs
 from mario_rl_agents.cli.evaluate import evaluate
 from mario_rl_agents.cli.plot import plot
 from mario_rl_agents.cli.recipes import recipes
+from mario_rl_agents.cli.terminal import make_printable
 from mario_rl_agents.cli.train import train
 from mario_rl_agents.cli.watch import watch
 
@@ -28,12 +30,13 @@ app = typer.Typer(
     help="Train agents on Super Mario Bros (or any Gymnasium environment), measure and watch them.",
     epilog="Start with: mario-rl train ppo MarioRL-1-1-v0 --recipe demo --minutes 5 --video",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # its tables cut words on narrow terminals, and are not ASCII
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (train, evaluate, watch, plot, envs, recipes):  # in the order of the help
-    app.command()(command)
+    summary, *_ = (inspect.getdoc(command) or "").split("\n\n")
+    app.command(short_help=summary)(command)  # or it would be cut to one line
 
 
 def _print_version(value: bool) -> None:
@@ -57,6 +60,8 @@ def main(
     ] = False,
 ) -> None:
     """Take the options that come before a command."""
+    for stream in (sys.stdout, sys.stderr):
+        make_printable(stream)
     # MODULE:ID finds a module of the user's own, as it does under `python -m`; last, so that no
     # file there takes the place of a package.
     if os.getcwd() not in sys.path:

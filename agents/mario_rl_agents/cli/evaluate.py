@@ -36,8 +36,7 @@ def evaluate(
         typer.Option(
             min=0.0,
             max=1.0,
-            help="Probability of a random action. "
-            "[dim]\\[default: 0; on Mario 0 once, then 0.05][/]",
+            help="Probability of a random action. [default: 0; on Mario 0 once, then 0.05]",
             show_default=False,
         ),
     ] = None,
@@ -54,10 +53,14 @@ def evaluate(
     A greedy agent in a deterministic game plays the same episode every time. So on Mario this
     plays one greedy episode, and then the number asked for: drawn from the policy where the agent
     has learned one (ppo, actor_critic, a3c, sac), else with one random action in twenty.
+
+    Of a run's folder the result is written into evaluation.json there, unless --env, --epsilon or
+    --sample ask for another evaluation than this one.
     """
     with one_line_errors():
         from mario_rl_agents.runs.evaluation import evaluations_json
         from mario_rl_agents.runs.loading import find_checkpoint, load_agent
+        from mario_rl_agents.runs.run import Run
 
         changes = read_pairs("--env", env)
         with usage_errors(kind=FileNotFoundError):
@@ -68,6 +71,8 @@ def evaluate(
             evaluations = measure(
                 agent, agent.single_env, episodes, epsilon=epsilon, sample=sample, seed=seed
             )
+        if checkpoint.is_dir() and not changes and epsilon is None and not sample:
+            Run.open(checkpoint).write_evaluations(path, evaluations)
         if as_json:
             typer.echo(json.dumps(evaluations_json(path, evaluations), indent=2))
         else:
@@ -83,7 +88,6 @@ def measure(
     epsilon: float | None,
     seed: int,
     sample: bool = False,
-    usual_epsilon: float | None = None,
 ) -> list[Evaluation]:
     """Return the evaluation asked for, or the usual ones: greedy, and on Mario a varied one too.
 
@@ -96,20 +100,18 @@ def measure(
         epsilon: The probability of a random action, if the user gave one.
         seed: Of the first episode.
         sample: Whether the user asked for actions drawn as in training.
-        usual_epsilon: The recipe's evaluation epsilon; None looks it up.
     """
-    from mario_rl_agents.recipes import evaluation_epsilon
+    from mario_rl_agents.recipes.recipe import EVALUATION_EPSILON
     from mario_rl_agents.runs.evaluation import evaluate as evaluate_agent
+    from mario_rl_envs.env import SuperMarioBrosEnv
 
     if epsilon is not None or sample:
         plan = [(epsilon or 0.0, sample, episodes)]
-    else:
-        if usual_epsilon is None:
-            usual_epsilon = evaluation_epsilon(env.spec.id if env.spec is not None else "")
-        varied = (0.0, True) if agent.is_stochastic else (usual_epsilon, False)
+    elif isinstance(env.unwrapped, SuperMarioBrosEnv) and agent.networks:  # random play varies
+        varied = (0.0, True) if agent.is_stochastic else (EVALUATION_EPSILON, False)
         plan = [(0.0, False, 1), (*varied, episodes)]
-        if usual_epsilon == 0:
-            plan = [(0.0, False, episodes)]
+    else:
+        plan = [(0.0, False, episodes)]
     return [
         evaluate_agent(agent, env, num_episodes=count, epsilon=value, sample=sampled, seed=seed)
         for value, sampled, count in plan
@@ -121,7 +123,7 @@ def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None)
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from mario_rl_agents.runs.evaluation import EPISODE_LIMIT, policy_name
+    from mario_rl_agents.runs.evaluation import EPISODE_LIMIT, best_evaluation, policy_name
 
     # Tight, so that all of it fits into 80 columns.
     table = Table(
@@ -159,6 +161,10 @@ def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None)
             "* every episode was the same: this policy and this environment vary too little, so "
             "more of them tell no more; a larger --epsilon varies them"
         )
+    if len(evaluations) > 1:
+        best = best_evaluation(evaluations)
+        name = policy_name(best.epsilon, sampled=best.sampled)
+        remarks.append(f"{name} scored best: mario-rl watch plays so")
     num_cut = sum(evaluation.num_cut for evaluation in evaluations)
     if num_cut:
         remarks.append(

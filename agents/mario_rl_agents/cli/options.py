@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from mario_rl_agents.cli.completion import complete_keyword
 from mario_rl_agents.cli.terminal import usage_errors
 from mario_rl_agents.config import parse_pairs
 
@@ -24,6 +25,7 @@ EnvChanges = Annotated[
     typer.Option(
         "--env",
         metavar="KEY=VALUE",
+        autocompletion=complete_keyword,
         help="Change a keyword of gym.make, e.g. --env sticky=0.25.",
     ),
 ]

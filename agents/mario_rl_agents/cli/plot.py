@@ -17,7 +17,7 @@ def plot(
         typer.Option(
             metavar="FILE",
             help="The picture: .png, .svg, .pdf. "
-            "[dim]\\[default: learning_curve.png, in the folder of a single run][/]",
+            "[default: learning_curve.png, in the folder of a single run]",
             show_default=False,
         ),
     ] = None,

@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 
 from mario_rl_agents.agent import Agent, Callback, Episode
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, EpisodeRow, clear_rate, mean_return
 from mario_rl_agents.runs.run import Run
+
+_SEPARATOR: Final = " · "
+_BAR: Final = 12  # columns that the bar has at least, with the spaces around it
 
 
 class ProgressDisplay(Callback):
@@ -43,14 +48,13 @@ class ProgressDisplay(Callback):
         self._clocks = deque([(self._start, agent.num_steps)], maxlen=int(10 / self._period) + 1)
         if self._console.is_terminal:
             self._progress = Progress(
-                TextColumn("[bold]training"),
                 BarColumn(bar_width=None),
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
                 console=self._console,
                 expand=True,
                 auto_refresh=False,
             )
-            self._task = self._progress.add_task(self._describe(agent), total=1.0)
+            self._task = self._progress.add_task(self._describe_beside_bar(agent), total=1.0)
             self._progress.start()
 
     def on_episode_end(self, agent: Agent, episode: Episode) -> None:
@@ -78,7 +82,8 @@ class ProgressDisplay(Callback):
             self._console.print(self._describe(agent), soft_wrap=True)
             return
         share, _ = self._share_and_seconds_left(agent)
-        self._progress.update(self._task, completed=share, description=self._describe(agent))
+        text = self._describe_beside_bar(agent)
+        self._progress.update(self._task, completed=share, description=text)
         self._progress.refresh()
 
     def _speed(self) -> float:
@@ -98,22 +103,36 @@ class ProgressDisplay(Callback):
         return min(share, 1.0), left
 
     def _describe(self, agent: Agent) -> str:
+        """Return everything in a line, for a log."""
+        steps = f"step {agent.num_steps:,} of {self._total_steps:,}"
+        return _SEPARATOR.join([steps, *self._facts(agent)])
+
+    def _describe_beside_bar(self, agent: Agent) -> str:
+        """Return what fits beside the bar, the most important first."""
+        steps = f"step {agent.num_steps:,} of {self._total_steps:,}"
+        text, *others = [*self._facts(agent), steps]
+        for other in others:
+            longer = f"{text}{_SEPARATOR}{other}"
+            if len(longer) + _BAR > self._console.width:
+                break
+            text = longer
+        return text
+
+    def _facts(self, agent: Agent) -> list[str]:
+        """Return time left, clear rate, speed, return and epsilon, as far as they are known."""
         _, left = self._share_and_seconds_left(agent)
-        parts = [
-            f"step {agent.num_steps:,} of {self._total_steps:,}",
-            f"{self._speed():,.0f} steps/s",
-        ]
         average, cleared = mean_return(self._recent), clear_rate(self._recent)
-        if average is not None:
-            parts.append(f"return {average:,.1f}")
-        if cleared is not None:
-            parts.append(f"clear {cleared:.0%}")
+        returned = None if average is None else f"return {average:,.1f}"
+        clears = None if cleared is None else f"clear {cleared:.0%}"
         epsilon = agent.metrics().get("charts/epsilon")
-        if epsilon is not None:
-            parts.append(f"epsilon {epsilon:.2f}")
-        if left is not None:
-            parts.append(f"{duration(left)} left")
-        return " · ".join(parts)
+        facts = [
+            None if left is None else f"{duration(left)} left",
+            clears or returned,
+            f"{self._speed():,.0f} steps/s",
+            returned if clears else None,
+            None if epsilon is None else f"epsilon {epsilon:.2f}",
+        ]
+        return [fact for fact in facts if fact is not None]
 
 
 def duration(seconds: float) -> str:

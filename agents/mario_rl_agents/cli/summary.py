@@ -44,7 +44,7 @@ def finish(
         video: Whether the best of them is recorded.
     """
     facts = {
-        "training": f"{outcome.value}, {agent.num_steps:,} steps, {agent.num_updates:,} updates, "
+        "training": f"{outcome.value}, {agent.num_steps:,} steps, {_updates(agent)}, "
         f"{agent.num_episodes:,} episodes",
     }
     episodes = run.episodes()
@@ -58,10 +58,10 @@ def finish(
     if eval_episodes:
         path = run.best_or_latest()
         facts["evaluated"] = str(path)
-        with console.status("evaluating"):
+        with console.status("evaluating", spinner="line"):
             evaluations = _evaluate(path, agent, run, eval_episodes, eval_seed)
         if video:
-            with console.status("recording"):
+            with console.status("recording", spinner="line"):
                 facts["video"] = _record(path, agent, run, evaluations)
     results = make_console(stderr=False)
     results.print(_summary(facts, title=f"{agent.algorithm} on {run.spec.env_id}"))
@@ -106,10 +106,22 @@ def _evaluate(path: Path, agent: Agent, run: Run, episodes: int, seed: int) -> l
     """Evaluate a checkpoint of the run and write the result into its folder."""
     with contextlib.closing(open_env(run.spec.env_id, run.spec.env_kwargs)) as env:
         player = load_agent(path, env, device=str(agent.device))
-        usual = run.spec.evaluation_epsilon
-        evaluations = measure(player, env, episodes, epsilon=None, seed=seed, usual_epsilon=usual)
+        evaluations = measure(player, env, episodes, epsilon=None, seed=seed)
     run.write_evaluations(path, evaluations)
     return evaluations
+
+
+def _updates(agent: Agent) -> str:
+    """Return the number of gradient steps; without any, what learning still waits for."""
+    if agent.num_updates or not agent.networks:
+        return f"{agent.num_updates:,} updates"
+    waits_for = [
+        f"{name} = {getattr(agent.config, name):,}"
+        for name in ("learning_starts", "rollout_steps")
+        if hasattr(agent.config, name)
+    ]
+    reason = f" ({waits_for[0]})" if waits_for else ""
+    return f"0 updates: learning had not begun{reason}"
 
 
 def _record(path: Path, agent: Agent, run: Run, evaluations: list[Evaluation]) -> str:

@@ -5,10 +5,13 @@ Nothing here takes time to import.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import traceback
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TextIO
 
 import typer
 
@@ -47,6 +50,26 @@ def styled(*parts: str | tuple[str, str]) -> Text:
     from rich.text import Text
 
     return Text.assemble(*parts)
+
+
+def make_printable(stream: TextIO) -> None:
+    """Have a stream print what its encoding lacks by what comes closest, instead of failing."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors=_ERRORS)
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    """Return what is printed for what cannot be, as an error handler of codecs does."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end]
+    plain = "".join(_ASCII.get(char) or char.encode("ascii", _ESCAPE).decode() for char in text)
+    return plain, error.end
+
+
+_ESCAPE: Final = "backslashreplace"
+_ERRORS: Final = "mario_rl_agents.closest"
+_ASCII: Final = MappingProxyType({"·": "-", "±": "+-", "…": "..."})
+codecs.register_error(_ERRORS, _replace)
 
 
 @contextlib.contextmanager

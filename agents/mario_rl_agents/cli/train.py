@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mario_rl_agents.cli.completion import (
+    complete_algorithm,
+    complete_env_id,
+    complete_keyword,
+    complete_recipe,
+    complete_setting,
+)
 from mario_rl_agents.cli.options import (
     EVALUATION_EPISODES,
     EVALUATION_SEED,
@@ -39,7 +46,8 @@ def train(
         str | None,
         typer.Argument(
             metavar="ALGO",
-            help="The algorithm: dqn, double_dqn, ppo, td3, ... (see [bold]mario-rl recipes[/]).",
+            autocompletion=complete_algorithm,
+            help="The algorithm: dqn, double_dqn, ppo, td3, ... (see mario-rl recipes).",
             show_default=False,
         ),
     ] = None,
@@ -47,7 +55,8 @@ def train(
         str | None,
         typer.Argument(
             metavar="ENV_ID",
-            help="The environment: MarioRL-1-1-v0 (see [bold]mario-rl envs[/]), any Gymnasium id.",
+            autocompletion=complete_env_id,
+            help="The environment: MarioRL-1-1-v0 (see mario-rl envs), any Gymnasium id.",
             show_default=False,
         ),
     ] = None,
@@ -55,8 +64,7 @@ def train(
         int | None,
         typer.Option(
             min=1,
-            help="Environment steps in all, resumed ones included. "
-            "[dim]\\[default: the recipe's][/]",
+            help="Environment steps in all, resumed ones included. [default: the recipe's]",
             show_default=False,
         ),
     ] = None,
@@ -69,8 +77,9 @@ def train(
     recipe: Annotated[
         str,
         typer.Option(
-            help="Configuration to start from: [bold]default[/], [bold]tutorial[/] (the tutorial's "
-            "own numbers) or [bold]demo[/] (learns visibly in minutes)."
+            autocompletion=complete_recipe,
+            help="Configuration to start from: default, tutorial (the tutorial's "
+            "own numbers) or demo (learns visibly in minutes).",
         ),
     ] = "default",
     set_: Annotated[
@@ -78,6 +87,7 @@ def train(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
+            autocompletion=complete_setting,
             help="Change a field of the configuration, as --set learning_rate=1e-4. Repeatable.",
         ),
     ] = None,
@@ -86,6 +96,7 @@ def train(
         typer.Option(
             "--env",
             metavar="KEY=VALUE",
+            autocompletion=complete_keyword,
             help="A keyword of gym.make, e.g. --env actions=simple --env sticky=0.25. Repeatable.",
         ),
     ] = None,
@@ -93,7 +104,7 @@ def train(
         int | None,
         typer.Option(
             min=1,
-            help="Environments that are stepped side by side. [dim]\\[default: the recipe's][/]",
+            help="Environments that are stepped side by side. [default: the recipe's]",
             show_default=False,
         ),
     ] = None,
@@ -103,7 +114,7 @@ def train(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="The run's folder. [dim]\\[default: runs/ALGO-ENV_ID-seedSEED][/]",
+            help="The run's folder. [default: runs/ALGO-ENV_ID-seedSEED]",
             show_default=False,
         ),
     ] = None,
@@ -130,9 +141,11 @@ def train(
     Everything goes into one folder: checkpoints, metrics, learning curve, evaluation, video.
     Ctrl-C saves and says how to go on.
 
-    [bold]mario-rl train dqn CartPole-v1[/]
-    [bold]mario-rl train double_dqn MarioRL-1-1-v0 --minutes 30 --video[/]
-    [bold]mario-rl train --resume runs/double_dqn-MarioRL-1-1-v0-seed0[/]
+    mario-rl train dqn CartPole-v1
+
+    mario-rl train double_dqn MarioRL-1-1-v0 --minutes 30 --video
+
+    mario-rl train --resume runs/double_dqn-MarioRL-1-1-v0-seed0
     """
     with one_line_errors():
         from mario_rl_agents.cli.summary import finish, resume_command

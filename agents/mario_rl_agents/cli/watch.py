@@ -47,7 +47,7 @@ def watch(
         int | None,
         typer.Option(
             min=1,
-            help="How many episodes the window shows. [dim]\\[default: until Ctrl-C][/]",
+            help="How many episodes the window shows. [default: until Ctrl-C]",
             show_default=False,
         ),
     ] = None,

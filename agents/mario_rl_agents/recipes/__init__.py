@@ -82,11 +82,16 @@ def find_recipe(algorithm: str, env_id: str, name: str = "default") -> Recipe:
     for place in _places(env_id):
         if (place, name) in recipes:
             return recipes[place, name]
-    names = {key[1] for key in recipes if key[0] in _places(env_id)}
+    names = recipe_names(algorithm, env_id)
     raise ValueError(
         f"there is no recipe {name!r} for {algorithm} on {env_id}"
-        f"{did_you_mean(name, names) or ':'} known are {', '.join(sorted(names))}"
+        f"{did_you_mean(name, names) or ':'} known are {', '.join(names)}"
     )
+
+
+def recipe_names(algorithm: str, env_id: str) -> list[str]:
+    """Return the names of an algorithm's recipes for an environment, in alphabetical order."""
+    return sorted({name for place, name in recipes_of(algorithm) if place in _places(env_id)})
 
 
 def evaluation_epsilon(env_id: str) -> float:

@@ -1,33 +1,40 @@
 """Recipes of the actor-critic."""
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
 from mario_rl_agents.algorithms.actor_critic import ActorCritic, ActorCriticConfig
 from mario_rl_agents.config import linear
-from mario_rl_agents.recipes.recipe import ANY, EVALUATION_EPSILON, MARIO, Recipe, Recipes
+from mario_rl_agents.recipes.recipe import ANY, MARIO, Measured, Recipe, Recipes
 
 ALGORITHM: Final = ActorCritic
+
+# Many environments for less noise, and a learning rate that ends at 0: otherwise a solved CartPole
+# is lost again and again.
+_VECTORS: Final = Recipe(
+    ActorCriticConfig(
+        learning_rate=linear(7e-4, 0, 800_000),
+        gamma=0.98,
+        hidden_sizes=(128, 128),
+        value_coefficient=0.5,
+        entropy_coefficient=0.01,
+    ),
+    num_envs=64,
+    total_steps=800_000,
+)
 RECIPES: Final[Recipes] = MappingProxyType(
     {
         # The author's 1,800 games, of 200 steps at most.
-        ("CartPole-v0", "tutorial"): Recipe(ActorCriticConfig(), total_steps=360_000),
-        # Many environments for less noise, and a learning rate that ends at 0: otherwise a solved
-        # CartPole is lost again and again.
-        **dict.fromkeys(
-            (("CartPole-v1", "default"), (ANY, "default")),
-            Recipe(
-                ActorCriticConfig(
-                    learning_rate=linear(7e-4, 0, 800_000),
-                    gamma=0.98,
-                    hidden_sizes=(128, 128),
-                    value_coefficient=0.5,
-                    entropy_coefficient=0.01,
-                ),
-                num_envs=64,
-                total_steps=800_000,
-            ),
+        ("CartPole-v0", "tutorial"): Recipe(
+            ActorCriticConfig(),
+            total_steps=360_000,
+            measured=Measured("T5", 22.1, "158.9 ± 13.2", steps=122_449),
         ),
+        ("CartPole-v1", "default"): replace(
+            _VECTORS, measured=Measured("T5-CartPole-v1", 0.6, "463.0 ± 64.0")
+        ),
+        (ANY, "default"): _VECTORS,
         # As on CartPole, with smaller steps and a shorter horizon. Not measured here.
         (MARIO, "default"): Recipe(
             ActorCriticConfig(
@@ -38,7 +45,6 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             num_envs=16,
             total_steps=2_000_000,
-            evaluation_epsilon=EVALUATION_EPSILON,
         ),
     }
 )

@@ -1,5 +1,6 @@
 """Recipes of Double DQN."""
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -7,12 +8,18 @@ from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQNConfig
 from mario_rl_agents.config import linear
 from mario_rl_agents.recipes.dqn import SHARED
-from mario_rl_agents.recipes.recipe import Recipe, Recipes
+from mario_rl_agents.recipes.recipe import MARIO, Measured, Recipe, Recipes
 
 ALGORITHM: Final = DoubleDQN
 RECIPES: Final[Recipes] = MappingProxyType(
     {
         **SHARED,
+        (MARIO, "demo"): replace(
+            SHARED[MARIO, "demo"],
+            measured=Measured(
+                "The demo: Double DQN, five minutes", 5, "1-1 cleared 0 %", steps=13_218
+            ),
+        ),
         # A gradient step each second environment step. Returns of three steps make it learn fast;
         # targets that stand still for 1,000 steps, a memory that forgets nothing and a falling
         # learning rate let it keep that. At a tenth of the rewards errors of 10 points still
@@ -34,6 +41,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
                 overlap=False,
             ),
             total_steps=400_000,
+            measured=Measured("LunarLander-DoubleDQN", 7.6, "244.2 ± 8.23", steps=146_667),
         ),
     }
 )

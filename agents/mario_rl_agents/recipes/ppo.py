@@ -5,17 +5,22 @@ from typing import Final
 
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.config import linear
-from mario_rl_agents.recipes.recipe import ANY, EVALUATION_EPSILON, MARIO, Recipe, Recipes
+from mario_rl_agents.recipes.recipe import ANY, MARIO, Measured, Recipe, Recipes
 
 ALGORITHM: Final = PPO
 RECIPES: Final[Recipes] = MappingProxyType(
     {
         # 300 games of 200 steps at most. All numbers are the author's; the networks have ReLU.
-        ("CartPole-v0", "tutorial"): Recipe(PPOConfig(), total_steps=60_000),
+        ("CartPole-v0", "tutorial"): Recipe(
+            PPOConfig(),
+            total_steps=60_000,
+            measured=Measured("T8", 4.4, "200.0 ± 0.00", steps=47_269),
+        ),
         # The tutorial's, with a learning rate that falls over about its 300 games.
         ("CartPole-v0", "default"): Recipe(
             PPOConfig(learning_rate=linear(3e-4, 0, 50_000)),
             total_steps=60_000,
+            measured=Measured("T8-recipe", 7.8, "200.0 ± 0.00", steps=49_951),
         ),
         ("CartPole-v1", "default"): Recipe(
             PPOConfig(
@@ -29,6 +34,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             num_envs=8,
             total_steps=100_000,
+            measured=Measured("T8-CartPole-v1", 0.7, "500.0 ± 0.00"),
         ),
         # RL Baselines3 Zoo's settings (Raffin 2020) with gradients clipped and in fewer steps.
         ("LunarLander-v3", "default"): Recipe(
@@ -45,6 +51,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             num_envs=16,
             total_steps=700_000,
+            measured=Measured("LunarLander-PPO", 2.0, "238.6 ± 2.93", steps=340_000),
         ),
         (ANY, "default"): Recipe(
             PPOConfig(
@@ -75,7 +82,6 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             num_envs=8,
             total_steps=10_000_000,
-            evaluation_epsilon=EVALUATION_EPSILON,
         ),
         # Five minutes on two cores. Of the screen's tiles alone, so that a network of 140
         # thousand weights can read it: an environment step costs less than a tenth of what it does
@@ -96,7 +102,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             num_envs=16,
             total_steps=1_000_000,
             env_kwargs={"observation": "tiles"},
-            evaluation_epsilon=EVALUATION_EPSILON,
+            measured=Measured("The demo: PPO, five minutes", 3.7, "1-1 cleared 77 %"),
         ),
     }
 )

@@ -14,6 +14,16 @@ CONTINUOUS_MARIO: Final = MappingProxyType({"actions": "continuous"})
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What a recipe came to, as benchmarks/results.md has it; a test compares them."""
+
+    row: str  # of the table of tutorials there, or the heading of a section
+    minutes: float  # mean of the seeds, on cores that several trainings shared
+    result: str  # the return of 100 test games of the kept agent, mean ± s.d. of 3 seeds; or so
+    steps: int | None = None  # environment steps taken, mean; None: the recipe's
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How to train on an environment."""
 
@@ -21,7 +31,7 @@ class Recipe:
     total_steps: int  # environment steps
     num_envs: int = 1  # sub-environments that are stepped side by side
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)  # keywords of gym.make
-    evaluation_epsilon: float = 0.0  # where 0, a greedy agent's episodes differ by themselves
+    measured: Measured | None = None  # None: it was not
 
 
 Recipes = Mapping[tuple[str, str], Recipe]  # by environment, or family of them, and name

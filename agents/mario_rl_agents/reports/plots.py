@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from mario_rl_agents.errors import RunError
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, EpisodeRow, running_average
-from mario_rl_agents.runs.run import Run
+from mario_rl_agents.runs.run import Run, RunSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,16 +30,15 @@ class Curve:
     episodes: list[EpisodeRow]
 
     @classmethod
-    def of(cls, run: Run) -> Self:
-        """Return the curve of a run, labeled with its algorithm and environment.
+    def of_each(cls, runs: Sequence[Run]) -> list[Self]:
+        """Return the curves of runs: those that differ in seed and length alone have one label.
+
+        It names algorithm and environment, and the settings that others of these do not share.
 
         Raises:
-            RunError: The run has no finished episode yet, or its log is damaged.
+            RunError: A run has no finished episode yet, or its log is damaged.
         """
-        episodes = run.episodes()
-        if not episodes:
-            raise RunError(f"{run.folder} has no finished episode yet: nothing to plot")
-        return cls(f"{run.spec.algorithm} on {run.spec.env_id}", episodes)
+        return [cls(_label(run.spec, [x.spec for x in runs]), _episodes(run)) for run in runs]
 
     @property
     def steps(self) -> np.ndarray:
@@ -50,8 +50,8 @@ def plot_learning_curves(runs: Sequence[Run], path: Path) -> None:
     """Draw return, clear rate and final x of runs over environment steps.
 
     One run is drawn with every episode; of several, each is a faint line, and those of the same
-    algorithm and environment get their mean and a band of one standard deviation over the steps
-    that all of them reached.
+    settings, whatever their seeds, get their mean and a band of one standard deviation over the
+    steps that all of them reached.
 
     Args:
         runs: At least one.
@@ -67,7 +67,7 @@ def plot_learning_curves(runs: Sequence[Run], path: Path) -> None:
 
     if not runs:
         raise ValueError("expected at least one run to plot, received none")
-    curves = [Curve.of(run) for run in runs]
+    curves = Curve.of_each(runs)
     with_clears = [c for c in curves if c.episodes[0].cleared is not None]
     with_x = [c for c in curves if c.episodes[0].x_pos is not None]
     panels: list[tuple[str, list[Curve], str]] = [
@@ -86,7 +86,9 @@ def plot_learning_curves(runs: Sequence[Run], path: Path) -> None:
     axes[-1].xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axes[0].yaxis.set_major_formatter(lambda y, _: f"{y:,g}")
     axes[0].legend(loc="best", frameon=False)
-    title = curves[0].label if len({c.label for c in curves}) == 1 else f"{len(curves)} runs"
+    title = (
+        _plain(curves[0].label) if len({c.label for c in curves}) == 1 else f"{len(curves)} runs"
+    )
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
@@ -112,17 +114,48 @@ def mean_curve(
     return grid, values.mean(axis=0), std
 
 
+def _episodes(run: Run) -> list[EpisodeRow]:
+    episodes = run.episodes()
+    if not episodes:
+        raise RunError(f"{run.folder} has no finished episode yet: nothing to plot")
+    return episodes
+
+
+def _label(spec: RunSpec, others: Sequence[RunSpec]) -> str:
+    """Return what a run was trained with, as far as it tells it from the others."""
+    name = f"{spec.algorithm} on {spec.env_id}"
+    alike = [
+        _settings(other)
+        for other in others
+        if (other.algorithm, other.env_id) == (spec.algorithm, spec.env_id)
+    ]
+    own = _settings(spec).items()
+    differing = [f"{k}={v}" for k, v in own if any(other.get(k) != v for other in alike)]
+    return ", ".join([name, *differing])
+
+
+def _settings(spec: RunSpec) -> dict[str, str]:
+    """Return as texts what a run was trained with, beside algorithm, environment, seed, length."""
+    settings = {"num_envs": spec.num_envs, **spec.config, **spec.env_kwargs}
+    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in settings.items()}
+
+
+def _plain(text: str) -> str:
+    """Return a text as matplotlib shows it, which reads what is between dollars as a formula."""
+    return text.replace("$", r"\$")
+
+
 def _draw_panel(axis: Axes, curves: list[Curve], field: str) -> None:
     labels = list(dict.fromkeys(curve.label for curve in curves))
     for index, label in enumerate(labels):
         color = _COLORS[index % len(_COLORS)]
         group = [curve for curve in curves if curve.label == label]
         if len(group) > 1:
-            _draw_group(axis, group, field, color, label)
+            _draw_group(axis, group, field, color, _plain(label))
             continue
         [curve] = group
         values = _values(curve, field)
-        name = label if len(labels) > 1 else f"mean of the last {RUNNING_EPISODES} episodes"
+        name = _plain(label) if len(labels) > 1 else f"mean of the last {RUNNING_EPISODES} episodes"
         if len(curves) == 1 and field != "cleared":
             axis.plot(
                 curve.steps, values, "o", ms=4, color=color, alpha=0.35, mew=0, label="one episode"

@@ -73,6 +73,11 @@ class Evaluation:
         return sum(episode.cut for episode in self.episodes)
 
     @property
+    def score(self) -> tuple[float, float]:
+        """What policies are compared by: the clear rate where there is one, then the return."""
+        return self.clear_rate or 0.0, self.return_mean
+
+    @property
     def best(self) -> EvaluatedEpisode:
         """The episode with the highest return, the earliest of equals."""
         return max(self.episodes, key=lambda episode: episode.episodic_return)
@@ -243,10 +248,21 @@ def wilson_interval(
     return low, high
 
 
+def best_evaluation(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """Return the evaluation of the policy that scored best, the earliest of equals.
+
+    Args:
+        evaluations: Of one checkpoint; at least one.
+    """
+    return max(evaluations, key=lambda evaluation: evaluation.score)
+
+
 def evaluations_json(checkpoint: Path, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    """Return the evaluations of a checkpoint as plain JSON values."""
+    """Return the evaluations of a checkpoint, at least one, as plain JSON values."""
+    best = best_evaluation(evaluations)
     return {
         "checkpoint": str(checkpoint),
+        "best_policy": {"epsilon": best.epsilon, "sampled": best.sampled},
         "evaluations": [evaluation.to_json() for evaluation in evaluations],
     }
 

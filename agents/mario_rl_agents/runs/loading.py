@@ -15,7 +15,7 @@ from mario_rl_agents.checkpoint import CheckpointHeader, make_config, read_heade
 from mario_rl_agents.config import did_you_mean
 from mario_rl_agents.envs import Env, VecEnv, make_env, make_vec_env
 from mario_rl_agents.errors import CheckpointError, RunError
-from mario_rl_agents.recipes import ALGORITHMS, find_recipe
+from mario_rl_agents.recipes import ALGORITHMS, evaluation_epsilon, find_recipe
 from mario_rl_agents.recipes.recipe import Recipe
 from mario_rl_agents.runs.run import Run, RunSpec
 
@@ -67,7 +67,7 @@ def spec_from_recipe(
         config=dataclasses.asdict(chosen.config),
         seed=seed,
         total_steps=chosen.total_steps if total_steps is None else total_steps,
-        evaluation_epsilon=chosen.evaluation_epsilon,
+        evaluation_epsilon=evaluation_epsilon(env_id),
         num_envs=chosen.num_envs if num_envs is None else num_envs,
     )
 

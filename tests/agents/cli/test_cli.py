@@ -1,15 +1,18 @@
 """The command line: what each command leaves and prints, and that every mistake is one line."""
 
+import inspect
 import json
 import os
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, get_args, get_type_hints
 
 import gymnasium as gym
 import numpy as np
@@ -37,6 +40,18 @@ def succeed(*arguments: str | Path) -> str:
     result = invoke(*arguments)
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def wide(*arguments: str | Path) -> str:
+    """Return what a command prints on a wide screen."""
+    result = CliRunner().invoke(app, [str(x) for x in arguments], env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def words_of(output: str) -> str:
+    """Return what is printed without the breaks and the frames of tables."""
+    return " ".join(output.replace("│", " ").split())
 
 
 def fail(code: int, *arguments: str | Path) -> str:
@@ -102,6 +117,29 @@ def test_evaluate_prints_a_table_or_json(run: Path) -> None:
     assert json.loads(latest)["checkpoint"].endswith("checkpoint.safetensors")
 
 
+def test_evaluate_writes_the_usual_evaluation_of_a_run(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    path = copy / "evaluation.json"
+    content = json.loads(succeed("evaluate", copy, "--episodes", "3", "--json"))
+    assert json.loads(path.read_text()) == content
+    assert content["best_policy"] == {"epsilon": 0.0, "sampled": False}
+    for other in (["--epsilon", "0.5"], ["--sample"], ["--env", "max_episode_steps=3"]):
+        succeed("evaluate", copy, "--episodes", "1", *other)
+    succeed("evaluate", copy / "checkpoint.safetensors", "--episodes", "1")
+    assert json.loads(path.read_text()) == content
+
+
+def test_the_summary_says_that_learning_had_not_begun(tmp_path: Path) -> None:
+    short = ["--steps", "20", "--eval-episodes", "0", "--device", "cpu"]
+    output = succeed("train", "dqn", "CartPole-v1", *short, "--out", tmp_path / "dqn")
+    assert "0 updates: learning had not begun (learning_starts = 1,000)" in words_of(output)
+    output = succeed("train", "ppo", "CartPole-v1", *short, "--out", tmp_path / "ppo")
+    assert "0 updates: learning had not begun (rollout_steps = 128)" in words_of(output)
+    output = succeed("train", "random", "CartPole-v1", *short, "--out", tmp_path / "random")
+    assert "0 updates, " in words_of(output)
+
+
 def test_watch_records_a_video(run: Path, tmp_path: Path) -> None:
     output = succeed("watch", run, "--video", tmp_path / "cartpole.gif", "--seed", "3")
     assert "cartpole.gif: return" in output
@@ -137,11 +175,19 @@ def test_envs_lists_every_environment() -> None:
 
 
 def test_recipes_lists_every_one() -> None:
-    rows = [" ".join(line.split()) for line in succeed("recipes").splitlines()]
     for algorithm in ALGORITHMS:
+        rows = [" ".join(line.split()) for line in wide("recipes", algorithm).splitlines()]
+        assert algorithm in rows
         for (env_id, name), recipe in recipes_of(algorithm).items():
             place = {MARIO: "any MarioRL-...", ANY: "any other"}.get(env_id, env_id)
-            assert f"{algorithm} {place} {name} {recipe.total_steps:,}" in rows
+            sees = {"demo": "tiles" if algorithm == "ppo" else "pixels 52"}.get(name, "pixels 84")
+            facts = [place, name, *([sees] if env_id == MARIO else []), f"{recipe.total_steps:,}"]
+            if recipe.measured is not None:
+                facts += [f"{recipe.measured.minutes:.1f}", recipe.measured.result]
+            assert any(row.startswith(" ".join(facts)) for row in rows), facts
+            if recipe.measured is None:
+                assert " ".join(facts) in rows  # and nothing more
+    assert max(map(len, succeed("recipes").splitlines())) <= 80
     assert "double_dqn" not in succeed("recipes", "dqn")
     assert "no algorithm 'dqqn', did you mean dqn?" in fail(2, "recipes", "dqqn")
 
@@ -152,6 +198,53 @@ def test_version_and_help() -> None:
     assert all(name in output for name in ("train", "evaluate", "watch", "plot", "envs", "recipes"))
     for command in ("train", "evaluate", "watch", "plot", "envs", "recipes"):
         assert "Usage" in succeed(command, "--help")
+
+
+COMMANDS: Final = {info.callback.__name__: info.callback for info in app.registered_commands}  # type: ignore[union-attr]
+
+
+def help_of(*arguments: str, width: int, encoding: str) -> str:
+    """Return a help page as a stream of that encoding gets it."""
+    runner = CliRunner(charset=encoding)
+    result = runner.invoke(app, [*arguments, "--help"], terminal_width=width)
+    assert result.exit_code == 0, result.exception
+    result.stdout_bytes.decode("ascii")  # whatever the encoding: there is nothing to replace
+    lines = result.output.splitlines()
+    assert max(map(len, lines)) <= width
+    return " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437", "cp1252", "utf-8"])
+@pytest.mark.parametrize("width", [60, 80])
+def test_help_is_complete_everywhere(width: int, encoding: str) -> None:
+    overview = help_of(width=width, encoding=encoding)
+    for name, command in COMMANDS.items():
+        paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+        assert " ".join(paragraphs[0].split()) in overview
+        page = help_of(name, width=width, encoding=encoding).replace("- ", "-")  # words in two
+        for text in (*paragraphs, *(texts_of(command))):
+            assert " ".join(text.split()).replace("- ", "-") in page, text
+            assert not re.search(r"\[/|\[bold|\[dim", text)  # no markup: help is plain
+
+
+def texts_of(command: Any) -> list[str]:
+    """Return the help of each option and argument of a command."""
+    hints = get_type_hints(command, include_extras=True)
+    hints.pop("return")
+    return [get_args(hint)[1].help for hint in hints.values()]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
+def test_results_are_printed_in_every_encoding(encoding: str) -> None:
+    """By a process: its streams are those of a console of that encoding."""
+    done = subprocess.run(
+        [*MODULE, "recipes", "ppo"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "120"},
+        check=True,
+    )
+    sign = "+-" if encoding == "ascii" else "±"
+    assert f"238.6 {sign} 2.93, 340,000 steps" in done.stdout.decode(encoding)
 
 
 def test_help_imports_neither_torch_nor_the_game() -> None:

@@ -1,14 +1,25 @@
 """What `mario-rl evaluate` plays and prints."""
 
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import gymnasium as gym
 import pytest
+from mario_rl_agents.agent import Agent
+from mario_rl_agents.algorithms.ddpg import DDPG
 from mario_rl_agents.algorithms.dqn import DQN
 from mario_rl_agents.algorithms.ppo import PPO
+from mario_rl_agents.algorithms.random import RandomAgent
+from mario_rl_agents.algorithms.sac import SAC
+from mario_rl_agents.algorithms.td3 import TD3
 from mario_rl_agents.cli.evaluate import evaluation_table, measure
-from mario_rl_agents.runs.evaluation import Evaluation, evaluate
+from mario_rl_agents.runs.evaluation import (
+    EvaluatedEpisode,
+    Evaluation,
+    evaluate,
+    evaluations_json,
+)
 from rich.console import Console
 
 Env = gym.Env[Any, Any]
@@ -40,6 +51,35 @@ def test_the_table_says_when_all_episodes_were_one() -> None:
     assert "0% [0%, 56%]" in text  # z² / (3 + z²)
 
 
+def scored(epsilon: float, sampled: bool, returns: list[float], cleared: bool | None) -> Evaluation:
+    episodes = tuple(EvaluatedEpisode(0, x, 5, True, False, None, cleared) for x in returns)
+    mean = sum(returns) / len(returns)
+    rate = None if cleared is None else float(cleared)
+    return Evaluation(
+        epsilon, sampled, 0, len(returns), mean, 0.0, 5.0, 0.0, None, rate, None, episodes
+    )
+
+
+@pytest.mark.parametrize(
+    ("greedy", "sampled", "is_greedy"),
+    [
+        (scored(0, False, [9], None), scored(0, True, [4, 8], None), True),
+        (scored(0, False, [5], None), scored(0, True, [4, 8], None), False),
+        (scored(0, False, [9], False), scored(0, True, [4, 8], True), False),  # it clears the stage
+        (scored(0, False, [6], None), scored(0, True, [4, 8], None), True),  # the first of equals
+    ],
+)
+def test_the_policy_that_scored_best_is_named(
+    greedy: Evaluation, sampled: Evaluation, is_greedy: bool
+) -> None:
+    best = "greedy" if is_greedy else "sampled"
+    words = " ".join(text_of([greedy, sampled]).split())
+    assert f"{best} scored best: mario-rl watch plays so" in words
+    assert "scored best" not in text_of([greedy])
+    content = evaluations_json(Path("a.safetensors"), [greedy, sampled])
+    assert content["best_policy"] == {"epsilon": 0, "sampled": not is_greedy}
+
+
 def test_the_table_has_a_column_for_what_infos_tell(cartpole: Env) -> None:
     agent = PPO.create(cartpole, seed=1, device="cpu")
     greedy, sampled = (
@@ -50,15 +90,37 @@ def test_the_table_has_a_column_for_what_infos_tell(cartpole: Env) -> None:
     assert "clear rate" not in text
 
 
-def test_what_varies_the_usual_evaluation(cartpole: Env) -> None:
-    plans = {}
-    for kind in (DQN, PPO):
-        agent = kind.create(cartpole, seed=1, device="cpu")
-        evaluations = measure(agent, cartpole, 3, epsilon=None, seed=0, usual_epsilon=0.05)
-        plans[kind] = [(x.epsilon, x.sampled, x.num_episodes) for x in evaluations]
-    assert plans == {
-        DQN: [(0.0, False, 1), (0.05, False, 3)],
-        PPO: [(0.0, False, 1), (0.0, True, 3)],
-    }
+GREEDY: Final = (0.0, False, 1)
+SAMPLED: Final = (0.0, True, 3)
+EPSILON: Final = (0.05, False, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "actions", "plan"),
+    [
+        (DQN, "simple", [GREEDY, EPSILON]),
+        (PPO, "simple", [GREEDY, SAMPLED]),
+        (SAC, "continuous", [GREEDY, SAMPLED]),
+        (TD3, "continuous", [GREEDY, EPSILON]),
+        (DDPG, "continuous", [GREEDY, EPSILON]),
+        (RandomAgent, "simple", [(0.0, False, 3)]),
+    ],
+)
+def test_what_varies_the_evaluation_on_mario(
+    kind: type[Agent], actions: str, plan: list[tuple[float, bool, int]]
+) -> None:
+    """Of an id of the user's own, too: its environment is Mario all the same."""
+    env = gym.make("MarioRL-1-1-v0", observation="ram", actions=actions, max_episode_steps=2)
+    env.unwrapped.spec = None
+    agent = kind.create(env, seed=1, device="cpu")
+    evaluations = measure(agent, env, 3, epsilon=None, seed=0)
+    assert [(x.epsilon, x.sampled, x.num_episodes) for x in evaluations] == plan
+    env.close()
+
+
+def test_elsewhere_the_usual_evaluation_is_greedy(cartpole: Env) -> None:
+    agent = PPO.create(cartpole, seed=1, device="cpu")
+    [usual] = measure(agent, cartpole, 3, epsilon=None, seed=0)
+    assert (usual.epsilon, usual.sampled, usual.num_episodes) == (0.0, False, 3)
     [asked] = measure(agent, cartpole, 3, epsilon=None, sample=True, seed=0)
     assert (asked.epsilon, asked.sampled, asked.num_episodes) == (0.0, True, 3)

@@ -1,11 +1,15 @@
 """Progress of a training: times, and averages that a resumed run goes on with."""
 
+import io
+import re
+import time
 from pathlib import Path
 
 import gymnasium as gym
 import pytest
 from mario_rl_agents.algorithms.random import RandomAgent
 from mario_rl_agents.cli.progress import ProgressDisplay, duration
+from mario_rl_agents.cli.terminal import make_printable
 from mario_rl_agents.runs.metrics import EpisodeRow, write_rows
 from mario_rl_agents.runs.run import Run, RunSpec
 from rich.console import Console
@@ -31,4 +35,56 @@ def test_a_resumed_run_shows_the_average_of_the_episodes_before(tmp_path: Path) 
         progress.on_training_start(agent)
         progress.on_training_end(agent)
     env.close()
-    assert capture.get().startswith("step 0 of 200 · 0 steps/s · return 2.5 · clear 50%")
+    assert capture.get().startswith("step 0 of 200 · clear 50% · 0 steps/s · return 2.5")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (60, ["1:12:00 left", "clear 80%", "120 steps/s"]),
+        (80, ["1:12:00 left", "clear 80%", "120 steps/s", "return 2,900.5"]),
+        (
+            120,
+            [
+                "1:12:00 left",
+                "clear 80%",
+                "120 steps/s",
+                "return 2,900.5",
+                "epsilon 0.25",
+                "step 1,482,400 of 2,000,800",
+            ],
+        ),
+        (20, ["1:12:00 left"]),
+    ],
+)
+def test_what_matters_is_beside_the_bar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int, expected: list[str], encoding: str
+) -> None:
+    """A bar that is seen, then what fits of the line, in order, on one line."""
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    spec = RunSpec("random", "CartPole-v1", {}, {}, seed=0, total_steps=2_000_800)
+    run = Run.create(tmp_path / "run", spec)
+    rows = [EpisodeRow(i, 9, 2900.5, 9, True, False, None, i < 8) for i in range(10)]
+    write_rows(run.episodes_path, EpisodeRow, rows)
+    agent = RandomAgent.create("CartPole-v1", device="cpu")
+    monkeypatch.setattr(agent, "metrics", lambda: {"charts/epsilon": 0.25})
+    agent.num_steps = 1_481_200
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    make_printable(file)
+    console = Console(file=file, width=width, force_terminal=True, color_system="standard")
+    progress = ProgressDisplay(console, run, minutes=None)
+    progress.on_training_start(agent)
+    clock[0] += 10.0
+    agent.num_steps += 1_200
+    progress.on_training_end(agent)
+    agent.env.close()
+    file.seek(0)
+    drawn = re.sub(r"\x1b\[[0-9?]*[A-Za-z]", "", file.read()).replace("\r", "\n").split("\n")
+    [line] = {line for line in drawn if "120 steps/s" in line or (width == 20 and "1:12" in line)}
+    separator = "·" if encoding == "utf-8" else "-"
+    bar, text = re.fullmatch(r"([━╺╸-]+)\s+(.*?)\s*", line).groups()  # type: ignore[union-attr]
+    assert text.split(f" {separator} ") == expected
+    assert len(bar) >= (5 if width == 20 else 10)
+    assert len(line) <= width

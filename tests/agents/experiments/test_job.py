@@ -35,7 +35,7 @@ def test_a_recipe_is_written_out():
     assert job.spec.config == json.loads(json.dumps(expected))
     assert job.spec.env_kwargs == {"size": 52, "skip": 2}
     assert job.spec.total_steps == recipe.total_steps
-    assert job.spec.evaluation_epsilon == recipe.evaluation_epsilon > 0
+    assert job.spec.evaluation_epsilon == 0.05
     assert job.name == "double_dqn-MarioRL-1-1-v0-seed0"
 
 

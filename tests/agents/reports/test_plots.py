@@ -1,6 +1,8 @@
 """Learning curves: drawn of one run and of several, on Mario's infos and on none."""
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,9 +67,52 @@ def test_runs_that_share_no_step_are_drawn_without_a_mean(tmp_path: Path) -> Non
 
 
 def test_curve_is_that_of_the_log(tmp_path: Path) -> None:
-    curve = Curve.of(make_run(tmp_path / "a", episodes=3))
+    [curve] = Curve.of_each([make_run(tmp_path / "a", episodes=3)])
     assert curve.label == "dqn on MarioRL-1-1-v0"
     assert curve.steps.tolist() == [100, 200, 300]
+
+
+def labels_of(folder: Path, *changes: dict[str, Any]) -> list[str]:
+    """Return the labels of runs that differ from one by these changes of their spec."""
+    spec = RunSpec("dqn", "Walk-v0", {"skip": 4}, {"gamma": 0.9, "tau": 1.0}, 0, total_steps=9)
+    runs = []
+    for change in changes:
+        folder /= "x"
+        run = Run.create(folder, dataclasses.replace(spec, **change))
+        write_rows(run.episodes_path, EpisodeRow, [EpisodeRow(0, 1, 2, 3, True, False, None, None)])
+        runs.append(run)
+    return [curve.label for curve in Curve.of_each(runs)]
+
+
+def test_runs_of_one_setting_have_one_label(tmp_path: Path) -> None:
+    labels = labels_of(tmp_path, {}, {"seed": 1}, {"seed": 2, "total_steps": 5})
+    assert labels == ["dqn on Walk-v0"] * 3
+
+
+def test_runs_of_other_settings_are_told_apart(tmp_path: Path) -> None:
+    changes: list[dict[str, Any]] = [
+        {"config": {"gamma": 0.9, "tau": 1.0}},
+        {"config": {"gamma": 0.5, "tau": 1.0}, "seed": 3},
+        {"env_kwargs": {"skip": 4, "sticky": 0.25}},
+        {"num_envs": 8},
+        {"algorithm": "ppo", "config": {"gamma": 0.7, "other": "linear(1, 0, 9)"}},
+    ]
+    assert labels_of(tmp_path, *changes) == [
+        "dqn on Walk-v0, num_envs=1, gamma=0.9",
+        "dqn on Walk-v0, num_envs=1, gamma=0.5",
+        "dqn on Walk-v0, num_envs=1, gamma=0.9, sticky=0.25",
+        "dqn on Walk-v0, num_envs=8, gamma=0.9",
+        "ppo on Walk-v0",
+    ]
+
+
+def test_dollars_in_settings_are_no_formula(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / name) for name in "ab"]
+    runs[1] = dataclasses.replace(
+        runs[1], spec=dataclasses.replace(runs[1].spec, config={"replay_dir": r"$\nonsense{$"})
+    )
+    plot_learning_curves(runs, tmp_path / "runs.png")
+    assert (tmp_path / "runs.png").is_file()
 
 
 def test_nothing_to_plot_is_said(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""What the shell completes, and that a question without an answer is no traceback."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mario_rl_agents.cli.app import app
+from mario_rl_agents.recipes import ALGORITHMS
+from mario_rl_agents.runs.run import Run, RunSpec
+from typer.testing import CliRunner
+
+import mario_rl_envs
+
+
+def complete(line: str) -> list[str]:
+    """Return the words that bash is given at the end of a line."""
+    words = line.split(" ")
+    asked = {
+        "_MARIO_RL_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    result = CliRunner().invoke(app, env=asked, prog_name="mario-rl")
+    assert result.exit_code == 0, result.output
+    return result.output.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("mario-rl tr", ["train"]),
+        ("mario-rl train d", ["ddpg", "double_dqn", "dqn"]),
+        ("mario-rl train dqn MarioRL-1-", [f"MarioRL-1-{stage}-v0" for stage in range(1, 5)]),
+        ("mario-rl train dqn CartPole-", ["CartPole-v0", "CartPole-v1"]),
+        ("mario-rl train dqn CartPole-v1 --recipe ", ["default"]),
+        ("mario-rl train ppo MarioRL-1-1-v0 --recipe d", ["default", "demo"]),
+        ("mario-rl train dqn CartPole-v1 --set ga", ["gamma="]),
+        ("mario-rl train ppo CartPole-v1 --set gamma=0.9 --set clip", ["clip_range="]),
+        ("mario-rl train dqn CartPole-v1 --env su", ["sutton_barto_reward="]),
+        (
+            "mario-rl train dqn MarioRL-1-1-v0 --env st",
+            ["stage=", "stages=", "stack=", "sticky=", "stall="],
+        ),
+        ("mario-rl train dqn CartPole-v1 --env max", ["max_episode_steps="]),
+        ("mario-rl recipes s", ["sac"]),
+        ("mario-rl train dqnn CartPole-v1 --set ga", []),
+        ("mario-rl train --set ga", []),
+        ("mario-rl train dqn nowhere:Env-v0 --env st", []),
+        ("mario-rl evaluate nowhere --env st", []),
+    ],
+)
+def test_words_that_go_on(line: str, words: list[str]) -> None:
+    assert sorted(complete(line)) == sorted(words)
+
+
+def test_all_of_them() -> None:
+    assert complete("mario-rl train ") == list(ALGORITHMS)
+    ids = complete("mario-rl train dqn ")
+    assert ids[: len(mario_rl_envs.ENV_IDS)] == list(mario_rl_envs.ENV_IDS)
+    assert "Pendulum-v1" in ids
+
+
+def test_keywords_of_the_environment_of_a_run(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", RunSpec("dqn", "MarioRL-1-1-v0", {}, {}, 0, total_steps=9))
+    for path in (run.folder, run.checkpoint):
+        assert complete(f"mario-rl evaluate {path} --env act") == ["actions="]
+    content = json.loads((run.folder / "config.json").read_text())
+    (run.folder / "config.json").write_text(json.dumps({**content, "env_id": 3}))
+    assert complete(f"mario-rl evaluate {run.folder} --env act") == []
