@@ -13,6 +13,7 @@ import typer
 
 from mario_rl_agents.cli.envs import envs
 from mario_rl_agents.cli.evaluate import evaluate
+from mario_rl_agents.cli.play import play
 from mario_rl_agents.cli.plot import plot
 from mario_rl_agents.cli.recipes import recipes
 from mario_rl_agents.cli.train import train
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, watch, plot, envs, recipes):  # in the order of the help
+for command in (train, evaluate, watch, play, plot, envs, recipes):  # in the order of the help
     app.command()(command)
 
 
