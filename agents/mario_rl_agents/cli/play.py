@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -105,15 +106,12 @@ def play(
                         )
                     finally:
                         keeper.keep()
-                    console.print(summary_of(show), highlight=False)
+                    console.print(summary_of(show), soft_wrap=True)
                     if command is Command.QUIT:
                         break
         if record is not None and record.exists():
             console.print(
-                f"recorded: mario-rl watch --route {record}",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
+                f"recorded: mario-rl watch --route {shlex.quote(str(record))}", soft_wrap=True
             )
 
 

@@ -12,9 +12,10 @@ from rich.table import Table
 
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.cli.evaluate import evaluation_table, measure
+from mario_rl_agents.cli.showing import film_progress
 from mario_rl_agents.cli.terminal import make_console
 from mario_rl_agents.reports.plots import plot_learning_curves
-from mario_rl_agents.reports.video import record_episode
+from mario_rl_agents.reports.video import Progress, record_episode
 from mario_rl_agents.runs.evaluation import Evaluation
 from mario_rl_agents.runs.loading import load_agent, open_env
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, mean_return
@@ -61,8 +62,8 @@ def finish(
         with console.status("evaluating"):
             evaluations = _evaluate(path, agent, run, eval_episodes, eval_seed)
         if video:
-            with console.status("recording"):
-                facts["video"] = _record(path, agent, run, evaluations)
+            with film_progress(console) as progress:
+                facts["video"] = _record(path, agent, run, evaluations, progress)
     results = make_console(stderr=False)
     results.print(_summary(facts, title=f"{agent.algorithm} on {run.spec.env_id}"))
     if evaluations:
@@ -112,7 +113,9 @@ def _evaluate(path: Path, agent: Agent, run: Run, episodes: int, seed: int) -> l
     return evaluations
 
 
-def _record(path: Path, agent: Agent, run: Run, evaluations: list[Evaluation]) -> str:
+def _record(
+    path: Path, agent: Agent, run: Run, evaluations: list[Evaluation], progress: Progress
+) -> str:
     """Record the best evaluated episode and return what to say of it."""
     evaluation = max(evaluations, key=lambda candidate: candidate.best.episodic_return)
     best = evaluation.best
@@ -126,6 +129,7 @@ def _record(path: Path, agent: Agent, run: Run, evaluations: list[Evaluation]) -
             epsilon=evaluation.epsilon,
             sample=evaluation.sampled,
             seed=best.seed,
+            progress=progress,
         )
     return f"{run.video}, best evaluated episode: {best.episodic_return:,.1f}, seed {best.seed}"
 

@@ -21,6 +21,7 @@ from mario_rl_agents.cli.terminal import (
     UsageError,
     make_console,
     one_line_errors,
+    styled,
     usage_errors,
 )
 
@@ -160,7 +161,7 @@ def watch(
                 program = _agent_program(checkpoint, changes, asked, stall=stall, device=device)
             stack.enter_context(contextlib.closing(program.env))
             console = make_console(stderr=False)
-            console.print(program.what, markup=False, highlight=False, soft_wrap=True)
+            console.print(program.what, soft_wrap=True)
             if window is not None:
                 _show(program, window, console, episodes=episodes, seed=seed)
             elif video is not None:
@@ -243,14 +244,15 @@ def _show(
 ) -> None:
     """Show in a window until the episodes are over, or the user has seen enough."""
     from mario_rl_agents.cli.showing import summary_of
+    from mario_rl_agents.reports.show import NoPicturesError
     from mario_rl_agents.reports.window import Command, Screening
 
     screening = Screening(window, _KEYS, help_rows=_HELP)
     for index in itertools.count() if episodes is None else range(episodes):
         show = program.make_show(seed + index)
-        with usage_errors():
+        with usage_errors(kind=NoPicturesError):
             command = screening.run(show, seed + index)
-        console.print(f"seed {seed + index}: {summary_of(show)}", highlight=False)
+        console.print(f"seed {seed + index}: {summary_of(show)}", soft_wrap=True)
         if command is Command.QUIT:
             return
 
@@ -258,16 +260,18 @@ def _show(
 def _record(program: _Program, path: Path, console: Console, *, seed: int) -> None:
     """Record an episode, with its progress."""
     from mario_rl_agents.cli.showing import film_progress, summary_of
+    from mario_rl_agents.reports.show import NoPicturesError
     from mario_rl_agents.reports.video import record_show
 
     show = program.make_show(seed)
-    with film_progress(make_console(), seconds=program.seconds) as progress, usage_errors():
+    with (
+        usage_errors(kind=NoPicturesError),
+        film_progress(make_console(), seconds=program.seconds) as progress,
+    ):
         recording = record_show(
             show, path, seed=seed, max_seconds=program.max_seconds, progress=progress
         )
     console.print(
-        f"{path}: {summary_of(show)}, {recording.num_frames:,} frames",
-        markup=False,
-        highlight=False,
+        styled((str(path), "bold"), f": {summary_of(show)}, {recording.num_frames:,} frames"),
         soft_wrap=True,
     )

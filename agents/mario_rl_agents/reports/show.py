@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mario_rl_agents.agent import Agent
-from mario_rl_agents.envs import Env, position_of, success_of
+from mario_rl_agents.envs import Env, as_number, position_of, success_of
 from mario_rl_agents.reports import mario
 from mario_rl_agents.reports.drawing import Frame, Overlay, banner
 from mario_rl_agents.reports.moment import Moment
@@ -126,6 +126,10 @@ def title_of(env: Env) -> str:
     return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
 
 
+class NoPicturesError(ValueError):
+    """An environment draws nothing that could be shown."""
+
+
 class Show:
     """One episode, played and drawn picture by picture.
 
@@ -175,13 +179,16 @@ class Show:
             max_seconds: Of game time, after which the show is cut.
 
         Raises:
-            ValueError: The environment draws no pictures.
+            NoPicturesError: The environment draws none.
         """
         most = None if max_seconds is None else int(max_seconds * self.fps)
-        obs, self.info = self._env.reset(seed=seed)
-        waiting = _rendered(self._env)  # of the reset: shown with the first decision
+        try:
+            obs, self.info = self._env.reset(seed=seed)
+            waiting = _rendered(self._env)  # of the reset: shown with the first decision
+        except NotImplementedError:  # what render() is where an environment has none
+            waiting = []
         if not waiting:
-            raise ValueError(
+            raise NoPicturesError(
                 f"{title_of(self._env)} draws no pictures: its render() returns none in "
                 "render_mode 'rgb_array_list'"
             )
@@ -195,7 +202,7 @@ class Show:
             decision = following
             self._moment = self._moment_of(obs, decision)
             obs, reward, terminated, truncated, self.info = self._env.step(decision.action)
-            self.episodic_return += float(reward)
+            self.episodic_return += as_number(reward)
             self.length += 1
             waiting += _rendered(self._env)
             for picture in waiting:

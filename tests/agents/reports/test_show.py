@@ -8,7 +8,13 @@ import pytest
 from mario_rl_agents.envs import Env
 from mario_rl_agents.reports.mario import frame_by_frame, how_it_ended
 from mario_rl_agents.reports.panel import Panel
-from mario_rl_agents.reports.show import Decision, RoutePlayer, Show, _Stall
+from mario_rl_agents.reports.show import (
+    Decision,
+    NoPicturesError,
+    RoutePlayer,
+    Show,
+    _Stall,
+)
 
 import mario_rl_envs  # noqa: F401  registers MarioRL-1-1-v0
 from mario_rl_envs import routes
@@ -110,7 +116,7 @@ def test_a_scene_that_no_player_controls_is_no_stall() -> None:
 
 
 class Blind(gym.Env):
-    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012
+    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012  as in gym.Env
     observation_space = gym.spaces.Box(-1, 1, (3,))
     action_space = gym.spaces.Discrete(2)
     render_mode = "rgb_array_list"
@@ -118,13 +124,16 @@ class Blind(gym.Env):
     def reset(self, **_: Any) -> Any:
         return np.zeros(3, np.float32), {}
 
+
+class Black(Blind):
     def render(self) -> Any:
         return None
 
 
-def test_an_environment_that_draws_nothing_is_named() -> None:
-    with pytest.raises(ValueError, match="Blind draws no pictures"):
-        play(Blind(), Always(0))
+@pytest.mark.parametrize("env", [Blind(), Black()])
+def test_an_environment_that_draws_nothing_is_named(env: Env) -> None:
+    with pytest.raises(NoPicturesError, match=f"{type(env).__name__} draws no pictures"):
+        play(env, Always(0))
 
 
 def test_pictures_are_those_of_the_agent_that_decides_now() -> None:
