@@ -15,6 +15,7 @@ from mario_rl_agents.cli.terminal import (
     UsageError,
     make_console,
     one_line_errors,
+    program,
     usage_errors,
 )
 
@@ -110,9 +111,8 @@ def play(
                     if command is Command.QUIT:
                         break
         if record is not None and record.exists():
-            console.print(
-                f"recorded: mario-rl watch --route {shlex.quote(str(record))}", soft_wrap=True
-            )
+            replay = shlex.join([program(), "watch", "--route", str(record)])
+            console.print(f"recorded, watch with  {replay}", soft_wrap=True)
 
 
 class _Keeper:

@@ -13,7 +13,7 @@ from rich.table import Table
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.cli.evaluate import evaluation_table, measure
 from mario_rl_agents.cli.showing import film_progress
-from mario_rl_agents.cli.terminal import make_console
+from mario_rl_agents.cli.terminal import make_console, program
 from mario_rl_agents.reports.plots import plot_learning_curves
 from mario_rl_agents.reports.video import Progress, record_episode
 from mario_rl_agents.runs.evaluation import Evaluation
@@ -70,7 +70,9 @@ def finish(
         results.print(evaluation_table(evaluations, title="evaluation"))
     if outcome is Outcome.OUT_OF_TIME:
         results.print(f"go on with  {resume_command(run)}", soft_wrap=True)
-    results.print(f"watch with  mario-rl watch {shlex.quote(str(run.folder))}", soft_wrap=True)
+    results.print(
+        f"watch with  {shlex.join([program(), 'watch', str(run.folder)])}", soft_wrap=True
+    )
 
 
 def check_draws(spec: RunSpec) -> None:
@@ -100,7 +102,7 @@ def check_draws(spec: RunSpec) -> None:
 
 def resume_command(run: Run, *options: str) -> str:
     """Return the command line that goes on with a run."""
-    return shlex.join(["mario-rl", "train", "--resume", str(run.folder), *options])
+    return shlex.join([program(), "train", "--resume", str(run.folder), *options])
 
 
 def _evaluate(path: Path, agent: Agent, run: Run, episodes: int, seed: int) -> list[Evaluation]:

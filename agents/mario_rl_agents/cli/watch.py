@@ -176,6 +176,7 @@ class _Program(NamedTuple):
     make_show: Callable[[int], Show]  # takes the seed of an episode
     max_seconds: float | None  # of a film of it
     seconds: float | None = None  # how long it is, where that is known
+    is_seeded: bool = True  # whether its episodes differ by their seed
 
 
 def _agent_program(
@@ -236,7 +237,7 @@ def _route_program(name: str, changes: dict[str, Any]) -> _Program:
 
     what = f"route {name}: {env_id}, {route.num_steps:,} steps of {route.frames_per_step} frames"
     seconds = len(route.frames) / env.metadata["render_fps"] + HOLD_SECONDS
-    return _Program(what, env, make_show, None, seconds)
+    return _Program(what, env, make_show, None, seconds, is_seeded=False)
 
 
 def _show(
@@ -252,7 +253,8 @@ def _show(
         show = program.make_show(seed + index)
         with usage_errors(kind=NoPicturesError):
             command = screening.run(show, seed + index)
-        console.print(f"seed {seed + index}: {summary_of(show)}", soft_wrap=True)
+        prefix = f"seed {seed + index}: " if program.is_seeded else ""
+        console.print(f"{prefix}{summary_of(show)}", soft_wrap=True)
         if command is Command.QUIT:
             return
 

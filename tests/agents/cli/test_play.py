@@ -36,7 +36,7 @@ def test_a_game_is_played_and_its_route_replays_to_the_same_memory(
     viewer = Viewer(monkeypatch, script, last=100)
     summary, recorded = succeed("play", "--record", path)
     assert summary.endswith("steps, stopped")
-    assert recorded == f"recorded: mario-rl watch --route {path}"
+    assert recorded == f"recorded, watch with  mario-rl watch --route {path}"
     assert viewer.frames[0].shape == (480, 512, 3)  # the agent's view is not there yet
     route = routes.read(path)
     assert (route.stage, route.frames_per_step) == ("1-1", 1)
