@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from typing import Any, ClassVar, Final
 
 import gymnasium as gym
@@ -13,6 +15,8 @@ from mario_rl_envs.emulators.emulator import FRAMES_PER_SECOND, SCREEN_HEIGHT, S
 
 RENDER_MODES: Final = ("human", "rgb_array", "rgb_array_list")
 
+_DRIVER: Final = "SDL_VIDEODRIVER"  # a user who sets it chooses where windows open
+_UNSEEN_DRIVERS: Final = ("dummy", "offscreen")  # SDL takes them where there is no screen
 _SCALE: Final = 3  # window pixels a screen pixel
 
 
@@ -62,6 +66,13 @@ class Window:
         pygame = self._pygame
         if self._surface is None:
             pygame.display.init()
+            if _DRIVER not in os.environ and pygame.display.get_driver() in _UNSEEN_DRIVERS:
+                warnings.warn(
+                    "there is no screen: render_mode='human' plays unseen, at the console's speed; "
+                    "'rgb_array' and 'rgb_array_list' need none",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
             pygame.display.set_caption("Super Mario Bros")
             self._surface = pygame.display.set_mode((SCREEN_WIDTH * _SCALE, SCREEN_HEIGHT * _SCALE))
             self._clock = pygame.time.Clock()

@@ -4,6 +4,7 @@ Those of the package clear their stage. They were recorded on gym-super-mario-br
 8.2.1, NumPy 1.26); each joypad byte is held for four frames.
 """
 
+from mario_rl_envs.routes.recorder import RouteRecorder
 from mario_rl_envs.routes.route import FRAMES_PER_STEP, Route, load, read, stages, write
 
-__all__ = ["FRAMES_PER_STEP", "Route", "load", "read", "stages", "write"]
+__all__ = ["FRAMES_PER_STEP", "Route", "RouteRecorder", "load", "read", "stages", "write"]

@@ -19,7 +19,7 @@ from mario_rl_envs.game.stages import check_stage
 
 FRAMES_PER_STEP: Final = 4  # of the package's own routes
 
-_FORMAT: Final = 1  # of a user's file
+_FORMAT: Final = "mario-rl-envs route 1"  # of a user's file
 _MAX_FILE_SIZE: Final = 32 << 20  # bytes
 _MAX_FRAMES: Final = 24 * 60 * 60 * 60  # a day of play
 _MAX_FRAMES_PER_STEP: Final = 1_000
@@ -84,7 +84,6 @@ def write(route: Route, path: str | os.PathLike[str]) -> None:
         OSError: It cannot be written.
     """
     content = {
-        "what": "Inputs of a game of Super Mario Bros, for mario_rl_envs.routes.read",
         "format": _FORMAT,
         "stage": route.stage,
         "frames_per_step": route.frames_per_step,
@@ -112,7 +111,7 @@ def read(path: str | os.PathLike[str]) -> Route:
     try:
         content = json.loads(data)
         if not isinstance(content, dict) or content.get("format") != _FORMAT:
-            raise ValueError(f'it is no JSON object with "format": {_FORMAT}')
+            raise ValueError(f'it is no JSON object with the format "{_FORMAT}"')
         stage, frames = content["stage"], content["frames_per_step"]
         if stage is not None:
             check_stage(stage)

@@ -230,6 +230,16 @@ def test_two_windows_close_one_after_the_other():
     other.close()
 
 
+def test_a_window_that_nobody_can_see_is_warned_of(monkeypatch):
+    pygame = pytest.importorskip("pygame", reason="the window needs the extra 'human'")
+    monkeypatch.delenv("SDL_VIDEODRIVER", raising=False)
+    monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
+    env = SuperMarioBrosEnv("1-1", render_mode="human")
+    with pytest.warns(RuntimeWarning, match="there is no screen: render_mode='human' plays unseen"):
+        env.reset()
+    env.close()
+
+
 def test_loading_a_state_forgets_the_frames_before():
     env = SuperMarioBrosEnv("1-1", render_mode="rgb_array_list")
     env.reset()

@@ -14,6 +14,7 @@ import typer
 
 from mario_rl_agents.cli.envs import envs
 from mario_rl_agents.cli.evaluate import evaluate
+from mario_rl_agents.cli.play import play
 from mario_rl_agents.cli.plot import plot
 from mario_rl_agents.cli.recipes import recipes
 from mario_rl_agents.cli.terminal import make_printable
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, watch, plot, envs, recipes):  # in the order of the help
+for command in (train, evaluate, watch, play, plot, envs, recipes):  # in the order of the help
     summary, *_ = (inspect.getdoc(command) or "").split("\n\n")
     app.command(short_help=summary)(command)  # or it would be cut to one line
 

@@ -12,9 +12,10 @@ from rich.table import Table
 
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.cli.evaluate import evaluation_table, measure
-from mario_rl_agents.cli.terminal import make_console
+from mario_rl_agents.cli.showing import film_progress
+from mario_rl_agents.cli.terminal import make_console, program
 from mario_rl_agents.reports.plots import plot_learning_curves
-from mario_rl_agents.reports.video import record_episode
+from mario_rl_agents.reports.video import Progress, record_episode
 from mario_rl_agents.runs.evaluation import Evaluation
 from mario_rl_agents.runs.loading import load_agent, open_env
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, mean_return
@@ -61,15 +62,17 @@ def finish(
         with console.status("evaluating", spinner="line"):
             evaluations = _evaluate(path, agent, run, eval_episodes, eval_seed)
         if video:
-            with console.status("recording", spinner="line"):
-                facts["video"] = _record(path, agent, run, evaluations)
+            with film_progress(console) as progress:
+                facts["video"] = _record(path, agent, run, evaluations, progress)
     results = make_console(stderr=False)
     results.print(_summary(facts, title=f"{agent.algorithm} on {run.spec.env_id}"))
     if evaluations:
         results.print(evaluation_table(evaluations, title="evaluation"))
     if outcome is Outcome.OUT_OF_TIME:
         results.print(f"go on with  {resume_command(run)}", soft_wrap=True)
-    results.print(f"watch with  mario-rl watch {shlex.quote(str(run.folder))}", soft_wrap=True)
+    results.print(
+        f"watch with  {shlex.join([program(), 'watch', str(run.folder)])}", soft_wrap=True
+    )
 
 
 def check_draws(spec: RunSpec) -> None:
@@ -99,7 +102,7 @@ def check_draws(spec: RunSpec) -> None:
 
 def resume_command(run: Run, *options: str) -> str:
     """Return the command line that goes on with a run."""
-    return shlex.join(["mario-rl", "train", "--resume", str(run.folder), *options])
+    return shlex.join([program(), "train", "--resume", str(run.folder), *options])
 
 
 def _evaluate(path: Path, agent: Agent, run: Run, episodes: int, seed: int) -> list[Evaluation]:
@@ -124,7 +127,9 @@ def _updates(agent: Agent) -> str:
     return f"0 updates: learning had not begun{reason}"
 
 
-def _record(path: Path, agent: Agent, run: Run, evaluations: list[Evaluation]) -> str:
+def _record(
+    path: Path, agent: Agent, run: Run, evaluations: list[Evaluation], progress: Progress
+) -> str:
     """Record the best evaluated episode and return what to say of it."""
     evaluation = max(evaluations, key=lambda candidate: candidate.best.episodic_return)
     best = evaluation.best
@@ -138,6 +143,7 @@ def _record(path: Path, agent: Agent, run: Run, evaluations: list[Evaluation]) -
             epsilon=evaluation.epsilon,
             sample=evaluation.sampled,
             seed=best.seed,
+            progress=progress,
         )
     return f"{run.video}, best evaluated episode: {best.episodic_return:,.1f}, seed {best.seed}"
 

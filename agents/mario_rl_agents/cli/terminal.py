@@ -8,8 +8,11 @@ from __future__ import annotations
 import codecs
 import contextlib
 import io
+import shutil
+import sys
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+_PROGRAM: Final = "mario-rl"
 USAGE: Final = 2  # exit codes
 FAILURE: Final = 1
 INTERRUPTED: Final = 130
@@ -43,6 +47,18 @@ def make_console(*, stderr: bool = True) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def program() -> str:
+    """Return what a command line begins with that runs this program again.
+
+    Its name where the shell finds it, else the path that it was started by.
+    """
+    started_by, found = Path(sys.argv[0]), shutil.which(_PROGRAM)
+    if started_by.stem != _PROGRAM:  # python -m mario_rl_agents, or a test
+        return _PROGRAM
+    is_found = found is not None and Path(found).resolve() == started_by.resolve()
+    return _PROGRAM if is_found else str(started_by)
 
 
 def styled(*parts: str | tuple[str, str]) -> Text:

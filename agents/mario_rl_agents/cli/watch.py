@@ -1,20 +1,19 @@
-"""`mario-rl watch`: a trained agent's episodes in a window, or one of them as a video."""
+"""`mario-rl watch`: an agent's episodes or a recorded route, in a window or as a video."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
 from mario_rl_agents.cli.options import (
     EVALUATION_SEED,
-    Checkpoint,
     Device,
     EnvChanges,
-    Sample,
     Seed,
     read_pairs,
 )
@@ -29,11 +28,46 @@ from mario_rl_agents.cli.terminal import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mario_rl_agents.agent import Agent
+    from mario_rl_agents.envs import Env
+    from mario_rl_agents.reports.show import Show
+    from mario_rl_agents.reports.window import Window
+
+_STALL: Final = 10.0  # seconds
+_KEYS: Final = {
+    "space": "pause",
+    "p": "pause",
+    "n": "next",
+    "v": "panel",
+    "h": "help",
+    "q": "quit",
+    "escape": "quit",
+}
+_HELP: Final = (
+    ("space", "pause"),
+    ("N", "next episode"),
+    ("V", "panel on or off"),
+    ("H", "these keys"),
+    ("Q or Esc", "quit"),
+)
 
 
 def watch(
-    checkpoint: Checkpoint,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A .safetensors checkpoint, or a run's folder (its best is taken).",
+            show_default=False,
+        ),
+    ] = None,
+    route: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STAGE|FILE",
+            help="Instead of an agent a recorded route: the package's through a stage, as 1-1, or "
+            "a file of [bold]mario-rl play --record[/].",
+            show_default=False,
+        ),
+    ] = None,
     video: Annotated[
         Path | None,
         typer.Option(
@@ -47,78 +81,199 @@ def watch(
         int | None,
         typer.Option(
             min=1,
-            help="How many episodes the window shows. [default: until Ctrl-C]",
+            help="How many episodes the window shows. [default: until it is closed]",
             show_default=False,
         ),
     ] = None,
+    greedy: Annotated[
+        bool,
+        typer.Option(
+            "--greedy",
+            help="Take the best actions. [dim]\\[default: the policy that scored best when it was "
+            "evaluated][/]",
+        ),
+    ] = False,
+    sample: Annotated[bool, typer.Option("--sample", help="Draw actions as in training.")] = False,
     epsilon: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Probability of a random action.")
-    ] = 0.0,
-    sample: Sample = False,
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Probability of a random action.", show_default=False),
+    ] = None,
+    stall: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            help="End an episode in which Mario stays within two blocks for so many seconds; 0: "
+            "never.",
+        ),
+    ] = _STALL,
     seed: Seed = EVALUATION_SEED,
     env: EnvChanges = None,
     device: Device = "auto",
 ) -> None:
-    """Watch a trained agent play, in a window or as a video."""
-    with one_line_errors():
-        from mario_rl_agents.reports.video import check_video_path, record_episode
-        from mario_rl_agents.runs.loading import find_checkpoint, load_agent
+    """Watch a trained agent or a recorded route, in a window or as a video.
 
-        changes = read_pairs("--env", env)
-        with usage_errors(kind=FileNotFoundError):
-            path = find_checkpoint(checkpoint)
-        console = make_console(stderr=False)
-        if video is None:
-            with usage_errors():
-                agent = load_agent(path, env_kwargs=changes, render_mode="human", device=device)
-            with contextlib.closing(agent.env):
-                _show_window(
-                    agent, console, episodes=episodes, epsilon=epsilon, sample=sample, seed=seed
-                )
-            return
-        if episodes is not None:
+    An agent is watched as it scored best: greedy, sampled, or with an epsilon.
+
+    [bold]mario-rl watch runs/demo[/]
+    [bold]mario-rl watch runs/demo --video demo.mp4[/]
+    [bold]mario-rl watch --route 1-1[/]
+    """
+    with one_line_errors():
+        if (checkpoint is None) == (route is None):
+            raise UsageError("give a checkpoint or a run's folder, or --route: one of them")
+        if greedy and sample:
+            raise UsageError("--greedy and --sample exclude each other: give one")
+        if video is not None and episodes is not None:
             raise UsageError(
                 "--video records one episode: leave --episodes out, choose it with --seed"
             )
-        with usage_errors("--video"):
-            check_video_path(video)
-        with usage_errors():
-            agent = load_agent(
-                path, env_kwargs=changes, render_mode="rgb_array_list", device=device
-            )
-        with contextlib.closing(agent.env):
-            recording = record_episode(
-                agent, agent.single_env, video, epsilon=epsilon, sample=sample, seed=seed
-            )
-        console.print(
-            styled(
-                (str(recording.path), "bold"),
-                f": return {recording.episodic_return:,.1f} in {recording.length:,} steps, "
-                f"{recording.num_frames:,} frames",
-            ),
-            soft_wrap=True,
-        )
+        if route is not None:
+            of_agents = {
+                "--greedy": greedy,
+                "--sample": sample,
+                "--epsilon": epsilon is not None,
+                "--stall": stall != _STALL,
+                "--seed": seed != EVALUATION_SEED,
+                "--device": device != "auto",
+            }
+            refused = [option for option, is_given in of_agents.items() if is_given]
+            if refused:
+                raise UsageError(f"{', '.join(refused)} cannot change a route: leave it out")
+        changes = read_pairs("--env", env)
+        if video is not None:
+            from mario_rl_agents.reports.video import check_video_path
+
+            with usage_errors("--video"):
+                check_video_path(video)
+        with contextlib.ExitStack() as stack:
+            window = None
+            if video is None:  # at once: to load an agent takes seconds
+                from mario_rl_agents.cli.showing import open_window
+
+                title = f"{route or checkpoint} · mario-rl watch"
+                instead = "record a video instead, with --video FILE.mp4 or FILE.gif"
+                window = stack.enter_context(open_window(title, otherwise=instead))
+            if checkpoint is None:
+                program = _route_program(str(route), changes)
+            else:
+                is_asked = greedy or sample or epsilon is not None
+                asked = (epsilon or 0.0, sample, "as you ask") if is_asked else None
+                program = _agent_program(checkpoint, changes, asked, stall=stall, device=device)
+            stack.enter_context(contextlib.closing(program.env))
+            console = make_console(stderr=False)
+            console.print(program.what, soft_wrap=True)
+            if window is not None:
+                _show(program, window, console, episodes=episodes, seed=seed)
+            elif video is not None:
+                _record(program, video, console, seed=seed)
 
 
-def _show_window(
-    agent: Agent,
-    console: Console,
+class _Program(NamedTuple):
+    """What is watched."""
+
+    what: str
+    env: Env
+    make_show: Callable[[int], Show]  # takes the seed of an episode
+    max_seconds: float | None  # of a film of it
+    seconds: float | None = None  # how long it is, where that is known
+    is_seeded: bool = True  # whether its episodes differ by their seed
+
+
+def _agent_program(
+    path: Path,
+    changes: dict[str, Any],
+    asked: tuple[float, bool, str] | None,
     *,
-    episodes: int | None,
-    epsilon: float,
-    sample: bool,
-    seed: int,
-) -> None:
-    """Play in a window until the episodes are over or Ctrl-C."""
-    from mario_rl_agents.runs.evaluation import evaluate as evaluate_agent
+    stall: float,
+    device: str,
+) -> _Program:
+    """Return an agent's episodes."""
+    from mario_rl_agents.cli.policy import best_policy
+    from mario_rl_agents.reports.show import AgentPlayer, Show, agent_panel
+    from mario_rl_agents.reports.video import MAX_SECONDS
+    from mario_rl_agents.runs.evaluation import policy_name
+    from mario_rl_agents.runs.loading import find_checkpoint, load_agent
 
-    env = agent.single_env
-    for index in itertools.count() if episodes is None else range(episodes):
-        [episode] = evaluate_agent(
-            agent, env, num_episodes=1, epsilon=epsilon, sample=sample, seed=seed + index
-        ).episodes
-        cleared = ", cleared" if episode.cleared else ""
-        console.print(
-            f"seed {episode.seed}: return {episode.episodic_return:,.1f}, {episode.length:,} steps"
-            f"{cleared}"
+    with usage_errors(kind=FileNotFoundError):
+        checkpoint = find_checkpoint(path)
+    with usage_errors():
+        agent = load_agent(
+            checkpoint, env_kwargs=changes, render_mode="rgb_array_list", device=device
         )
+    env = agent.single_env
+    epsilon, sample, reason = asked or best_policy(checkpoint, agent)
+
+    def make_show(seed: int) -> Show:
+        with usage_errors():
+            player = AgentPlayer(agent, env, epsilon=epsilon, sample=sample, seed=seed)
+        panel = agent_panel(agent, env, epsilon=epsilon, sample=sample)
+        return Show(env, player, panel, stall_seconds=stall)
+
+    what = (
+        f"{agent.algorithm}, {agent.num_steps:,} steps of training: "
+        f"{policy_name(epsilon, sampled=sample)} ({reason})"
+    )
+    return _Program(what, env, make_show, MAX_SECONDS)
+
+
+def _route_program(name: str, changes: dict[str, Any]) -> _Program:
+    """Return a route through a stage, or that of a file."""
+    from mario_rl_agents.reports.mario import Joypad, frame_by_frame
+    from mario_rl_agents.reports.panel import Panel
+    from mario_rl_agents.reports.show import HOLD_SECONDS, RoutePlayer, Show
+    from mario_rl_envs import routes
+    from mario_rl_envs.game.stages import STAGES
+
+    with usage_errors("--route"):
+        is_file = name not in STAGES and Path(name).exists()
+        route = routes.read(name) if is_file else routes.load(name)
+    env_id = "MarioRL-v0" if route.stage is None else f"MarioRL-{route.stage}-v0"
+    with usage_errors("--env"):
+        env = frame_by_frame(env_id, changes)
+
+    def make_show(seed: int) -> Show:
+        panel = Panel(env, title=env_id, subtitle=f"route {name}", action_view=Joypad())
+        return Show(env, RoutePlayer(route), panel, stall_seconds=0)
+
+    what = f"route {name}: {env_id}, {route.num_steps:,} steps of {route.frames_per_step} frames"
+    seconds = len(route.frames) / env.metadata["render_fps"] + HOLD_SECONDS
+    return _Program(what, env, make_show, None, seconds, is_seeded=False)
+
+
+def _show(
+    program: _Program, window: Window, console: Console, *, episodes: int | None, seed: int
+) -> None:
+    """Show in a window until the episodes are over, or the user has seen enough."""
+    from mario_rl_agents.cli.showing import summary_of
+    from mario_rl_agents.reports.show import NoPicturesError
+    from mario_rl_agents.reports.window import Command, Screening
+
+    screening = Screening(window, _KEYS, help_rows=_HELP)
+    for index in itertools.count() if episodes is None else range(episodes):
+        show = program.make_show(seed + index)
+        with usage_errors(kind=NoPicturesError):
+            command = screening.run(show, seed + index)
+        prefix = f"seed {seed + index}: " if program.is_seeded else ""
+        console.print(f"{prefix}{summary_of(show)}", soft_wrap=True)
+        if command is Command.QUIT:
+            return
+
+
+def _record(program: _Program, path: Path, console: Console, *, seed: int) -> None:
+    """Record an episode, with its progress."""
+    from mario_rl_agents.cli.showing import film_progress, summary_of
+    from mario_rl_agents.reports.show import NoPicturesError
+    from mario_rl_agents.reports.video import record_show
+
+    show = program.make_show(seed)
+    with (
+        usage_errors(kind=NoPicturesError),
+        film_progress(make_console(), seconds=program.seconds) as progress,
+    ):
+        recording = record_show(
+            show, path, seed=seed, max_seconds=program.max_seconds, progress=progress
+        )
+    console.print(
+        styled((str(path), "bold"), f": {summary_of(show)}, {recording.num_frames:,} frames"),
+        soft_wrap=True,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 Frame = NDArray[np.uint8]  # [H, W, 3]
 Color = tuple[int, int, int]
+Overlay = Callable[[Frame], Frame]  # draws over a picture; the caller's own does not change
 
 BACKGROUND: Final = (22, 24, 29)
 TEXT: Final = (235, 237, 240)
@@ -113,50 +114,56 @@ def _mask(text: str, size: int, bold: bool, anchor: str) -> tuple[Image.Image, i
     return mask, left, top
 
 
-def with_banner(frame: Frame, text: str) -> Frame:
-    """Return a picture with a line of text over it."""
-    frame = frame.copy()
-    height, width, _ = frame.shape
-    top = round(_BANNER_TOP * height)
-    strip = frame[top : top + _BANNER_HEIGHT]
-    strip[:] = (strip * _SHADE).astype(np.uint8)
-    image = Image.fromarray(frame)
-    middle = (width / 2, top + strip.shape[0] / 2)
-    write(
-        ImageDraw.Draw(image),
-        middle,
-        text,
-        size=22,
-        width=width - 16,
-        color=CHOSEN,
-        bold=True,
-        anchor="mm",
-    )
-    return np.asarray(image)
+def banner(text: str) -> Overlay:
+    """Return what writes a line over a picture."""
+
+    def draw(frame: Frame) -> Frame:
+        frame = frame.copy()
+        height, width, _ = frame.shape
+        top = round(_BANNER_TOP * height)
+        strip = frame[top : top + _BANNER_HEIGHT]
+        strip[:] = (strip * _SHADE).astype(np.uint8)
+        image = Image.fromarray(frame)
+        write(
+            ImageDraw.Draw(image),
+            (width / 2, top + strip.shape[0] / 2),
+            text,
+            size=22,
+            width=width - 16,
+            color=CHOSEN,
+            bold=True,
+            anchor="mm",
+        )
+        return np.asarray(image)
+
+    return draw
 
 
-def with_table(frame: Frame, title: str, rows: Sequence[tuple[str, str]], footer: str) -> Frame:
-    """Return a darkened picture with a table of two columns over it.
+def table(title: str, rows: Sequence[tuple[str, str]], footer: str) -> Overlay:
+    """Return what darkens a picture, at least 300 x 200, and writes a table over it.
 
     Args:
-        frame: The picture, at least 300 x 200.
         title: Over the table.
         rows: What stands on the left and on the right.
         footer: Under the table.
     """
-    image = Image.fromarray((frame * _SHADE).astype(np.uint8))
-    draw = ImageDraw.Draw(image)
-    line = min(30, (image.height - 40) // (len(rows) + 4))
-    width = min(image.width - 24, 460)
-    left = (image.width - width) // 2
-    split = left + round(0.40 * width)
-    top = (image.height - line * (len(rows) + 4)) // 2
-    write(draw, (left, top), title, size=round(0.8 * line), width=width, color=CHOSEN, bold=True)
-    size = round(0.55 * line)
-    for row, (name, meaning) in enumerate(rows):
-        y = top + line * (row + 2)
-        write(draw, (left, y), name, size=size, width=split - left - 12, color=CHOSEN, bold=True)
-        write(draw, (split, y), meaning, size=size, width=left + width - split)
-    y = top + line * (len(rows) + 3)
-    write(draw, (left, y), footer, size=size, width=width, color=FAINT)
-    return np.asarray(image)
+
+    def draw(frame: Frame) -> Frame:
+        image = Image.fromarray((frame * _SHADE).astype(np.uint8))
+        on = ImageDraw.Draw(image)
+        line = min(30, (image.height - 40) // (len(rows) + 4))
+        width = min(image.width - 24, 460)
+        left = (image.width - width) // 2
+        split = left + round(0.40 * width)
+        top = (image.height - line * (len(rows) + 4)) // 2
+        write(on, (left, top), title, size=round(0.8 * line), width=width, color=CHOSEN, bold=True)
+        size = round(0.55 * line)
+        for row, (name, meaning) in enumerate(rows):
+            y = top + line * (row + 2)
+            write(on, (left, y), name, size=size, width=split - left - 12, color=CHOSEN, bold=True)
+            write(on, (split, y), meaning, size=size, width=left + width - split)
+        y = top + line * (len(rows) + 3)
+        write(on, (left, y), footer, size=size, width=width, color=FAINT)
+        return np.asarray(image)
+
+    return draw

@@ -12,9 +12,12 @@ from gymnasium.wrappers import TransformObservation
 from numpy.typing import NDArray
 from PIL import ImageDraw
 
-from mario_rl_agents.envs import Env, make_env
+from mario_rl_agents.config import did_you_mean
+from mario_rl_agents.envs import Env
 from mario_rl_agents.reports.drawing import CHOSEN, FAINT, TEXT, TRACK, Area, write
 from mario_rl_agents.reports.moment import Moment
+from mario_rl_agents.runs.loading import open_env
+from mario_rl_envs import ENV_IDS
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game import ram
 from mario_rl_envs.game.actions import BUTTONS
@@ -81,8 +84,14 @@ def frame_by_frame(env_id: str, kwargs: Mapping[str, Any]) -> Env:
         kwargs: Keywords of the id that say what is seen.
 
     Raises:
-        ValueError: A keyword is another one, or its value is not accepted.
+        ValueError: It is none of Mario's, a keyword is another one, or its value is not accepted.
     """
+    name = env_id.rpartition(":")[2]
+    if name not in ENV_IDS:
+        raise ValueError(
+            f"{env_id!r} is none of Super Mario Bros{did_you_mean(name, ENV_IDS) or ':'} mario-rl "
+            "envs lists those; gymnasium.utils.play plays others"
+        )
     others = [name for name in kwargs if name not in _SEEN]
     if others:
         raise ValueError(
@@ -94,7 +103,7 @@ def frame_by_frame(env_id: str, kwargs: Mapping[str, Any]) -> Env:
     is_stacked = stack is not None and kwargs.get("observation", "pixels") == "pixels"
     if is_stacked:
         kwargs["stack"] = (stack - 1) * skip + 1
-    env = make_env(env_id, {**kwargs, "actions": "joypad", "skip": 1}, render_mode="rgb_array_list")
+    env = open_env(name, {**kwargs, "actions": "joypad", "skip": 1}, "rgb_array_list")
     if not is_stacked:
         return env
     whole = env.observation_space
@@ -135,8 +144,8 @@ class Joypad:
             size = round(0.6 * side)
             place = (x, middle)
             write(draw, place, name, size=size, width=side, color=color, bold=True, anchor="mm")
-            below = (x, middle + radius + 8)
-            write(draw, below, meaning, size=12, width=2 * side, color=FAINT, anchor="mt")
+            below = (x, middle + radius + 4)
+            write(draw, below, meaning, size=12, width=2 * side, color=FAINT, anchor="ma")
 
 
 def _high(space: gym.Space[Any]) -> Any:

@@ -15,7 +15,7 @@ from mario_rl_agents.reports.drawing import (
     TEXT,
     Area,
     Frame,
-    with_banner,
+    Overlay,
     write,
 )
 from mario_rl_agents.reports.moment import Moment
@@ -79,18 +79,18 @@ class Panel:
         return np.asarray(image)
 
 
-def beside(picture: Frame, panel: Frame | None, banner: str = "") -> Frame:
+def beside(picture: Frame, panel: Frame | None, overlay: Overlay | None = None) -> Frame:
     """Return the game, enlarged by whole pixels, and the panel; H.264 wants even sizes.
 
     Args:
         picture: Of the game, [H, W, 3].
         panel: What `Panel.draw` returned; None leaves it out.
-        banner: A line over the game; "" is none.
+        overlay: What is drawn over the enlarged game.
     """
     times = max(1, _HEIGHT // picture.shape[0])
     game = picture.repeat(times, axis=1).repeat(times, axis=0)
-    if banner:
-        game = with_banner(game, banner)
+    if overlay is not None:
+        game = overlay(game)
     parts = [game] if panel is None else [game, panel]
     height = max(part.shape[0] for part in parts)
     return np.concatenate([_centered(part, height + height % 2) for part in parts], axis=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
@@ -12,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mario_rl_agents.agent import Agent
-from mario_rl_agents.envs import Env, position_of, success_of
+from mario_rl_agents.envs import Env, as_number, position_of, success_of
 from mario_rl_agents.reports import mario
-from mario_rl_agents.reports.drawing import Frame
+from mario_rl_agents.reports.drawing import Frame, Overlay, banner
 from mario_rl_agents.reports.moment import Moment
 from mario_rl_agents.reports.panel import Panel, beside
 from mario_rl_agents.runs.evaluation import EvaluationPolicy, policy_name
@@ -127,15 +126,15 @@ def title_of(env: Env) -> str:
     return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
 
 
-def frames_per_second(env: Env) -> float:
-    """Return how many pictures of an environment make a second."""
-    return float(env.metadata.get("render_fps") or _DEFAULT_FPS)
+class NoPicturesError(ValueError):
+    """An environment draws nothing that could be shown."""
 
 
 class Show:
     """One episode, played and drawn picture by picture.
 
     Attributes:
+        fps: Pictures a second.
         shows_panel: Whether the panel stands beside the game; may change at any time.
         episodic_return: So far.
         length: Environment steps so far.
@@ -159,9 +158,9 @@ class Show:
         self._env = env
         self._player = player
         self._panel = panel
-        self._fps = frames_per_second(env)
+        self.fps = float(env.metadata.get("render_fps") or _DEFAULT_FPS)
         self._stall_seconds = stall_seconds
-        self._stall = _Stall(stall_seconds * self._fps, num_frames_of_a_scene=self._fps / 2)
+        self._stall = _Stall(stall_seconds * self.fps, num_frames_of_a_scene=self.fps / 2)
         self._picture: Frame | None = None
         self._moment: Moment | None = None
         self._drawn: tuple[Moment, Frame] | None = None
@@ -180,13 +179,16 @@ class Show:
             max_seconds: Of game time, after which the show is cut.
 
         Raises:
-            ValueError: The environment draws no pictures.
+            NoPicturesError: The environment draws none.
         """
-        most = None if max_seconds is None else int(max_seconds * self._fps)
-        obs, self.info = self._env.reset(seed=seed)
-        waiting = _rendered(self._env)  # of the reset: shown with the first decision
+        most = None if max_seconds is None else int(max_seconds * self.fps)
+        try:
+            obs, self.info = self._env.reset(seed=seed)
+            waiting = _rendered(self._env)  # of the reset: shown with the first decision
+        except NotImplementedError:  # what render() is where an environment has none
+            waiting = []
         if not waiting:
-            raise ValueError(
+            raise NoPicturesError(
                 f"{title_of(self._env)} draws no pictures: its render() returns none in "
                 "render_mode 'rgb_array_list'"
             )
@@ -200,7 +202,7 @@ class Show:
             decision = following
             self._moment = self._moment_of(obs, decision)
             obs, reward, terminated, truncated, self.info = self._env.step(decision.action)
-            self.episodic_return += float(reward)
+            self.episodic_return += as_number(reward)
             self.length += 1
             waiting += _rendered(self._env)
             for picture in waiting:
@@ -217,12 +219,19 @@ class Show:
             waiting = []
         if decision is not None:
             self._moment = self._moment_of(obs, decision)
-        yield from itertools.repeat(self.frame(), round(HOLD_SECONDS * self._fps))
+        for _ in range(round(HOLD_SECONDS * self.fps)):
+            yield self.frame()
 
-    def frame(self) -> Frame:
-        """Return the picture as it is now."""
+    def frame(self, overlay: Overlay | None = None) -> Frame:
+        """Return the picture as it is now.
+
+        Args:
+            overlay: What is drawn over the game; None: the result, once there is one.
+        """
         assert self._picture is not None, "the first frame comes from frames()"
-        return beside(self._picture, self._draw_panel(), self.result)
+        if overlay is None and self.result:
+            overlay = banner(self.result)
+        return beside(self._picture, self._draw_panel(), overlay)
 
     def _draw_panel(self) -> Frame | None:
         """Return the panel of the moment, drawn once."""

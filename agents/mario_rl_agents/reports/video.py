@@ -21,7 +21,6 @@ from mario_rl_agents.reports.show import (
     AgentPlayer,
     Show,
     agent_panel,
-    frames_per_second,
 )
 
 SUFFIXES: Final = (".mp4", ".gif")
@@ -98,15 +97,12 @@ def record_episode(
     player = AgentPlayer(agent, env, epsilon=epsilon, sample=sample, seed=seed)
     panel = agent_panel(agent, env, epsilon=epsilon, sample=sample)
     show = Show(env, player, panel, stall_seconds=stall_seconds)
-    return record_show(
-        show, path, frames_per_second(env), seed=seed, max_seconds=max_seconds, progress=progress
-    )
+    return record_show(show, path, seed=seed, max_seconds=max_seconds, progress=progress)
 
 
 def record_show(
     show: Show,
     path: Path,
-    fps: float,
     *,
     seed: int | None = 0,
     max_seconds: float | None = None,
@@ -117,7 +113,6 @@ def record_show(
     Args:
         show: What is played, from its start.
         path: See `record_episode`; folders that are missing are made.
-        fps: The show's frames a second.
         seed: Of its reset.
         max_seconds: Of game time, after which it is cut; None: it is not.
         progress: Called with the seconds of film, frame by frame.
@@ -130,10 +125,10 @@ def record_show(
     path.parent.mkdir(parents=True, exist_ok=True)
     frames = show.frames(seed, max_seconds=max_seconds)
     if progress is not None:
-        frames = _watched(frames, fps, progress)
+        frames = _watched(frames, show.fps, progress)
     write = _write_gif if path.suffix.lower() == ".gif" else _write_mp4
     with replacing(path) as new:
-        num_frames = write(new, frames, fps)
+        num_frames = write(new, frames, show.fps)
     return Recording(path, show.episodic_return, show.length, num_frames, show.info, show.result)
 
 

@@ -140,19 +140,6 @@ def test_the_summary_says_that_learning_had_not_begun(tmp_path: Path) -> None:
     assert "0 updates, " in words_of(output)
 
 
-def test_watch_records_a_video(run: Path, tmp_path: Path) -> None:
-    output = succeed("watch", run, "--video", tmp_path / "cartpole.gif", "--seed", "3")
-    assert "cartpole.gif: return" in output
-    assert (tmp_path / "cartpole.gif").read_bytes().startswith(b"GIF89a")
-
-
-def test_watch_opens_a_window(run: Path) -> None:
-    # On SDL's dummy screen, and short: a window shows the game at its own speed.
-    short = ["--env", "max_episode_steps=5"]
-    output = succeed("watch", run, "--episodes", "2", "--seed", "3", *short)
-    assert [line.split(":")[0] for line in output.splitlines()] == ["seed 3", "seed 4"]
-
-
 def test_plot_draws_one_run_and_several(run: Path, tmp_path: Path) -> None:
     (run / "learning_curve.png").unlink()
     assert succeed("plot", run).strip() == str(run / "learning_curve.png")
@@ -195,8 +182,10 @@ def test_recipes_lists_every_one() -> None:
 def test_version_and_help() -> None:
     assert succeed("--version").startswith(f"mario-rl {mario_rl_envs.__version__} (Python 3.")
     output = succeed("--help")
-    assert all(name in output for name in ("train", "evaluate", "watch", "plot", "envs", "recipes"))
-    for command in ("train", "evaluate", "watch", "plot", "envs", "recipes"):
+    assert all(
+        name in output for name in ("train", "evaluate", "watch", "play", "plot", "envs", "recipes")
+    )
+    for command in ("train", "evaluate", "watch", "play", "plot", "envs", "recipes"):
         assert "Usage" in succeed(command, "--help")
 
 
@@ -408,12 +397,9 @@ def test_mistakes_of_the_other_commands_are_one_line(run: Path, tmp_path: Path) 
     assert "there is no checkpoint at" in fail(2, "evaluate", nowhere)
     assert "there is no run at" in fail(1, "evaluate", tmp_path)
     assert "there is no run at" in fail(1, "plot", nowhere)
-    assert "must end in one of .mp4, .gif" in fail(2, "watch", run, "--video", "video.avi")
-    assert "records one episode" in fail(2, "watch", run, "--video", "a.gif", "--episodes", "2")
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes((run / "checkpoint.safetensors").read_bytes()[:1000])
     assert "is truncated, corrupted or no checkpoint" in fail(1, "evaluate", broken)
-    assert "there is no checkpoint at" in fail(2, "watch", nowhere)
 
 
 def wait_for_episodes(run: Path, count: int, process: subprocess.Popen[str]) -> None:

@@ -8,7 +8,15 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from mario_rl_agents.reports.actions import shown_actions
-from mario_rl_agents.reports.drawing import BAR, CHOSEN, FAINT, RANDOM, TRACK, Frame
+from mario_rl_agents.reports.drawing import (
+    BAR,
+    CHOSEN,
+    FAINT,
+    RANDOM,
+    TRACK,
+    Frame,
+    banner,
+)
 from mario_rl_agents.reports.mario import Joypad
 from mario_rl_agents.reports.moment import Moment
 from mario_rl_agents.reports.panel import Panel, beside
@@ -65,7 +73,7 @@ def test_the_game_is_enlarged_by_whole_pixels_to_even_sizes() -> None:
 def test_a_banner_stands_over_the_game_alone() -> None:
     picture = np.full((240, 256, 3), 200, np.uint8)
     panel = np.full((480, 400, 3), 9, np.uint8)
-    plain, written = beside(picture, panel), beside(picture, panel, "killed by an enemy")
+    plain, written = beside(picture, panel), beside(picture, panel, banner("killed by an enemy"))
     np.testing.assert_array_equal(written[:, 512:], plain[:, 512:])
     assert count(written, CHOSEN) > 300
     changed = np.flatnonzero((written != plain).any(axis=(1, 2)))

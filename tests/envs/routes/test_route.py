@@ -97,7 +97,7 @@ def test_frames_of_a_route():
 
 
 SAVED = {
-    "format": 1,
+    "format": "mario-rl-envs route 1",
     "stage": "1-1",
     "frames_per_step": 4,
     "buttons": [[128, 2]],
@@ -109,7 +109,7 @@ SAVED = {
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2}, "it is no JSON object with"),
+        ({"format": 1}, "it is no JSON object with"),
         ({"stage": "9-1"}, "unknown stage '9-1'"),
         ({"stage": ["1-1"]}, "unknown stage"),
         ({"frames_per_step": 0}, "frames_per_step is 0"),
@@ -159,3 +159,55 @@ def test_a_fifo_is_no_route(tmp_path):
     os.mkfifo(tmp_path / "route.json")
     with pytest.raises(ValueError, match="is no file"):
         routes.read(tmp_path / "route.json")
+
+
+@pytest.mark.parametrize(
+    ("env_id", "frames_per_step", "stage"),
+    [("MarioRL-1-2-v0", 1, "1-2"), ("MarioRL-Random-v0", 4, "3-1"), ("MarioRL-v0", 2, None)],
+)
+def test_a_recorded_route_replays_to_the_same_memory(env_id, frames_per_step, stage, tmp_path):
+    rng = np.random.default_rng(3)
+    keywords = {"actions": "joypad", "observation": "ram", "skip": frames_per_step}
+    stages = {"stages": ["3-1"]} if "Random" in env_id else {}
+    env = routes.RouteRecorder(
+        gym.make(env_id, **keywords, **stages), frames_per_step=frames_per_step
+    )
+    env.reset(seed=1)
+    for joypad in rng.integers(0, 256, 30):
+        env.step(int(joypad))
+    env.reset(seed=2)  # another episode, another route
+    for _ in range(60):
+        last, _, terminated, *_ = env.step(int(rng.choice([128, 129, 130, 131, 64])))
+        if terminated:
+            break
+    routes.write(env.route(), tmp_path / "route.json")
+    env.close()
+    route = routes.read(tmp_path / "route.json")
+    assert (route.stage, route.frames_per_step) == (stage, frames_per_step)
+    again = gym.make(
+        "MarioRL-v0" if stage is None else f"MarioRL-{stage}-v0", **{**keywords, "skip": 1}
+    )
+    again.reset()
+    total = 0.0
+    for joypad in route.frames.tolist():
+        memory, reward, terminated, _, info = again.step(joypad)
+        total += reward
+        if terminated:
+            break
+    np.testing.assert_array_equal(memory, last)
+    assert route.total_reward == total
+    assert {key: info[key] for key in route.info} == route.info
+    again.close()
+
+
+def test_a_route_begins_where_a_stage_does():
+    env = routes.RouteRecorder(gym.make("MarioRL-1-1-v0", actions="joypad"), frames_per_step=4)
+    env.reset(options={"stage": "1-3"})
+    assert env.route().stage == "1-3"
+    with pytest.raises(ValueError, match="begins at the start of a stage"):
+        env.reset(options={"route_fraction": 0.5})
+    env.close()
+    whole = routes.RouteRecorder(gym.make("MarioRL-v0", actions="joypad"), frames_per_step=4)
+    with pytest.raises(ValueError, match="begins at the start of a stage"):
+        whole.reset(options={"stage": "1-3"})
+    whole.close()

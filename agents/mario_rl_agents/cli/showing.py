@@ -1,0 +1,71 @@
+"""Windows and films as commands show them: a missing screen in one line, progress of a film."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from mario_rl_agents.cli.terminal import Failure
+from mario_rl_agents.reports.show import Show
+
+if TYPE_CHECKING:
+    from mario_rl_agents.reports.window import Window
+
+
+@contextlib.contextmanager
+def open_window(title: str, *, otherwise: str) -> Iterator[Window]:
+    """Open a window, which is closed at the end.
+
+    Args:
+        title: Of the window.
+        otherwise: What to do where there is no screen.
+
+    Raises:
+        Failure: There is no screen.
+        ImportError: pygame is not installed.
+    """
+    from mario_rl_agents.reports.window import NoScreenError, Window
+
+    try:
+        window = Window(title)
+    except NoScreenError as error:
+        raise Failure(f"{error}: {otherwise}") from error
+    with contextlib.closing(window):
+        yield window
+
+
+@contextlib.contextmanager
+def film_progress(
+    console: Console, *, seconds: float | None = None
+) -> Iterator[Callable[[float], None]]:
+    """Show on a terminal how much of a film is written; yield what takes its seconds so far.
+
+    Args:
+        console: Where it is shown.
+        seconds: The length of the film; None where it is not known.
+    """
+    progress = Progress(
+        SpinnerColumn(),
+        TextColumn("recording"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with progress:
+        task = progress.add_task("", total=seconds)
+        yield lambda done: progress.update(
+            task, completed=done, description=f"{done:.1f} s of film"
+        )
+
+
+def summary_of(show: Show) -> str:
+    """Return how a show went, in a line."""
+    result = show.result or "stopped"
+    return f"return {show.episodic_return:,.1f}, {show.length:,} steps, {result}"

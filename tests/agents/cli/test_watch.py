@@ -1,0 +1,268 @@
+"""`mario-rl watch`: an agent as it scored best, routes, windows, videos, and no screen."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mario_rl_agents.agent import Agent
+from mario_rl_agents.cli.policy import best_policy
+from mario_rl_agents.envs import make_env
+from mario_rl_agents.recipes import ALGORITHMS
+from mario_rl_agents.runs.evaluation import Evaluation, evaluate
+from mario_rl_agents.runs.loading import new_run, spec_from_recipe
+from mario_rl_agents.runs.run import Run
+from support.commands import fail, succeed
+from support.windows import Viewer
+
+from mario_rl_envs import routes
+
+SHORT = ["--env", "max_episode_steps=5"]
+STILL = json.dumps([["down"]] * 5)  # five actions, as in training
+
+
+def untrained(algorithm: str, env_id: str, folder: Path) -> tuple[Run, Agent]:
+    """Return the run of an agent that has learned nothing, with a checkpoint."""
+    run, agent = new_run(spec_from_recipe(algorithm, env_id), folder, device="cpu")
+    agent.save(run.checkpoint)
+    return run, agent
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run, agent = untrained("dqn", "CartPole-v1", tmp_path_factory.mktemp("runs") / "cartpole")
+    agent.env.close()
+    return run.folder
+
+
+@pytest.fixture(scope="module")
+def policy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run, agent = untrained("ppo", "CartPole-v1", tmp_path_factory.mktemp("runs") / "policy")
+    agent.env.close()
+    return run.folder
+
+
+def evaluation(run: Path, **changes: Any) -> Evaluation:
+    """Return an evaluation of three episodes that went as `changes` say."""
+    env = make_env("CartPole-v1", {"max_episode_steps": 3})
+    agent = ALGORITHMS["random"].create(env, device="cpu")
+    played = evaluate(agent, env, num_episodes=3)
+    env.close()
+    return dataclasses.replace(played, **changes)
+
+
+@pytest.mark.parametrize(
+    ("evaluations", "epsilon", "sample", "reason"),
+    [
+        # The stage is cleared more often when drawn, as after the demo.
+        (
+            [
+                {"clear_rate": 0.0, "return_mean": 2_000.0},
+                {"clear_rate": 0.8, "return_mean": 1_900.0, "sampled": True},
+            ],
+            0.0,
+            True,
+            "scored best in its evaluation: clear rate 80%",
+        ),
+        (
+            [
+                {"clear_rate": 1.0, "return_mean": 3_000.0},
+                {"clear_rate": 0.8, "return_mean": 2_900.0, "sampled": True},
+            ],
+            0.0,
+            False,
+            "scored best in its evaluation: clear rate 100%",
+        ),
+        # Where nothing is cleared, or infos do not say, the return decides.
+        (
+            [
+                {"clear_rate": 0.0, "return_mean": 200.0},
+                {"clear_rate": 0.0, "return_mean": 600.0, "epsilon": 0.05},
+            ],
+            0.05,
+            False,
+            "scored best in its evaluation: return 600.0",
+        ),
+        ([{"return_mean": 9.0}], 0.0, False, "as it was evaluated: return 9.0"),
+    ],
+)
+def test_an_agent_is_watched_as_it_scored_best(
+    policy_run: Path,
+    evaluations: list[dict[str, Any]],
+    epsilon: float,
+    sample: bool,
+    reason: str,
+) -> None:
+    run = Run.open(policy_run)
+    run.write_evaluations(
+        run.checkpoint, [evaluation(policy_run, **changes) for changes in evaluations]
+    )
+    env = make_env("CartPole-v1", {})
+    agent = ALGORITHMS["ppo"].load(run.checkpoint, env, device="cpu")
+    assert best_policy(run.checkpoint, agent) == (epsilon, sample, reason)
+    env.close()
+    run.evaluation_path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "env_id", "epsilon", "sample"),
+    [
+        ("ppo", "MarioRL-1-1-v0", 0.0, True),
+        ("ppo", "CartPole-v1", 0.0, True),
+        ("dqn", "MarioRL-1-1-v0", 0.05, False),
+        ("dqn", "CartPole-v1", 0.0, False),
+        ("td3", "Pendulum-v1", 0.0, False),
+        ("sac", "Pendulum-v1", 0.0, True),
+    ],
+)
+def test_an_agent_that_was_not_evaluated_acts_by_its_kind(
+    algorithm: str, env_id: str, epsilon: float, sample: bool, tmp_path: Path
+) -> None:
+    env = make_env(env_id, {"observation": "ram"} if "Mario" in env_id else {})
+    agent = ALGORITHMS[algorithm].create(env, device="cpu")
+    agent.save(tmp_path / "agent.safetensors")
+    policy = best_policy(tmp_path / "agent.safetensors", agent)
+    assert policy == (epsilon, sample, "not evaluated yet")
+    env.close()
+
+
+def test_options_choose_another_policy(policy_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for options, name in (
+        ([], "sampled (not evaluated yet)"),
+        (["--greedy"], "greedy (as you ask)"),
+        (["--sample"], "sampled (as you ask)"),
+        (["--epsilon", "0.5"], "epsilon 0.5 (as you ask)"),
+        (["--sample", "--epsilon", "0.5"], "sampled, epsilon 0.5 (as you ask)"),
+        (["--epsilon", "0"], "greedy (as you ask)"),
+    ):
+        with monkeypatch.context() as patch:
+            Viewer(patch, {}, last=0)
+            first, _ = succeed("watch", policy_run, *options)
+        assert first == f"ppo, 0 steps of training: {name}"
+
+
+def test_a_video_is_recorded(run: Path, tmp_path: Path) -> None:
+    _, line = succeed("watch", run, "--video", tmp_path / "cartpole.gif", "--seed", "3", *SHORT)
+    assert "cartpole.gif: return 5.0, 5 steps, truncated, " in line
+    assert (tmp_path / "cartpole.gif").read_bytes().startswith(b"GIF89a")
+
+
+def test_a_window_shows_one_episode_after_the_other(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = Viewer(monkeypatch, {}, last=150)
+    lines = succeed("watch", run, "--episodes", "2", "--seed", "3", *SHORT)
+    assert [line.split(":")[0] for line in lines[1:]] == ["seed 3", "seed 4"]
+    assert lines[1].endswith("return 5.0, 5 steps, truncated")
+    assert len(viewer.frames) == 2 * (1 + 5 + 50)
+
+
+def test_a_window_goes_on_until_it_is_closed(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Viewer(monkeypatch, {2: ["n"]}, last=7)
+    lines = succeed("watch", run, "--seed", "3")
+    assert [line.rsplit(" ", 1)[1] for line in lines[1:]] == ["stopped", "stopped"]
+
+
+def test_the_window_has_the_picture_that_the_film_has(
+    run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from mario_rl_agents.reports import video
+
+    viewer = Viewer(monkeypatch, {}, last=100)
+    succeed("watch", run, "--episodes", "1", *SHORT)
+    filmed: list[Any] = []
+
+    def keep(path: Path, frames: Any, fps: float) -> int:
+        filmed.extend(frames)
+        return len(filmed)
+
+    monkeypatch.setattr(video, "_write_gif", keep)
+    succeed("watch", run, "--video", tmp_path / "film.gif", *SHORT)
+    assert len(viewer.frames) == len(filmed)
+    assert all(map(np.array_equal, viewer.frames, filmed))
+
+
+def test_mario_standing_still_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, agent = untrained("random", "MarioRL-1-1-v0", tmp_path / "run")
+    agent.env.close()
+    arguments: list[str | Path] = [
+        run.folder,
+        "--stall",
+        "0.5",
+        "--env",
+        f"actions={STILL}",
+        "--greedy",
+    ]
+    _, line = succeed("watch", *arguments, "--video", tmp_path / "still.gif")
+    assert "stood still for 0.5 s" in line
+    Viewer(monkeypatch, {}, last=200)
+    _, line = succeed("watch", *arguments, "--episodes", "1")
+    assert "stood still for 0.5 s" in line
+
+
+def test_routes_are_played_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    route = routes.load("1-1")
+    short = routes.Route("1-1", route.joypad[:5], route.rewards[:5], {})
+    routes.write(short, tmp_path / "mine.json")
+    first, line = succeed(
+        "watch",
+        "--route",
+        tmp_path / "mine.json",
+        "--video",
+        tmp_path / "route.gif",
+        "--env",
+        "size=32",
+    )
+    assert first.endswith("mine.json: MarioRL-1-1-v0, 5 steps of 4 frames")
+    assert "20 steps, end of the route" in line
+    viewer = Viewer(monkeypatch, {}, last=30)
+    first, line = succeed("watch", "--route", "1-1")
+    assert first == f"route 1-1: MarioRL-1-1-v0, {route.num_steps} steps of 4 frames"
+    assert "30 steps, stopped" in line
+    assert viewer.frames[0].shape == (480, 912, 3)
+
+
+def test_no_screen_is_said_before_the_agent_is_loaded(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    for arguments in ([run], ["--route", "1-1"]):
+        line = fail(1, "watch", *arguments)
+        assert line.startswith("there is no screen to open a window on")
+        assert line.endswith("record a video instead, with --video FILE.mp4 or FILE.gif")
+
+
+def test_a_video_needs_no_pygame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, agent = untrained("random", "MarioRL-1-1-v0", tmp_path / "run")
+    agent.env.close()
+    monkeypatch.setitem(sys.modules, "pygame", None)  # what a failed import leaves
+    assert 'pip install "mario-rl-envs[human]"' in fail(1, "watch", run.folder)
+    short = ["--env", "max_episode_steps=2"]
+    _, line = succeed("watch", run.folder, "--video", tmp_path / "film.gif", *short)
+    assert "2 steps, truncated" in line
+
+
+def test_mistakes_are_one_line(run: Path, tmp_path: Path) -> None:
+    both = ["--greedy", "--sample"]
+    for code, arguments, message in (
+        (2, [], "give a checkpoint or a run's folder, or --route"),
+        (2, [run, "--route", "1-1"], "give a checkpoint or a run's folder, or --route"),
+        (2, [run, *both], "--greedy and --sample exclude each other"),
+        (2, ["--route", "1-1", *both[:1]], "--greedy cannot change a route"),
+        (2, ["--route", "1-1", "--stall", "3", "--seed", "3"], "--stall, --seed cannot change"),
+        (2, ["--route", "9-1"], "--route unknown stage '9-1'"),
+        (2, ["--route", "2-3"], "--route there is no route through stage 2-3"),
+        (2, ["--route", tmp_path], "is no file"),
+        (2, ["--route", run / "config.json"], "config.json is no route: it is no JSON object"),
+        (2, ["--route", "1-1", "--env", "sticky=0.5"], "--env sticky would change the game"),
+        (2, [run, "--video", "video.avi"], "must end in one of .mp4, .gif"),
+        (2, [run, "--video", "a.gif", "--episodes", "2"], "records one episode"),
+        (2, [tmp_path / "nowhere"], "there is no checkpoint at"),
+        (1, [tmp_path], "there is no run at"),
+    ):
+        assert message in fail(code, "watch", *arguments)
