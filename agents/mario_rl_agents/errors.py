@@ -20,5 +20,9 @@ class RunError(Exception):
     """A run that cannot be made, read or resumed."""
 
 
+class UntrustedError(Exception):
+    """Code that a file names would run, and the user has not said that it may."""
+
+
 class WorkerError(RuntimeError):
     """A worker process that dies again each time it is replaced."""
