@@ -1,41 +1,60 @@
 """What every agent offers: create, act, observe, learn, save, load."""
 
+import contextlib
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from os import PathLike
-from typing import Any, ClassVar, Protocol, Self
+from pathlib import Path
+from typing import Any, ClassVar, Final, Protocol, Self
 
+import gymnasium as gym
 import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mario_rl_agents import checkpoint
-from mario_rl_agents.config import Whole, convert
+from mario_rl_agents.config import Whole, convert, plain
 from mario_rl_agents.envs import Env, VecEnv, as_env, as_vector_env, single_spaces
 from mario_rl_agents.loops.callbacks import Callback as Callback
 from mario_rl_agents.loops.callbacks import Episode as Episode
+from mario_rl_agents.loops.callbacks import LoopState
 from mario_rl_agents.loops.callbacks import Step as Step
 from mario_rl_agents.loops.collect import TrainingLoop
 from mario_rl_agents.networks.encoders import EncoderFactory
+from mario_rl_agents.networks.state import load_network, load_optimizer
 from mario_rl_agents.seeding import generator_state, make_generators, set_generator_state
-from mario_rl_agents.spaces import ARRAY, Accepts, flattened, is_one_of
+from mario_rl_agents.spaces import (
+    ARRAY,
+    Accepts,
+    check_elements,
+    flattened,
+    is_one_of,
+    is_vector,
+)
+
+_EPISODE: Final = "episode/"  # before the names of a loop's arrays in a checkpoint
 
 
 class Loop(Protocol):
     """The training loop of an agent, over as many calls of `learn` as the user likes."""
 
-    def state(self, *, replay: bool) -> dict[str, Any]:
-        """Return as JSON-safe values how the environments go on after `load_state`.
+    def state(self, *, replay: bool) -> LoopState:
+        """Return how the environments go on after `load_state`.
 
         Args:
             replay: Whether what the agent has recorded of its episodes is saved, too.
         """
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state that `state` returned."""
+    def load_state(self, state: LoopState) -> None:
+        """Go on from a state that `state` returned.
+
+        Raises:
+            ValueError: If it is none, or does not fit the environments.
+        """
 
 
 class Memory(Protocol):
@@ -45,7 +64,11 @@ class Memory(Protocol):
         """Return everything that matters as arrays."""
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `state` returned."""
+        """Take over what `state` returned.
+
+        Raises:
+            ValueError: If it is none, or of another memory.
+        """
 
 
 @dataclass(frozen=True)
@@ -79,7 +102,6 @@ class Agent(ABC):
         generators: Everything random comes from these.
         networks: Modules under the names that a checkpoint gives them.
         optimizers: Optimizers under the names that a checkpoint gives them.
-        replay: What it has recorded and learns from, if a checkpoint is to hold it.
     """
 
     algorithm: ClassVar[str]
@@ -119,9 +141,26 @@ class Agent(ABC):
         self.generators = make_generators(seed, generators)
         self.networks: dict[str, nn.Module] = {}
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
-        self.replay: Memory | None = None
+        self._replay: Memory | None = None
+        self._unread_replay: tuple[Path, checkpoint.ReplayFile] | None = None
         overlap = bool(getattr(config, "overlap", False))
         self.loop = TrainingLoop(self.envs, seed, overlap=overlap)
+
+    @property
+    def replay(self) -> Memory | None:
+        """What it has recorded; of a loaded agent it is read from its file when it is first used.
+
+        Raises:
+            FileNotFoundError: If that file is missing.
+            CheckpointError: If it is damaged.
+        """
+        if self._unread_replay is not None:
+            self.load_replay()
+        return self._replay
+
+    @replay.setter
+    def replay(self, memory: Memory | None) -> None:
+        self._replay = memory
 
     @property
     def single_env(self) -> Env:
@@ -156,8 +195,8 @@ class Agent(ABC):
                 reads observations in place of the one that the config names.
 
         Raises:
-            ValueError: If the spaces do not suit the algorithm, an argument is not accepted, or the
-                device is not there.
+            ValueError: If the spaces do not suit the algorithm, an argument is not accepted, the
+                device is not there, or a checkpoint could not hold the config.
             TypeError: If `env` is neither an environment nor an id.
         """
         seed = convert(Whole, seed, "seed")
@@ -172,6 +211,7 @@ class Agent(ABC):
         own: dict[str, Any] = {} if encoder is None else {"encoder": encoder}
         agent = cls(env, config, seed=seed, device=select_device(device), **own)
         agent.check_envs()
+        agent._saved_config()
         return agent
 
     @classmethod
@@ -241,8 +281,12 @@ class Agent(ABC):
 
         Raises:
             ValueError: If `total_steps` is no whole number >= 1.
+            FileNotFoundError: If the agent was loaded and its replay memory's file is missing.
+            CheckpointError: If that file is damaged.
+            OSError: If there is no room for the replay memory.
         """
         self.check_envs()
+        self.load_replay()
         assert isinstance(self.loop, TrainingLoop)
         self.loop.run(self, total_steps, callbacks)
 
@@ -255,20 +299,28 @@ class Agent(ABC):
 
         Raises:
             OSError: If it cannot be written; a checkpoint already at `path` is kept.
+            CheckpointError: If what was written cannot be read back; the same holds.
         """
+        unread = self._unread_replay
+        if unread is not None and not replay and unread[0] == Path(path):
+            # Its file goes away with the checkpoint that names it.
+            with contextlib.suppress(FileNotFoundError):
+                self.load_replay()
+        state = self.loop.state(replay=replay)
         header = checkpoint.CheckpointHeader(
             algorithm=self.algorithm,
-            config=asdict(self.config),
+            config=self._saved_config(),
             **checkpoint.describe_env(self.env),
             seed=self.seed,
             num_steps=self.num_steps,
             num_updates=self.num_updates,
             num_episodes=self.num_episodes,
             generators={name: generator_state(g) for name, g in self.generators.items()},
-            episode=self.loop.state(replay=replay),
+            episode=state.values,
             encoder=None if self.encoder_factory is None else _name_of(self.encoder_factory),
         )
         tensors = {name: x.numpy(force=True) for name, x in self.tensors().items()}
+        tensors |= {f"{_EPISODE}{name}": x for name, x in state.arrays.items()}
         memory = self.replay.state() if replay and self.replay is not None else None
         checkpoint.save(path, header, tensors, memory)
 
@@ -284,7 +336,8 @@ class Agent(ABC):
         """Return the agent saved at `path`, ready to act and to go on learning.
 
         With as many sub-environments as it was saved with it goes on exactly where it was; with
-        another number it goes on with new episodes, and without what it had recorded.
+        another number it goes on with new episodes, and without what it had recorded. What it had
+        recorded is read when it is first needed: an agent plays without its replay memory.
 
         Args:
             path: The checkpoint.
@@ -298,21 +351,69 @@ class Agent(ABC):
             CheckpointError: If the file is damaged, of another algorithm, or does not fit `env`.
         """
         env = as_env(env)
-        header, tensors, replay = checkpoint.load(path, cls.algorithm, env)
+        header, tensors = checkpoint.load(path, cls.algorithm, env)
         checkpoint.check_encoder(path, header, None if encoder is None else _name_of(encoder))
         config = checkpoint.make_config(cls.config_class, header.config, path)
+        with checkpoint.errors_of(path):
+            _check_size(header.config, env, tensors)
         own: dict[str, Any] = {} if encoder is None else {"encoder": encoder}
         agent = cls(env, config, seed=header.seed, device=select_device(device), **own)
-        agent.num_steps, agent.num_updates = header.num_steps, header.num_updates
-        agent.num_episodes = header.num_episodes
-        for name, state in header.generators.items():
-            set_generator_state(agent.generators[name], state)
-        agent.load_tensors({name: torch.from_numpy(x) for name, x in tensors.items()})
-        if agent.num_envs == header.num_envs:
-            agent.loop.load_state(header.episode)
-            if replay is not None and agent.replay is not None:
-                agent.replay.load_state(replay)
+        with checkpoint.errors_of(path):
+            agent._load(header, tensors)
+        if agent.num_envs == header.num_envs and header.replay is not None:
+            agent._unread_replay = Path(path), header.replay
         return agent
+
+    def _load(
+        self, header: checkpoint.CheckpointHeader, tensors: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Take over a checkpoint, but for its replay memory.
+
+        Raises:
+            ValueError: If it does not fit the agent.
+        """
+        self.num_steps, self.num_updates = header.num_steps, header.num_updates
+        self.num_episodes = header.num_episodes
+        if header.generators.keys() != self.generators.keys():
+            raise ValueError(f"it has generators {[*header.generators]}, not {[*self.generators]}")
+        for name, state in header.generators.items():
+            set_generator_state(self.generators[name], state)
+        episode = {
+            name.removeprefix(_EPISODE): x
+            for name, x in tensors.items()
+            if name.startswith(_EPISODE)
+        }
+        weights = {name: x for name, x in tensors.items() if not name.startswith(_EPISODE)}
+        self.load_tensors({name: torch.from_numpy(x) for name, x in weights.items()})
+        if self.num_envs == header.num_envs:
+            self.loop.load_state(LoopState(header.episode, episode))
+
+    def load_replay(self) -> None:
+        """Read what the agent had recorded when it was saved, unless it is read; `learn` does.
+
+        Raises:
+            FileNotFoundError: If the file is missing.
+            CheckpointError: If it is damaged.
+        """
+        if self._unread_replay is None:
+            return
+        path, file = self._unread_replay
+        if self._replay is not None:
+            state = checkpoint.read_replay(path, file)
+            with checkpoint.errors_of(path.with_name(file.name)):
+                if isinstance(self.action_space, gym.spaces.Discrete) and "action" in state:
+                    check_elements(self.action_space, state["action"], "recorded actions")
+                self._replay.load_state(state)
+        self._unread_replay = None
+
+    def _saved_config(self) -> dict[str, Any]:
+        """Return the configuration as a checkpoint holds it.
+
+        Raises:
+            ValueError: If JSON has no form for it.
+        """
+        config: dict[str, Any] = plain(asdict(self.config))
+        return config
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what a checkpoint holds: the networks, and the optimizers once they have state."""
@@ -327,15 +428,22 @@ class Agent(ABC):
         return tensors
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what `tensors` returned."""
+        """Take over what `tensors` returned.
+
+        Raises:
+            ValueError: If they are of another agent, or not finite.
+        """
         groups: dict[str, dict[str, Tensor]] = {}
         for name, x in tensors.items():
             group, _, key = name.partition("/")
             groups.setdefault(group, {})[key] = x
+        unknown = groups.keys() - self.networks.keys() - self.optimizers.keys()
+        if unknown:
+            raise ValueError(f"it has tensors of {sorted(unknown)}, which the agent has not")
         for name, network in self.networks.items():
-            network.load_state_dict(groups.get(name, {}))
+            load_network(name, network, groups.get(name, {}))
         for name, optimizer in self.optimizers.items():
-            _load_optimizer(optimizer, groups.get(name, {}))
+            load_optimizer(name, optimizer, groups.get(name, {}))
 
     def metrics(self) -> dict[str, float]:
         """Return what a log wants to know besides losses and returns, such as `charts/epsilon`."""
@@ -353,17 +461,23 @@ class Agent(ABC):
         return torch.as_tensor(obs, device=self.device)
 
 
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    parameters = [x for group in optimizer.param_groups for x in group["params"]]
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, x in tensors.items():
-        index, _, key = name.partition("/")
-        parameter = parameters[int(index)]
-        if x.shape == parameter.shape:
-            # Fused Adam takes memory in the parameter's order, which may be channels last.
-            x = torch.empty_like(parameter, device="cpu").copy_(x)
-        state.setdefault(int(index), {})[key] = x
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+def _check_size(
+    config: Mapping[str, Any], env: Env | VecEnv, tensors: Mapping[str, NDArray[Any]]
+) -> None:
+    """Check that a network of the configuration is not larger than the file: it is made first.
+
+    Raises:
+        ValueError: If it is.
+    """
+    sizes = config.get("hidden_sizes", ())
+    if single_spaces(env)[0].shape is None or not is_vector(single_spaces(env)[0]):
+        return  # encoders of images have sizes of their own
+    num_weights = sum(first * second for first, second in pairwise(sizes))
+    num_saved = sum(x.size for x in tensors.values())
+    if num_weights + sum(sizes) > num_saved:
+        raise ValueError(
+            f"hidden_sizes {sizes} make a network of more than the {num_saved:,} numbers in it"
+        )
 
 
 def _accepted_by(env: Env | VecEnv) -> str:

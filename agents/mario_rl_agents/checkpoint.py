@@ -1,7 +1,8 @@
 """Checkpoints: tensors in one safetensors file, all else as JSON in its metadata.
 
-Loading one runs no code. A replay memory goes to a second file beside it, which the checkpoint
-names together with its size and digest.
+Loading one runs no code, and trusts nothing in it: what is there is checked before it is used. A
+replay memory goes to a second file beside it, which the checkpoint names together with its size and
+digest.
 """
 
 import contextlib
@@ -9,9 +10,10 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import gymnasium as gym
 import numpy as np
@@ -19,12 +21,19 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from mario_rl_agents.config import Count, Seed, Whole, check, plain, read
 from mario_rl_agents.envs import Env, VecEnv, single_spaces
 from mario_rl_agents.errors import CheckpointError
-from mario_rl_agents.files import replacing
+from mario_rl_agents.files import parse_json, remove_abandoned, replacing, target_of
+from mario_rl_agents.lock import lock
 
-FORMAT = "mario-rl-checkpoint"
-FORMAT_VERSION = 2
+FORMAT: Final = "mario-rl-checkpoint"
+FORMAT_VERSION: Final = 3
+
+_REPLAY_NAME: Final = re.compile(r"(?P<stem>[^/\\]+)\.replay-\d+-[0-9a-f]{8}\.safetensors")
+_DTYPES: Final = frozenset(  # as safetensors calls those of NumPy
+    ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "F16", "F32", "F64")
+)
 
 Arrays = Mapping[str, NDArray[Any]]
 if TYPE_CHECKING:
@@ -35,11 +44,20 @@ ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
 
 @dataclasses.dataclass(frozen=True)
 class ReplayFile:
-    """The replay memory that belongs to a checkpoint."""
+    """The replay memory that belongs to a checkpoint.
+
+    Raises:
+        ValueError: If the name is none that `save` gives: it may lead anywhere.
+    """
 
     name: str  # in the folder of the checkpoint
-    num_bytes: int
+    num_bytes: Whole
     digest: str
+
+    def __post_init__(self) -> None:
+        """Check the name."""
+        is_ours = _REPLAY_NAME.fullmatch(self.name) is not None
+        check("name", self.name, is_ours, "NAME.replay-STEPS-DIGEST.safetensors")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,27 +66,26 @@ class CheckpointHeader:
 
     algorithm: str
     config: dict[str, Any]
-    env_id: str | None  # None for an environment that was not made by gymnasium.make
+    env_id: str | None  # None for an environment that cannot be made anew from this header
     env_kwargs: dict[str, Any]
     observation_space: str
     action_space: str
-    num_envs: int  # sub-environments
-    seed: int
-    num_steps: int  # environment steps
-    num_updates: int  # gradient steps
-    num_episodes: int
-    generators: dict[str, Any]  # name -> state of a numpy bit generator
+    num_envs: Count  # sub-environments
+    seed: Seed
+    num_steps: Whole  # environment steps
+    num_updates: Whole  # gradient steps
+    num_episodes: Whole
+    generators: dict[str, dict[str, Any]]  # name -> state of a numpy bit generator
     episode: dict[str, Any]  # how to go on in the environments: Loop.state
     encoder: str | None = None  # the name of what made the user's own
     replay: ReplayFile | None = None
 
 
 class Checkpoint(NamedTuple):
-    """A checkpoint as read from the disk."""
+    """A checkpoint as read from the disk, but for its replay memory."""
 
     header: CheckpointHeader
     tensors: dict[str, NDArray[Any]]
-    replay: dict[str, NDArray[Any]] | None
 
 
 def describe_space(space: gym.Space[Any]) -> str:
@@ -81,9 +98,16 @@ def describe_space(space: gym.Space[Any]) -> str:
 def describe_env(env: Env | VecEnv) -> dict[str, Any]:
     """Return the fields of a header that tell of the environment."""
     observation_space, action_space = single_spaces(env)
+    env_id: str | None = None
+    env_kwargs: dict[str, Any] = {}
+    if env.spec is not None:
+        # Keywords that JSON has no form for, such as functions: no file can say how to make it.
+        with contextlib.suppress(ValueError):
+            env_kwargs = plain(env.spec.kwargs)
+            env_id = env.spec.id
     return {
-        "env_id": None if env.spec is None else env.spec.id,
-        "env_kwargs": {} if env.spec is None else dict(env.spec.kwargs),
+        "env_id": env_id,
+        "env_kwargs": env_kwargs,
         "observation_space": describe_space(observation_space),
         "action_space": describe_space(action_space),
         "num_envs": env.num_envs if isinstance(env, VectorEnv) else 1,
@@ -95,41 +119,50 @@ def save(
 ) -> None:
     """Write a checkpoint; at every moment the old or the new one is whole on the disk.
 
+    What is written is read back before it takes the place of the old one. Unfinished files and
+    replay memories of this name that no checkpoint in the folder names are deleted: a killed
+    process has left them. Several processes may save to one path; the last one wins.
+
     Args:
         path: The file to write or replace.
         header: What goes beside the tensors; its `replay` field is filled in here.
-        tensors: Weights and optimizer state.
+        tensors: Weights, optimizer state, and actions of the episodes in progress.
         replay: The replay memory, if it is to be saved.
 
     Raises:
         OSError: If writing fails; the old checkpoint is untouched and no temporary file is left.
+        CheckpointError: If what was written cannot be read back; the same holds.
+        ValueError: If JSON has no form for something in the header.
     """
     path = Path(path)
-    old = _replay_name(path)
-    new: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if replay is not None:
-            digest = _digest("", replay)
-            new = f"{path.stem}.replay-{header.num_steps}-{digest[:8]}.safetensors"
-            replay_path = path.with_name(new)
-            _write(replay_path, replay, {"format": f"{FORMAT}-replay", "digest": digest})
-            reference = ReplayFile(new, replay_path.stat().st_size, digest)
-            header = dataclasses.replace(header, replay=reference)
-        text = json.dumps(dataclasses.asdict(header), default=repr)
-        metadata = {"format": FORMAT, "version": str(FORMAT_VERSION), "header": text}
-        _write(path, tensors, {**metadata, "digest": _digest(text, tensors)})
+        with lock(_lock_path(path), wait=True):
+            try:
+                _save(path, header, tensors, replay)
+            finally:
+                _remove_leftovers(path)
     except OSError as error:
-        if new is not None and new != old:
-            path.with_name(new).unlink(missing_ok=True)
         raise OSError(
             error.errno,
             f"cannot write checkpoint {path} ({error.strerror}); "
             + ("the previous checkpoint is kept" if path.exists() else "nothing was written")
             + "; free disk space or save elsewhere, then save again",
         ) from error
-    if old is not None and old != new:
-        path.with_name(old).unlink(missing_ok=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Delete what killed processes have left of a checkpoint: see `save`."""
+    with lock(_lock_path(path), wait=True):
+        _remove_leftovers(path)
+
+
+def is_file_of(path: Path, name: str) -> bool:
+    """Return whether `save` to `path` gives a file in its folder that name."""
+    replay = _REPLAY_NAME.fullmatch(name)
+    return name in (path.name, _lock_path(path).name) or (
+        replay is not None and replay["stem"] == path.stem
+    )
 
 
 def read_header(path: str | os.PathLike[str]) -> CheckpointHeader:
@@ -137,14 +170,13 @@ def read_header(path: str | os.PathLike[str]) -> CheckpointHeader:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        CheckpointError: If it is damaged, not a checkpoint, or of a newer format.
+        CheckpointError: If it is damaged, not a checkpoint, or of another format.
     """
-    with _open(Path(path)) as file:
-        return _parse_header(Path(path), file.metadata())
+    return _read_header(Path(path))
 
 
 def load(path: str | os.PathLike[str], algorithm: str, env: Env | VecEnv) -> Checkpoint:
-    """Read a checkpoint and check that it is whole and fits.
+    """Read a checkpoint, but for its replay memory, and check that it is whole and fits.
 
     Args:
         path: The file.
@@ -152,7 +184,7 @@ def load(path: str | os.PathLike[str], algorithm: str, env: Env | VecEnv) -> Che
         env: The environment that the agent is to act in.
 
     Raises:
-        FileNotFoundError: If the file or the replay memory it names is missing.
+        FileNotFoundError: If there is no such file.
         CheckpointError: If it is damaged, of another algorithm, or of other spaces than `env`.
     """
     path = Path(path)
@@ -166,21 +198,33 @@ def load(path: str | os.PathLike[str], algorithm: str, env: Env | VecEnv) -> Che
     for name in ("observation", "action"):
         saved = getattr(header, f"{name}_space")
         _check_space(path, name, saved, description[f"{name}_space"])
-    tensors = _read(path)
-    if header.replay is None:
-        return Checkpoint(header, tensors, None)
-    replay_path = path.with_name(header.replay.name)
+    return Checkpoint(header, _read(path))
+
+
+def read_replay(path: str | os.PathLike[str], replay: ReplayFile) -> dict[str, NDArray[Any]]:
+    """Read the replay memory that a checkpoint names.
+
+    Args:
+        path: The checkpoint.
+        replay: What its header says of it.
+
+    Raises:
+        FileNotFoundError: If it is missing.
+        CheckpointError: If it is damaged.
+    """
+    replay_path = Path(path).with_name(replay.name)
     if not replay_path.is_file():
         raise FileNotFoundError(
-            f"{path} needs the replay memory {replay_path.name} in the same folder: copy it there"
+            f"{path} needs the replay memory {replay_path.name} in the same folder to go on "
+            "training: copy it there"
         )
     num_bytes = replay_path.stat().st_size
-    if num_bytes != header.replay.num_bytes:
+    if num_bytes != replay.num_bytes:
         raise CheckpointError(
-            f"{replay_path} has {num_bytes:,} bytes instead of {header.replay.num_bytes:,}: "
+            f"{replay_path} has {num_bytes:,} bytes instead of {replay.num_bytes:,}: "
             "it is truncated or of another checkpoint; use a copy that is whole"
         )
-    return Checkpoint(header, tensors, _read(replay_path, header.replay.digest))
+    return _read(replay_path, replay.digest)
 
 
 def make_config(config_class: type[ConfigT], values: Mapping[str, Any], path: Any) -> ConfigT:
@@ -203,6 +247,21 @@ def make_config(config_class: type[ConfigT], values: Mapping[str, Any], path: An
         return config_class(**restored)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path} has a config that is not accepted: {error}") from error
+
+
+@contextlib.contextmanager
+def errors_of(path: Any) -> Iterator[None]:
+    """Turn the refusal of what a file holds into an error that names the file.
+
+    Raises:
+        CheckpointError: In place of a ValueError.
+    """
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except ValueError as error:
+        raise CheckpointError(f"{path} does not fit: {error}; use another copy") from error
 
 
 def check_encoder(path: Any, header: CheckpointHeader, encoder: str | None) -> None:
@@ -243,11 +302,73 @@ def _raw(array: NDArray[Any]) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def _write(path: Path, arrays: Arrays, metadata: dict[str, str]) -> None:
+def _save(path: Path, header: CheckpointHeader, tensors: Arrays, replay: Arrays | None) -> None:
+    if replay is not None:
+        digest = _digest("", replay)
+        name = f"{path.stem}.replay-{header.num_steps}-{digest[:8]}.safetensors"
+        replay_path = path.with_name(name)
+        # Its header alone is read back: it may have gigabytes.
+        _write(replay_path, replay, {"format": f"{FORMAT}-replay", "digest": digest}, _dtypes)
+        reference = ReplayFile(name, replay_path.stat().st_size, digest)
+        header = dataclasses.replace(header, replay=reference)
+    text = json.dumps(plain(dataclasses.asdict(header)))
+    metadata = {"format": FORMAT, "version": str(FORMAT_VERSION), "header": text}
+    metadata["digest"] = _digest(text, tensors)
+    _write(path, tensors, metadata, lambda new: (_read_header(new), _read(new)))
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Delete unfinished files of a checkpoint, and replay memories that no checkpoint names.
+
+    The caller holds the lock of the checkpoint.
+    """
+    remove_abandoned(path.parent, lambda name: is_file_of(path, name))
+    replays = [
+        other
+        for other in path.parent.glob("*.replay-*.safetensors")
+        if other != path and is_file_of(path, other.name)
+    ]
+    if not replays:
+        return
+    # A copy of the checkpoint under another name needs it, too.
+    named = {_named_replay(other) for other in path.parent.glob("*.safetensors")}
+    for other in replays:
+        if other.name not in named:
+            other.unlink(missing_ok=True)
+
+
+def _named_replay(path: Path) -> str | None:
+    """Return the name of the replay memory that a file names, if it is a checkpoint that does."""
+    if target_of(path.name) is not None or _REPLAY_NAME.fullmatch(path.name):
+        return None
+    try:
+        with _open(path) as file:
+            replay = parse_json((file.metadata() or {})["header"])["replay"]
+        return None if replay is None else str(replay["name"])
+    except (OSError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _write(
+    path: Path,
+    arrays: Arrays,
+    metadata: dict[str, str],
+    read_back: Callable[[Path], object],
+) -> None:
     """Write a safetensors file in place of `path` (format: github.com/huggingface/safetensors).
 
     Written here and not by the library to stream a replay memory without a second copy in RAM, and
     to have an OSError that says why writing failed.
+
+    Args:
+        path: The file to write or replace.
+        arrays: Its tensors.
+        metadata: Its metadata.
+        read_back: Called with the new file before it takes the place of the old one.
     """
     # Large items first: every array then begins at a multiple of its item size.
     ordered = dict(sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0])))
@@ -266,15 +387,38 @@ def _write(path: Path, arrays: Arrays, metadata: dict[str, str]) -> None:
             file.write(_raw(array))
         file.flush()
         os.fsync(file.fileno())
+        try:
+            read_back(new)
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"cannot write checkpoint {path}: what was written cannot be read back; the "
+                f"previous checkpoint is kept ({error})"
+            ) from error
 
 
 def _read(path: Path, digest: str | None = None) -> dict[str, NDArray[Any]]:
+    unknown = {name: dtype for name, dtype in _dtypes(path).items() if dtype not in _DTYPES}
+    if unknown:
+        raise CheckpointError(
+            f"{path} has tensors of types that no agent has, {unknown}: use another copy"
+        )
     with _open(path) as file:
         metadata = file.metadata() or {}
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     if _digest(metadata.get("header", ""), arrays) != (digest or metadata.get("digest")):
         raise CheckpointError(f"{path} is corrupted (its checksum is wrong): use another copy")
     return arrays
+
+
+def _dtypes(path: Path) -> dict[str, str]:
+    """Return the types of the tensors in a file, as safetensors calls them."""
+    with _open(path) as file:
+        return {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+
+
+def _read_header(path: Path) -> CheckpointHeader:
+    with _open(path) as file:
+        return _parse_header(path, file.metadata())
 
 
 @contextlib.contextmanager
@@ -284,7 +428,7 @@ def _open(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="numpy") as file:
             yield file
-    except SafetensorError as error:
+    except (SafetensorError, UnicodeDecodeError) as error:
         raise CheckpointError(
             f"{path} is truncated, corrupted or no checkpoint at all ({error}): use another copy"
         ) from error
@@ -301,18 +445,8 @@ def _parse_header(path: Path, metadata: Mapping[str, str] | None) -> CheckpointH
             f"mario_rl_agents reads {FORMAT_VERSION}: use the version that wrote it"
         )
     try:
-        values = json.loads(metadata["header"])
-        replay = values.pop("replay")
-        return CheckpointHeader(**values, replay=None if replay is None else ReplayFile(**replay))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return read(CheckpointHeader, parse_json(metadata.get("header", "")))
+    except ValueError as error:
         raise CheckpointError(
-            f"{path} is corrupted (its header cannot be read): use another copy"
+            f"{path} is corrupted (its header cannot be read: {error}): use another copy"
         ) from error
-
-
-def _replay_name(path: Path) -> str | None:
-    try:
-        replay = read_header(path).replay
-    except (OSError, CheckpointError):
-        return None
-    return None if replay is None else replay.name

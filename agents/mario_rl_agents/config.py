@@ -4,6 +4,8 @@ A configuration is a frozen dataclass under `Config`. The rule of a field stands
 
     learning_rate: Positive | Schedule = 2.5e-4  # of Adam
 
+What is read from a file is checked in the same way (`read`), with dataclasses in dataclasses.
+
 The check is written here rather than left to a library, which either takes True for 1 and "0.5" for
 0.5 or refuses 5.0 for 5, and answers with an error of several lines for a type like the one above.
 """
@@ -77,6 +79,8 @@ PositiveFraction = Annotated[float, Interval(0, 1, open_low=True)]
 ProperFraction = Annotated[float, Interval(0, 1, open_high=True)]
 Count = Annotated[int, Interval(1)]
 Whole = Annotated[int, Interval(0)]
+Seed = Annotated[int, Interval(0, 2**128)]
+Measured = Annotated[float, None]  # NaN and infinity too: what an environment made of it
 Sizes = tuple[Count, ...]
 Encoder = Literal["nature", "small", "impala"]
 Initialization = Literal["pytorch", "orthogonal"]
@@ -230,6 +234,46 @@ def convert(hint: Any, value: Any, name: str) -> Any:
         check(name, value, False, describe(hint))
 
 
+def read(kind: type[ConfigT], values: Any) -> ConfigT:
+    """Return the dataclass that JSON values stand for; its fields may be dataclasses, too.
+
+    Args:
+        kind: A dataclass.
+        values: What a file holds: its fields by name. Those with a default may be missing.
+
+    Raises:
+        ValueError: If they are no fields of it, or a value is not accepted.
+    """
+    what = f"fields of {kind.__name__}"
+    check(what, values, isinstance(values, Mapping), "an object")
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    unknown = [name for name in values if name not in fields]
+    check(what, unknown, not unknown, f"among {', '.join(fields)}")
+    missing = [name for name, field in fields.items() if name not in values and _is_needed(field)]
+    check(what, list(values), not missing, f"complete, {', '.join(missing)} is missing")
+    hints = field_types(kind)
+    return kind(**{name: convert(hints[name], value, name) for name, value in values.items()})
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as what JSON makes of it: texts, numbers, truth, None, lists, dicts.
+
+    NumPy's numbers and arrays are those of Python, a path is its text.
+
+    Raises:
+        ValueError: If JSON has no form for it.
+    """
+    try:
+        return _plain(value)
+    except (_RefusedError, RecursionError):
+        check(
+            "a value for JSON",
+            value,
+            False,
+            "a text, a number, true, false, None, or a list or an object of such",
+        )
+
+
 def check(name: str, value: object, accepted: bool, what: str) -> None:
     """Raise unless `accepted`.
 
@@ -244,6 +288,7 @@ def check(name: str, value: object, accepted: bool, what: str) -> None:
     """
     if not accepted:
         shown = " ".join(repr(value).split())  # an array's has several lines
+        shown = shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
         raise ValueError(f"{name} must be {what}, got {shown} of type {type(value).__name__}")
 
 
@@ -269,7 +314,8 @@ def describe(hint: Any) -> str:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         kind, interval = arguments
-        return f"a {'whole ' if kind is int else ''}number {interval}"
+        what = f"a {'whole ' if kind is int else ''}number"
+        return what if interval is None else f"{what} {interval}"
     if origin in (Union, UnionType):
         return " or ".join(describe(member) for member in arguments)
     if origin is Literal:
@@ -279,6 +325,8 @@ def describe(hint: Any) -> str:
     if origin is tuple:
         words = describe(arguments[0]).removeprefix("a ").replace("number", "numbers")
         return f"a tuple of {words}"
+    if origin in _MAPPINGS:
+        return "an object"
     return _WORDS.get(hint, f"a value of type {getattr(hint, '__name__', hint)}")
 
 
@@ -297,6 +345,11 @@ _SWITCH: Final = MappingProxyType(
 )
 
 
+_MAPPINGS: Final = (dict, Mapping)
+_MOST_INT: Final = 2**63 - 1  # where a type names no limit: what NumPy and torch count with
+_MOST_SHOWN: Final = 300  # characters of a value in a message
+
+
 class _RefusedError(Exception):
     """A value that a type does not accept."""
 
@@ -312,8 +365,7 @@ def _convert(hint: Any, value: Any) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         kind, interval = arguments
-        number = _convert(kind, value)
-        return _accepted(number, number in interval)
+        return _convert_number(kind, interval, value)
     if origin in (Union, UnionType):
         return _convert_to_one_of(arguments, value)
     if origin is Literal:
@@ -323,7 +375,21 @@ def _convert(hint: Any, value: Any) -> Any:
         members = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
         _accepted(value, len(members) == len(value))
         return tuple(_convert(hint, entry) for hint, entry in zip(members, value, strict=True))
-    return _convert_plain(hint, value)
+    if origin in _MAPPINGS:
+        _accepted(value, isinstance(value, Mapping) and all(isinstance(key, str) for key in value))
+        return {key: _convert(arguments[1], entry) for key, entry in value.items()}
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and not isinstance(value, hint):
+        return read(hint, _accepted(value, isinstance(value, Mapping)))
+    return _plain(value) if hint is Any else _convert_plain(hint, value)
+
+
+def _convert_number(kind: type[Any], interval: Interval | None, value: Any) -> Any:
+    """Return a number that its interval holds; without one NaN and infinity are accepted, too."""
+    if interval is None and isinstance(value, float):
+        return value
+    high = math.inf if interval is None else interval.high
+    number = _convert_plain(kind, value, most=high)
+    return _accepted(number, interval is None or number in interval)
 
 
 def _convert_to_one_of(hints: Sequence[Any], value: Any) -> Any:
@@ -338,7 +404,7 @@ def _convert_to_one_of(hints: Sequence[Any], value: Any) -> Any:
     raise _RefusedError
 
 
-def _convert_plain(hint: Any, value: Any) -> Any:
+def _convert_plain(hint: Any, value: Any, most: float = math.inf) -> Any:
     """Return `value` as of a type without parts."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if hint is float:
@@ -346,7 +412,7 @@ def _convert_plain(hint: Any, value: Any) -> Any:
         return _accepted(float(value), float(value) == value)  # a large int would be rounded
     if hint is int:
         _accepted(value, is_number and (isinstance(value, int) or value.is_integer()))
-        return int(value)
+        return int(_accepted(value, abs(value) <= (_MOST_INT if most == math.inf else most)))
     if hint is bool and isinstance(value, str):
         return _SWITCH[_accepted(value.lower(), value.lower() in _SWITCH)]
     if hint is str and isinstance(value, os.PathLike):
@@ -357,6 +423,29 @@ def _convert_plain(hint: Any, value: Any) -> Any:
         except ValueError:
             raise _RefusedError from None
     return _accepted(value, not isinstance(hint, type) or isinstance(value, hint))
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` as what JSON makes of it.
+
+    Raises:
+        _RefusedError: If JSON has no form for it.
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, Mapping):
+        _accepted(value, all(isinstance(key, str) for key in value))
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return _accepted(value, value is None or isinstance(value, str | bool | int | float))
+
+
+def _is_needed(field: "dataclasses.Field[Any]") -> bool:
+    """Return whether a field has no default."""
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _accepted(value: Any, is_accepted: bool) -> Any:

@@ -28,5 +28,9 @@ class SetupError(RuntimeError):
     """What a worker process works with cannot be made there, by its successors neither."""
 
 
+class UntrustedError(Exception):
+    """Code that a file names would run, and the user has not said that it may."""
+
+
 class WorkerError(RuntimeError):
     """A worker process that dies again each time it is replaced."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 _MOST_KINDS: Final = 16  # in a grid; more are shades of gray rather than kinds
 
@@ -142,3 +143,33 @@ def box_actions(space: gym.Space[Any]) -> spaces.Box:
     """Return a space of continuous actions, shape [A]."""
     assert isinstance(space, spaces.Box)
     return space
+
+
+def check_elements(space: gym.Space[Any], elements: NDArray[Any], what: str) -> None:
+    """Check that an array holds elements of a space, such as actions, one after the other.
+
+    A number outside the bounds of a Box is accepted, as environments do; NaN and infinity are not.
+
+    Args:
+        space: Box, Discrete, MultiDiscrete or MultiBinary.
+        elements: Shape [..., *space.shape].
+        what: What they are, for the message.
+
+    Raises:
+        ValueError: If one is none.
+    """
+    shape = space.shape or ()
+    if elements.dtype != space.dtype or elements.shape[elements.ndim - len(shape) :] != shape:
+        raise ValueError(
+            f"{what} must be of {space}, got those of shape {elements.shape} and dtype "
+            f"{elements.dtype}"
+        )
+    if isinstance(space, spaces.Discrete | spaces.MultiDiscrete):
+        numbers = space.n if isinstance(space, spaces.Discrete) else space.nvec
+        is_accepted = (elements >= space.start) & (elements < space.start + numbers)
+    elif isinstance(space, spaces.MultiBinary):
+        is_accepted = (elements == 0) | (elements == 1)
+    else:
+        is_accepted = np.isfinite(elements)
+    if not is_accepted.all():
+        raise ValueError(f"{what} must be of {space}, got {elements[~is_accepted].flat[0]}")

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import pytest
 import torch
 from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQN
+from mario_rl_agents.algorithms.sac import SAC, SACConfig
 from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.errors import CheckpointError
+from mario_rl_agents.loops import episode_log
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from support.agent_toys import (
@@ -25,6 +29,9 @@ from support.agent_toys import (
     side,
     weights,
 )
+from support.signed_files import read_signed, write_signed
+
+SAC_CONFIG = SACConfig(learning_starts=50, replay_capacity=3_000, hidden_sizes=(8,), batch_size=8)
 
 
 @pytest.fixture
@@ -99,16 +106,22 @@ def test_missing(tmp_path: Path, path: Path) -> None:
     (replay,) = tmp_path.glob("*replay*")
     whole = replay.read_bytes()
     replay.unlink()
-    with pytest.raises(FileNotFoundError, match=rf"needs the replay memory {replay.name} in the"):
-        DQN.load(path, cartpole())
+    agent = DQN.load(path, cartpole(), device="cpu")
+    agent.act(np.zeros((1, 4), np.float32))  # it plays without
+    message = rf"needs the replay memory {replay.name} in the same folder to go on training"
+    for go_on in (lambda: agent.learn(1), lambda: agent.save(path, replay=True)):
+        with pytest.raises(FileNotFoundError, match=message):
+            go_on()
     replay.write_bytes(whole[:-1])
     with pytest.raises(
         CheckpointError, match=r"bytes instead of .*: it is truncated or of another"
     ):
-        DQN.load(path, cartpole())
+        agent.learn(1)
     replay.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(CheckpointError, match=r"is corrupted \(its checksum is wrong\)"):
-        DQN.load(path, cartpole())
+        agent.learn(1)
+    replay.write_bytes(whole)
+    agent.learn(1)
 
 
 @pytest.mark.parametrize("kept", [0, 5, 300, 0.5, 0.999])
@@ -148,9 +161,9 @@ def test_not_ours(tmp_path: Path, path: Path) -> None:
     (tmp_path / "text.safetensors").write_text("hello, this is not a checkpoint")
     with pytest.raises(CheckpointError, match="no checkpoint at all"):
         read_header(tmp_path / "text.safetensors")
-    rewrite(path, version="3")
+    rewrite(path, version="2")
     with pytest.raises(
-        CheckpointError, match="has checkpoint format 3, this version of mario_rl_ag"
+        CheckpointError, match="has checkpoint format 2, this version of mario_rl_ag"
     ):
         read_header(path)
 
@@ -247,3 +260,157 @@ def test_image_agents_too(tmp_path: Path) -> None:
     np.testing.assert_array_equal(agent.action_values(obs), loaded.action_values(obs))
     kernel = loaded.q.get_parameter("convolutions.0.weight")
     assert kernel.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_actions_of_a_long_episode_are_no_part_of_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "agent.safetensors"
+    agent = SAC.create(pendulum(3_000), SAC_CONFIG, seed=1, device="cpu")
+    agent.learn(100)
+    agent.save(path, replay=True)
+    sizes = [len(header_bytes(path))]
+    agent.learn(1_000)
+    agent.save(path, replay=True)
+    sizes.append(len(header_bytes(path)))
+    assert sizes[1] - sizes[0] < 200  # digits of counters and offsets
+    actions = load_file(path)["episode/actions"]
+    assert (actions.shape, actions.dtype) == ((1_100, 1), np.float32)
+    resumed = SAC.load(path, pendulum(3_000), device="cpu")
+    for each in (agent, resumed):
+        each.learn(30)
+    assert_same_weights(agent.tensors(), resumed.tensors())
+
+
+def test_an_episode_without_end_takes_no_memory_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(episode_log, "MAX_ACTION_BYTES", 4 * 100)
+    path = tmp_path / "agent.safetensors"
+    agent = SAC.create(pendulum(-1), SAC_CONFIG, seed=1, device="cpu")
+    agent.learn(100)
+    agent.save(path, replay=True)
+    assert load_file(path)["episode/actions"].shape == (100, 1)
+    agent.learn(1)
+    agent.save(path, replay=True)
+    assert "episode/actions" not in load_file(path)
+    resumed = SAC.load(path, pendulum(-1), device="cpu")
+    with pytest.warns(RuntimeWarning, match="an episode was too long for its actions to be kept"):
+        resumed.learn(1)
+    assert resumed.num_steps == 102
+
+
+def test_what_cannot_be_read_back_does_not_replace_a_checkpoint(path: Path) -> None:
+    """The header of a safetensors file has 100 MB at most."""
+    old = path.read_bytes()
+    agent = DQN.load(path, cartpole(), device="cpu")
+    assert agent.single_env.spec is not None
+    agent.single_env.spec.kwargs["text"] = "x" * 100_000_001
+    with pytest.raises(CheckpointError, match=r"cannot be read back; the previous checkpoint is"):
+        agent.save(path, replay=True)
+    assert path.read_bytes() == old
+    assert [x.name for x in path.parent.iterdir()] == ["agent.safetensors"]
+
+
+def test_only_replay_memories_that_no_checkpoint_names_are_deleted(path: Path) -> None:
+    folder = path.parent
+    agent = DQN.create(cartpole(), CORRIDOR_CONFIG, device="cpu")
+    agent.learn(40)
+    agent.save(path, replay=True)
+    (kept,) = folder.glob("*replay*")
+    shutil.copy(path, folder / "copy.safetensors")
+    others = ["agent.replay-150-notes.safetensors", "other.replay-1-0123abcd.safetensors", "a.txt"]
+    abandoned = [
+        "agent.replay-9-0123abcd.safetensors",
+        ".agent.safetensors.0123abcd.tmp.safetensors",
+        ".agent.replay-9-0123abcd.safetensors.0123abcd.tmp.safetensors",
+    ]
+    for name in (*others, *abandoned):
+        (folder / name).touch()
+    agent.learn(10)
+    agent.save(path)
+    left = {x.name for x in folder.iterdir()}
+    assert left == {"agent.safetensors", "copy.safetensors", kept.name, *others}
+    assert len(DQN.load(folder / "copy.safetensors", cartpole(), device="cpu").replay) == 40
+
+
+def test_a_header_cannot_have_other_files_deleted_or_read(path: Path) -> None:
+    """It may name any file as its replay memory."""
+    for name in ("thesis.tex", "../agent.replay-1-0123abcd.safetensors", "..", "/etc/passwd"):
+        (path.parent / "thesis.tex").write_text("years")
+        agent = DQN.create(cartpole(), CORRIDOR_CONFIG, device="cpu")
+        agent.save(path, replay=True)
+        header, tensors = read_signed(path)
+        header["replay"]["name"] = name
+        write_signed(path, header, tensors)
+        with pytest.raises(CheckpointError, match=r"name must be NAME\.replay-STEPS-DIGEST"):
+            DQN.load(path, cartpole(), device="cpu")
+        agent.save(path)
+        assert (path.parent / "thesis.tex").read_text() == "years"
+
+
+SAVER = """
+from support.agent_toys import CORRIDOR_CONFIG, cartpole
+from mario_rl_agents.algorithms.dqn import DQN
+agent = DQN.create(cartpole(), CORRIDOR_CONFIG, seed={seed}, device="cpu")
+agent.learn({steps})
+for _ in range(15):
+    agent.save({path!r}, replay=True)
+"""
+
+
+def test_two_processes_that_save_to_one_path_leave_a_whole_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "agent.safetensors"
+    codes = [SAVER.format(seed=i, steps=30 + i, path=str(path)) for i in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run_python, codes))
+    agent = DQN.load(path, cartpole(), device="cpu")
+    assert len(agent.replay) == agent.num_steps
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_playing_takes_no_room_for_a_replay_memory(path: Path, tmp_path: Path) -> None:
+    """A file may ask for any size, and for any folder."""
+    for capacity, folder in ((10**15, None), (10**18, None), (100, str(tmp_path / "made"))):
+        change_config(path, replay_capacity=capacity, replay_dir=folder)
+        agent = DQN.load(path, cartpole(), device="cpu")
+        agent.act(np.zeros((1, 4), np.float32))
+    assert not (tmp_path / "made").exists()
+    agent.learn(1)
+    assert list((tmp_path / "made").iterdir()) == []  # its file has no name
+    change_config(path, replay_capacity=10**15, replay_dir=None)
+    with pytest.raises(
+        OSError, match=r"no room for a replay memory of [\d,]* bytes: choose a smal"
+    ):
+        DQN.load(path, cartpole(), device="cpu").learn(1)
+
+
+def test_a_network_larger_than_its_file_is_not_made(path: Path) -> None:
+    change_config(path, hidden_sizes=[2**20, 2**20])
+    with pytest.raises(CheckpointError, match="make a network of more than the"):
+        DQN.load(path, cartpole(), device="cpu")
+
+
+def test_keywords_are_stored_as_what_they_stand_for(tmp_path: Path) -> None:
+    path = tmp_path / "agent.safetensors"
+    env = cartpole()
+    assert env.spec is not None
+    env.spec.kwargs.update(skip=np.int64(2), sticky=np.float32(0.25), rom_path=Path("a/b"))
+    DQN.create(env, CORRIDOR_CONFIG, device="cpu").save(path)
+    assert read_header(path).env_kwargs == {"skip": 2, "sticky": 0.25, "rom_path": "a/b"}
+    env.spec.kwargs.update(reward=abs)  # no file can say how to make it
+    DQN.create(env, CORRIDOR_CONFIG, device="cpu").save(path)
+    assert (read_header(path).env_id, read_header(path).env_kwargs) == (None, {})
+
+
+def header_bytes(path: Path) -> bytes:
+    content = path.read_bytes()
+    return content[8 : 8 + int.from_bytes(content[:8], "little")]
+
+
+def change_config(path: Path, **changes: Any) -> None:
+    header, tensors = read_signed(path)
+    header["config"].update(changes)
+    write_signed(path, header, tensors)
+
+
+def pendulum(max_episode_steps: int) -> gym.Env[Any, Any]:
+    return gym.make("Pendulum-v1", max_episode_steps=max_episode_steps)

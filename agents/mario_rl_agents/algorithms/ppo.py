@@ -179,7 +179,7 @@ class PPO(PolicyAgent):
         self.reward_normalizer = RewardNormalizer(self.num_envs, config.gamma)
         if config.normalize_rewards:
             self.networks["reward_normalizer"] = self.reward_normalizer
-        self.rollout = Rollout(
+        self.replay = Rollout(
             config.rollout_steps,
             self.num_envs,
             obs_shape=space.shape,
@@ -189,10 +189,15 @@ class PPO(PolicyAgent):
             action_shape=self.distribution.action_shape,
             action_dtype=self.distribution.action_dtype,
         )
-        self.replay = self.rollout  # what a checkpoint saves beside it
         self._acted: Acted | None = None
         if config.compile:
             compile_losses(self, ("loss",), device)
+
+    @property
+    def rollout(self) -> Rollout:
+        """What was done since the last update; a checkpoint holds it as a replay memory."""
+        assert isinstance(self.replay, Rollout)
+        return self.replay
 
     def dist_params(self, obs: Tensor) -> Tensor:
         """Return what the actor says of observations [B, ...], shape [B, P]."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
 
+_FLOAT64 = np.dtype(np.float64)
 _WIDTH = 16  # children of a node: 5 levels for 100,000 leaves, where a binary tree has 17
 
 
@@ -94,7 +95,7 @@ class PrioritizedReplay(ReplayBuffer):
     def __init__(
         self, *args: Any, alpha: float = 0.6, epsilon: float = 1e-6, **keywords: Any
     ) -> None:
-        """Allocate an empty memory.
+        """Make an empty memory; see `ReplayBuffer`.
 
         Args:
             *args: See `ReplayBuffer`.
@@ -104,7 +105,6 @@ class PrioritizedReplay(ReplayBuffer):
         """
         super().__init__(*args, **keywords)
         self._alpha, self._epsilon = alpha, epsilon
-        self._tree = SumTree(self.capacity)
         self._highest = 1.0  # priority so far
         # Transitions of each ring that have their priority there.
         self._first_in_tree, self._end_of_tree = [0] * self.num_envs, 0
@@ -125,6 +125,7 @@ class PrioritizedReplay(ReplayBuffer):
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return everything that matters as arrays; see `ReplayBuffer.state`."""
+        self._take_room()
         self._catch_up()
         priorities = self._tree[: self.capacity].reshape(self.num_envs, -1)
         return {
@@ -141,6 +142,27 @@ class PrioritizedReplay(ReplayBuffer):
         self._tree = SumTree(self.capacity)
         slots = np.arange(self.capacity).reshape(self.num_envs, -1)
         self._tree[slots[:, : state["priorities"].shape[1]].ravel()] = state["priorities"].ravel()
+
+    def _take_room(self) -> None:
+        had_room = self._has_room
+        super()._take_room()
+        if not had_room:
+            self._tree = SumTree(self.capacity)
+
+    def _check_arrays(self, state: Mapping[str, NDArray[Any]]) -> None:
+        super()._check_arrays(state)
+        priorities, highest = (state.get(name) for name in ("priorities", "highest_priority"))
+        if priorities is None or highest is None or {priorities.dtype, highest.dtype} != {_FLOAT64}:
+            raise ValueError("the saved replay memory has no priorities of type float64")
+        if priorities.shape != state["reward"].shape or highest.shape:
+            raise ValueError("the saved replay memory has priorities of another shape")
+        for ring, oldest in enumerate(state["counters"][0].tolist()):
+            slots = np.arange(oldest, int(state["newest"])) % self._ring_size
+            live = priorities[ring, slots]
+            if not ((live > 0) & (live <= highest)).all():
+                raise ValueError("the saved replay memory has priorities outside (0, the highest]")
+        if not (np.isfinite(priorities).all() and (priorities >= 0).all() and np.isfinite(highest)):
+            raise ValueError("the saved replay memory has priorities below 0, or not finite")
 
     def _draw(self, batch_size: int, generator: np.random.Generator) -> NDArray[np.int64]:
         """Draw from each of `batch_size` equal parts of all priorities (Schaul et al., B.2.1)."""

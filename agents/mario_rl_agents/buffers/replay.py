@@ -15,16 +15,17 @@ rejection.
 Each of N sub-environments has a ring of its own, so that its frames lie in order. All rings get a
 transition at a time: they have the same newest one, but not the same oldest, since episodes of
 another length take another number of rows.
+
+A memory takes no room before its first transition: an agent that plays needs none.
 """
 
+import errno
 import math
 import os
-import shutil
 import tempfile
-import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -32,6 +33,9 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from mario_rl_agents.errors import ObservationError
+
+_INT64: Final = np.dtype(np.int64)
+_MOST_ROWS: Final = 2**62  # ever written; counted in int64, with room to add
 
 
 class Batch(NamedTuple):
@@ -79,7 +83,7 @@ class ReplayBuffer:
         num_return_steps: int = 1,
         gamma: float = 1.0,
     ) -> None:
-        """Allocate an empty memory.
+        """Make an empty memory; room is taken when the first transition is added.
 
         Args:
             capacity: Transitions to hold; each sub-environment gets an equal part.
@@ -88,8 +92,8 @@ class ReplayBuffer:
             obs_dtype: Observations are stored in this type (uint8 for images).
             num_envs: Sub-environments, N.
             stack: Frames in an observation, which slide by one each step; 1 stores them whole.
-            directory: Where to map the frames to a file, which goes away with the buffer; None
-                keeps them in RAM.
+            directory: Where to map the frames to a file, which goes away with the buffer, or with
+                the process however it ends; None keeps them in RAM. A leading ~ is the user's home.
             action_shape: Shape of one action; () for discrete ones.
             action_dtype: Actions are stored in this type.
             num_return_steps: Rewards that a sampled transition sums; more than 1 make n-step
@@ -99,7 +103,6 @@ class ReplayBuffer:
         Raises:
             ValueError: If `capacity` is below `num_envs`, `stack` or `num_return_steps` below 1, or
                 `stack` does not fit `obs_shape`.
-            OSError: If the file does not fit on the disk.
         """
         if capacity < num_envs:
             raise ValueError(
@@ -118,25 +121,14 @@ class ReplayBuffer:
         self.num_return_steps = num_return_steps
         self.obs_shape = obs_shape
         self.obs_dtype = np.dtype(obs_dtype)
-        frame_shape = obs_shape[1:] if stack > 1 else obs_shape
+        self.directory = None if directory is None else Path(directory).expanduser()
+        self.action_shape = action_shape
+        self.action_dtype = np.dtype(action_dtype)
         # Sizes of one ring. Besides: frames before the oldest transition, one after the newest, one
         # just begun.
         self._ring_size = capacity // num_envs
         self._num_rows = self._ring_size + self._ring_size // 20 + stack + 1
-        shape = (num_envs * self._num_rows, *frame_shape)
-        if directory is None:
-            self._frames: NDArray[Any] = np.zeros(shape, obs_dtype)  # [N R, ...]
-        else:
-            folder, self._frames = _map_frames(Path(directory), shape, self.obs_dtype)
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-
-        size = self.capacity  # rings one after the other: [N C, ...]
-        self._action: NDArray[Any] = np.zeros((size, *action_shape), action_dtype)
-        self._reward = np.zeros(size, np.float32)
-        self._terminated = np.zeros(size, np.bool_)
-        self._truncated = np.zeros(size, np.bool_)
-        self._row = np.zeros(size, np.int64)  # of the newest frame of obs, in its ring
-        self._first_row = np.zeros(size, np.int64)  # of the oldest frame of obs, in its ring
+        self._has_room = False
 
         self._newest = 0  # transitions ever written to each ring
         self._oldest = [0] * num_envs  # first transition that can be sampled
@@ -155,6 +147,7 @@ class ReplayBuffer:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays, in RAM or mapped."""
+        self._take_room()
         return self._frames.nbytes + sum(array.nbytes for array in self._transitions().values())
 
     def add(
@@ -181,7 +174,9 @@ class ReplayBuffer:
             ObservationError: If observations have another shape or dtype, or those of an episode do
                 not follow on each other, or their stack does not slide by one frame; nothing is
                 recorded then.
+            OSError: If it is the first one and there is no room for the memory.
         """
+        self._take_room()
         self._check_follows(obs, next_obs)
         ended = terminated | truncated
         for ring in range(self.num_envs):
@@ -285,6 +280,7 @@ class ReplayBuffer:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return everything that matters as arrays, of one sub-environment without copying them."""
+        self._take_room()
         num_rows = min(max(self._next_row), self._num_rows)
         num_transitions = min(self._newest, self._ring_size)
         rings = {name: array[:, :num_transitions] for name, array in self._rings().items()}
@@ -302,10 +298,61 @@ class ReplayBuffer:
 
         Raises:
             ValueError: If it comes from a memory of another capacity, number of sub-environments,
-                stack, shape or dtype.
+                stack, shape or dtype, or contradicts itself.
+            OSError: If there is no room for the memory.
         """
-        ring_size, stack, *shape = state["sizes"].tolist()
-        num_envs, dtype = state["counters"].shape[1], state["frames"].dtype
+        self._check_sizes(state)
+        self._take_room()
+        self._check_arrays(state)
+        for name, array in self._rings().items():
+            array[:, : state[name].shape[1]] = state[name]
+        frames = self._frames.reshape(self.num_envs, self._num_rows, -1)
+        frames[:, : state["frames"].shape[1]] = state["frames"]
+        self._newest = int(state["newest"])
+        self._oldest, self._next_row, self._episode_row = state["counters"].tolist()
+
+    def _take_room(self) -> None:
+        """Allocate the arrays, unless that is done."""
+        if self._has_room:
+            return
+        frame_shape = self.obs_shape[1:] if self.stack > 1 else self.obs_shape
+        shape = (self.num_envs * self._num_rows, *frame_shape)
+        num_bytes = math.prod(shape) * self.obs_dtype.itemsize
+        size = self.capacity  # rings one after the other: [N C, ...]
+        try:
+            self._frames: NDArray[Any]  # [N R, ...]
+            if self.directory is None:
+                self._frames = np.zeros(shape, self.obs_dtype)
+            else:
+                self._frames = _map_frames(self.directory, shape, self.obs_dtype)
+            self._action: NDArray[Any] = np.zeros((size, *self.action_shape), self.action_dtype)
+            self._reward = np.zeros(size, np.float32)
+            self._terminated = np.zeros(size, np.bool_)
+            self._truncated = np.zeros(size, np.bool_)
+            self._row = np.zeros(size, np.int64)  # of the newest frame of obs, in its ring
+            self._first_row = np.zeros(size, np.int64)  # of the oldest frame of obs, in its ring
+        except (MemoryError, ValueError) as error:  # NumPy's, and of sizes that no address has
+            raise OSError(
+                errno.ENOMEM,
+                f"there is no room for a replay memory of {num_bytes:,} bytes: choose a smaller "
+                "capacity, or a directory to map it to",
+            ) from error
+        self._has_room = True
+
+    def _check_sizes(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Check that a state is of a memory like this one.
+
+        Raises:
+            ValueError: If it is not.
+        """
+        missing = {"sizes", "newest", "counters", "frames"} - state.keys()
+        if missing:
+            raise ValueError(f"the saved replay memory has no {' and no '.join(sorted(missing))}")
+        sizes, counters, frames = state["sizes"], state["counters"], state["frames"]
+        if counters.ndim != 2 or sizes.ndim != 1 or len(sizes) < 2:
+            raise ValueError("the saved replay memory has sizes or counters of another shape")
+        ring_size, stack, *shape = sizes.tolist()
+        num_envs, dtype = counters.shape[1], frames.dtype
         saved = (ring_size * num_envs, num_envs, stack, tuple(shape), dtype)
         expected = (self.capacity, self.num_envs, self.stack, self.obs_shape, self.obs_dtype)
         if saved != expected:
@@ -313,12 +360,53 @@ class ReplayBuffer:
                 "the saved replay memory has (capacity, num_envs, stack, shape, dtype) "
                 f"{saved}, this one has {expected}"
             )
-        for name, array in self._rings().items():
-            array[:, : state[name].shape[1]] = state[name]
+
+    def _check_arrays(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Check that the arrays of a state are those of this memory, and its counters true.
+
+        Raises:
+            ValueError: If not.
+        """
+        newest, counters = state["newest"], state["counters"]
+        if newest.shape or counters.shape[0] != 3 or {newest.dtype, counters.dtype} != {_INT64}:
+            raise ValueError("the saved replay memory has counters of another shape or type")
+        count = min(int(newest), self._ring_size)
+        num_rows = min(int(counters[1].max()), self._num_rows)
+        expected = {name: array[:, :count] for name, array in self._rings().items()}
         frames = self._frames.reshape(self.num_envs, self._num_rows, -1)
-        frames[:, : state["frames"].shape[1]] = state["frames"]
-        self._newest = int(state["newest"])
-        self._oldest, self._next_row, self._episode_row = state["counters"].tolist()
+        expected["frames"] = frames[:, :num_rows]
+        for name, array in expected.items():
+            saved = state.get(name)
+            if saved is None or saved.shape != array.shape or saved.dtype != array.dtype:
+                raise ValueError(
+                    f"the saved replay memory must have {name} of shape {array.shape} and dtype "
+                    f"{array.dtype}"
+                )
+            if saved.dtype.kind == "f" and not np.isfinite(saved).all():
+                raise ValueError(f"the saved replay memory has {name} that are not finite")
+        for ring in range(self.num_envs):
+            self._check_counters(state, ring)
+
+    def _check_counters(self, state: Mapping[str, NDArray[Any]], ring: int) -> None:
+        """Check that what can be sampled of a ring lies in its frames.
+
+        Raises:
+            ValueError: If not.
+        """
+        newest, size = int(state["newest"]), self._ring_size
+        oldest, next_row, episode_row = state["counters"][:, ring].tolist()
+        is_true = (
+            max(0, newest - size) <= oldest <= newest
+            and 0 <= next_row <= _MOST_ROWS
+            and -1 <= episode_row < max(next_row, 1)
+        )
+        if is_true:
+            slots = np.arange(oldest, newest) % size  # [B]
+            row, first_row = state["row"][ring, slots], state["first_row"][ring, slots]
+            inside = (first_row <= row) & (row - first_row < self.stack) & (row + 1 < next_row)
+            is_true = bool((inside & (first_row >= next_row - self._num_rows)).all())
+        if not is_true:
+            raise ValueError(f"the counters of ring {ring} of the saved replay memory are not true")
 
     def _transitions(self) -> dict[str, NDArray[Any]]:
         return {
@@ -410,7 +498,7 @@ class _Sampled(NamedTuple):
         obs, next_obs = frames[:, :stack], frames[:, -stack:]
         if stack == 1:
             obs, next_obs = frames[:, 0], frames[:, 1]
-        action = np.empty((batch_size, *replay._action.shape[1:]), replay._action.dtype)
+        action = np.empty((batch_size, *replay.action_shape), replay.action_dtype)
         reward = np.empty(batch_size, np.float32)
         terminated, truncated = np.empty((2, batch_size), np.bool_)
         discount = None if one_step else np.empty(batch_size, np.float32)
@@ -421,25 +509,21 @@ class _Sampled(NamedTuple):
         return cls(frames, action, reward, terminated, truncated, discount, batch)
 
 
-def _map_frames(
-    parent: Path, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> tuple[str, NDArray[Any]]:
-    """Return a new folder in `parent` and an array mapped to a file in it."""
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = tempfile.mkdtemp(prefix="replay-", dir=parent)
-    path = Path(folder, "frames.bin")
+def _map_frames(directory: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array mapped to a file in `directory` that has no name, and so leaves nothing."""
     num_bytes = math.prod(shape) * dtype.itemsize
     try:
-        with path.open("wb") as file:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(prefix="replay-", dir=directory) as file:
             file.truncate(num_bytes)
             if hasattr(os, "posix_fallocate"):
                 # A sparse file would kill the process with SIGBUS when the disk fills up later.
                 os.posix_fallocate(file.fileno(), 0, num_bytes)
-    except OSError as error:
-        shutil.rmtree(folder)
+            return np.memmap(file, dtype, mode="r+", shape=shape)
+    except (OSError, OverflowError) as error:
         raise OSError(
-            error.errno,
-            f"cannot map a replay memory of {num_bytes:,} bytes in {parent} ({error.strerror}): "
-            "free disk space, choose another directory or a smaller capacity",
+            getattr(error, "errno", errno.EFBIG),
+            f"cannot map a replay memory of {num_bytes:,} bytes in {directory} "
+            f"({getattr(error, 'strerror', error)}): free disk space, choose another directory or "
+            "a smaller capacity",
         ) from error
-    return folder, np.memmap(path, dtype, mode="r+", shape=shape)

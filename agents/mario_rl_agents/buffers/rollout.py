@@ -1,5 +1,6 @@
 """Rollouts: what an on-policy agent did since its last update, and how good its actions were."""
 
+import errno
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,7 +52,7 @@ def compute_gae(
 
 
 class Rollout:
-    """The last T steps of N sub-environments, in arrays that are allocated once.
+    """The last T steps of N sub-environments, in arrays that are allocated once, at the first step.
 
     Attributes:
         obs: What the agent saw, shape [T, N, ...].
@@ -76,16 +77,27 @@ class Rollout:
         action_shape: tuple[int, ...],
         action_dtype: DTypeLike,
     ) -> None:
-        """Allocate room for `num_steps` steps of `num_envs` sub-environments."""
-        size = (num_steps, num_envs)
-        self.obs: NDArray[Any] = np.zeros((*size, *obs_shape), obs_dtype)
-        self.features = np.zeros((*size, num_features), np.float32)
-        self.dist_params = np.zeros((*size, num_params), np.float32)
-        self.action: NDArray[Any] = np.zeros((*size, *action_shape), action_dtype)
-        self.reward = np.zeros(size, np.float32)
-        self.terminated = np.zeros(size, np.bool_)
-        self.truncated = np.zeros(size, np.bool_)
+        """Prepare for `num_steps` steps of `num_envs` sub-environments."""
+        self.obs: NDArray[Any]
+        self.features: Floats
+        self.dist_params: Floats
+        self.action: NDArray[Any]
+        self.reward: Floats
+        self.terminated: Bools
+        self.truncated: Bools
         self.final_obs: dict[tuple[int, int], NDArray[Any]] = {}
+        self._obs_shape, self._obs_dtype = obs_shape, np.dtype(obs_dtype)
+        self._shapes: dict[str, tuple[tuple[int, ...], DTypeLike]] = {
+            "obs": (obs_shape, obs_dtype),
+            "features": ((num_features,), np.float32),
+            "dist_params": ((num_params,), np.float32),
+            "action": (action_shape, action_dtype),
+            "reward": ((), np.float32),
+            "terminated": ((), np.bool_),
+            "truncated": ((), np.bool_),
+        }
+        self._num_envs = num_envs
+        self._has_room = False
         self._num_steps = num_steps
         self._step = 0  # steps recorded
 
@@ -106,7 +118,11 @@ class Rollout:
             features: The output of the encoder for `step.obs`, shape [N, F].
             dist_params: The parameters of the distribution, shape [N, P].
             action: What was drawn, on the scale of the distribution, shape [N, ...].
+
+        Raises:
+            OSError: If it is the first step and there is no room for so many.
         """
+        self._take_room()
         t = self._step
         self.obs[t], self.features[t], self.dist_params[t] = step.obs, features, dist_params
         self.action[t], self.reward[t] = action, step.reward
@@ -123,26 +139,66 @@ class Rollout:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what is recorded as arrays, without copying it."""
+        self._take_room()
         places = np.array(list(self.final_obs), np.int64).reshape(-1, 2)  # [K, 2]
-        cut_off = np.array(list(self.final_obs.values()), self.obs.dtype)  # [K, ...]
+        cut_off = np.array(list(self.final_obs.values()), self._obs_dtype)
+        cut_off = cut_off.reshape(-1, *self._obs_shape)  # [K, ...]
         recorded = {name: array[: self._step] for name, array in self._arrays().items()}
         return {**recorded, "final_places": places, "final_obs": cut_off}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `state` returned."""
-        self._step = len(state["reward"])
+        """Take over what `state` returned.
+
+        Raises:
+            ValueError: If it is of another rollout, or contradicts itself.
+            OSError: If there is no room for so many steps.
+        """
+        self._take_room()
+        reward, places = state.get("reward"), state.get("final_places")
+        count = 0 if reward is None or not reward.ndim else len(reward)
+        num_places = 0 if places is None or not places.ndim else len(places)
+        for name, (array, size) in {
+            **{name: (array, count) for name, array in self._arrays().items()},
+            "final_places": (np.zeros((0, 2), np.int64), num_places),
+            "final_obs": (self.obs[:, 0], num_places),
+        }.items():
+            self._check_array(name, state.get(name), (size, *array.shape[1:]), array.dtype)
+        limits = (count, self._num_envs)
+        is_inside = bool(((state["final_places"] >= 0) & (state["final_places"] < limits)).all())
+        if count >= self._num_steps or not is_inside:
+            raise ValueError("the saved rollout has more steps than there is room for")
+        self._step = count
         for name, array in self._arrays().items():
             array[: self._step] = state[name]
-        places = [(step, index) for step, index in state["final_places"].tolist()]
-        self.final_obs = dict(zip(places, state["final_obs"], strict=True))
+        pairs = [(step, index) for step, index in state["final_places"].tolist()]
+        self.final_obs = dict(zip(pairs, state["final_obs"], strict=True))
+
+    def _take_room(self) -> None:
+        """Allocate the arrays, unless that is done."""
+        if self._has_room:
+            return
+        for name, (shape, dtype) in self._shapes.items():
+            size = (self._num_steps, self._num_envs, *shape)
+            try:
+                setattr(self, name, np.zeros(size, dtype))
+            except (MemoryError, ValueError) as error:  # NumPy's, and of sizes that no address has
+                raise OSError(
+                    errno.ENOMEM,
+                    f"there is no room for {name} of shape {size}: choose fewer rollout steps",
+                ) from error
+        self._has_room = True
+
+    def _check_array(
+        self,
+        name: str,
+        array: NDArray[Any] | None,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+    ) -> None:
+        if array is None or array.shape != shape or array.dtype != dtype:
+            raise ValueError(f"the saved rollout must have {name} of shape {shape} and {dtype}")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"the saved rollout has {name} that are not finite")
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        return {
-            "obs": self.obs,
-            "features": self.features,
-            "dist_params": self.dist_params,
-            "action": self.action,
-            "reward": self.reward,
-            "terminated": self.terminated,
-            "truncated": self.truncated,
-        }
+        return {name: getattr(self, name) for name in self._shapes}

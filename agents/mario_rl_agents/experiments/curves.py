@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from mario_rl_agents.experiments.result import Score
+from mario_rl_agents.files import replacing
 from mario_rl_agents.reports.plots import mean_curve
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, EpisodeRow, running_average
 
@@ -89,4 +90,5 @@ def draw_seeds(
     title = textwrap.fill(title, _TITLE_WIDTH)
     figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=90)
+    with replacing(path) as new:
+        figure.savefig(new, dpi=90)

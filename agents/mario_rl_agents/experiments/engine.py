@@ -72,6 +72,8 @@ def read_report(job: Job, out: str | Path) -> JobReport:
     folder = JobFolder(out, job.name)
     progress = Progress()
     try:
+        if folder.holds_job:
+            folder.read_job()  # somebody else's file is not written over
         progress, result = folder.read_progress(), folder.read_result()
     except JobError as error:
         return JobReport(job, JobState.FAILED, progress, error=str(error))

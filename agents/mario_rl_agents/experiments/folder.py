@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mario_rl_agents.config import convert, read
 from mario_rl_agents.errors import JobError
 from mario_rl_agents.experiments.job import Job
-from mario_rl_agents.experiments.lock import try_lock
 from mario_rl_agents.experiments.result import JobResult, Progress, Score
-from mario_rl_agents.files import write_json
+from mario_rl_agents.files import read_json, write_json
+from mario_rl_agents.lock import is_locked, lock
 from mario_rl_agents.runs.metrics import EpisodeRow
 from mario_rl_agents.runs.run import Run
 
@@ -26,6 +25,7 @@ class JobFolder:
         path: The folder.
         run: The folder of the job's run, as `mario-rl train` leaves one.
         log: What the job's processes printed.
+        reloaded: The trained agent, while it is saved, loaded and evaluated again.
     """
 
     def __init__(self, out: str | Path, name: str) -> None:
@@ -38,6 +38,7 @@ class JobFolder:
         self.path = Path(out) / name
         self.run = self.path / "run"
         self.log = self.path / "log.txt"
+        self.reloaded = self.path / "reloaded.safetensors"
         self._job = self.path / "job.json"
         self._result = self.path / "result.json"
         self._so_far = self.path / "so_far.json"
@@ -48,22 +49,49 @@ class JobFolder:
     @contextlib.contextmanager
     def locked(self) -> Iterator[bool]:
         """Keep other processes from the job inside the block; yield False where one is at it."""
-        with try_lock(self._lock) as free:
+        self.path.mkdir(parents=True, exist_ok=True)
+        with lock(self._lock) as free:
             yield free
 
     def is_locked(self) -> bool:
         """Return whether another process is at the job."""
-        if not self._lock.is_file():
-            return False
-        with self.locked() as free:
-            return not free
+        return is_locked(self._lock)
+
+    @property
+    def holds_job(self) -> bool:
+        """Whether there is a file that says what the job is."""
+        return self._job.is_file()
 
     def clear(self) -> None:
-        """Delete what the job has done so far."""
+        """Delete what the job has done so far: the files that have its names.
+
+        Raises:
+            JobError: The folder is not a job's.
+            RunError: The run in it is not a job's, or it is being trained.
+        """
+        self.check()
         if self.run.is_dir():
-            shutil.rmtree(self.run)
-        for path in (self._result, self._so_far, self._progress, self._scores):
+            spec = self.read_job().spec if self.holds_job else Run.open(self.run).spec
+            Run(self.run, spec).delete()
+        for path in (self._result, self._so_far, self._progress, self._scores, self.reloaded):
             path.unlink(missing_ok=True)
+
+    def check(self) -> None:
+        """Check that the folder is a job's: it says so, or what is in it does.
+
+        Raises:
+            JobError: It is not.
+            RunError: The run in it is none.
+        """
+        if self.holds_job:
+            self.read_job()
+            return
+        self.read_result()
+        self.read_so_far()
+        self.read_progress()
+        self.read_scores()
+        if self.run.is_dir() and any(self.run.iterdir()):
+            Run.open(self.run)
 
     def read_job(self) -> Job:
         """Return the job.
@@ -74,8 +102,13 @@ class JobFolder:
         content = self._read(self._job)
         if content is None:
             raise JobError(f"there is no job at {self.path}: no {self._job.name} in it")
-        with self._reading(self._job):
+        try:
             return Job.from_json(content)
+        except ValueError as error:
+            raise JobError(
+                f"{self._job} is damaged, or not of a job ({error}): delete it, or choose another "
+                "folder for all jobs"
+            ) from error
 
     def write_job(self, job: Job) -> None:
         """Write the job, for the process that runs it."""
@@ -110,8 +143,7 @@ class JobFolder:
         """
         content = self._read(self._progress) or {}
         with self._reading(self._progress):
-            progress = Progress(**content)
-            return dataclasses.replace(progress, commits=tuple(progress.commits))
+            return read(Progress, content)
 
     def write_progress(self, progress: Progress) -> None:
         """Write how far the job is."""
@@ -125,7 +157,8 @@ class JobFolder:
         """
         content = self._read(self._scores) or {"scores": []}
         with self._reading(self._scores):
-            return [Score(**score) for score in content["scores"]]
+            scores: tuple[Score, ...] = convert(tuple[Score, ...], content.get("scores"), "scores")
+            return list(scores)
 
     def write_scores(self, scores: Sequence[Score]) -> None:
         """Write the evaluations along the training."""
@@ -150,10 +183,7 @@ class JobFolder:
         if not path.is_file():
             return None
         with self._reading(path):
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(content, dict):
-                raise ValueError(f"expected an object, received {content!r}")
-            return content
+            return read_json(path)
 
     def _write(self, path: Path, content: dict[str, Any]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
@@ -163,7 +193,7 @@ class JobFolder:
     def _reading(self, path: Path) -> Iterator[None]:
         try:
             yield
-        except (KeyError, TypeError, ValueError) as error:
+        except ValueError as error:
             raise JobError(
                 f"{path} is damaged ({error}): begin the job anew (fresh), or delete the file to "
                 "do again what it holds"

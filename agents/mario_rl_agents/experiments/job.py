@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from mario_rl_agents.config import replaced
+from mario_rl_agents.config import Count, Finite, Positive, convert_fields, read, replaced
 from mario_rl_agents.runs.loading import find_algorithm, spec_from_recipe
 from mario_rl_agents.runs.run import RunSpec
 
@@ -27,16 +25,13 @@ class PeriodicEvaluation:
         ValueError: A number is out of range; the message names it.
     """
 
-    period: int  # environment steps from one evaluation to the next
-    num_episodes: int = 20  # of each evaluation
-    stop_at: float | None = None  # mean return that ends training, in points; None: none does
+    period: Count  # environment steps from one evaluation to the next
+    num_episodes: Count = 20  # of each evaluation
+    stop_at: Finite | None = None  # mean return that ends training, in points; None: none does
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        _check_count("period", self.period)
-        _check_count("num_episodes", self.num_episodes)
-        if self.stop_at is not None:
-            _check_number("stop_at", self.stop_at)
+        convert_fields(self)
 
 
 @dataclass(frozen=True)
@@ -65,24 +60,17 @@ class Job:
     """
 
     spec: RunSpec
-    max_episodes: int | None = None
-    max_minutes: float | None = None
+    max_episodes: Count | None = None
+    max_minutes: Positive | None = None
     evaluation: PeriodicEvaluation | None = None
-    num_test_episodes: int = 100
+    num_test_episodes: Count = 100
     check_reload: bool = False
-    num_cores: int = 1
+    num_cores: Count = 1
     name: str = ""
 
     def __post_init__(self) -> None:
         """Check every field; complete the configuration and the name."""
-        if self.max_episodes is not None:
-            _check_count("max_episodes", self.max_episodes)
-        if self.max_minutes is not None:
-            _check_number("max_minutes", self.max_minutes)
-            if self.max_minutes <= 0:
-                raise ValueError(f"max_minutes must be above 0, received {self.max_minutes}")
-        _check_count("num_test_episodes", self.num_test_episodes)
-        _check_count("num_cores", self.num_cores)
+        convert_fields(self)
         self._set("spec", _completed(self.spec))
         if not self.name:
             default = f"{self.spec.algorithm}-{self.spec.env_id}-seed{self.spec.seed}"
@@ -148,43 +136,13 @@ class Job:
         Raises:
             ValueError: A field is missing, unknown or not accepted.
         """
-        values = dict(content)
-        try:
-            values["spec"] = RunSpec(**values["spec"])
-            if values["evaluation"] is not None:
-                values["evaluation"] = PeriodicEvaluation(**values["evaluation"])
-            return cls(**values)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"these are not the fields of a job: {error}") from error
+        return read(cls, content)
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
 
 def _completed(spec: RunSpec) -> RunSpec:
-    """Return the spec with every field of its configuration, as it would be read from a file."""
+    """Return the spec with every field of its configuration."""
     defaults = find_algorithm(spec.algorithm).config_class()
-    config = replaced(defaults, _as_json("config", spec.config))
-    return dataclasses.replace(
-        spec,
-        config=_as_json("config", dataclasses.asdict(config)),
-        env_kwargs=_as_json("env_kwargs", spec.env_kwargs),
-    )
-
-
-def _as_json(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        read: dict[str, Any] = json.loads(json.dumps(dict(values), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must hold JSON values, received {values!r}: {error}") from error
-    return read
-
-
-def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, received {value!r}")
-
-
-def _check_number(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, received {value!r}")
+    return dataclasses.replace(spec, config=dataclasses.asdict(replaced(defaults, spec.config)))

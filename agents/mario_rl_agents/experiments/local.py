@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from mario_rl_agents.errors import JobError, RunError
 from mario_rl_agents.experiments.engine import JobReport, JobState, check_names, read_report
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.job import Job
+from mario_rl_agents.experiments.result import Progress
+from mario_rl_agents.files import open_to_append
 
 UNFINISHED: Final = 3  # exit codes of a job's process, beside 0 for a finished job
 BUSY: Final = 75  # another process is at the job
@@ -97,7 +100,7 @@ class LocalEngine:
         folder = JobFolder(queue.out, job.name)
         folder.write_job(job)
         command = [sys.executable, "-m", "mario_rl_agents.experiments.worker", str(folder.path)]
-        command += ["--device", self._device]
+        command += ["--device", self._device, "--trust"]
         command += ["--checkpoint-seconds", str(self._checkpoint_seconds)]
         if queue.deadline is not None:
             command += ["--minutes", str(max(queue.deadline - time.monotonic(), 0.0) / 60)]
@@ -111,7 +114,7 @@ class LocalEngine:
             "OMP_WAIT_POLICY": "PASSIVE",
             "PYTHONPATH": paths,
         }
-        with folder.log.open("a") as log:
+        with open_to_append(folder.log) as log:
             log_start = log.tell()
             # In a session of its own: Ctrl-C reaches this process alone, which asks each job once.
             process = subprocess.Popen(
@@ -213,6 +216,13 @@ class _Queue:
     def _is_due(self, job: Job) -> bool:
         """Return whether a job is to be run; report on it if it is finished or damaged."""
         if self.fresh:
+            try:
+                JobFolder(self.out, job.name).check()
+            except (JobError, RunError) as error:
+                self.reports[job.name] = JobReport(
+                    job, JobState.FAILED, Progress(), error=str(error)
+                )
+                return False
             return True
         report = read_report(job, self.out)
         if report.state is JobState.UNFINISHED:

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from mario_rl_agents.config import Count, Measured, NonNegative, Whole, read
 from mario_rl_agents.experiments.job import Job
 from mario_rl_agents.runs.evaluation import Evaluation
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, running_average
@@ -20,9 +21,9 @@ FORMAT: Final = 1  # of a result's JSON
 class Progress:
     """How far a job is, over all processes that worked at it."""
 
-    seconds: float = 0.0  # of training, with what a kill threw away
-    num_steps: int = 0  # environment steps
-    num_episodes: int = 0
+    seconds: NonNegative = 0.0  # of training, with what a kill threw away
+    num_steps: Whole = 0  # environment steps
+    num_episodes: Whole = 0
     commits: tuple[str, ...] = ()  # of this package, in the order in which they trained
 
 
@@ -30,19 +31,19 @@ class Progress:
 class Score:
     """One evaluation along a training."""
 
-    step: int  # environment steps taken before it
-    return_mean: float
-    return_std: float
+    step: Whole  # environment steps taken before it
+    return_mean: Measured
+    return_std: Measured
 
 
 @dataclass(frozen=True)
 class TrainingReturns:
     """Mean returns of training episodes, exploration included; None where there are too few."""
 
-    mean: float | None  # of all
-    last_50: float | None
-    last_100: float | None
-    best_100: float | None  # the highest running average of 100
+    mean: Measured | None  # of all
+    last_50: Measured | None
+    last_100: Measured | None
+    best_100: Measured | None  # the highest running average of 100
 
     @classmethod
     def of(cls, returns: Sequence[float]) -> Self:
@@ -64,16 +65,16 @@ class JobResult:
     ended_by: str | None  # "steps", "episodes", "minutes", "evaluation"; None: not finished
     final: Evaluation  # of the agent as training left it
     kept: Evaluation  # of the run's best weights; of the final agent where there are none
-    reloaded_return: float | None  # mean return after saving and loading; None: not asked for
+    reloaded_return: Measured | None  # mean return after saving and loading; None: not asked for
     training: TrainingReturns
-    num_steps: int  # environment steps
-    num_episodes: int
-    num_updates: int  # gradient steps
-    minutes: float  # of training
+    num_steps: Whole  # environment steps
+    num_episodes: Whole
+    num_updates: Whole  # gradient steps
+    minutes: NonNegative  # of training
     commits: tuple[str, ...]
     versions: Mapping[str, str]  # of Python and of packages
     hardware: str
-    num_threads: int  # of torch
+    num_threads: Count  # of torch
     date: str  # ISO 8601, UTC
 
     def to_json(self) -> dict[str, Any]:
@@ -91,14 +92,4 @@ class JobResult:
         found = values.pop("format", None)
         if found != FORMAT:
             raise ValueError(f"it has format {found}, this version reads {FORMAT}")
-        try:
-            values["job"] = Job.from_json(values["job"])
-            for name in ("final", "kept"):
-                values[name] = Evaluation.from_json(values[name])
-            values["training"] = TrainingReturns(**values["training"])
-            values["commits"] = tuple(values["commits"])
-            return cls(**values)
-        except KeyError as error:
-            raise ValueError(f"it has no {error.args[0]}") from error
-        except TypeError as error:
-            raise ValueError(str(error)) from error
+        return read(cls, values)

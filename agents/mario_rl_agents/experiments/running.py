@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,9 +105,8 @@ def _ended_by(endings: Sequence[Ending], agent: Agent) -> str | None:
 def _open(job: Job, folder: JobFolder, device: str) -> tuple[Run, Agent]:
     """Return the job's run and its agent, from the last checkpoint or new."""
     if not Run(folder.run, job.spec).checkpoint.is_file():
-        if folder.run.is_dir():
-            shutil.rmtree(folder.run)  # begun, and killed before the first checkpoint
-        return new_run(job.spec, folder.run, device=device, command=sys.argv)
+        # It may have begun, and been killed before the first checkpoint.
+        return new_run(job.spec, folder.run, device=device, overwrite=True, command=sys.argv)
     saved = Run.open(folder.run).spec
     names = [field.name for field in dataclasses.fields(saved) if field.name not in _CHANGEABLE]
     differing = [name for name in names if getattr(saved, name) != getattr(job.spec, name)]
@@ -117,7 +115,8 @@ def _open(job: Job, folder: JobFolder, device: str) -> tuple[Run, Agent]:
             f"{folder.path} was begun with another {' and another '.join(differing)} than "
             f"{job.name} has now: begin the job anew (fresh), or choose another folder for all jobs"
         )
-    run, agent = resume_run(folder.run, device=device)
+    # The caller has named the same environment.
+    run, agent = resume_run(folder.run, device=device, trust=True)
     if agent.num_steps > job.spec.total_steps < saved.total_steps:
         raise JobError(
             f"{folder.path} has taken {agent.num_steps:,} environment steps, more than the "
@@ -135,11 +134,10 @@ def _measure(
     reloaded_return = None
     if job.check_reload:
         # Saved and deleted, then loaded: the file alone must play as the agent did.
-        path = folder.path / "reloaded.safetensors"
-        agent.save(path)
+        agent.save(folder.reloaded)
         del agent
-        reloaded_return = _evaluate_checkpoint(job, path, device).return_mean
-        path.unlink()
+        reloaded_return = _evaluate_checkpoint(job, folder.reloaded, device).return_mean
+        folder.reloaded.unlink()
     kept = _evaluate_checkpoint(job, run.best, device) if run.best.is_file() else final
     returns = [episode.episodic_return for episode in run.episodes()]
     progress = folder.read_progress()

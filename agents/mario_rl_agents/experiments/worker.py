@@ -12,12 +12,13 @@ from pathlib import Path
 
 import torch
 
-from mario_rl_agents.errors import CheckpointError, JobError, RunError
+from mario_rl_agents.errors import CheckpointError, JobError, RunError, UntrustedError
 from mario_rl_agents.experiments.endings import Orphaned
 from mario_rl_agents.experiments.engine import JobState, read_report
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.local import BUSY, UNFINISHED
 from mario_rl_agents.experiments.running import run_job
+from mario_rl_agents.runs.trust import check_trusted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, help="of training, then it is saved")
     parser.add_argument("--checkpoint-seconds", type=float, default=60.0)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--trust", action="store_true", help="import the module that it names")
     parser.add_argument("--fresh", action="store_true", help="begin the job anew")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -36,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return BUSY
         try:
             job = folder.read_job()
+            check_trusted(job.spec.env_id, folder.path, trust=options.trust)
             if options.fresh:
                 folder.clear()
             elif read_report(job, options.folder.parent).state is JobState.FINISHED:
@@ -48,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 device=options.device,
                 callbacks=[Orphaned()],
             )
-        except (CheckpointError, JobError, RunError) as error:
+        except (CheckpointError, JobError, RunError, UntrustedError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
     return UNFINISHED if result is None else 0

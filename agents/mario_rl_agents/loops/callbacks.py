@@ -35,6 +35,13 @@ class Episode:
     info: dict[str, Any]  # the info of the last step
 
 
+class LoopState(NamedTuple):
+    """How a training loop goes on, as a checkpoint holds it."""
+
+    values: dict[str, Any]  # what JSON has a form for
+    arrays: Mapping[str, NDArray[Any]]  # what grows with the steps of an episode
+
+
 class Learner(Protocol):
     """What a training loop needs of an agent."""
 

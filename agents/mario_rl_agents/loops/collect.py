@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -15,11 +15,21 @@ from numpy.typing import NDArray
 from mario_rl_agents.checks import check_obs, check_reward
 from mario_rl_agents.config import Count, convert
 from mario_rl_agents.envs import VecEnv, autoreset_mode, read_end
-from mario_rl_agents.loops.callbacks import Callback, Episode, Learner, Step
-from mario_rl_agents.loops.episode_log import EpisodeLog
+from mario_rl_agents.loops.callbacks import Callback, Episode, Learner, LoopState, Step
+from mario_rl_agents.loops.episode_log import MAX_ACTION_BYTES, EpisodeLog, Resumption
 from mario_rl_agents.loops.interrupt import DeferredInterrupt
 
 Losses = dict[str, float]
+
+_NO_EPISODES: Final = {"episodes": None, "obs_digest": None}  # go on with new ones
+_DIFFERS: Final = (
+    "the environment did not repeat the episodes that the checkpoint was saved in: it depends on "
+    "more than its generator and the actions"
+)
+_TOO_LONG: Final = (
+    "an episode was too long for its actions to be kept in the checkpoint "
+    f"({MAX_ACTION_BYTES // 2**20} MiB for all sub-environments)"
+)
 
 
 class TrainingLoop:
@@ -47,7 +57,8 @@ class TrainingLoop:
         self._resets_itself = autoreset_mode(envs) is AutoresetMode.SAME_STEP
         self._obs: NDArray[Any] | None = None  # [N, ...]; None before a reset
         self._has_begun = False
-        self._resume: dict[str, Any] | None = None  # a state loaded and not yet acted on
+        self._loaded: LoopState | None = None  # a state loaded and not yet acted on
+        self._resume: Resumption | None = None  # the same, checked
 
     def run(self, agent: Learner, total_steps: int, callbacks: Sequence[Callback]) -> None:
         """Take `total_steps` environment steps, rounded up to a step of all sub-environments.
@@ -91,22 +102,29 @@ class TrainingLoop:
                     break
                 interrupt.raise_if_requested()
 
-    def state(self, *, replay: bool) -> dict[str, Any]:
-        """Return as JSON-safe values how the environments go on after `load_state`.
+    def state(self, *, replay: bool) -> LoopState:
+        """Return how the environments go on after `load_state`.
 
         Args:
             replay: Whether to go on inside the current episodes, which needs what the agent has
                 recorded of them too.
         """
-        if self._resume is not None:
-            return self._resume if replay else {**self._resume, "episodes": None}
+        if self._loaded is not None:
+            return (
+                self._loaded if replay else LoopState({**self._loaded.values, **_NO_EPISODES}, {})
+            )
         if not self._has_begun:
-            return {"generators": None, "episodes": None, "obs_digest": None}
+            return LoopState({"generators": None, **_NO_EPISODES}, {})
         return self._log.state(self._obs if replay else None)
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state that `state` returned, at the next call of `run`."""
-        self._resume = state
+    def load_state(self, state: LoopState) -> None:
+        """Go on from a state that `state` returned, at the next call of `run`.
+
+        Raises:
+            ValueError: If it is none, or of other environments.
+        """
+        self._resume = self._log.check_state(state)
+        self._loaded = state
 
     def _step_and_update(
         self,
@@ -174,25 +192,25 @@ class TrainingLoop:
 
     def _begin(self, agent: Learner) -> NDArray[Any]:
         """Begin episodes in all sub-environments, or go on in those of a checkpoint."""
-        resume, self._resume = self._resume, None
+        resume, self._resume, self._loaded = self._resume, None, None
         all_envs = range(self._envs.num_envs)
         is_seeded = self._has_begun
         self._has_begun = True
         if resume is not None:
-            can_repeat = resume["episodes"] is not None
+            can_repeat = resume.log.episodes is not None
             obs = self._log.repeat(resume) if can_repeat else None
             if obs is not None:
                 return obs
             agent.reset()  # what it recorded of the episodes in progress does not go on
-            if can_repeat:
+            if can_repeat or resume.log.is_too_long:
+                reason = _TOO_LONG if resume.log.is_too_long else _DIFFERS
                 warnings.warn(
-                    "the environment did not repeat the episodes that the checkpoint was saved in: "
-                    "it depends on more than its generator and the actions. Training goes on with "
-                    "new episodes, and differs from a run that was never interrupted",
+                    f"{reason}. Training goes on with new episodes, and differs from a run that "
+                    "was never interrupted",
                     RuntimeWarning,
                     stacklevel=4,
                 )
-            is_seeded = self._log.restore_generators(resume["generators"])
+            is_seeded = self._log.restore_generators(resume.log.generators)
         # Environments whose generators cannot be restored get seeds that they have not had.
         first = self._seed + agent.num_steps
         begun = self._log.reset({i: None if is_seeded else first + i for i in all_envs})

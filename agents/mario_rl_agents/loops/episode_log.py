@@ -3,30 +3,64 @@
 What is kept of an episode is how it was reset and which actions were taken since. To go on, the
 reset and the actions are repeated. Whether that led to the same place is told by a digest of the
 observations.
+
+Of an episode without end not all actions are kept: beyond `MAX_ACTION_BYTES` it cannot be repeated.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
+import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from mario_rl_agents.config import Seed, read
 from mario_rl_agents.envs import VecEnv, autoreset_mode, generators_of, reset_some
+from mario_rl_agents.loops.callbacks import LoopState
 from mario_rl_agents.seeding import generator_state, set_generator_state
+from mario_rl_agents.spaces import check_elements
+
+MAX_ACTION_BYTES: Final = 64 * 2**20  # of the episodes in progress in all sub-environments
+
+
+@dataclass(frozen=True)
+class Start:
+    """How an episode in progress began."""
+
+    seed: Seed | None = None  # given to the reset that it began with
+    generator: dict[str, Any] | None = None  # of the environment, before a reset without seed
 
 
 @dataclass
 class Recording:
     """An episode in progress in one sub-environment."""
 
-    seed: int | None = None  # given to the reset that it began with
-    generator: dict[str, Any] | None = None  # of the environment, before a reset without seed
-    actions: list[Any] = field(default_factory=list)
+    start: Start = field(default_factory=Start)
+    actions: bytearray | None = field(default_factory=bytearray)  # None: too many to be kept
+
+
+@dataclass(frozen=True)
+class SavedLog:
+    """What a checkpoint holds of the episodes in progress, beside their actions."""
+
+    generators: tuple[dict[str, Any], ...] | None  # of the sub-environments; None: out of reach
+    episodes: tuple[Start, ...] | None  # None: they are not gone on with
+    obs_digest: str | None  # of the observations after the last step
+    is_too_long: bool = False  # whether one of them had more actions than are kept
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """How to go on: a `SavedLog`, checked, with the actions of each episode, [T, ...]."""
+
+    log: SavedLog
+    actions: tuple[NDArray[Any], ...]
 
 
 class EpisodeLog:
@@ -44,6 +78,7 @@ class EpisodeLog:
         resets_here = autoreset_mode(envs) is not AutoresetMode.SAME_STEP
         self._can_repeat = resets_here and generators_of(envs) is not None
         self._recordings = [Recording() for _ in range(envs.num_envs)]
+        self._max_bytes = MAX_ACTION_BYTES // envs.num_envs
         self.returns = np.zeros(envs.num_envs)
         self.lengths = np.zeros(envs.num_envs, np.int64)
 
@@ -58,57 +93,100 @@ class EpisodeLog:
             state = None
             if seed is None and generators is not None:
                 state = generator_state(generators[index])
-            self.begin(index, Recording(seed, state))
+            self.begin(index, Start(seed, state))
         return reset_some(self._envs, seeds)
 
-    def begin(self, index: int, recording: Recording | None = None) -> None:
+    def begin(self, index: int, start: Start | None = None) -> None:
         """Note that an episode begins in a sub-environment."""
-        self._recordings[index] = recording or Recording()
+        self._recordings[index] = Recording(start or Start())
         self.returns[index] = self.lengths[index] = 0
 
     def add(self, action: NDArray[Any], reward: NDArray[np.float64]) -> None:
         """Note a step, its actions and rewards, both [N, ...]."""
         self.returns += reward
         self.lengths += 1
-        if self._can_repeat:
-            for recording, choice in zip(self._recordings, action.tolist(), strict=True):
-                recording.actions.append(choice)
+        if not self._can_repeat:
+            return
+        taken = action.astype(self._envs.single_action_space.dtype, copy=False)
+        for recording, choice in zip(self._recordings, taken, strict=True):
+            if recording.actions is not None:
+                recording.actions += choice.tobytes()
+                if len(recording.actions) > self._max_bytes:
+                    recording.actions = None
 
-    def state(self, obs: NDArray[Any] | None) -> dict[str, Any]:
-        """Return as JSON-safe values how to go on after `repeat`.
+    def state(self, obs: NDArray[Any] | None) -> LoopState:
+        """Return how to go on after `repeat`.
 
         Args:
             obs: The observations after the last step, [N, ...]; None between episodes, or to go on
                 with new ones.
         """
         generators = generators_of(self._envs)
-        inside = obs is not None and self._can_repeat
-        return {
-            "generators": generators and [generator_state(x) for x in generators],
-            "episodes": [asdict(x) for x in self._recordings] if inside else None,
-            "obs_digest": _digest(obs) if obs is not None and inside else None,
-        }
+        states = None if generators is None else tuple(map(generator_state, generators))
+        if obs is None or not self._can_repeat:
+            return LoopState(asdict(SavedLog(states, None, None)), {})
+        actions = [recording.actions for recording in self._recordings]
+        kept = [x for x in actions if x is not None]
+        if len(kept) < len(actions):
+            return LoopState(asdict(SavedLog(states, None, None, is_too_long=True)), {})
+        space = self._envs.single_action_space
+        shape = space.shape or ()
+        joined = np.frombuffer(b"".join(kept), space.dtype).reshape(-1, *shape)  # [sum T, ...]
+        starts = tuple(recording.start for recording in self._recordings)
+        return LoopState(
+            asdict(SavedLog(states, starts, _digest(obs))),
+            {"actions": joined, "lengths": self.lengths.copy()},
+        )
 
-    def repeat(self, state: Mapping[str, Any]) -> NDArray[Any] | None:
+    def check_state(self, state: LoopState) -> Resumption:
+        """Return how to go on from a state, once it is certain that it fits these environments.
+
+        Raises:
+            ValueError: If it does not.
+        """
+        log = read(SavedLog, state.values)
+        num_envs = self._envs.num_envs
+        generators = generators_of(self._envs)
+        for states in (log.generators, log.episodes):
+            if states is not None and len(states) != num_envs:
+                raise ValueError(f"it holds {len(states)} sub-environments instead of {num_envs}")
+        if generators is not None:
+            begun = [start.generator for start in log.episodes or ()]
+            for index, generator in enumerate(generators):
+                for saved in (
+                    *(log.generators or ())[index : index + 1],
+                    *begun[index : index + 1],
+                ):
+                    if saved is not None:
+                        set_generator_state(copy.deepcopy(generator), saved)
+        if log.episodes is None:
+            return Resumption(log, ())
+        return Resumption(log, _split(state.arrays, self._envs.single_action_space, num_envs))
+
+    def repeat(self, resumption: Resumption) -> NDArray[Any] | None:
         """Repeat the episodes of a state; return the observations, or None if they differ.
 
         All sub-environments step together, so an episode of few actions begins when as many are
         left. What its sub-environment does before does not matter.
         """
-        recordings = [Recording(**recording) for recording in state["episodes"]]
-        longest = max(recordings, key=lambda recording: len(recording.actions))
+        starts, taken = resumption.log.episodes, resumption.actions
+        assert starts is not None
+        if generators_of(self._envs) is None:
+            return None
+        lengths = np.array([len(actions) for actions in taken])
+        longest = taken[int(lengths.argmax())]
         dtype = self._envs.single_action_space.dtype
         obs = self.reset(dict.fromkeys(range(self._envs.num_envs)))
-        for left in range(len(longest.actions), -1, -1):
-            beginning = {i: x for i, x in enumerate(recordings) if len(x.actions) == left}
+        for left in range(len(longest), -1, -1):
+            beginning = {i: starts[i] for i in np.flatnonzero(lengths == left).tolist()}
             if beginning:
                 obs = self._begin_again(beginning)
             if left == 0:
                 break
-            is_begun = np.array([len(x.actions) >= left for x in recordings])
+            is_begun = lengths >= left
             actions = [
-                (recording if begun else longest).actions[-left]
-                for recording, begun in zip(recordings, is_begun, strict=True)
+                (own if begun else longest)[-left]
+                for own, begun in zip(taken, is_begun, strict=True)
             ]
             obs, reward, terminated, truncated, _ = self._envs.step(np.array(actions, dtype))
             ended = terminated | truncated
@@ -118,8 +196,11 @@ class EpisodeLog:
             self.lengths += is_begun
             if ended.any():
                 obs = self.reset(dict.fromkeys(np.flatnonzero(ended).tolist()))
-        self._recordings = recordings
-        return obs if _digest(obs) == state["obs_digest"] else None
+        self._recordings = [
+            Recording(start, bytearray(actions.tobytes()))
+            for start, actions in zip(starts, taken, strict=True)
+        ]
+        return obs if _digest(obs) == resumption.log.obs_digest else None
 
     def restore_generators(self, states: Sequence[Mapping[str, Any]] | None) -> bool:
         """Set the generators of the sub-environments; return whether they can be reached."""
@@ -130,14 +211,33 @@ class EpisodeLog:
             set_generator_state(generator, state)
         return True
 
-    def _begin_again(self, recordings: Mapping[int, Recording]) -> NDArray[Any]:
+    def _begin_again(self, starts: Mapping[int, Start]) -> NDArray[Any]:
         generators = generators_of(self._envs)
-        assert generators is not None  # or there would be no recordings
-        for index, recording in recordings.items():
-            if recording.generator is not None:
-                set_generator_state(generators[index], recording.generator)
+        assert generators is not None  # or they are not repeated
+        for index, start in starts.items():
+            if start.generator is not None:
+                set_generator_state(generators[index], start.generator)
             self.begin(index)
-        return reset_some(self._envs, {index: x.seed for index, x in recordings.items()})
+        return reset_some(self._envs, {index: start.seed for index, start in starts.items()})
+
+
+def _split(
+    arrays: Mapping[str, NDArray[Any]], space: gym.Space[Any], num_envs: int
+) -> tuple[NDArray[Any], ...]:
+    """Return the actions of each of N episodes, [T, ...].
+
+    Raises:
+        ValueError: If `arrays` are not what `EpisodeLog.state` returned for this action space.
+    """
+    if arrays.keys() != {"actions", "lengths"}:
+        raise ValueError(f"it holds {sorted(arrays)} of the episodes instead of actions, lengths")
+    actions, lengths = arrays["actions"], arrays["lengths"]
+    is_whole = lengths.dtype == np.int64 and lengths.shape == (num_envs,) and (lengths >= 0).all()
+    # Whole numbers of Python, which do not overflow.
+    if not is_whole or sum(lengths.tolist()) != len(actions):
+        raise ValueError(f"the lengths of its episodes do not go with {len(actions):,} actions")
+    check_elements(space, actions, "actions of the episodes in progress")
+    return tuple(np.split(actions, np.cumsum(lengths)[:-1]))
 
 
 def _digest(obs: NDArray[Any]) -> str:

@@ -28,6 +28,18 @@ class RunningMeanStd(nn.Module):
         self.register_buffer("variance", torch.ones(shape, dtype=torch.float64))
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Take over a state.
+
+        Raises:
+            ValueError: A variance or the count is below 0.
+        """
+        for name in ("variance", "count"):
+            saved = state_dict.get(f"{prefix}{name}")
+            if saved is not None and (saved < 0).any():
+                raise ValueError(f"the {name} of what was seen is below 0")
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
     def update(self, values: Tensor) -> None:
         """Take in `values` of shape [B, ...] (Chan et al. 1983, eq. 1.5)."""
         values = values.to(torch.float64)

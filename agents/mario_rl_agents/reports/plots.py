@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mario_rl_agents.errors import RunError
+from mario_rl_agents.files import replacing
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, EpisodeRow, running_average
 from mario_rl_agents.runs.run import Run, RunSpec
 
@@ -55,7 +56,8 @@ def plot_learning_curves(runs: Sequence[Run], path: Path) -> None:
 
     Args:
         runs: At least one.
-        path: The picture to write; its ending is the format, such as .png or .svg.
+        path: The picture to write; its ending is the format, such as .png or .svg. Without one it
+            is a .png.
 
     Raises:
         RunError: A run has no finished episode yet, or its log is damaged.
@@ -90,8 +92,10 @@ def plot_learning_curves(runs: Sequence[Run], path: Path) -> None:
         _plain(curves[0].label) if len({c.label for c in curves}) == 1 else f"{len(curves)} runs"
     )
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
+    path = path if path.suffix else path.with_suffix(".png")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    with replacing(path) as new:
+        figure.savefig(new, dpi=120)
 
 
 def mean_curve(

@@ -16,7 +16,16 @@ import gymnasium as gym
 import numpy as np
 
 from mario_rl_agents.agent import Agent
-from mario_rl_agents.config import Count, Fraction, Whole, convert
+from mario_rl_agents.config import (
+    Count,
+    Fraction,
+    Measured,
+    NonNegative,
+    Seed,
+    Whole,
+    convert,
+    read,
+)
 from mario_rl_agents.envs import Env, as_env, as_number, position_of, success_of
 
 # Half an hour of a console's game at 15 decisions a second, the usual cap on Atari (Machado et al.
@@ -30,9 +39,9 @@ _EXPLORATION = "exploration"  # the generator that agents draw actions from
 class EvaluatedEpisode:
     """One episode of an evaluation; `seed` and the evaluation's policy repeat it."""
 
-    seed: int
-    episodic_return: float
-    length: int  # environment steps
+    seed: Seed
+    episodic_return: Measured
+    length: Whole  # environment steps
     terminated: bool
     truncated: bool
     x_pos: int | None  # pixels from the start of the stage; None where infos do not say
@@ -44,17 +53,17 @@ class EvaluatedEpisode:
 class Evaluation:
     """The result of `evaluate`; standard deviations are of a sample (n - 1), 0 for one episode."""
 
-    epsilon: float  # probability of a random action
+    epsilon: Fraction  # probability of a random action
     sampled: bool  # whether the other actions were drawn as in training, or greedy
-    seed: int
-    num_episodes: int
-    return_mean: float
-    return_std: float
-    length_mean: float  # environment steps
-    length_std: float
+    seed: Seed
+    num_episodes: Count
+    return_mean: Measured
+    return_std: Measured
+    length_mean: NonNegative  # environment steps
+    length_std: NonNegative
     x_pos_mean: float | None  # pixels; None where infos do not say
-    clear_rate: float | None  # in [0, 1]; None where infos do not say
-    clear_rate_interval: tuple[float, float] | None  # Wilson, 95 %
+    clear_rate: Fraction | None  # in [0, 1]; None where infos do not say
+    clear_rate_interval: tuple[Fraction, Fraction] | None  # Wilson, 95 %
     episodes: tuple[EvaluatedEpisode, ...]
 
     @property
@@ -91,17 +100,9 @@ class Evaluation:
         """Return the evaluation that `to_json` returned as JSON values.
 
         Raises:
-            KeyError: A field is missing.
-            TypeError: A field is unknown.
+            ValueError: A field is missing, unknown or not accepted.
         """
-        interval = content["clear_rate_interval"]
-        return cls(
-            **{
-                **content,
-                "clear_rate_interval": None if interval is None else tuple(interval),
-                "episodes": tuple(EvaluatedEpisode(**episode) for episode in content["episodes"]),
-            }
-        )
+        return read(cls, content)
 
 
 def evaluate(

@@ -11,13 +11,14 @@ from typing import Any
 import gymnasium as gym
 
 from mario_rl_agents.agent import Agent
-from mario_rl_agents.checkpoint import CheckpointHeader, make_config, read_header
+from mario_rl_agents.checkpoint import make_config, read_header
 from mario_rl_agents.config import did_you_mean
 from mario_rl_agents.envs import Env, VecEnv, make_env, make_vec_env
 from mario_rl_agents.errors import CheckpointError, RunError
 from mario_rl_agents.recipes import ALGORITHMS, evaluation_epsilon, find_recipe
 from mario_rl_agents.recipes.recipe import Recipe
 from mario_rl_agents.runs.run import Run, RunSpec
+from mario_rl_agents.runs.trust import check_trusted, remember
 
 
 def find_algorithm(name: str) -> type[Agent]:
@@ -82,17 +83,21 @@ def new_run(
 ) -> tuple[Run, Agent]:
     """Return a new run and its untrained agent; nothing is written before everything fits.
 
+    An environment called MODULE:ID imports that module. It is noted that the user has named it:
+    runs and checkpoints that name it are resumed and played without asking.
+
     Args:
         spec: What is to be trained.
         folder: Where; None takes a free one in `runs/`.
         device: A torch device or "auto".
-        overwrite: Whether a run that is already there is deleted.
+        overwrite: Whether the files of a run that is already there are deleted.
         command: The command line, for the record.
 
     Raises:
         ValueError: The algorithm, environment, configuration or device does not exist, or they do
             not go together.
-        RunError: The folder is not empty, and it is not a run or `overwrite` is False.
+        RunError: The folder is not empty, and it is not a run or `overwrite` is False; or the run
+            in it is being trained.
     """
     kind = find_algorithm(spec.algorithm)
     where = f"{spec.algorithm} on {spec.env_id}"
@@ -100,33 +105,53 @@ def new_run(
     env = open_training_env(spec)
     try:
         agent = kind.create(env, config, seed=spec.seed, device=device)
+        # Every field, defaults too.
+        spec = dataclasses.replace(spec, config=dataclasses.asdict(config))
+        folder = folder or _free_folder(f"{spec.algorithm}-{spec.env_id}-seed{spec.seed}")
+        run = Run.create(folder, spec, command=command, overwrite=overwrite)
     except ValueError as error:
         env.close()
         raise ValueError(f"{where}: {error}") from error
-    spec = dataclasses.replace(spec, config=dataclasses.asdict(config))  # every field, defaults too
-    folder = folder or _free_folder(f"{spec.algorithm}-{spec.env_id}-seed{spec.seed}")
-    return Run.create(folder, spec, command=command, overwrite=overwrite), agent
+    except BaseException:
+        env.close()
+        raise
+    remember(spec.env_id)
+    return run, agent
 
 
-def resume_run(folder: str | Path, *, device: str = "auto") -> tuple[Run, Agent]:
+def resume_run(
+    folder: str | Path, *, device: str = "auto", trust: bool = False
+) -> tuple[Run, Agent]:
     """Return a run and its agent as the latest checkpoint has it; `train` goes on from there.
 
     Args:
         folder: The run's.
         device: A torch device or "auto".
+        trust: Whether the module of an environment called MODULE:ID may be imported, though the
+            user has not named it in a training of their own.
 
     Raises:
         ValueError: The device or the environment does not exist here.
-        RunError: The folder holds no run, or a run without a checkpoint.
-        CheckpointError: The checkpoint is damaged.
+        RunError: The folder holds no run, one without a checkpoint, or one that is being trained.
+        CheckpointError: The checkpoint or its replay memory is damaged.
+        FileNotFoundError: The replay memory is missing.
+        UntrustedError: See `trust`.
     """
     run = Run.open(folder)
+    run.check_unlocked()
     if not run.checkpoint.is_file():
         raise RunError(
             f"{run.folder} has no checkpoint yet: train it anew (--out {run.folder} --overwrite)"
         )
+    check_trusted(run.spec.env_id, run.folder, trust=trust)
     env = open_training_env(run.spec)
-    return run, load_agent(run.checkpoint, env, device=device)
+    try:
+        agent = load_agent(run.checkpoint, env, device=device)
+        agent.load_replay()
+    except BaseException:
+        env.close()
+        raise
+    return run, agent
 
 
 def find_checkpoint(path: str | Path) -> Path:
@@ -153,8 +178,11 @@ def load_agent(
     env_kwargs: Mapping[str, Any] | None = None,
     render_mode: str | None = None,
     device: str = "auto",
+    trust: bool = False,
 ) -> Agent:
     """Return the agent of a checkpoint, or of the best checkpoint in a run's folder.
+
+    It plays without its replay memory, which is read when it learns.
 
     Args:
         path: The checkpoint or the folder.
@@ -163,15 +191,17 @@ def load_agent(
         env_kwargs: Keywords of gym.make that differ from those of the training, without `env`.
         render_mode: Of the environment, without `env`.
         device: A torch device or "auto".
+        trust: Whether the module of an environment called MODULE:ID may be imported, though the
+            user has not named it in a training of their own.
 
     Raises:
-        FileNotFoundError: There is nothing at the path, or the replay memory of the checkpoint is
-            missing.
+        FileNotFoundError: There is nothing at the path.
         ValueError: The environment cannot be made, the device does not exist here, or `env` is
             given together with keywords for another one.
         RunError: The folder holds no run, or a run without a checkpoint.
         CheckpointError: The checkpoint is damaged, does not fit `env`, names no environment, or
             is of an algorithm without a recipe.
+        UntrustedError: See `trust`.
     """
     path = find_checkpoint(path)
     header = read_header(path)
@@ -187,12 +217,9 @@ def load_agent(
         return kind.load(path, env, device=device)
     if header.env_id is None:
         raise CheckpointError(f"{path} does not name its environment: pass it as env")
-    if ":" in header.env_id:  # Gymnasium would import what stands before it
-        raise CheckpointError(
-            f"{path} names the environment {header.env_id!r}, which is no plain id: pass it as env"
-        )
-    kwargs = {**_env_kwargs(path, header), **(env_kwargs or {})}
-    env = open_env(header.env_id, kwargs, render_mode)
+    env_id, kwargs = _environment_of(path, header.env_id, header.env_kwargs)
+    check_trusted(env_id, path, trust=trust)
+    env = open_env(env_id, {**kwargs, **(env_kwargs or {})}, render_mode)
     try:
         return kind.load(path, env, device=device)
     except BaseException:
@@ -251,14 +278,17 @@ def _readable_errors(env_id: str) -> Iterator[None]:
         raise ValueError(f"{env_id} cannot be made: {error}") from error
 
 
-def _env_kwargs(path: Path, header: CheckpointHeader) -> dict[str, Any]:
-    """Return the keywords of gym.make that a checkpoint was trained with."""
-    # A checkpoint knows the keywords of the environment; its run those of gym.make itself too.
+def _environment_of(
+    path: Path, env_id: str, env_kwargs: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Return the id and the keywords of gym.make that a checkpoint was trained with."""
+    # A checkpoint knows the id and the keywords of the environment. Its run knows the id with the
+    # module that registers it, and the keywords of gym.make itself too.
     with contextlib.suppress(RunError):
         spec = Run.open(path.parent).spec
-        if spec.env_id == header.env_id:
-            return spec.env_kwargs
-    return {name: value for name, value in header.env_kwargs.items() if name != "render_mode"}
+        if spec.env_id.rpartition(":")[2] == env_id.rpartition(":")[2]:
+            return spec.env_id, spec.env_kwargs
+    return env_id, {name: value for name, value in env_kwargs.items() if name != "render_mode"}
 
 
 def _free_folder(name: str) -> Path:

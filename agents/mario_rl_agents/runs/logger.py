@@ -13,6 +13,8 @@ import time
 from collections import deque
 
 from mario_rl_agents.agent import Agent, Callback, Episode
+from mario_rl_agents.errors import RunError
+from mario_rl_agents.files import open_to_append
 from mario_rl_agents.runs.metrics import (
     RUNNING_EPISODES,
     EpisodeRow,
@@ -48,11 +50,16 @@ class RunLogger(Callback):
 
         Raises:
             FileNotFoundError: The run is resumed and a log is missing.
-            RunError: The run is resumed and a log is damaged.
+            RunError: The run is resumed and a log is damaged, or the folder of TensorBoard's logs
+                is a link.
         """
         # Imported here: it takes a second.
         from torch.utils.tensorboard import SummaryWriter
 
+        if run.tensorboard.is_symlink():
+            raise RunError(
+                f"{run.tensorboard} is a link, which may lead to somebody else's files: delete it"
+            )
         self._log_period = log_period
         self._loss_period = loss_period
         episodes: list[EpisodeRow] = []
@@ -65,8 +72,8 @@ class RunLogger(Callback):
         write_rows(run.episodes_path, EpisodeRow, episodes)
         write_rows(run.metrics_path, MetricRow, metrics)
         self._recent = deque(episodes, maxlen=RUNNING_EPISODES)
-        self._episodes = run.episodes_path.open("a", newline="", encoding="utf-8")
-        self._metrics = run.metrics_path.open("a", newline="", encoding="utf-8")
+        self._episodes = open_to_append(run.episodes_path)
+        self._metrics = open_to_append(run.metrics_path)
         self._tensorboard = SummaryWriter(
             run.tensorboard, purge_step=None if resume_step is None else resume_step + 1
         )

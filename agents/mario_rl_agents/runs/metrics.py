@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mario_rl_agents.agent import Episode
+from mario_rl_agents.config import convert
 from mario_rl_agents.envs import position_of, success_of
 from mario_rl_agents.errors import RunError
 from mario_rl_agents.files import replacing
@@ -57,13 +58,13 @@ class EpisodeRow(NamedTuple):
         if len(cells) != len(cls._fields):
             raise ValueError(f"expected {len(cls._fields)} cells, received {len(cells)}")
         return cls(
-            episode=int(cells[0]),
-            step=int(cells[1]),
+            episode=_whole(cells[0]),
+            step=_whole(cells[1]),
             episodic_return=float(cells[2]),
-            episodic_length=int(cells[3]),
+            episodic_length=_whole(cells[3]),
             terminated=bool(int(cells[4])),
             truncated=bool(int(cells[5])),
-            x_pos=int(cells[6]) if cells[6] else None,
+            x_pos=_whole(cells[6]) if cells[6] else None,
             cleared=bool(int(cells[7])) if cells[7] else None,
         )
 
@@ -83,7 +84,7 @@ class MetricRow(NamedTuple):
             ValueError: A cell is missing or is not of its column's type.
         """
         step, metric, value = cells
-        return cls(int(step), metric, float(value))
+        return cls(_whole(step), metric, float(value))
 
 
 Row = TypeVar("Row", EpisodeRow, MetricRow)
@@ -100,18 +101,17 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
         FileNotFoundError: There is no such file.
         RunError: A row is damaged.
     """
-    text = path.read_text(encoding="utf-8")
-    lines = text.splitlines()
-    if not text.endswith("\n"):
-        lines = lines[:-1]
-    rows = []
-    for number, cells in enumerate(csv.reader(lines[1:]), start=2):
-        try:
-            rows.append(kind.parse(cells))
-        except ValueError as error:
-            raise RunError(
-                f"{path} is damaged in line {number} ({error}): correct or delete that line"
-            ) from error
+    rows: list[Row] = []
+    try:
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        if not text.endswith("\n"):
+            lines = lines[:-1]
+        rows.extend(kind.parse(cells) for cells in csv.reader(lines[1:]))
+    except (ValueError, csv.Error) as error:
+        raise RunError(
+            f"{path} is damaged in line {len(rows) + 2} ({error}): correct or delete that line"
+        ) from error
     return rows
 
 
@@ -128,6 +128,12 @@ def cells_of(row: EpisodeRow | MetricRow) -> list[str]:
     return [
         "" if cell is None else str(int(cell) if isinstance(cell, bool) else cell) for cell in row
     ]
+
+
+def _whole(cell: str) -> int:
+    """Return the whole number in a cell; one that NumPy cannot count with is refused."""
+    number: int = convert(int, int(cell), "a cell")
+    return number
 
 
 def mean_return(rows: Sequence[EpisodeRow]) -> float | None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.metadata
-import json
 import platform
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
+from mario_rl_agents.checkpoint import is_file_of, remove_leftovers
+from mario_rl_agents.config import Count, Fraction, Interval, Seed, convert, convert_fields, read
 from mario_rl_agents.errors import RunError
-from mario_rl_agents.files import write_json
+from mario_rl_agents.files import read_json, remove_abandoned, target_of, write_json
+from mario_rl_agents.lock import is_locked, lock
 from mario_rl_agents.runs.evaluation import Evaluation, evaluations_json
 from mario_rl_agents.runs.metrics import EpisodeRow, MetricRow, read_rows
 
 _CONFIG: Final = "config.json"
+_LOCK: Final = "lock"  # held while the run is trained
+_EVENTS: Final = "events.out.tfevents."  # TensorBoard's files begin with it
 FORMAT: Final = 1  # of config.json
 
 _VERSIONED: Final = (
@@ -33,23 +36,26 @@ _VERSIONED: Final = (
 
 @dataclass(frozen=True)
 class RunSpec:
-    """Everything that decides a run's result."""
+    """Everything that decides a run's result.
+
+    Raises:
+        ValueError: A value is not accepted; the message names it and what is accepted.
+    """
 
     algorithm: str  # its name in recipes and checkpoints
     env_id: str
     env_kwargs: dict[str, Any]  # keywords of gym.make, JSON values
     config: dict[str, Any]  # of the algorithm, JSON values
-    seed: int
-    total_steps: int  # environment steps, over all resumptions
-    evaluation_epsilon: float = 0.0  # probability of a random action in the evaluation at the end
-    num_envs: int = 1  # environments stepped side by side
+    seed: Seed
+    total_steps: Count  # environment steps, over all resumptions
+    evaluation_epsilon: Fraction = (
+        0.0  # probability of a random action in the evaluation at the end
+    )
+    num_envs: Annotated[int, Interval(1, 65_536)] = 1  # environments stepped side by side
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
-        for name, least in (("total_steps", 1), ("seed", 0), ("num_envs", 1)):
-            value = getattr(self, name)
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, received {value}")
+        """Check every field; NumPy's numbers, paths and tuples become JSON values."""
+        convert_fields(self)
 
 
 @dataclass(frozen=True)
@@ -79,24 +85,28 @@ class Run:
             folder: Where; its parents are made too.
             spec: What is to be trained.
             command: The command line, for the record.
-            overwrite: Whether a run that is already there is deleted.
+            overwrite: Whether the files of a run that is already there are deleted. Those that
+                are not its own stay.
 
         Raises:
-            RunError: The folder is not empty, and it is not a run or `overwrite` is False.
+            RunError: The folder is not empty, and it is not a run or `overwrite` is False; or the
+                run in it is being trained.
         """
-        folder = Path(folder)
-        run = cls(folder, spec)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            if not run._config_path.is_file():
-                raise RunError(f"{folder} exists and is not a run: choose another folder (--out)")
-            if not overwrite:
-                raise RunError(
-                    f"{folder} already holds a run: resume it (--resume), replace it "
-                    "(--overwrite), or choose another folder (--out)"
-                )
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        run._write_config({"command": list(command), "versions": versions()})
+        run = cls(Path(folder), spec)
+        is_new = not run.folder.exists()
+        if not is_new:
+            run._check_free(overwrite=overwrite)
+        run.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with run.locked():
+                run._delete_files()
+                # It takes the place of the old one, so that what a crash leaves is a run, too.
+                run._write_config({"command": list(command), "versions": versions()})
+        except BaseException:
+            if is_new:
+                with contextlib.suppress(OSError):
+                    run.folder.rmdir()
+            raise
         return cls.open(folder)  # as JSON has it: lists for tuples
 
     @classmethod
@@ -110,28 +120,76 @@ class Run:
         path = folder / _CONFIG
         if not path.is_file():
             raise RunError(f"there is no run at {folder}: no {path.name} in it")
+        names = [field.name for field in dataclasses.fields(RunSpec)]
         try:
-            saved = json.loads(path.read_text(encoding="utf-8"))
+            saved = read_json(path)
+            if "format" not in saved:
+                raise ValueError("it has no format")
             if saved["format"] != FORMAT:
                 raise RunError(
-                    f"{path} has format {saved['format']}, this version reads {FORMAT}: use the "
-                    "version of mario-rl-envs that wrote it"
+                    f"{path} has format {saved['format']}, this version reads {FORMAT}: use "
+                    "the version of mario-rl-envs that wrote it"
                 )
-            names = [field.name for field in dataclasses.fields(RunSpec)]
             # A field that the run is older than has its default.
-            return cls(folder, RunSpec(**{name: saved[name] for name in names if name in saved}))
-        except (KeyError, TypeError, ValueError) as error:
+            spec = read(RunSpec, {name: saved[name] for name in names if name in saved})
+            return cls(folder, spec)
+        except ValueError as error:
             raise RunError(
-                f"{path} is damaged ({error!r}): restore it from a copy, or train anew"
+                f"{path} is damaged ({error}): restore it from a copy, or train anew"
             ) from error
 
     def extended_to(self, total_steps: int) -> Self:
-        """Return the run with another number of total steps, written to `config.json`."""
-        saved = json.loads(self._config_path.read_text(encoding="utf-8"))
+        """Return the run with another number of total steps, written to `config.json`.
+
+        Raises:
+            RunError: The run is being trained, or its `config.json` is damaged.
+        """
         spec = dataclasses.replace(self.spec, total_steps=total_steps)
         run = dataclasses.replace(self, spec=spec)
-        run._write_config({key: saved[key] for key in ("command", "versions")})
+        with self.locked():
+            type(self).open(self.folder)  # or there is nothing to go on from
+            saved = read_json(self._config_path)
+            run._write_config({key: saved.get(key) for key in ("command", "versions")})
         return run
+
+    def delete(self) -> None:
+        """Delete the files of the run, and its folder if nothing else is in it.
+
+        Raises:
+            RunError: The run is being trained.
+        """
+        with self.locked():
+            self._delete_files()
+            self._config_path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep everybody else from training the run inside the block, or from deleting it.
+
+        Raises:
+            RunError: Somebody else is at it.
+        """
+        with lock(self.folder / _LOCK) as is_free:
+            if not is_free:
+                raise self._busy()
+            yield
+
+    def check_unlocked(self) -> None:
+        """Check that nobody is training the run.
+
+        Raises:
+            RunError: Somebody is.
+        """
+        if is_locked(self.folder / _LOCK):
+            raise self._busy()
+
+    def remove_leftovers(self) -> None:
+        """Delete what killed processes have left: unfinished files, and unnamed replay memories."""
+        remove_abandoned(self.folder, self._is_own)
+        for path in (self.checkpoint, self.best):
+            remove_leftovers(path)
 
     @property
     def checkpoint(self) -> Path:
@@ -203,12 +261,13 @@ class Run:
         if not path.is_file():
             return []
         try:
-            saved = json.loads(path.read_text(encoding="utf-8"))
-            return [Evaluation.from_json(content) for content in saved["evaluations"]]
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(
-                f"{path} is damaged ({error!r}): delete it and evaluate again"
-            ) from error
+            saved = read_json(path).get("evaluations")
+            evaluations: tuple[Evaluation, ...] = convert(
+                tuple[Evaluation, ...], saved, "evaluations"
+            )
+        except ValueError as error:
+            raise RunError(f"{path} is damaged ({error}): delete it and evaluate again") from error
+        return list(evaluations)
 
     def write_evaluations(self, checkpoint: Path, evaluations: Sequence[Evaluation]) -> None:
         """Write evaluations of one of the run's checkpoints, in place of earlier ones."""
@@ -225,6 +284,67 @@ class Run:
                 return path
         raise RunError(
             f"{self.folder} has no checkpoint yet: training saves one every minute and at its end"
+        )
+
+    def _check_free(self, *, overwrite: bool) -> None:
+        """Check that a folder that exists may become this run's.
+
+        Raises:
+            RunError: It may not.
+        """
+        folder = self.folder
+        if folder.is_dir() and all(self._is_leftover(path.name) for path in folder.iterdir()):
+            return  # empty, or the making of a run did not get further
+        try:
+            Run.open(folder)
+        except RunError as error:
+            raise RunError(
+                f"{folder} exists and is not a run: choose another folder (--out), or delete it "
+                f"yourself ({error})"
+            ) from error
+        if not overwrite:
+            raise RunError(
+                f"{folder} already holds a run: resume it (--resume), replace it (--overwrite), or "
+                "choose another folder (--out)"
+            )
+
+    def _delete_files(self) -> None:
+        """Delete the run's own files but `config.json`; links are deleted, not followed."""
+        self.remove_leftovers()
+        for path in self.folder.iterdir():
+            is_folder = path.is_dir() and not path.is_symlink()
+            if self._is_own(path.name) and path != self._config_path and not is_folder:
+                path.unlink()
+        if self.tensorboard.is_dir() and not self.tensorboard.is_symlink():
+            for path in self.tensorboard.glob(f"{_EVENTS}*"):
+                path.unlink()
+            with contextlib.suppress(OSError):
+                self.tensorboard.rmdir()
+
+    def _is_own(self, name: str) -> bool:
+        """Return whether training, evaluation or plots give a file in the folder that name."""
+        files = (
+            self._config_path,
+            self.episodes_path,
+            self.metrics_path,
+            self.evaluation_path,
+            self.learning_curve,
+            self.video,
+        )
+        checkpoints = (self.checkpoint, self.best)
+        return name in (path.name for path in files) or any(
+            is_file_of(path, name) for path in checkpoints
+        )
+
+    def _is_leftover(self, name: str) -> bool:
+        """Return whether a file of that name is what a killed process leaves."""
+        target = target_of(name)
+        return name == _LOCK or (target is not None and self._is_own(target))
+
+    def _busy(self) -> RunError:
+        return RunError(
+            f"{self.folder} is being trained by another process: wait until it ends, stop it, or "
+            "choose another folder (--out)"
         )
 
     def _write_config(self, record: dict[str, Any]) -> None:

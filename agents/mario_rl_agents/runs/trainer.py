@@ -17,6 +17,8 @@ import numpy as np
 import torch
 
 from mario_rl_agents.agent import Agent, Callback, Episode
+from mario_rl_agents.checkpoint import read_header
+from mario_rl_agents.errors import RunError
 from mario_rl_agents.runs.logger import RunLogger
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, running_average
 from mario_rl_agents.runs.run import Run
@@ -43,7 +45,8 @@ def train(
     """Train until the run's total steps are taken, the minutes are over, or Ctrl-C; then save.
 
     A second Ctrl-C raises KeyboardInterrupt at once; the latest periodic checkpoint remains. Where
-    the agent's `config.overlap` is True, torch has a thread fewer until this returns.
+    the agent's `config.overlap` is True, torch has a thread fewer until this returns. Nobody else
+    can train the run meanwhile; when this process dies, however it dies, somebody else can.
 
     Args:
         agent: A new agent, or one loaded from `run.checkpoint`: it goes on from there.
@@ -58,8 +61,10 @@ def train(
 
     Raises:
         ValueError: The run's total steps are taken already.
-        FileNotFoundError: A log of the run that is resumed is missing.
-        RunError: A log of the run that is resumed is damaged.
+        FileNotFoundError: A log of the run that is resumed is missing, or its replay memory.
+        RunError: Somebody else is training the run, or has since the agent was loaded; or a log
+            of the run that is resumed is damaged.
+        CheckpointError: The replay memory of the run that is resumed is damaged.
     """
     num_steps = run.spec.total_steps - agent.num_steps
     if num_steps < 1:
@@ -67,14 +72,37 @@ def train(
             f"the agent has taken {agent.num_steps:,} of the {run.spec.total_steps:,} steps of "
             f"{run.folder}: extend the run first, with run.extended_to(total_steps)"
         )
-    logger = RunLogger(run, resume_step=agent.num_steps or None)
-    with _leave_a_core(agent), _stop_on_signals() as stop_requested:
-        budget = _Budget(minutes, stop_requested)
-        checkpointer = _Checkpointer(run.checkpoint, checkpoint_seconds)
-        watchers = [logger, _BestKeeper(run), checkpointer, budget, *callbacks]
-        agent.learn(num_steps, watchers)
-        agent.save(run.checkpoint, replay=True)
+    with run.locked():
+        _check_current(agent, run)
+        agent.load_replay()  # before the logs are cut back to the checkpoint
+        run.remove_leftovers()
+        logger = RunLogger(run, resume_step=agent.num_steps or None)
+        with _leave_a_core(agent), _stop_on_signals() as stop_requested:
+            budget = _Budget(minutes, stop_requested)
+            checkpointer = _Checkpointer(run.checkpoint, checkpoint_seconds)
+            watchers = [logger, _BestKeeper(run), checkpointer, budget, *callbacks]
+            agent.learn(num_steps, watchers)
+            agent.save(run.checkpoint, replay=True)
     return budget.outcome
+
+
+def _check_current(agent: Agent, run: Run) -> None:
+    """Check that the run is as it was when the agent was made or loaded.
+
+    Raises:
+        RunError: Somebody else has replaced it, or trained it on.
+    """
+    if Run.open(run.folder).spec != run.spec:
+        raise RunError(f"{run.folder} has been replaced or changed: open it again")
+    if not run.checkpoint.is_file():
+        return
+    num_steps = read_header(run.checkpoint).num_steps
+    if num_steps > agent.num_steps:
+        raise RunError(
+            f"{run.folder} has a checkpoint at step {num_steps:,}, the agent is at step "
+            f"{agent.num_steps:,} and would lose what is between: resume the run anew (--resume), "
+            "or choose another folder (--out)"
+        )
 
 
 class _Budget(Callback):

@@ -36,7 +36,7 @@ def test_what_is_written_is_read(tmp_path):
         ("result.json", '{"format": 1', "delimiter"),
         ("result.json", "[]", "expected an object"),
         ("result.json", '{"format": 0}', "it has format 0, this version reads 1"),
-        ("result.json", '{"format": 1}', "it has no job"),
+        ("result.json", '{"format": 1}', "fields of JobResult must be complete, job, "),
         ("progress.json", '{"second": 1}', "second"),
     ],
 )

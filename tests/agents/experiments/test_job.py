@@ -59,14 +59,14 @@ def test_a_name_is_a_folder_on_every_system():
     [
         ({"config": {"gama": 0.5}}, "gama: DQNConfig has no such field, did you mean gamma"),
         ({"config": {"gamma": 2}}, "gamma"),
-        ({"config": {"gamma": object()}}, "config must hold JSON values"),
-        ({"env_kwargs": {"size": {1, 2}}}, "env_kwargs must hold JSON values"),
-        ({"total_steps": 0}, "total_steps must be at least 1, received 0"),
-        ({"max_episodes": 0}, "max_episodes must be a whole number of at least 1, received 0"),
-        ({"max_minutes": 0.0}, "max_minutes must be above 0, received 0.0"),
-        ({"max_minutes": float("nan")}, "max_minutes must be a finite number, received nan"),
+        ({"config": {"gamma": object()}}, "config must be an object"),
+        ({"env_kwargs": {"size": {1, 2}}}, "env_kwargs must be an object"),
+        ({"total_steps": 0}, "total_steps must be a whole number >= 1, got 0"),
+        ({"max_episodes": 0}, "max_episodes must be a whole number >= 1 or None, got 0"),
+        ({"max_minutes": 0.0}, "max_minutes must be a number > 0 or None, got 0.0"),
+        ({"max_minutes": float("nan")}, "max_minutes must be a number > 0 or None, got nan"),
         ({"num_test_episodes": 0}, "num_test_episodes must be a whole number"),
-        ({"num_cores": 1.5}, "num_cores must be a whole number of at least 1, received 1.5"),
+        ({"num_cores": 1.5}, "num_cores must be a whole number >= 1, got 1.5"),
         ({"recipe": "best"}, "there is no recipe 'best' for double_dqn on Acrobot-v1"),
     ],
 )
@@ -83,7 +83,7 @@ def test_an_unknown_algorithm_is_refused():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"period": 0}, "period must be a whole number of at least 1, received 0"),
+        ({"period": 0}, "period must be a whole number >= 1, got 0"),
         ({"period": 10, "num_episodes": 0}, "num_episodes must be"),
         ({"period": 10, "stop_at": float("inf")}, "stop_at must be a finite number"),
     ],
@@ -95,6 +95,10 @@ def test_an_evaluation_that_makes_no_sense_is_refused(values, message):
 
 def test_json_that_is_no_job_is_refused():
     content = random_job().to_json()
-    for wrong in ({}, {**content, "luck": 1}, {**content, "spec": None}):
-        with pytest.raises(ValueError, match="not the fields of a job"):
+    for wrong, message in (
+        ({}, "fields of Job must be complete, spec is missing"),
+        ({**content, "luck": 1}, r"fields of Job must be among spec, .*, got \['luck'\]"),
+        ({**content, "spec": None}, "spec must be "),
+    ):
+        with pytest.raises(ValueError, match=message):
             Job.from_json(wrong)

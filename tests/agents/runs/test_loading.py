@@ -1,6 +1,7 @@
 """Runs and agents by name: what is made, what is found, and what is refused."""
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def trained(tmp_path: Path) -> Iterator[tuple[Run, Agent]]:
 def test_a_spec_is_the_recipe_but_for_what_is_given() -> None:
     recipe = find_recipe("double_dqn", "MarioRL-1-1-v0", "demo")
     spec = spec_from_recipe("double_dqn", "MarioRL-1-1-v0", "demo", seed=3)
-    assert spec.config == dataclasses.asdict(recipe.config)
+    assert spec.config == json.loads(json.dumps(dataclasses.asdict(recipe.config)))
     assert (spec.env_kwargs, spec.total_steps) == (recipe.env_kwargs, recipe.total_steps)
     assert (spec.evaluation_epsilon, spec.seed) == (0.05, 3)
     changed = dataclasses.replace(recipe, config=DQNConfig(gamma=0.5))

@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from mario_rl_agents.errors import RunError
 from mario_rl_agents.runs.evaluation import EvaluatedEpisode, Evaluation
 from mario_rl_agents.runs.metrics import EpisodeRow, MetricRow, write_rows
 from mario_rl_agents.runs.run import Run, RunSpec
+from support.agent_toys import run_python
 
 
 def spec(total_steps: int) -> RunSpec:
@@ -71,9 +74,9 @@ def test_a_missing_run_is_said(tmp_path: Path) -> None:
 
 
 def test_impossible_numbers_are_refused() -> None:
-    with pytest.raises(ValueError, match="total_steps must be at least 1, received 0"):
+    with pytest.raises(ValueError, match="total_steps must be a whole number >= 1, got 0"):
         spec(0)
-    with pytest.raises(ValueError, match="num_envs must be at least 1, received 0"):
+    with pytest.raises(ValueError, match=r"num_envs must be a whole number in \[1, 65536\], got 0"):
         RunSpec("dqn", "CartPole-v1", {}, {}, seed=0, total_steps=1, num_envs=0)
 
 
@@ -124,3 +127,116 @@ def test_the_best_checkpoint_is_taken_else_the_latest(tmp_path: Path) -> None:
     assert run.best_or_latest() == run.checkpoint
     run.best.touch()
     assert run.best_or_latest() == run.best
+
+
+def test_a_model_of_others_is_no_run(tmp_path: Path) -> None:
+    """Every model of Hugging Face has a config.json."""
+    (tmp_path / "config.json").write_text('{"model_type": "bert", "hidden_size": 768}')
+    (tmp_path / "model.safetensors").write_text("weights")
+    for overwrite in (False, True):
+        with pytest.raises(RunError, match="is not a run: choose another folder"):
+            Run.create(tmp_path, spec(10), overwrite=overwrite)
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors"}
+
+
+def test_overwriting_deletes_a_run_and_nothing_else(tmp_path: Path) -> None:
+    run = new_run(tmp_path / "run")
+    own = [
+        "checkpoint.safetensors",
+        "checkpoint.replay-20-0123abcd.safetensors",
+        "best.safetensors",
+        "episodes.csv",
+        "metrics.csv",
+        "evaluation.json",
+        "learning_curve.png",
+        "video.mp4",
+        "tensorboard/events.out.tfevents.1.host",
+        ".metrics.csv.0123abcd.tmp.csv",
+        ".checkpoint.replay-40-0123abcd.safetensors.0123abcd.tmp.safetensors",
+        ".checkpoint.safetensors.lock",
+    ]
+    others = ["thesis.tex", "notes/day.txt", "other.safetensors", "tensorboard/notes.txt"]
+    for name in (*own, *others):
+        path = run.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(name)
+    outside = tmp_path / "outside"
+    outside.write_text("somebody's")
+    (run.folder / "evaluation.json").unlink()
+    (run.folder / "evaluation.json").symlink_to(outside)
+    Run.create(run.folder, spec(20), overwrite=True)
+    left = {str(path.relative_to(run.folder)) for path in run.folder.rglob("*") if path.is_file()}
+    assert left == {"config.json", *others}
+    assert outside.read_text() == "somebody's"
+    assert Run.open(run.folder).spec.total_steps == 20
+    run.delete()
+    assert not (run.folder / "config.json").exists()
+    assert (run.folder / "thesis.tex").exists()
+
+
+FULL_DISK = """
+import resource, signal
+from mario_rl_agents.runs.run import Run, RunSpec
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
+try:
+    Run.create({folder!r}, RunSpec("dqn", "CartPole-v1", {{}}, {{}}, seed=0, total_steps=10))
+except OSError as error:
+    print(error.errno)
+"""
+
+
+def test_a_full_disk_while_a_run_is_made_leaves_no_folder(tmp_path: Path) -> None:
+    pytest.importorskip("resource", reason="limits of file sizes are a POSIX feature")
+    assert run_python(FULL_DISK.format(folder=str(tmp_path / "run"))) == "27\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_kill_leaves_of_the_making_of_a_run_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / ".config.json.0123abcd.tmp.json").write_text("{")
+    (tmp_path / "lock").touch()
+    new_run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_run_in_training_is_not_overwritten_extended_or_deleted(tmp_path: Path) -> None:
+    run = new_run(tmp_path / "run")
+    with run.locked():
+        for change in (
+            lambda: Run.create(run.folder, spec(20), overwrite=True),
+            lambda: run.extended_to(20),
+            run.delete,
+        ):
+            with pytest.raises(RunError, match="is being trained by another process: wait until"):
+                change()
+    assert Run.open(run.folder) == run
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": -1},
+        {"seed": "0"},
+        {"total_steps": 2**70},
+        {"total_steps": True},
+        {"num_envs": 10**9},
+        {"env_id": None},
+        {"env_kwargs": []},
+        {"config": 1},
+        {"evaluation_epsilon": float("nan")},
+    ],
+)
+def test_an_impossible_config_is_said(tmp_path: Path, change: dict[str, Any]) -> None:
+    run = new_run(tmp_path / "run")
+    path = run.folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(RunError, match=rf"is damaged \({next(iter(change))} must be"):
+        Run.open(run.folder)
+
+
+def test_keywords_that_are_not_plain_are_written_as_what_they_stand_for(tmp_path: Path) -> None:
+    keywords = {"skip": np.int64(2), "rom_path": Path("mario.nes"), "start": np.arange(2)}
+    run = Run.create(tmp_path, RunSpec("dqn", "X-v0", keywords, {}, seed=0, total_steps=1))
+    assert run.spec.env_kwargs == {"skip": 2, "rom_path": "mario.nes", "start": [0, 1]}
+    with pytest.raises(ValueError, match="env_kwargs must be an object"):
+        RunSpec("dqn", "X-v0", {"reward": abs}, {}, seed=0, total_steps=1)

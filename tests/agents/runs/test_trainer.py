@@ -1,6 +1,7 @@
 """Training: budgets, checkpoints, signals, and resumption without a trace."""
 
 import dataclasses
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.errors import RunError
+from mario_rl_agents.runs.loading import resume_run
 from mario_rl_agents.runs.metrics import running_average
 from mario_rl_agents.runs.run import Run, RunSpec
 from mario_rl_agents.runs.trainer import Outcome, train
@@ -215,3 +217,79 @@ def test_damaged_logs_are_said_when_a_run_is_resumed(tmp_path: Path) -> None:
         file.write("a row of another kind\n")
     with pytest.raises(RunError, match=r"metrics\.csv is damaged"):
         resume(run.extended_to(100))
+
+
+def test_a_second_training_of_a_run_is_refused(tmp_path: Path) -> None:
+    run = new_run(tmp_path / "run", 100)
+    refused = []
+
+    class Second(Callback):
+        def on_step(self, agent: Agent) -> bool | None:
+            if agent.num_steps == 50:
+                for go_on in (lambda: train_new(run), lambda: resume_run(run.folder)):
+                    with pytest.raises(RunError, match="is being trained by another process"):
+                        go_on()
+                    refused.append(go_on)
+            return None
+
+    env = gym.make("CartPole-v1")
+    assert train(DQN.create(env, CONFIG, device="cpu"), run, callbacks=[Second()])
+    assert len(refused) == 2
+    assert not (run.folder / "lock").exists()
+    assert [row.step for row in run.episodes()] == sorted(row.step for row in run.episodes())
+
+
+def test_an_agent_does_not_train_back_behind_the_checkpoint(tmp_path: Path) -> None:
+    """It was loaded before somebody else went on with the run."""
+    run = new_run(tmp_path / "run", 100)
+    train_new(run)
+    env = gym.make("CartPole-v1")
+    loaded = DQN.load(run.checkpoint, env, device="cpu")
+    longer = run.extended_to(200)
+    resume(longer)
+    for agent in (loaded, DQN.create(env, CONFIG, device="cpu")):
+        with pytest.raises(RunError, match=r"has a checkpoint at step 200, the agent is at step "):
+            train(agent, longer)
+    current = DQN.load(run.checkpoint, env, device="cpu")
+    longest = run.extended_to(300)
+    run.extended_to(400)
+    with pytest.raises(RunError, match="has been replaced or changed"):
+        train(current, longest)
+    assert [row.step for row in run.episodes()][-1] > 150
+
+
+def test_what_killed_processes_left_is_removed_when_the_run_goes_on(tmp_path: Path) -> None:
+    run = new_run(tmp_path / "run", 100)
+    train_new(run)
+    for name in (
+        "lock",
+        ".checkpoint.safetensors.lock",
+        ".checkpoint.safetensors.0123abcd.tmp.safetensors",
+        ".checkpoint.replay-90-0123abcd.safetensors.0123abcd.tmp.safetensors",
+        "checkpoint.replay-90-0123abcd.safetensors",
+        ".metrics.csv.0123abcd.tmp.csv",
+        "notes.txt",
+    ):
+        (run.folder / name).touch()
+    resume(run.extended_to(120))
+    left = {path.name for path in run.folder.iterdir()}
+    [replay] = run.folder.glob("checkpoint.replay-120-*")
+    logs = {"config.json", "episodes.csv", "metrics.csv", "tensorboard"}
+    assert left == {*logs, "checkpoint.safetensors", replay.name, "notes.txt"}
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="Windows follows links")
+def test_nothing_is_written_through_links_in_a_run_of_others(tmp_path: Path) -> None:
+    run = new_run(tmp_path / "run", 100)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("metrics.csv", "episodes.csv", "checkpoint.safetensors"):
+        (outside / name).write_text("somebody's")
+        (run.folder / name).symlink_to(outside / name)
+    (run.folder / "checkpoint.safetensors").unlink()
+    run.tensorboard.symlink_to(outside)
+    with pytest.raises(RunError, match="tensorboard is a link"):
+        train_new(run)
+    run.tensorboard.unlink()
+    train_new(run)
+    assert {path.read_text() for path in outside.iterdir()} == {"somebody's"}

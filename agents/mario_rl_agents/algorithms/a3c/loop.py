@@ -5,8 +5,9 @@ import pickle
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -15,8 +16,9 @@ import torch
 from mario_rl_agents.agent import Agent, Callback, Episode
 from mario_rl_agents.algorithms.a3c.shared_adam import SharedAdam
 from mario_rl_agents.algorithms.a3c.workers import StepBudget, WorkerPool
-from mario_rl_agents.config import Count, convert
+from mario_rl_agents.config import Count, Interval, convert, read
 from mario_rl_agents.errors import SetupError
+from mario_rl_agents.loops.callbacks import LoopState
 from mario_rl_agents.loops.interrupt import DeferredInterrupt
 
 EnvFactory = Callable[[], gym.Env[Any, Any]]
@@ -41,6 +43,13 @@ class Report(NamedTuple):
     num_steps: int  # environment steps that it learned from
     losses: dict[str, float]
     episode: FinishedEpisode | None  # that the last of them ended
+
+
+@dataclass(frozen=True)
+class _Starts:
+    """What a checkpoint holds of this loop."""
+
+    num_starts: Annotated[int, Interval(0, 2**32 - 1)]  # workers started; a key of their seeds
 
 
 class Shared(NamedTuple):
@@ -167,13 +176,17 @@ class AsynchronousLoop:
         num_restarts = self.num_restarts + (0 if self._pool is None else self._pool.num_restarts)
         return {"charts/workers": float(num_running), "charts/worker_restarts": float(num_restarts)}
 
-    def state(self, *, replay: bool) -> dict[str, Any]:
+    def state(self, *, replay: bool) -> LoopState:
         """Return what the next worker's seed depends on; with replay and without it is the same."""
-        return {"num_starts": self._num_starts}
+        return LoopState(asdict(_Starts(self._num_starts)), {})
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on with seeds that no worker has had."""
-        self._num_starts = state["num_starts"]
+    def load_state(self, state: LoopState) -> None:
+        """Go on with seeds that no worker has had.
+
+        Raises:
+            ValueError: If it is no state that `state` returned.
+        """
+        self._num_starts = read(_Starts, state.values).num_starts
 
     def _next_start(self) -> int:
         self._num_starts += 1
