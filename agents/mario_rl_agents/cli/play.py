@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from mario_rl_agents.cli.completion import complete_env_id, complete_keyword
 from mario_rl_agents.cli.options import Seed, read_pairs
 from mario_rl_agents.cli.terminal import (
     UsageError,
@@ -37,14 +38,15 @@ def play(
         str,
         typer.Argument(
             metavar="[ENV_ID]",
-            help="What is played: MarioRL-1-1-v0, MarioRL-v0, ... (see [bold]mario-rl envs[/]).",
+            autocompletion=complete_env_id,
+            help="What is played: MarioRL-1-1-v0, MarioRL-v0, ... (see mario-rl envs).",
         ),
     ] = "MarioRL-1-1-v0",
     record: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Record what you press into this file, for [bold]mario-rl watch --route[/]: the "
+            help="Record what you press into this file, for mario-rl watch --route: the "
             "latest game that cleared its stage, or else the latest.",
             show_default=False,
         ),
@@ -55,6 +57,7 @@ def play(
         typer.Option(
             "--env",
             metavar="KEY=VALUE",
+            autocompletion=complete_keyword,
             help="What the agent would see, e.g. --env observation=tiles.",
         ),
     ] = None,
@@ -63,9 +66,11 @@ def play(
 
     The keys are shown at the start. V shows beside the game what an agent sees of it.
 
-    [bold]mario-rl play[/]
-    [bold]mario-rl play MarioRL-4-2-v0 --env observation=tiles --record mine.json[/]
-    [bold]mario-rl watch --route mine.json[/]
+    mario-rl play
+
+    mario-rl play MarioRL-4-2-v0 --env observation=tiles --record mine.json
+
+    mario-rl watch --route mine.json
     """
     with one_line_errors():
         from mario_rl_agents.cli.showing import open_window, summary_of

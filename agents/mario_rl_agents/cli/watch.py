@@ -64,7 +64,7 @@ def watch(
         typer.Option(
             metavar="STAGE|FILE",
             help="Instead of an agent a recorded route: the package's through a stage, as 1-1, or "
-            "a file of [bold]mario-rl play --record[/].",
+            "a file of mario-rl play --record.",
             show_default=False,
         ),
     ] = None,
@@ -89,8 +89,8 @@ def watch(
         bool,
         typer.Option(
             "--greedy",
-            help="Take the best actions. [dim]\\[default: the policy that scored best when it was "
-            "evaluated][/]",
+            help="Take the best actions. [default: the policy that scored best when it was "
+            "evaluated]",
         ),
     ] = False,
     sample: Annotated[bool, typer.Option("--sample", help="Draw actions as in training.")] = False,
@@ -114,9 +114,11 @@ def watch(
 
     An agent is watched as it scored best: greedy, sampled, or with an epsilon.
 
-    [bold]mario-rl watch runs/demo[/]
-    [bold]mario-rl watch runs/demo --video demo.mp4[/]
-    [bold]mario-rl watch --route 1-1[/]
+    mario-rl watch runs/demo
+
+    mario-rl watch runs/demo --video demo.mp4
+
+    mario-rl watch --route 1-1
     """
     with one_line_errors():
         if (checkpoint is None) == (route is None):
