@@ -6,15 +6,18 @@ Nothing here takes time to import.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import typer
 
-from mario_rl_agents.errors import CheckpointError, RunError
+from mario_rl_agents.errors import CheckpointError, RunError, UntrustedError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+T = TypeVar("T")
 
 USAGE: Final = 2  # exit codes
 FAILURE: Final = 1
@@ -49,7 +52,7 @@ def one_line_errors() -> Iterator[None]:
     except UsageError as error:
         _print_error(error)
         raise typer.Exit(USAGE) from None
-    except (Failure, RunError, CheckpointError, ImportError, OSError) as error:
+    except (Failure, RunError, CheckpointError, UntrustedError, ImportError, OSError) as error:
         _print_error(error)
         raise typer.Exit(FAILURE) from None
     except KeyboardInterrupt:
@@ -75,6 +78,27 @@ def usage_errors(option: str | None = None, kind: type[Exception] = ValueError) 
         raise
     except kind as error:
         raise UsageError(str(error) if option is None else f"{option} {error}") from error
+
+
+def ask_to_trust(make: Callable[[bool], T], *, trust: bool) -> T:
+    """Return what `make` makes; where it would run code that a file names, the user is asked.
+
+    Args:
+        make: Called with whether such code may run.
+        trust: Whether the user has said so beforehand.
+
+    Raises:
+        UntrustedError: It may not, or there is no terminal to ask at.
+    """
+    try:
+        return make(trust)
+    except UntrustedError as error:
+        if not sys.stdin.isatty():
+            raise
+        typer.echo(str(error), err=True)
+        if not typer.confirm("Run that code?", err=True):
+            raise
+    return make(True)
 
 
 def _print_error(error: Exception) -> None:

@@ -16,9 +16,16 @@ from mario_rl_agents.cli.options import (
     EnvChanges,
     Sample,
     Seed,
+    Trust,
     read_pairs,
 )
-from mario_rl_agents.cli.terminal import UsageError, make_console, one_line_errors, usage_errors
+from mario_rl_agents.cli.terminal import (
+    UsageError,
+    ask_to_trust,
+    make_console,
+    one_line_errors,
+    usage_errors,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,6 +59,7 @@ def watch(
     seed: Seed = EVALUATION_SEED,
     env: EnvChanges = None,
     device: Device = "auto",
+    trust: Trust = False,
 ) -> None:
     """Watch a trained agent play, in a window or as a video."""
     with one_line_errors():
@@ -62,9 +70,22 @@ def watch(
         with usage_errors(kind=FileNotFoundError):
             path = find_checkpoint(checkpoint)
         console = make_console(stderr=False)
-        if video is None:
+
+        def load(render_mode: str) -> Agent:
             with usage_errors():
-                agent = load_agent(path, env_kwargs=changes, render_mode="human", device=device)
+                return ask_to_trust(
+                    lambda trust: load_agent(
+                        path,
+                        env_kwargs=changes,
+                        render_mode=render_mode,
+                        device=device,
+                        trust=trust,
+                    ),
+                    trust=trust,
+                )
+
+        if video is None:
+            agent = load("human")
             with contextlib.closing(agent.env):
                 _show_window(
                     agent, console, episodes=episodes, epsilon=epsilon, sample=sample, seed=seed
@@ -76,10 +97,7 @@ def watch(
             )
         with usage_errors("--video"):
             check_video_path(video)
-        with usage_errors():
-            agent = load_agent(
-                path, env_kwargs=changes, render_mode="rgb_array_list", device=device
-            )
+        agent = load("rgb_array_list")
         with contextlib.closing(agent.env):
             recording = record_episode(
                 agent, agent.single_env, video, epsilon=epsilon, sample=sample, seed=seed
