@@ -6,10 +6,11 @@ sub-environment.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Real
 from types import MappingProxyType
 from typing import Any, Final
@@ -150,8 +151,34 @@ def _read_keywords(
     return read
 
 
-def as_env(env: Env | VecEnv | str) -> Env | VecEnv:
+@contextlib.contextmanager
+def opened(env: Env | str, *, render_mode: str | None = None) -> Iterator[Env]:
+    """Give an environment to play episodes in; one that an id stands for is closed at the end.
+
+    Args:
+        env: It, or its id.
+        render_mode: Of what an id stands for.
+
+    Raises:
+        ValueError: There is no environment of that id.
+        TypeError: It is neither a single environment nor an id.
+    """
+    made = as_env(env, render_mode=render_mode)
+    if not isinstance(made, gym.Env):
+        raise TypeError(f"episodes are played in a single environment, got {env}")
+    try:
+        yield made
+    finally:
+        if made is not env:
+            made.close()
+
+
+def as_env(env: Env | VecEnv | str, *, render_mode: str | None = None) -> Env | VecEnv:
     """Return the environment, or the one that an id stands for: to be closed by the caller.
+
+    Args:
+        env: It, or its id.
+        render_mode: Of what an id stands for.
 
     Raises:
         ValueError: There is no environment of that id.
@@ -159,7 +186,7 @@ def as_env(env: Env | VecEnv | str) -> Env | VecEnv:
     """
     if isinstance(env, str):
         try:
-            return make_env(env, {})
+            return make_env(env, {}, render_mode=render_mode)
         except (gym.error.Error, ImportError) as error:
             raise ValueError(f"env {env!r} cannot be made: {error}") from error
     if not isinstance(env, gym.Env | VectorEnv):

@@ -37,7 +37,7 @@ def play(
     env_id: Annotated[
         str,
         typer.Argument(
-            metavar="[ENV_ID]",
+            metavar="ENV_ID",
             autocompletion=complete_env_id,
             help="What is played: MarioRL-1-1-v0, MarioRL-v0, ... (see mario-rl envs).",
         ),

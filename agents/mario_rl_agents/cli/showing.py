@@ -49,7 +49,7 @@ def film_progress(
         seconds: The length of the film; None where it is not known.
     """
     progress = Progress(
-        SpinnerColumn(),
+        SpinnerColumn("line"),
         TextColumn("recording"),
         BarColumn(bar_width=30),
         TextColumn("{task.description}"),

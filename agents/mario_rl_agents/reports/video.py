@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from mario_rl_agents.agent import Agent
-from mario_rl_agents.envs import Env
+from mario_rl_agents.config import NonNegative, Positive, convert
+from mario_rl_agents.envs import Env, opened
 from mario_rl_agents.files import replacing
 from mario_rl_agents.reports.drawing import Frame
 from mario_rl_agents.reports.show import (
@@ -26,6 +27,7 @@ from mario_rl_agents.reports.show import (
 SUFFIXES: Final = (".mp4", ".gif")
 MAX_SECONDS: Final = 120.0  # of an agent's film
 
+_MODE: Final = "rgb_array_list"
 _GIF_FRAMES_PER_SECOND: Final = 20  # at most; players of GIFs are slow above
 _GIF_SCALE: Final = 0.6
 
@@ -59,7 +61,7 @@ def check_video_path(path: Path) -> None:
 
 def record_episode(
     agent: Agent,
-    env: Env,
+    env: Env | str,
     path: Path,
     *,
     epsilon: float = 0.0,
@@ -73,7 +75,8 @@ def record_episode(
 
     Args:
         agent: The agent; its action values or probabilities are drawn if it has any.
-        env: An environment made with `render_mode="rgb_array_list"`.
+        env: An environment made with `render_mode="rgb_array_list"`; or the id of one, which is
+            made and closed again.
         path: An .mp4 (every frame of the game) or a .gif (smaller, about 20 frames a second).
         epsilon: The probability of a random action.
         sample: Whether the other actions are drawn as in training, instead of greedy.
@@ -89,15 +92,18 @@ def record_episode(
         ImportError: The ending is .mp4 and imageio-ffmpeg is not installed.
     """
     check_video_path(path)
-    if env.render_mode != "rgb_array_list":
-        raise ValueError(
-            f"env must have render_mode 'rgb_array_list', received {env.render_mode!r}: give it to "
-            "gym.make"
-        )
-    player = AgentPlayer(agent, env, epsilon=epsilon, sample=sample, seed=seed)
-    panel = agent_panel(agent, env, epsilon=epsilon, sample=sample)
-    show = Show(env, player, panel, stall_seconds=stall_seconds)
-    return record_show(show, path, seed=seed, max_seconds=max_seconds, progress=progress)
+    stall_seconds = convert(NonNegative, stall_seconds, "stall_seconds")
+    max_seconds = convert(Positive, max_seconds, "max_seconds")
+    with opened(env, render_mode=_MODE) as made:
+        if made.render_mode != _MODE:
+            raise ValueError(
+                f"env must have render_mode {_MODE!r}, received {made.render_mode!r}: give it to "
+                "gym.make"
+            )
+        player = AgentPlayer(agent, made, epsilon=epsilon, sample=sample, seed=seed)
+        panel = agent_panel(agent, made, epsilon=epsilon, sample=sample)
+        show = Show(made, player, panel, stall_seconds=stall_seconds)
+        return record_show(show, path, seed=seed, max_seconds=max_seconds, progress=progress)
 
 
 def record_show(

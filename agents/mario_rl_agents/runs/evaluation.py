@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any, Final, Self
 
-import gymnasium as gym
 import numpy as np
 
 from mario_rl_agents.agent import Agent
@@ -26,7 +24,7 @@ from mario_rl_agents.config import (
     convert,
     read,
 )
-from mario_rl_agents.envs import Env, as_env, as_number, position_of, success_of
+from mario_rl_agents.envs import Env, as_number, opened, position_of, success_of
 
 # Half an hour of a console's game at 15 decisions a second, the usual cap on Atari (Machado et al.
 # 2018, "Revisiting the arcade learning environment").
@@ -141,25 +139,12 @@ def evaluate(
     sample = convert(bool, sample, "sample")
     seed = convert(Whole, seed, "seed")
     max_steps = convert(Count | None, max_steps, "max_steps")
-    with _opened(env) as opened:
+    with opened(env) as made:
         episodes = [
-            _play(agent, opened, epsilon=epsilon, sample=sample, seed=seed + i, max_steps=max_steps)
+            _play(agent, made, epsilon=epsilon, sample=sample, seed=seed + i, max_steps=max_steps)
             for i in range(num_episodes)
         ]
     return _summarize(episodes, epsilon=epsilon, sampled=sample, seed=seed)
-
-
-@contextlib.contextmanager
-def _opened(env: Env | str) -> Iterator[Env]:
-    """Give an environment; one that an id stands for is closed at the end."""
-    opened = as_env(env)
-    if not isinstance(opened, gym.Env):
-        raise TypeError(f"episodes are played in a single environment, got {env}")
-    try:
-        yield opened
-    finally:
-        if opened is not env:
-            opened.close()
 
 
 class EvaluationPolicy:
@@ -184,8 +169,12 @@ class EvaluationPolicy:
             sample: Whether the agent explores as in training.
 
         Raises:
-            ValueError: `sample` is asked of an agent that has no exploration.
+            ValueError: `sample` is asked of an agent that has no exploration, or an argument is
+                not accepted.
         """
+        epsilon = convert(Fraction, epsilon, "epsilon")
+        sample = convert(bool, sample, "sample")
+        seed = convert(Whole, seed, "seed")
         if sample and _EXPLORATION not in agent.generators:
             raise ValueError(
                 f"{agent.algorithm} has no exploration to sample from: evaluate it with "

@@ -18,6 +18,7 @@ import torch
 
 from mario_rl_agents.agent import Agent, Callback, Episode
 from mario_rl_agents.checkpoint import read_header
+from mario_rl_agents.config import NonNegative, convert
 from mario_rl_agents.errors import RunError
 from mario_rl_agents.runs.logger import RunLogger
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, running_average
@@ -60,12 +61,14 @@ def train(
         Why it stopped.
 
     Raises:
-        ValueError: The run's total steps are taken already.
+        ValueError: The run's total steps are taken already, or a time is no number >= 0.
         FileNotFoundError: A log of the run that is resumed is missing, or its replay memory.
         RunError: Somebody else is training the run, or has since the agent was loaded; or a log
             of the run that is resumed is damaged.
         CheckpointError: The replay memory of the run that is resumed is damaged.
     """
+    minutes = convert(NonNegative | None, minutes, "minutes")
+    checkpoint_seconds = convert(NonNegative, checkpoint_seconds, "checkpoint_seconds")
     num_steps = run.spec.total_steps - agent.num_steps
     if num_steps < 1:
         raise ValueError(

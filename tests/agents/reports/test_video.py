@@ -170,3 +170,26 @@ def test_a_missing_encoder_says_what_to_install(
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)  # what a failed import leaves
     with pytest.raises(ImportError, match=r'pip install "mario-rl-envs\[video\]"'):
         record(tmp_path / "walk.mp4")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"epsilon": "high"}, r"epsilon must be a number in \[0, 1\], got 'high' of type str"),
+        ({"seed": 1.5}, "seed must be a whole number >= 0, got 1.5 of type float"),
+        ({"sample": "perhaps"}, "sample must be true or false, yes or no, on or off, got 'perh"),
+        ({"max_seconds": None}, "max_seconds must be a number > 0, got None of type NoneType"),
+        ({"stall_seconds": "9"}, "stall_seconds must be a number >= 0, got '9' of type str"),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_named(
+    tmp_path: Path, keywords: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        record(tmp_path / "film.gif", **keywords)
+
+
+def test_an_id_is_made_to_draw(tmp_path: Path) -> None:
+    agent = DQN.create("FlagWalk-v0", seed=0, device="cpu")
+    assert record_episode(agent, "FlagWalk-v0", tmp_path / "film.gif").length == 5
+    agent.env.close()

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import pytest
@@ -293,3 +294,16 @@ def test_nothing_is_written_through_links_in_a_run_of_others(tmp_path: Path) -> 
     run.tensorboard.unlink()
     train_new(run)
     assert {path.read_text() for path in outside.iterdir()} == {"somebody's"}
+
+
+def test_times_of_the_wrong_type_are_named(tmp_path: Path) -> None:
+    run = new_run(tmp_path / "run", 9)
+    agent = DQN.create("CartPole-v1", CONFIG, device="cpu")
+    wrong: Any = "5"
+    with pytest.raises(ValueError, match="minutes must be a number >= 0 or None, got '5' of type"):
+        train(agent, run, minutes=wrong)
+    with pytest.raises(ValueError, match="checkpoint_seconds must be a number >= 0, got '5' of t"):
+        train(agent, run, checkpoint_seconds=wrong)
+    with pytest.raises(ValueError, match="minutes must be a number >= 0 or None, got -1"):
+        train(agent, run, minutes=-1)
+    agent.env.close()

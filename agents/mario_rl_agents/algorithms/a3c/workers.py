@@ -14,8 +14,9 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
@@ -333,14 +334,15 @@ class WorkerPool:
 def start_process(process: BaseProcess) -> None:
     """Start a process, by another fork server if the one there has ended.
 
-    Ctrl-C reaches the server too, and ends it while it is still importing what it preloads. The
-    main process has its own way to stop, for which the workers must be there.
-
     Raises:
         SetupError: One server after the other has ended.
     """
     for _ in range(_SERVERS):
         try:
+            if START_METHOD == "forkserver":
+                resource_tracker.ensure_running()  # its start would let interrupts through again
+                with _interrupts_held():
+                    forkserver.ensure_running()
             process.start()
         except (EOFError, ConnectionError):
             time.sleep(_POLL_SECONDS)  # until it has exited, so that the next call replaces it
@@ -350,6 +352,20 @@ def start_process(process: BaseProcess) -> None:
         f"{_SERVERS} fork servers, which start the workers, ended one after the other: look for "
         "what ends them (a signal, a lack of memory), and run it again"
     )
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Have Ctrl-C wait, and not reach what is started meanwhile at all.
+
+    It is sent to the fork server too, which would end while it is importing what it preloads. How
+    to stop is the main process's to decide.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _join(process: BaseProcess) -> None:

@@ -435,6 +435,25 @@ def test_what_no_other_worker_could_do_better_is_told_once(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc")
+def test_ctrl_c_does_not_reach_a_fork_server_that_is_starting() -> None:
+    """It has SIGINT blocked from its first moment on; the main process has not."""
+    code = (
+        "import multiprocessing, signal\n"
+        "from multiprocessing import forkserver\n"
+        "from mario_rl_agents.algorithms.a3c.workers import start_process\n"
+        "if __name__ == '__main__':\n"
+        "    process = multiprocessing.get_context('forkserver').Process(target=abs, args=(1,))\n"
+        "    start_process(process)\n"
+        "    process.join()\n"
+        "    for pid in (forkserver._forkserver._forkserver_pid, 'self'):\n"
+        "        status = open(f'/proc/{pid}/status').read()\n"
+        "        blocked = int(status.split('SigBlk:')[1].split()[0], 16)\n"
+        "        print(bool(blocked & 1 << signal.SIGINT - 1))\n"
+    )
+    assert run_python(code).split() == ["True", "False"]
+
+
 class Ends:
     """A process whose fork servers end in a number of attempts."""
 
@@ -447,7 +466,7 @@ class Ends:
             raise self.error
 
 
-def test_a_fork_server_that_ctrl_c_ended_is_replaced() -> None:
+def test_a_fork_server_that_ended_is_replaced() -> None:
     process: Any = Ends(2, EOFError("unexpected EOF"))
     start_process(process)
     assert process.num_ends == -1
