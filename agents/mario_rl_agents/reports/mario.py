@@ -95,8 +95,8 @@ def frame_by_frame(env_id: str, kwargs: Mapping[str, Any]) -> Env:
     others = [name for name in kwargs if name not in _SEEN]
     if others:
         raise ValueError(
-            f"{', '.join(others)} would change the game, which is played as it is, by joypad; "
-            f"accepted are {', '.join(_SEEN)}"
+            f"{', '.join(others)} cannot be chosen here, where the game is played as it is, by "
+            f"joypad; accepted are {', '.join(_SEEN)}"
         )
     kwargs = dict(kwargs)
     skip, stack = (kwargs.pop(name, _default(name)) for name in ("skip", "stack"))

@@ -155,5 +155,5 @@ def test_a_game_frame_by_frame_is_mario_as_it_is() -> None:
         frame_by_frame("CartPole-v1", {})
     with pytest.raises(ValueError, match="did you mean MarioRL-1-1-v0"):
         frame_by_frame("MarioRL-1-1", {})
-    with pytest.raises(ValueError, match="sticky, reward would change the game"):
+    with pytest.raises(ValueError, match="sticky, reward cannot be chosen here"):
         frame_by_frame("MarioRL-1-1-v0", {"sticky": 0.5, "reward": "score", "size": 32})
