@@ -37,9 +37,8 @@ def play(
     env_id: Annotated[
         str,
         typer.Argument(
-            metavar="[ENV_ID]",
-            autocompletion=complete_env_id,
-            help="What is played: MarioRL-1-1-v0, MarioRL-v0, ... (see mario-rl envs).",
+            metavar="ENV_ID",
+            help="What is played: MarioRL-1-1-v0, MarioRL-v0, ... (see [bold]mario-rl envs[/]).",
         ),
     ] = "MarioRL-1-1-v0",
     record: Annotated[

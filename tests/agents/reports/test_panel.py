@@ -39,7 +39,7 @@ def make_panel(env: gym.Env, **keywords: Any) -> Panel:
     return Panel(env, title="title", subtitle="subtitle", **keywords)
 
 
-def count(frame: Frame, color: tuple[int, int, int]) -> int:
+def count(frame: Frame, color: Any) -> int:
     return int((frame == color).all(axis=2).sum())
 
 
@@ -149,6 +149,21 @@ def test_tiles_are_drawn_as_the_agent_sees_them() -> None:
         assert (drawn[tiles == kind] == drawn[tiles == kind][0]).all()
         color = tuple(drawn[tiles == kind][0].tolist())
         assert count(frame[top:BOTTOM, LEFT + 16 * TILE + 10 :], color) > 100  # the legend
+
+
+@pytest.mark.parametrize(("rows", "columns", "kinds"), [(4, 4, 10), (16, 24, 3)])
+def test_a_grid_of_another_environment_fits(rows: int, columns: int, kinds: int) -> None:
+    space = gym.spaces.Box(0, kinds - 1, (rows, columns), np.uint8)
+    obs = np.resize(np.arange(kinds, dtype=np.uint8), (rows, columns))
+    frame = seen_pictures(space, obs)
+    height = max(rows * TILE, kinds * 16)
+    background = frame[0, 0]
+    for kind in range(kinds):
+        row, column = np.argwhere(obs == kind)[0]
+        y, x = BOTTOM - height + row * TILE + TILE // 2, LEFT + column * TILE + TILE // 2
+        assert count(frame[BOTTOM - height :, LEFT + columns * TILE + 10 :], frame[y, x]) > 100
+    assert (frame[BOTTOM + 1 :] == background).all()
+    assert (frame[:, RIGHT + 1 :] == background).all()
 
 
 def test_memory_is_drawn_and_its_changes_are_yellow() -> None:
