@@ -222,17 +222,28 @@ def test_pictures_are_drawn_however_they_lie(shape: tuple[int, ...], levels: lis
     ] == [[level] * 3 for level in levels]
 
 
-def test_colors_of_mario_are_drawn_with_channels_first() -> None:
-    env = gym.make("MarioRL-1-1-v0", grayscale=False)
-    obs, _ = env.reset()
-    assert obs.shape == (4, 84, 84, 3)
-    env.unwrapped.observation_space = gym.spaces.Box(0, 255, (12, 84, 84), np.uint8)
-    env.unwrapped.spec = env.spec
-    first = np.moveaxis(obs, -1, 1).reshape(12, 84, 84)
-    frame = make_panel(env.unwrapped).draw(moment(0, obs=first))
-    env.close()
-    sky = frame[BOTTOM - 42, LEFT + 42]
-    np.testing.assert_array_equal(sky, obs[0, 42, 42])
+@pytest.mark.parametrize("grayscale", [True, False])
+@pytest.mark.parametrize("stack", [None, 2, 4])
+def test_marios_pictures_are_drawn_alike_wherever_their_channels_are(
+    grayscale: bool, stack: int | None
+) -> None:
+    frames = []
+    for channels in (None, "first", "last"):
+        keywords: dict[str, Any] = {
+            "grayscale": grayscale,
+            "stack": stack,
+            "channels": channels,
+        }
+        env = gym.make("MarioRL-1-1-v0", **keywords)
+        env.reset()
+        for _ in range(5):
+            obs, *_ = env.step(3)
+        frames.append(make_panel(env).draw(moment(0, obs=obs)))
+        env.close()
+    side = 84 if stack == 4 else 126
+    assert np.ptp(frames[0][BOTTOM - side : BOTTOM, LEFT : LEFT + side]) > 100  # a picture
+    for other in frames[1:]:
+        np.testing.assert_array_equal(frames[0], other)
 
 
 def test_numbers_are_bars_from_zero(cartpole: gym.Env) -> None:
