@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mario_rl_agents.cli.completion import complete_mario_id
+from mario_rl_agents.cli.completion import complete_keyword, complete_mario_id
 from mario_rl_agents.cli.options import Seed, read_pairs
 from mario_rl_agents.cli.terminal import (
     UsageError,
