@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from mario_rl_envs.game import ram
 from mario_rl_envs.routes.route import Route
 
 
@@ -46,7 +47,8 @@ class RouteRecorder(gym.Wrapper[Any, int, Any, int]):
                 f"{options}"
             )
         obs, self._info = self.env.reset(seed=seed, options=options)
-        stage = f"{self._info['world']}-{self._info['stage']}"
+        memory = self.get_wrapper_attr("ram").tobytes()  # infos may leave the stage out
+        stage = f"{ram.world(memory)}-{ram.stage(memory)}"
         self._stage = stage if is_single_stage else None
         self._joypad, self._rewards = [], []
         return obs, self._info

@@ -26,6 +26,16 @@ def complete_env_id(incomplete: str) -> list[str]:
     return _beginning(incomplete, _env_ids)
 
 
+def complete_mario_id(incomplete: str) -> list[str]:
+    """Complete the id of an environment of Mario."""
+    return _beginning(incomplete, _mario_ids)
+
+
+def complete_route(incomplete: str) -> list[str]:
+    """Complete the stage of a route; of a file nothing."""
+    return _beginning(incomplete, _stages_with_route)
+
+
 def complete_recipe(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete the name of a recipe, of the algorithm and environment before it if there are."""
     return _beginning(incomplete, lambda: _recipes(ctx))
@@ -74,6 +84,18 @@ def _env_ids() -> Iterable[str]:
 
     others = sorted(set(gymnasium.registry) - set(mario_rl_envs.ENV_IDS))
     return [*mario_rl_envs.ENV_IDS, *others]
+
+
+def _mario_ids() -> Iterable[str]:
+    from mario_rl_envs import ENV_IDS
+
+    return ENV_IDS
+
+
+def _stages_with_route() -> Iterable[str]:
+    from mario_rl_envs import routes
+
+    return routes.stages()
 
 
 def _recipes(ctx: typer.Context) -> Iterable[str]:

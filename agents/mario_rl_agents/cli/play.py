@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mario_rl_agents.cli.completion import complete_env_id, complete_keyword
+from mario_rl_agents.cli.completion import complete_keyword, complete_mario_id
 from mario_rl_agents.cli.options import Seed, read_pairs
 from mario_rl_agents.cli.terminal import (
     UsageError,
@@ -21,6 +21,7 @@ from mario_rl_agents.cli.terminal import (
 )
 
 if TYPE_CHECKING:
+    from mario_rl_agents.reports.window import Window
     from mario_rl_envs.routes import RouteRecorder
 
 _KEYS: Final = {"p": "pause", "r": "next", "v": "panel", "h": "help", "escape": "quit"}
@@ -38,7 +39,7 @@ def play(
         str,
         typer.Argument(
             metavar="ENV_ID",
-            autocompletion=complete_env_id,
+            autocompletion=complete_mario_id,
             help="What is played: MarioRL-1-1-v0, MarioRL-v0, ... (see mario-rl envs).",
         ),
     ] = "MarioRL-1-1-v0",
@@ -73,51 +74,54 @@ def play(
     mario-rl watch --route mine.json
     """
     with one_line_errors():
-        from mario_rl_agents.cli.showing import open_window, summary_of
-        from mario_rl_agents.reports.human import GAMEPAD_IN_WORDS, KEYS_IN_WORDS, Person
-        from mario_rl_agents.reports.mario import Joypad, frame_by_frame
-        from mario_rl_agents.reports.panel import Panel
-        from mario_rl_agents.reports.show import Show
-        from mario_rl_agents.reports.window import Command, Screening
+        from mario_rl_agents.cli.showing import open_window
+        from mario_rl_agents.reports.mario import frame_by_frame
         from mario_rl_envs.routes import RouteRecorder
 
         changes = read_pairs("--env", env)
         if record is not None and record.exists():
             raise UsageError(f"--record {record} exists: give another name, or delete it")
-        console = make_console(stderr=False)
-        otherwise = "play on a machine that has one"
-        with open_window(f"{env_id} · mario-rl play", otherwise=otherwise) as window:
+        title, otherwise = f"{env_id} · mario-rl play", "play on a machine that has one"
+        with open_window(title, otherwise=otherwise) as window:
             with usage_errors():
                 game = RouteRecorder(frame_by_frame(env_id, changes), frames_per_step=1)
             with contextlib.closing(game):
-                person = Person()
-                pad = (GAMEPAD_IN_WORDS,) if person.has_gamepad else ()
-                screening = Screening(
-                    window,
-                    _KEYS,
-                    help_rows=(*KEYS_IN_WORDS, *pad, *_HELP),
-                    shows_panel=False,
-                    listener=person.listen,
-                )
-                panel = Panel(game, title=env_id, subtitle="played by you", action_view=Joypad())
-                keeper = _Keeper(game, record)
-                for index in itertools.count():
-                    show = Show(game, person, panel, stall_seconds=0)
-                    try:
-                        command = screening.run(
-                            show,
-                            seed + index,
-                            begins_with_help=index == 0,
-                            waits="R begins again, Esc quits",
-                        )
-                    finally:
-                        keeper.keep()
-                    console.print(summary_of(show), soft_wrap=True)
-                    if command is Command.QUIT:
-                        break
+                _play(game, window, _Keeper(game, record), title=env_id, seed=seed)
         if record is not None and record.exists():
             replay = shlex.join([program(), "watch", "--route", str(record)])
-            console.print(f"recorded, watch with  {replay}", soft_wrap=True)
+            make_console(stderr=False).print(f"recorded, watch with  {replay}", soft_wrap=True)
+
+
+def _play(game: RouteRecorder, window: Window, keeper: _Keeper, *, title: str, seed: int) -> None:
+    """Play game after game, until the player quits."""
+    from mario_rl_agents.cli.showing import summary_of
+    from mario_rl_agents.reports.human import GAMEPAD_IN_WORDS, KEYS_IN_WORDS, Person
+    from mario_rl_agents.reports.mario import Joypad
+    from mario_rl_agents.reports.panel import Panel
+    from mario_rl_agents.reports.show import Show
+    from mario_rl_agents.reports.window import Command, Screening
+
+    person = Person()
+    screening = Screening(
+        window,
+        _KEYS,
+        help_rows=(*KEYS_IN_WORDS, *((GAMEPAD_IN_WORDS,) if person.has_gamepad else ()), *_HELP),
+        shows_panel=False,
+        listener=person.listen,
+    )
+    console = make_console(stderr=False)
+    for index in itertools.count():
+        panel = Panel(game, title=title, subtitle="played by you", action_view=Joypad())
+        show = Show(game, person, panel, stall_seconds=0)
+        try:
+            command = screening.run(
+                show, seed + index, begins_with_help=index == 0, waits="R begins again, Esc quits"
+            )
+        finally:  # Ctrl-C too
+            keeper.keep()
+        console.print(summary_of(show), soft_wrap=True)
+        if command is Command.QUIT:
+            return
 
 
 class _Keeper:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mario_rl_agents.cli.terminal import Failure
 from mario_rl_agents.reports.show import Show
@@ -49,7 +49,6 @@ def film_progress(
         seconds: The length of the film; None where it is not known.
     """
     progress = Progress(
-        SpinnerColumn("line"),
         TextColumn("recording"),
         BarColumn(bar_width=30),
         TextColumn("{task.description}"),

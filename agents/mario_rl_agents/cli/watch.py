@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
+from mario_rl_agents.cli.completion import complete_route
 from mario_rl_agents.cli.options import (
     EVALUATION_SEED,
     Device,
@@ -65,6 +66,7 @@ def watch(
         str | None,
         typer.Option(
             metavar="STAGE|FILE",
+            autocompletion=complete_route,
             help="Instead of an agent a recorded route: the package's through a stage, as 1-1, or "
             "a file of mario-rl play --record.",
             show_default=False,

@@ -68,16 +68,16 @@ class Person:
         self._buttons = _by_number(pygame, "CONTROLLER_BUTTON_", _PAD_BUTTONS)
         self._commands = _by_number(pygame, "CONTROLLER_BUTTON_", _PAD_COMMANDS)
         self._axes = _by_number(pygame, "CONTROLLER_AXIS_", _PAD_AXES)
-        self._pads: list[Any] = []  # open as long as they are kept
         self._held: dict[object, str] = {}  # by what holds it, a button
         self._tapped: set[str] = set()  # since the last decision: also what is let go again
         controller.init()
+        known = filter(controller.is_controller, range(controller.get_count()))
+        self._pads = [controller.Controller(index) for index in known]  # open while they are kept
 
     @property
     def has_gamepad(self) -> bool:
         """Whether there is a gamepad that pygame knows."""
-        count = range(self._controller.get_count())
-        return any(self._controller.is_controller(index) for index in count)
+        return bool(self._pads)
 
     def decide(self, obs: Any) -> Decision:
         """Return what is pressed now, or was since the last decision."""

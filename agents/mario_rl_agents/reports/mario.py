@@ -65,12 +65,18 @@ def decoded(memory: NDArray[np.uint8]) -> list[str]:
 
 
 def how_it_ended(env: gym.Env[Any, Any]) -> str | None:
-    """Return what ended an episode of Mario before a flag; None for other environments."""
+    """Return what ended an episode of Mario; None for other environments.
+
+    The memory says so, whatever the infos hold.
+    """
     raw = env.unwrapped
     if not isinstance(raw, SuperMarioBrosEnv):
         return None
-    cause = ram.death_cause(raw.ram.tobytes())
-    return "game over" if cause is None else _CAUSES[cause]
+    memory = raw.ram.tobytes()
+    cause = ram.death_cause(memory)
+    if cause is not None:
+        return _CAUSES[cause]
+    return "stage cleared" if ram.is_flag_reached(memory) else "game over"
 
 
 def frame_by_frame(env_id: str, kwargs: Mapping[str, Any]) -> Env:
@@ -95,8 +101,8 @@ def frame_by_frame(env_id: str, kwargs: Mapping[str, Any]) -> Env:
     others = [name for name in kwargs if name not in _SEEN]
     if others:
         raise ValueError(
-            f"{', '.join(others)} would change the game, which is played as it is, by joypad; "
-            f"accepted are {', '.join(_SEEN)}"
+            f"{', '.join(others)} cannot be chosen here, where the game is played as it is, by "
+            f"joypad; accepted are {', '.join(_SEEN)}"
         )
     kwargs = dict(kwargs)
     skip, stack = (kwargs.pop(name, _default(name)) for name in ("skip", "stack"))

@@ -29,6 +29,8 @@ _PICTURE_GAP: Final = 8  # pixels
 _SMALLEST_PICTURE: Final = 8  # pixels, of the side of what can be one
 _TILE: Final = 12  # pixels
 _MOST_KINDS: Final = 10  # of tiles
+_LEGEND_ROW: Final = 24  # pixels
+_SMALL_LEGEND_ROW: Final = 16  # pixels
 _BYTE: Final = 5  # pixels
 _MEMORY_SHAPE: Final = (32, 64)  # 2,048 bytes
 _NUMBER_ROW: Final = 14  # pixels
@@ -70,12 +72,13 @@ def make_observation_view(env: gym.Env[Any, Any]) -> ObservationView:
         if mario.is_memory(env):
             return MemoryView()
         if mario.is_tiles(env):
-            return GridView(mario.TILE_NAMES)
+            return GridView(mario.TILE_NAMES, space.shape[0])
         layout = picture_layout(space, is_color=_is_color(env))
         if layout is not None:
             return PictureView(*layout)
         if _is_grid(space):
-            return GridView([str(kind) for kind in range(int(space.high.max()) + 1)])
+            kinds = range(int(space.high.max()) + 1)
+            return GridView([str(kind) for kind in kinds], space.shape[0])
         if len(space.shape) == 1:
             return NumbersView(space)
     return WrittenView()
@@ -162,10 +165,12 @@ class PictureView:
 class GridView:
     """A grid of kinds of things, each in its color, with a legend."""
 
-    def __init__(self, names: Sequence[str], rows: int = 13) -> None:
-        """Take the names of the kinds, from 0."""
+    def __init__(self, names: Sequence[str], rows: int) -> None:
+        """Take the names of the kinds, from 0, and the number of rows."""
         self._names = names
-        self.height = _CAPTION + rows * _TILE
+        height = max(rows * _TILE, len(names) * _SMALL_LEGEND_ROW)
+        self._legend_row = min(_LEGEND_ROW, height // len(names))
+        self.height = _CAPTION + height
 
     def draw(self, image: Image.Image, obs: Any, area: Area) -> None:
         """Draw the grid, and beside it the legend."""
@@ -179,11 +184,11 @@ class GridView:
         draw = ImageDraw.Draw(image)
         left = area.left + tiles.shape[1] + 20
         for kind, name in enumerate(self._names):
-            y = top + 4 + 24 * kind
+            y = top + self._legend_row * kind
             color = _KIND_COLORS[kind]
-            draw.rectangle((left, y, left + 14, y + 14), fill=color, outline=FAINT)
+            draw.rectangle((left, y, left + 14, y + 12), fill=color, outline=FAINT)
             width = area.right - left - 24
-            write(draw, (left + 24, y + 7), name, size=13, width=width, anchor="lm")
+            write(draw, (left + 24, y + 6), name, size=13, width=width, anchor="lm")
 
 
 class MemoryView:

@@ -254,11 +254,10 @@ class Show:
         )
 
     def _ending(self, *, is_over: bool) -> str:
-        if success_of(self.info):
-            return "stage cleared" if mario.is_mario(self._env) else "success"
-        if not is_over:
-            return "truncated"
-        return mario.how_it_ended(self._env) or "episode over"
+        result = mario.how_it_ended(self._env) if is_over else None
+        if result is None and success_of(self.info):
+            return "success"
+        return result or ("episode over" if is_over else "truncated")
 
 
 class _Stall:

@@ -53,6 +53,7 @@ class Window:
             ImportError: pygame is not installed.
         """
         _check_for_screen()
+        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # it would print its version
         try:
             import pygame
         except ImportError as error:

@@ -10,6 +10,7 @@ from mario_rl_agents.runs.run import Run, RunSpec
 from typer.testing import CliRunner
 
 import mario_rl_envs
+from mario_rl_envs import routes
 
 
 def complete(line: str) -> list[str]:
@@ -43,6 +44,9 @@ def complete(line: str) -> list[str]:
         ),
         ("mario-rl train dqn CartPole-v1 --env max", ["max_episode_steps="]),
         ("mario-rl recipes s", ["sac"]),
+        ("mario-rl play MarioRL-R", ["MarioRL-Random-v0"]),
+        ("mario-rl play Cart", []),
+        ("mario-rl watch --route 8-", [stage for stage in routes.stages() if stage[0] == "8"]),
         ("mario-rl train dqnn CartPole-v1 --set ga", []),
         ("mario-rl train --set ga", []),
         ("mario-rl train dqn nowhere:Env-v0 --env st", []),

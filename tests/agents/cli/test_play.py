@@ -93,7 +93,7 @@ def test_mistakes_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for arguments, message in (
         (["CartPole-v1"], "'CartPole-v1' is none of Super Mario Bros"),
         (["MarioRL-1-1"], "did you mean MarioRL-1-1-v0"),
-        (["--env", "sticky=0.25"], "sticky would change the game"),
+        (["--env", "sticky=0.25"], "sticky cannot be chosen here"),
         (["--env", "observation=smell"], "smell"),
         (["--record", path], "exists: give another name"),
     ):

@@ -259,7 +259,7 @@ def test_mistakes_are_one_line(run: Path, tmp_path: Path) -> None:
         (2, ["--route", "2-3"], "--route there is no route through stage 2-3"),
         (2, ["--route", tmp_path], "is no file"),
         (2, ["--route", run / "config.json"], "config.json is no route: it is no JSON object"),
-        (2, ["--route", "1-1", "--env", "sticky=0.5"], "--env sticky would change the game"),
+        (2, ["--route", "1-1", "--env", "sticky=0.5"], "--env sticky cannot be chosen here"),
         (2, [run, "--video", "video.avi"], "must end in one of .mp4, .gif"),
         (2, [run, "--video", "a.gif", "--episodes", "2"], "records one episode"),
         (2, [tmp_path / "nowhere"], "there is no checkpoint at"),

@@ -7,6 +7,7 @@ import pygame
 import pytest
 from mario_rl_agents.reports.human import KEYS, Person
 from mario_rl_agents.reports.window import Command, Window
+from pygame._sdl2 import controller
 from support.windows import let_go, press
 
 from mario_rl_envs.game.actions import joypad_byte
@@ -58,6 +59,21 @@ def test_a_tap_shorter_than_a_frame_counts_for_one(person: Person) -> None:
 def test_no_joypad_presses_left_and_right_at_once(person: Person) -> None:
     assert pressed(person, press("left"), press("right"), press("x")) == joypad_byte(["A"])
     assert pressed(person, let_go("left"), press("up"), press("s")) == joypad_byte(["right", "A"])
+
+
+def test_gamepads_that_are_there_or_come_are_opened(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not person.has_gamepad
+    opened: list[int] = []
+    monkeypatch.setattr(controller, "get_count", lambda: 3)
+    monkeypatch.setattr(controller, "is_controller", lambda index: index != 1)
+    monkeypatch.setattr(controller, "Controller", opened.append)
+    other = Person()
+    assert other.has_gamepad
+    assert opened == [0, 2]
+    other.listen(pygame.event.Event(pygame.CONTROLLERDEVICEADDED, device_index=4))
+    assert opened == [0, 2, 4]
 
 
 def test_a_gamepad_plays(person: Person) -> None:

@@ -39,7 +39,7 @@ def make_panel(env: gym.Env, **keywords: Any) -> Panel:
     return Panel(env, title="title", subtitle="subtitle", **keywords)
 
 
-def count(frame: Frame, color: tuple[int, int, int]) -> int:
+def count(frame: Frame, color: Any) -> int:
     return int((frame == color).all(axis=2).sum())
 
 
@@ -151,6 +151,21 @@ def test_tiles_are_drawn_as_the_agent_sees_them() -> None:
         assert count(frame[top:BOTTOM, LEFT + 16 * TILE + 10 :], color) > 100  # the legend
 
 
+@pytest.mark.parametrize(("rows", "columns", "kinds"), [(4, 4, 10), (16, 24, 3)])
+def test_a_grid_of_another_environment_fits(rows: int, columns: int, kinds: int) -> None:
+    space = gym.spaces.Box(0, kinds - 1, (rows, columns), np.uint8)
+    obs = np.resize(np.arange(kinds, dtype=np.uint8), (rows, columns))
+    frame = seen_pictures(space, obs)
+    height = max(rows * TILE, kinds * 16)
+    background = frame[0, 0]
+    for kind in range(kinds):
+        row, column = np.argwhere(obs == kind)[0]
+        y, x = BOTTOM - height + row * TILE + TILE // 2, LEFT + column * TILE + TILE // 2
+        assert count(frame[BOTTOM - height :, LEFT + columns * TILE + 10 :], frame[y, x]) > 100
+    assert (frame[BOTTOM + 1 :] == background).all()
+    assert (frame[:, RIGHT + 1 :] == background).all()
+
+
 def test_memory_is_drawn_and_its_changes_are_yellow() -> None:
     env = gym.make("MarioRL-1-1-v0", observation="ram")
     memory, _ = env.reset()
@@ -207,17 +222,28 @@ def test_pictures_are_drawn_however_they_lie(shape: tuple[int, ...], levels: lis
     ] == [[level] * 3 for level in levels]
 
 
-def test_colors_of_mario_are_drawn_with_channels_first() -> None:
-    env = gym.make("MarioRL-1-1-v0", grayscale=False)
-    obs, _ = env.reset()
-    assert obs.shape == (4, 84, 84, 3)
-    env.unwrapped.observation_space = gym.spaces.Box(0, 255, (12, 84, 84), np.uint8)
-    env.unwrapped.spec = env.spec
-    first = np.moveaxis(obs, -1, 1).reshape(12, 84, 84)
-    frame = make_panel(env.unwrapped).draw(moment(0, obs=first))
-    env.close()
-    sky = frame[BOTTOM - 42, LEFT + 42]
-    np.testing.assert_array_equal(sky, obs[0, 42, 42])
+@pytest.mark.parametrize("grayscale", [True, False])
+@pytest.mark.parametrize("stack", [None, 2, 4])
+def test_marios_pictures_are_drawn_alike_wherever_their_channels_are(
+    grayscale: bool, stack: int | None
+) -> None:
+    frames = []
+    for channels in (None, "first", "last"):
+        keywords: dict[str, Any] = {
+            "grayscale": grayscale,
+            "stack": stack,
+            "channels": channels,
+        }
+        env = gym.make("MarioRL-1-1-v0", **keywords)
+        env.reset()
+        for _ in range(5):
+            obs, *_ = env.step(3)
+        frames.append(make_panel(env).draw(moment(0, obs=obs)))
+        env.close()
+    side = 84 if stack == 4 else 126
+    assert np.ptp(frames[0][BOTTOM - side : BOTTOM, LEFT : LEFT + side]) > 100  # a picture
+    for other in frames[1:]:
+        np.testing.assert_array_equal(frames[0], other)
 
 
 def test_numbers_are_bars_from_zero(cartpole: gym.Env) -> None:
