@@ -56,7 +56,7 @@ def test_time_limit(mode):
     assert check_equal(ENV_ID, 3, 60, mode, max_episode_steps=13) >= 12
 
 
-@pytest.mark.parametrize("keywords", [{}, {"emulator": "nes-py"}], ids=str)
+@pytest.mark.parametrize("keywords", [{}, {"size": 300}], ids=str)  # the latter one by one
 @pytest.mark.parametrize("limit", [-1, None, np.int64(2)])
 def test_a_limit_of_minus_one_is_none(limit, keywords):
     envs = gym.make_vec(ENV_ID, num_envs=2, max_episode_steps=limit, **keywords)
