@@ -7,6 +7,14 @@ VENV ?= .venv
 EXTRAS ?= agents,human,video,sb3,box2d,bullet,dev
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# The environments alone, on the lowest versions that pyproject.toml allows.
+LOWEST := $(VENV)-lowest
+LOWEST_INSTALLED := $(LOWEST)/.installed
+# What Gymnasium and NumPy have a part in; the core, the emulators and the rules know neither. Of the
+# longest tests others cover what depends on a version.
+LOWEST_TESTS := $(foreach name,determinism env limits make play rendering vector_env,tests/envs/test_$(name).py) \
+	tests/envs/wrappers --ignore tests/envs/wrappers/test_advance.py -m "not slow" \
+	-k "not on_the_reference and not drawn_by_lot and not depend_on_threads and not thousand and not every_stage"
 
 CORE := mario_rl_envs/core
 CORE_FILES := $(wildcard $(CORE)/*/*.[ch])
@@ -23,7 +31,7 @@ PRELOAD = $(shell $(CC) -print-file-name=$1) $(shell $(CC) -print-file-name=libs
 ROM = $$($(BIN)/python -c 'from mario_rl_envs.game.rom import find_rom; print(find_rom())')
 SECONDS ?= 60
 
-.PHONY: demo test lint format bench sanitize sanitize-address sanitize-thread fuzz clean
+.PHONY: demo test test-lowest lint format bench sanitize sanitize-address sanitize-thread fuzz clean
 
 # Into a folder of its own: an earlier demo may have been trained further.
 demo: $(INSTALLED)
@@ -33,6 +41,10 @@ demo: $(INSTALLED)
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses auto
+	$(MAKE) test-lowest
+
+test-lowest: $(LOWEST_INSTALLED)
+	$(LOWEST)/bin/python -m pytest --numprocesses auto $(LOWEST_TESTS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -87,7 +99,7 @@ fuzz: $(INSTALLED)
 	build/fuzz $(ROM) $(SECONDS) $(SEED)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache $(CORE)/_core.*so
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache $(CORE)/_core.*so
 
 # Compiles the native core, too; where that fails, none is left of before.
 $(INSTALLED): pyproject.toml setup.cfg constraints.txt $(CORE_FILES)
@@ -95,4 +107,10 @@ $(INSTALLED): pyproject.toml setup.cfg constraints.txt $(CORE_FILES)
 	$(PYTHON) -m venv $(VENV)
 	rm -f $(CORE)/_core.*so
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	touch $@
+
+# After the other, which removes the core and compiles it.
+$(LOWEST_INSTALLED): pyproject.toml setup.cfg constraints-lowest.txt $(CORE_FILES) | $(INSTALLED)
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable ".[human,video,test]"
 	touch $@

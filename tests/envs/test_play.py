@@ -21,7 +21,7 @@ class Enough(Exception): pass
 
 def count(before, obs, action, *rest):
     taken.append(action)
-    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_d))
+    if len(taken) == 1: pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_d))
     if len(taken) == 3: raise Enough
 
 for keywords in ({}, {"skip": 7}, {"actions": "joypad", "skip": 1}, {"actions": "continuous"},

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers.vector import RecordEpisodeStatistics, RecordVideo
+from gymnasium.wrappers import vector as vector_wrappers
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from support.vectors import SEED, assert_same, check_equal, make_both, make_singles, play_both
 
 import mario_rl_envs
@@ -55,7 +56,7 @@ def test_time_limit(mode):
     assert check_equal(ENV_ID, 3, 60, mode, max_episode_steps=13) >= 12
 
 
-@pytest.mark.parametrize("keywords", [{}, {"emulator": "nes-py"}], ids=str)
+@pytest.mark.parametrize("keywords", [{}, {"size": 300}], ids=str)  # the latter one by one
 @pytest.mark.parametrize("limit", [-1, None, np.int64(2)])
 def test_a_limit_of_minus_one_is_none(limit, keywords):
     envs = gym.make_vec(ENV_ID, num_envs=2, max_episode_steps=limit, **keywords)
@@ -902,9 +903,12 @@ def test_calls_and_attributes_that_there_are_not():
     vector.close()
 
 
+@pytest.mark.skipif(
+    not hasattr(vector_wrappers, "RecordVideo"), reason="this Gymnasium records single games alone"
+)
 def test_videos_of_the_games(tmp_path):
     pytest.importorskip("moviepy", reason="videos need the extra 'video'")
-    vector = RecordVideo(
+    vector = vector_wrappers.RecordVideo(
         gym.make_vec(ENV_ID, num_envs=2, render_mode="rgb_array"),
         str(tmp_path / "videos"),
         video_aspect_ratio=(1, 1),
