@@ -92,12 +92,16 @@ def check_keywords(given: Iterable[str], accepted: Iterable[str]) -> None:
     """Check the names of keywords.
 
     Raises:
-        TypeError: One is unknown; the message suggests another.
+        TypeError: One is unknown. The message begins as Python's own, by which TorchRL learns what
+            it may pass, and suggests another.
     """
     names = tuple(accepted)
     for name in given:
         if name not in names:
-            raise TypeError(unknown_name("keyword", name, names))
+            raise TypeError(
+                f"got an unexpected keyword argument {name!r}; accepted are "
+                f"{', '.join(map(repr, names))}{did_you_mean(name, names)}"
+            )
 
 
 def named_keywords(function: Callable[_P, _R]) -> Callable[_P, _R]:
