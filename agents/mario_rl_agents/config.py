@@ -79,7 +79,7 @@ PositiveFraction = Annotated[float, Interval(0, 1, open_low=True)]
 ProperFraction = Annotated[float, Interval(0, 1, open_high=True)]
 Count = Annotated[int, Interval(1)]
 Whole = Annotated[int, Interval(0)]
-Seed = Annotated[int, Interval(0, 2**128)]
+Seed = Annotated[int, Interval(0, 2**63 - 1)]  # torch takes no larger one
 Measured = Annotated[float, None]  # NaN and infinity too: what an environment made of it
 Sizes = tuple[Count, ...]
 Encoder = Literal["nature", "small", "impala"]

@@ -273,7 +273,8 @@ def test_the_actions_of_a_long_episode_are_no_part_of_the_header(tmp_path: Path)
     sizes.append(len(header_bytes(path)))
     assert sizes[1] - sizes[0] < 200  # digits of counters and offsets
     actions = load_file(path)["episode/actions"]
-    assert (actions.shape, actions.dtype) == ((1_100, 1), np.float32)
+    assert actions.shape == (1_100, 1)
+    assert actions.dtype == np.float32
     resumed = SAC.load(path, pendulum(3_000), device="cpu")
     for each in (agent, resumed):
         each.learn(30)
@@ -377,9 +378,7 @@ def test_playing_takes_no_room_for_a_replay_memory(path: Path, tmp_path: Path) -
     agent.learn(1)
     assert list((tmp_path / "made").iterdir()) == []  # its file has no name
     change_config(path, replay_capacity=10**15, replay_dir=None)
-    with pytest.raises(
-        OSError, match=r"no room for a replay memory of [\d,]* bytes: choose a smal"
-    ):
+    with pytest.raises(OSError, match=r"no room for a replay memory of [\d,]* bytes: choose a sma"):
         DQN.load(path, cartpole(), device="cpu").learn(1)
 
 

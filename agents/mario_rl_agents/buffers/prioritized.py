@@ -170,7 +170,7 @@ class PrioritizedReplay(ReplayBuffer):
         parts = (np.arange(batch_size) + generator.random(batch_size)) / batch_size  # [B]
         return self._tree.find(parts * self._tree.total)  # [B]
 
-    def _gather(self, slots: NDArray[np.int64]) -> Batch:
+    def _gather(self, slots: NDArray[np.int64], sampled: Any) -> Batch:
         """Return the transitions in these slots, with what tells of their priorities."""
         priorities = self._tree[slots]  # [B]
         weight = (self._tree.total / len(self) / priorities).astype(np.float32)
@@ -178,7 +178,7 @@ class PrioritizedReplay(ReplayBuffer):
         oldest = np.array(self._oldest)[ring]  # [B]
         number = oldest + (place - oldest) % self._ring_size  # [B]
         indices = number * self.num_envs + ring  # [B]
-        batch = super()._gather(slots)
+        batch = super()._gather(slots, sampled)
         return batch._replace(
             indices=torch.from_numpy(indices), importance_weight=torch.from_numpy(weight)
         )

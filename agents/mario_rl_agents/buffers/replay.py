@@ -32,9 +32,11 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
+from mario_rl_agents.buffers.room import room_for
 from mario_rl_agents.errors import ObservationError
 
 _INT64: Final = np.dtype(np.int64)
+_BYTES_OF_A_STEP: Final = 30  # of a transition without its frames, for one discrete action
 _MOST_ROWS: Final = 2**62  # ever written; counted in int64, with room to add
 
 
@@ -212,12 +214,17 @@ class ReplayBuffer:
 
         Raises:
             ValueError: If the memory is empty or `batch_size` is below 1.
+            OSError: If there is no room for a batch of that size.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         if not len(self):
             raise ValueError("cannot sample from an empty replay memory: add a transition first")
-        return self._gather(self._draw(batch_size, generator))
+        if self._sampled is None or len(self._sampled.action) != batch_size:
+            num_bytes = batch_size * (self.stack + 1) * self._frames[0].nbytes
+            with room_for("a batch", num_bytes, "a smaller batch_size"):
+                self._sampled = _Sampled.allocate(batch_size, self)
+        return self._gather(self._draw(batch_size, generator), self._sampled)
 
     def _draw(self, batch_size: int, generator: np.random.Generator) -> NDArray[np.int64]:
         """Return the slots of `batch_size` transitions, shape [B]."""
@@ -230,11 +237,8 @@ class ReplayBuffer:
         number = self._newest - (ends[ring] - places)  # [B]
         return ring * size + number % size
 
-    def _gather(self, slots: NDArray[np.int64]) -> Batch:
-        """Return the transitions in these slots, shape [B]."""
-        if self._sampled is None or len(self._sampled.action) != len(slots):
-            self._sampled = _Sampled.allocate(len(slots), self)
-        sampled = self._sampled
+    def _gather(self, slots: NDArray[np.int64], sampled: "_Sampled") -> Batch:
+        """Return the transitions in these slots, shape [B], in the memory of `sampled`."""
         # Any mode but "raise" lets take() write into `out` without a temporary copy.
         if self.num_return_steps == 1:
             last = slots  # [B]
@@ -317,9 +321,10 @@ class ReplayBuffer:
             return
         frame_shape = self.obs_shape[1:] if self.stack > 1 else self.obs_shape
         shape = (self.num_envs * self._num_rows, *frame_shape)
-        num_bytes = math.prod(shape) * self.obs_dtype.itemsize
         size = self.capacity  # rings one after the other: [N C, ...]
-        try:
+        num_bytes = math.prod(shape) * self.obs_dtype.itemsize + size * _BYTES_OF_A_STEP
+        choice = "a smaller capacity, or a directory to map the frames to"
+        with room_for("a replay memory", num_bytes, choice):
             self._frames: NDArray[Any]  # [N R, ...]
             if self.directory is None:
                 self._frames = np.zeros(shape, self.obs_dtype)
@@ -331,12 +336,6 @@ class ReplayBuffer:
             self._truncated = np.zeros(size, np.bool_)
             self._row = np.zeros(size, np.int64)  # of the newest frame of obs, in its ring
             self._first_row = np.zeros(size, np.int64)  # of the oldest frame of obs, in its ring
-        except (MemoryError, ValueError) as error:  # NumPy's, and of sizes that no address has
-            raise OSError(
-                errno.ENOMEM,
-                f"there is no room for a replay memory of {num_bytes:,} bytes: choose a smaller "
-                "capacity, or a directory to map it to",
-            ) from error
         self._has_room = True
 
     def _check_sizes(self, state: Mapping[str, NDArray[Any]]) -> None:

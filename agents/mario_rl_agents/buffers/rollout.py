@@ -1,12 +1,13 @@
 """Rollouts: what an on-policy agent did since its last update, and how good its actions were."""
 
-import errno
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from mario_rl_agents.buffers.room import room_for
 from mario_rl_agents.loops.callbacks import Step
 
 Floats = NDArray[np.float32]
@@ -179,13 +180,9 @@ class Rollout:
             return
         for name, (shape, dtype) in self._shapes.items():
             size = (self._num_steps, self._num_envs, *shape)
-            try:
+            num_bytes = math.prod(size) * np.dtype(dtype).itemsize
+            with room_for(f"{name} of a rollout", num_bytes, "fewer rollout_steps"):
                 setattr(self, name, np.zeros(size, dtype))
-            except (MemoryError, ValueError) as error:  # NumPy's, and of sizes that no address has
-                raise OSError(
-                    errno.ENOMEM,
-                    f"there is no room for {name} of shape {size}: choose fewer rollout steps",
-                ) from error
         self._has_room = True
 
     def _check_array(

@@ -16,9 +16,15 @@ from mario_rl_agents.cli.options import (
     EnvChanges,
     Sample,
     Seed,
+    Trust,
     read_pairs,
 )
-from mario_rl_agents.cli.terminal import make_console, one_line_errors, usage_errors
+from mario_rl_agents.cli.terminal import (
+    ask_to_trust,
+    make_console,
+    one_line_errors,
+    usage_errors,
+)
 
 if TYPE_CHECKING:
     import gymnasium as gym
@@ -44,6 +50,7 @@ def evaluate(
     seed: Seed = EVALUATION_SEED,
     env: EnvChanges = None,
     device: Device = "auto",
+    trust: Trust = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, every episode included, and nothing else.")
     ] = False,
@@ -66,7 +73,10 @@ def evaluate(
         with usage_errors(kind=FileNotFoundError):
             path = find_checkpoint(checkpoint)
         with usage_errors():
-            agent = load_agent(path, env_kwargs=changes, device=device)
+            agent = ask_to_trust(
+                lambda trust: load_agent(path, env_kwargs=changes, device=device, trust=trust),
+                trust=trust,
+            )
         with contextlib.closing(agent.env):
             evaluations = measure(
                 agent, agent.single_env, episodes, epsilon=epsilon, sample=sample, seed=seed

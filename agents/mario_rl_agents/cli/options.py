@@ -32,6 +32,14 @@ EnvChanges = Annotated[
 Sample = Annotated[
     bool, typer.Option("--sample", help="Draw actions as in training instead of the best ones.")
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Import the module of an environment MODULE:ID that the run names, though you have "
+        "not named it in a training of your own: that runs its code.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 
 

@@ -11,18 +11,20 @@ import io
 import shutil
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO, TypeVar
 
 import typer
 
-from mario_rl_agents.errors import CheckpointError, RunError
+from mario_rl_agents.errors import CheckpointError, RunError, UntrustedError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
+
+T = TypeVar("T")
 
 _PROGRAM: Final = "mario-rl"
 USAGE: Final = 2  # exit codes
@@ -101,7 +103,7 @@ def one_line_errors() -> Iterator[None]:
     except UsageError as error:
         _print_error(error)
         raise typer.Exit(USAGE) from None
-    except (Failure, RunError, CheckpointError, ImportError, OSError) as error:
+    except (Failure, RunError, CheckpointError, UntrustedError, ImportError, OSError) as error:
         _print_error(error)
         raise typer.Exit(FAILURE) from None
     except EOFError as error:  # click would print "Aborted!", as if the user had
@@ -130,6 +132,27 @@ def usage_errors(option: str | None = None, kind: type[Exception] = ValueError) 
         raise
     except kind as error:
         raise UsageError(str(error) if option is None else f"{option} {error}") from error
+
+
+def ask_to_trust(make: Callable[[bool], T], *, trust: bool) -> T:
+    """Return what `make` makes; where it would run code that a file names, the user is asked.
+
+    Args:
+        make: Called with whether such code may run.
+        trust: Whether the user has said so beforehand.
+
+    Raises:
+        UntrustedError: It may not, or there is no terminal to ask at.
+    """
+    try:
+        return make(trust)
+    except UntrustedError as error:
+        if not sys.stdin.isatty():
+            raise
+        typer.echo(str(error), err=True)
+        if not typer.confirm("Run that code?", err=True):
+            raise
+    return make(True)
 
 
 def _print_error(error: Exception) -> None:

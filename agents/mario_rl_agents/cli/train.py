@@ -21,12 +21,14 @@ from mario_rl_agents.cli.options import (
     EVALUATION_EPISODES,
     EVALUATION_SEED,
     Device,
+    Trust,
     read_pairs,
 )
 from mario_rl_agents.cli.terminal import (
     INTERRUPTED,
     Failure,
     UsageError,
+    ask_to_trust,
     make_console,
     one_line_errors,
     styled,
@@ -119,16 +121,22 @@ def train(
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the run that is already in --out.")
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace the run that is already in --out; files that are not the run's stay.",
+        ),
     ] = False,
     resume: Annotated[
         Path | None,
         typer.Option(
             metavar="RUN",
-            help="Go on with this run exactly where it stopped; its settings come from it.",
+            help="Go on with this run exactly where it stopped; its settings come from it. If "
+            "only its evaluation is missing, make that.",
             show_default=False,
         ),
     ] = None,
+    trust: Trust = False,
     eval_episodes: Annotated[
         int, typer.Option(min=0, help="Episodes of the evaluation at the end; 0 for none.")
     ] = EVALUATION_EPISODES,
@@ -172,10 +180,17 @@ def train(
             if refused:
                 raise UsageError(
                     f"{', '.join(refused)} cannot change a run: with --resume give only "
-                    "--steps, --minutes, --device, --eval-episodes and --video"
+                    "--steps, --minutes, --device, --trust, --eval-episodes and --video"
                 )
             run, agent = _resume(
-                resume, algorithm=algorithm, env_id=env_id, steps=steps, device=device, video=video
+                resume,
+                algorithm=algorithm,
+                env_id=env_id,
+                steps=steps,
+                device=device,
+                video=video,
+                trust=trust,
+                evaluates=eval_episodes > 0,
             )
             verb = f"resuming at step {agent.num_steps:,}"
         else:
@@ -212,7 +227,10 @@ def train(
                 ),
                 soft_wrap=True,
             )
-            outcome = _train(agent, run, console, minutes=minutes)
+            outcome = Outcome.FINISHED
+            if agent.num_steps < run.spec.total_steps:
+                outcome = _train(agent, run, console, minutes=minutes)
+        command = resume_command(run, *_evaluation_options(eval_episodes, video))
         if outcome is Outcome.INTERRUPTED:
             console.print(
                 styled(
@@ -220,19 +238,23 @@ def train(
                     f" at step {agent.num_steps:,}: all is saved. Go on with",
                 )
             )
-            command = resume_command(run, *_evaluation_options(eval_episodes, video))
             # Plain, on a line of its own: made to be copied.
             console.print(f"  {command}", soft_wrap=True)
             raise typer.Exit(INTERRUPTED)
-        finish(
-            agent,
-            run,
-            outcome,
-            console,
-            eval_episodes=eval_episodes,
-            eval_seed=EVALUATION_SEED,
-            video=video,
-        )
+        try:
+            finish(
+                agent,
+                run,
+                outcome,
+                console,
+                eval_episodes=eval_episodes,
+                eval_seed=EVALUATION_SEED,
+                video=video,
+            )
+        except KeyboardInterrupt:
+            console.print(styled(("stopped", "bold yellow"), " in the evaluation. Finish it with"))
+            console.print(f"  {command}", soft_wrap=True)
+            raise typer.Exit(INTERRUPTED) from None
 
 
 def _new(
@@ -285,8 +307,13 @@ def _resume(
     steps: int | None,
     device: str,
     video: bool,
+    trust: bool,
+    evaluates: bool,
 ) -> tuple[Run, Agent]:
-    """Return a run and its agent, with a new number of total steps if one is given."""
+    """Return a run and its agent, with a new number of total steps if one is given.
+
+    A run without steps left is taken if it `evaluates` and its evaluation is missing.
+    """
     from mario_rl_agents.cli.summary import check_draws
     from mario_rl_agents.runs.loading import resume_run
     from mario_rl_agents.runs.run import Run
@@ -301,11 +328,15 @@ def _resume(
                 f"{folder} has the {name} {own}, not {given}: leave it out with --resume"
             )
     with usage_errors():
-        if video:
+        run, agent = ask_to_trust(
+            lambda trust: resume_run(folder, device=device, trust=trust), trust=trust
+        )
+        if video:  # not before: it makes the environment
             check_draws(spec)
-        run, agent = resume_run(folder, device=device)
     total_steps = steps or spec.total_steps
     if agent.num_steps >= total_steps:
+        if total_steps == spec.total_steps and evaluates and not run.is_evaluated:
+            return run, agent
         raise UsageError(
             f"{folder} is finished: it has taken {agent.num_steps:,} of {total_steps:,} steps; "
             f"go on with --steps and a larger total"

@@ -15,10 +15,12 @@ from mario_rl_agents.cli.options import (
     Device,
     EnvChanges,
     Seed,
+    Trust,
     read_pairs,
 )
 from mario_rl_agents.cli.terminal import (
     UsageError,
+    ask_to_trust,
     make_console,
     one_line_errors,
     styled,
@@ -109,6 +111,7 @@ def watch(
     seed: Seed = EVALUATION_SEED,
     env: EnvChanges = None,
     device: Device = "auto",
+    trust: Trust = False,
 ) -> None:
     """Watch a trained agent or a recorded route, in a window or as a video.
 
@@ -160,7 +163,9 @@ def watch(
             else:
                 is_asked = greedy or sample or epsilon is not None
                 asked = (epsilon or 0.0, sample, "as you ask") if is_asked else None
-                program = _agent_program(checkpoint, changes, asked, stall=stall, device=device)
+                program = _agent_program(
+                    checkpoint, changes, asked, stall=stall, device=device, trust=trust
+                )
             stack.enter_context(contextlib.closing(program.env))
             console = make_console(stderr=False)
             console.print(program.what, soft_wrap=True)
@@ -188,6 +193,7 @@ def _agent_program(
     *,
     stall: float,
     device: str,
+    trust: bool,
 ) -> _Program:
     """Return an agent's episodes."""
     from mario_rl_agents.cli.policy import best_policy
@@ -199,8 +205,15 @@ def _agent_program(
     with usage_errors(kind=FileNotFoundError):
         checkpoint = find_checkpoint(path)
     with usage_errors():
-        agent = load_agent(
-            checkpoint, env_kwargs=changes, render_mode="rgb_array_list", device=device
+        agent = ask_to_trust(
+            lambda trust: load_agent(
+                checkpoint,
+                env_kwargs=changes,
+                render_mode="rgb_array_list",
+                device=device,
+                trust=trust,
+            ),
+            trust=trust,
         )
     env = agent.single_env
     epsilon, sample, reason = asked or best_policy(checkpoint, agent)

@@ -219,9 +219,8 @@ class _Queue:
             try:
                 JobFolder(self.out, job.name).check()
             except (JobError, RunError) as error:
-                self.reports[job.name] = JobReport(
-                    job, JobState.FAILED, Progress(), error=str(error)
-                )
+                failed = JobReport(job, JobState.FAILED, Progress(), error=str(error))
+                self.reports[job.name] = failed
                 return False
             return True
         report = read_report(job, self.out)

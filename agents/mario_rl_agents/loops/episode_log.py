@@ -20,7 +20,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from mario_rl_agents.config import Seed, read
+from mario_rl_agents.config import Whole, read
 from mario_rl_agents.envs import VecEnv, autoreset_mode, generators_of, reset_some
 from mario_rl_agents.loops.callbacks import LoopState
 from mario_rl_agents.seeding import generator_state, set_generator_state
@@ -33,7 +33,7 @@ MAX_ACTION_BYTES: Final = 64 * 2**20  # of the episodes in progress in all sub-e
 class Start:
     """How an episode in progress began."""
 
-    seed: Seed | None = None  # given to the reset that it began with
+    seed: Whole | None = None  # given to the reset that it began with
     generator: dict[str, Any] | None = None  # of the environment, before a reset without seed
 
 

@@ -269,6 +269,13 @@ class Run:
             raise RunError(f"{path} is damaged ({error}): delete it and evaluate again") from error
         return list(evaluations)
 
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether the latest checkpoint has been evaluated since it was saved."""
+        if not self.evaluation_path.is_file() or not self.checkpoint.is_file():
+            return False
+        return self.evaluation_path.stat().st_mtime_ns >= self.checkpoint.stat().st_mtime_ns
+
     def write_evaluations(self, checkpoint: Path, evaluations: Sequence[Evaluation]) -> None:
         """Write evaluations of one of the run's checkpoints, in place of earlier ones."""
         write_json(self.evaluation_path, evaluations_json(checkpoint, evaluations))

@@ -233,7 +233,9 @@ def test_resumes_exactly_in_a_new_process(
     path = tmp_path / "half.safetensors"
     half = DoubleDQN.create(make(), config, seed=2, device="cpu")
     half.learn(steps)
-    assert half.loop.state(replay=True)["episodes"] is not None  # in the middle of an episode
+    assert (
+        half.loop.state(replay=True).values["episodes"] is not None
+    )  # in the middle of an episode
     half.save(path, replay=True)
     run_python(RESUME.format(path=str(path), make=make.__name__, steps=steps))
     resumed = DoubleDQN.load(f"{path}.resumed", make(), device="cpu")

@@ -1,6 +1,5 @@
 """The replay memory against a list of transitions."""
 
-import gc
 from pathlib import Path
 from typing import Any
 
@@ -104,15 +103,28 @@ def test_mapped_to_a_file_equals_ram_and_cleans_up(tmp_path: Path) -> None:
     b = mapped.sample(64, np.random.default_rng(1))
     for x, y in zip(a, b, strict=True):
         np.testing.assert_array_equal(x, y)
-    assert len(list(tmp_path.glob("replay-*/frames.bin"))) == 1
-    del recorder, replay, mapped, b, y
-    gc.collect()
+    # The file has no name: it goes away with the process, however that ends.
     assert not list(tmp_path.iterdir())
+
+
+def test_a_leading_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    replay = ReplayBuffer(10, (2,), np.uint8, directory="~/memory")
+    assert not (tmp_path / "memory").exists()  # before the first transition
+    assert replay.nbytes > 0
+    assert (tmp_path / "memory").is_dir()
+
+
+def test_a_memory_that_no_machine_has_is_an_error_of_one_line() -> None:
+    for capacity in (10**14, 10**18, 10**30):
+        with pytest.raises(OSError, match=r"no room for a replay memory of [\d,]+ bytes: choose a"):
+            _ = ReplayBuffer(capacity, (84, 84), np.uint8).nbytes
 
 
 def test_a_file_that_does_not_fit_on_the_disk_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"cannot map a replay memory of [\d,]+ bytes in .*free disk"):
-        ReplayBuffer(10**13, (2,), np.uint8, directory=tmp_path)
+        _ = ReplayBuffer(10**13, (2,), np.uint8, directory=tmp_path).nbytes
     assert not list(tmp_path.iterdir())
 
 

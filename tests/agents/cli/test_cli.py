@@ -22,6 +22,7 @@ from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.cli.app import app
 from mario_rl_agents.recipes import ALGORITHMS, ANY, MARIO, recipes_of
 from mario_rl_agents.runs.run import Run
+from support.agent_toys import ROOT
 from typer.testing import CliRunner, Result
 
 import mario_rl_envs
@@ -435,3 +436,56 @@ def test_ctrl_c_saves_and_the_command_it_prints_goes_on(tmp_path: Path) -> None:
     assert "out of time" in resumed.stdout
     assert read_header(run / "checkpoint.safetensors").num_steps > steps
     assert Run.open(run).episodes()[: len(episodes)] == episodes
+
+
+def test_code_that_a_run_names_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An environment of one's own is trained, resumed and evaluated; that of others only so."""
+    code = (
+        "import gymnasium as gym\ngym.register('Walk-v0', entry_point='support.flag_walk:FlagWalk')"
+    )
+    (tmp_path / "walk_of_mine.py").write_text(code)
+    paths = os.pathsep.join((str(tmp_path), str(ROOT / "agents"), str(ROOT / "tests")))
+    environment = {**os.environ, "PYTHONPATH": paths, "XDG_STATE_HOME": str(tmp_path / "state")}
+    run = str(tmp_path / "run")
+
+    def answer(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*MODULE, *words],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    options = ["--steps", "20", "--eval-episodes", "0"]
+    trained = answer("train", "random", "walk_of_mine:Walk-v0", *options, "--out", run)
+    assert trained.returncode == 0, trained.stderr
+    evaluated = answer("evaluate", run, "--episodes", "1")
+    assert evaluated.returncode == 0, evaluated.stderr
+    shutil.rmtree(tmp_path / "state")
+    refused = answer("train", "--resume", run, "--steps", "30")
+    assert refused.returncode == 1
+    assert "walk_of_mine" in refused.stderr
+    assert "--trust" in refused.stderr
+    assert answer("evaluate", run, "--episodes", "1", "--trust").returncode == 0
+
+
+def test_an_evaluation_that_was_stopped_is_finished_by_resuming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*arguments: Any, **keywords: Any) -> None:
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("mario_rl_agents.cli.summary.measure", stop)
+        result = invoke(*TRAIN, "--steps", "100", "--out", run)
+    assert result.exit_code == 130
+    assert f"mario-rl train --resume {run} --eval-episodes 2" in result.output
+    assert Run.open(run).evaluations() == []
+    assert "finished" in succeed("train", "--resume", run, "--eval-episodes", "2")
+    assert [each.num_episodes for each in Run.open(run).evaluations()] == [2]
+    assert "is finished" in fail(2, "train", "--resume", run)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import gymnasium as gym
 import numpy as np
@@ -37,6 +37,7 @@ from mario_rl_agents.config import (
     Encoder,
     Fraction,
     Initialization,
+    Interval,
     Loss,
     NonNegative,
     Positive,
@@ -66,7 +67,7 @@ class A3CConfig(Config):
         ValueError: If a value is out of range; the message names it and what is accepted.
     """
 
-    num_workers: Count | None = None  # processes; None: one for each core
+    num_workers: Annotated[int, Interval(1, 1024)] | None = None  # processes; None: one a core
     t_max: Count = 5  # environment steps in a gradient step, at most
     learning_rate: Positive | Schedule = 1e-4  # of Adam; Mnih et al. 2016 let it fall to 0
     betas: tuple[ProperFraction, ProperFraction] = (0.92, 0.999)  # of Adam

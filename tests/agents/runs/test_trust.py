@@ -1,0 +1,137 @@
+"""Code that a file names runs only where the user has named it."""
+
+import json
+import stat
+import sys
+from pathlib import Path
+
+import gymnasium as gym
+import pytest
+from mario_rl_agents.errors import UntrustedError
+from mario_rl_agents.experiments import Job, JobFolder
+from mario_rl_agents.experiments.worker import main as work
+from mario_rl_agents.runs.loading import load_agent, new_run, resume_run, spec_from_recipe
+from mario_rl_agents.runs.run import Run
+from mario_rl_agents.runs.trainer import train
+from mario_rl_agents.runs.trust import check_trusted, remember
+
+CODE = """
+import gymnasium as gym
+from pathlib import Path
+Path(__file__).with_name("ran").touch()
+if "Their-v0" not in gym.registry:
+    gym.register("Their-v0", entry_point="gymnasium.envs.classic_control:CartPoleEnv")
+"""
+
+
+@pytest.fixture
+def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file that the module `their_code` leaves where it runs; it is not imported yet."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "their_code.py").write_text(CODE)
+    monkeypatch.syspath_prepend(str(tmp_path / "code"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delitem(sys.modules, "their_code", raising=False)
+    return tmp_path / "code" / "ran"
+
+
+def a_run(folder: Path) -> Run:
+    """Return a trained run in an environment that the module registers."""
+    spec = spec_from_recipe("random", "their_code:Their-v0", total_steps=5)
+    run, agent = new_run(spec, folder, device="cpu")
+    train(agent, run)
+    agent.env.close()
+    return run
+
+
+def forget(ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be another process, of a user who knows nothing of the module."""
+    monkeypatch.delitem(sys.modules, "their_code")
+    monkeypatch.delitem(gym.registry, "Their-v0")
+    ran.unlink()
+
+
+def test_a_run_of_others_imports_nothing_unasked(
+    ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = a_run(tmp_path / "run")
+    forget(ran, monkeypatch)
+    (tmp_path / "state" / "mario-rl" / "modules.json").unlink()
+    message = (
+        r"names the environment 'their_code:Their-v0': to make it, Python would run the module "
+        r"their_code in .*their_code\.py, which you have not named .*--trust .*trust=True"
+    )
+    for open_it in (resume_run, load_agent):
+        with pytest.raises(UntrustedError, match=message):
+            open_it(run.folder)
+        with pytest.raises(UntrustedError, match=message):
+            load_agent(run.checkpoint)
+    assert not ran.exists()
+    agent = load_agent(run.folder, trust=True)
+    agent.env.close()
+    assert ran.exists()
+    load_agent(run.folder).env.close()  # imported: there is no code left to run
+
+
+def test_a_run_of_ones_own_is_opened_without_asking(
+    ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = a_run(tmp_path / "run")
+    forget(ran, monkeypatch)
+    run, agent = resume_run(run.folder)
+    agent.env.close()
+    forget(ran, monkeypatch)
+    load_agent(run.folder).env.close()
+    path = tmp_path / "state" / "mario-rl" / "modules.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_another_module_of_the_same_name_is_asked_for(
+    ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_run(tmp_path / "run")
+    forget(ran, monkeypatch)
+    (tmp_path / "download").mkdir()
+    (tmp_path / "download" / "their_code.py").write_text(CODE)
+    monkeypatch.syspath_prepend(str(tmp_path / "download"))
+    with pytest.raises(UntrustedError, match="download"):
+        resume_run(tmp_path / "run")
+    assert not (tmp_path / "download" / "ran").exists()
+
+
+def test_a_job_of_others_imports_nothing_unasked(
+    ran: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = Job.from_recipe("random", "their_code:Their-v0", total_steps=5, name="job")
+    folder = JobFolder(tmp_path, "job")
+    folder.write_job(job)
+    assert work([str(folder.path)]) == 1
+    assert "you have not named in a training of your own" in capsys.readouterr().err
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"modules": 1}', '{"modules": [["a"]]}'])
+def test_a_damaged_list_is_that_of_nobody(ran: Path, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "state" / "mario-rl" / "modules.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    with pytest.raises(UntrustedError):
+        check_trusted("their_code:Their-v0", "run")
+    remember("their_code:Their-v0")
+    check_trusted("their_code:Their-v0", "run")
+    assert [pair[0] for pair in json.loads(path.read_text())["modules"]] == ["their_code"]
+
+
+def test_where_nothing_can_be_noted_the_user_is_asked_again(
+    ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    remember("their_code:Their-v0")
+    with pytest.raises(UntrustedError):
+        check_trusted("their_code:Their-v0", "run")
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "no_such_module:X-v0", ":X-v0", "..a:X", "os:X"])
+def test_where_no_code_would_run_nobody_is_asked(ran: Path, env_id: str) -> None:
+    check_trusted(env_id, "run")
