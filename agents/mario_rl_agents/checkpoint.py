@@ -335,7 +335,7 @@ def _remove_leftovers(path: Path) -> None:
     if not replays:
         return
     # A copy of the checkpoint under another name needs it, too.
-    named = {_named_replay(other) for other in path.parent.glob("*.safetensors")}
+    named = {_named_replay(other) for other in (path, *path.parent.glob("*.safetensors"))}
     for other in replays:
         if other.name not in named:
             other.unlink(missing_ok=True)

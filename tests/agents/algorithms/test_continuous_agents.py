@@ -93,7 +93,8 @@ def test_resumes_exactly(agent_class: Any, config: Any, tmp_path: Path) -> None:
     path = tmp_path / "half.safetensors"
     half = agent_class.create(cart(), config, seed=2, device="cpu")
     half.learn(130)
-    assert half.loop.state(replay=True).values["episodes"] is not None  # in the middle of an episode
+    state = half.loop.state(replay=True)
+    assert state.values["episodes"] is not None  # in the middle of an episode
     half.save(path, replay=True)
     resumed = agent_class.load(path, cart(), device="cpu")
     resumed.learn(130)
