@@ -21,6 +21,7 @@ which is for POSIX alone.
 import argparse
 import contextlib
 import csv
+import dataclasses
 import datetime
 import os
 import platform
@@ -166,7 +167,6 @@ def wait(child: int, seconds: float = LONGEST) -> int | None:
 def go_on(folder: Path, spec: RunSpec, *, limit: int | None = None) -> None:
     """Train a run to its end, from its checkpoint if there is one."""
     torch.set_num_threads(1)
-    warnings.simplefilter("error")
     if limit is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -177,6 +177,14 @@ def go_on(folder: Path, spec: RunSpec, *, limit: int | None = None) -> None:
     else:
         run, agent = new_run(spec, folder, device="cpu", overwrite=True)
     train(agent, run, checkpoint_seconds=0.0)
+
+
+def warm_up(counts: Counts, out: Path) -> None:
+    """Train a little here: what is imported on the way is then there in every child."""
+    for name in counts.specs:
+        folder = out / f"warm {name}"
+        go_on(folder, dataclasses.replace(SPECS[name], total_steps=200))
+        shutil.rmtree(folder)
 
 
 # What must be equal.
@@ -434,6 +442,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ["XDG_STATE_HOME"] = folder
         out = Path(folder)
         # Before any thread of this process: what is forked has no lock held by one.
+        warm_up(counts, out)
         rows = [attack(counts, out, rng) for attack in (kill, fill_disk, damage)]
     rows += [fork(counts), thread(counts)]
     minutes = (time.monotonic() - begun) / 60

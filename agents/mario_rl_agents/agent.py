@@ -302,7 +302,7 @@ class Agent(ABC):
             CheckpointError: If what was written cannot be read back; the same holds.
         """
         unread = self._unread_replay
-        if unread is not None and not replay and unread[0] == Path(path):
+        if unread is not None and not replay and unread[0] == Path(path).expanduser():
             # Its file goes away with the checkpoint that names it.
             with contextlib.suppress(FileNotFoundError):
                 self.load_replay()
@@ -361,7 +361,7 @@ class Agent(ABC):
         with checkpoint.errors_of(path):
             agent._load(header, tensors)
         if agent.num_envs == header.num_envs and header.replay is not None:
-            agent._unread_replay = Path(path), header.replay
+            agent._unread_replay = Path(path).expanduser(), header.replay
         return agent
 
     def _load(

@@ -134,7 +134,7 @@ def save(
         CheckpointError: If what was written cannot be read back; the same holds.
         ValueError: If JSON has no form for something in the header.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with lock(_lock_path(path), wait=True):
@@ -172,7 +172,7 @@ def read_header(path: str | os.PathLike[str]) -> CheckpointHeader:
         FileNotFoundError: If there is no such file.
         CheckpointError: If it is damaged, not a checkpoint, or of another format.
     """
-    return _read_header(Path(path))
+    return _read_header(Path(path).expanduser())
 
 
 def load(path: str | os.PathLike[str], algorithm: str, env: Env | VecEnv) -> Checkpoint:
@@ -187,7 +187,7 @@ def load(path: str | os.PathLike[str], algorithm: str, env: Env | VecEnv) -> Che
         FileNotFoundError: If there is no such file.
         CheckpointError: If it is damaged, of another algorithm, or of other spaces than `env`.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     header = read_header(path)
     if header.algorithm != algorithm:
         raise CheckpointError(

@@ -28,7 +28,7 @@ def find_rom(rom_path: str | os.PathLike[str] | None = None) -> Path:
         ValueError: The file is not the known ROM, or `rom_path` is no path.
     """
     try:
-        path = _installed_rom() if rom_path is None else Path(rom_path).resolve()
+        path = _installed_rom() if rom_path is None else Path(rom_path).expanduser().resolve()
     except (TypeError, ValueError):  # a ValueError: a null byte
         raise ValueError(
             f"rom_path is {rom_path!r}; accepted are None and the path of a file"

@@ -188,9 +188,9 @@ def train(
                 env_id=env_id,
                 steps=steps,
                 device=device,
+                video=video,
                 trust=trust,
                 evaluates=eval_episodes > 0,
-                video=video,
             )
             verb = f"resuming at step {agent.num_steps:,}"
         else:
@@ -306,9 +306,9 @@ def _resume(
     env_id: str | None,
     steps: int | None,
     device: str,
+    video: bool,
     trust: bool,
     evaluates: bool,
-    video: bool,
 ) -> tuple[Run, Agent]:
     """Return a run and its agent, with a new number of total steps if one is given.
 
@@ -331,7 +331,7 @@ def _resume(
         run, agent = ask_to_trust(
             lambda trust: resume_run(folder, device=device, trust=trust), trust=trust
         )
-        if video:
+        if video:  # not before: it makes the environment
             check_draws(spec)
     total_steps = steps or spec.total_steps
     if agent.num_steps >= total_steps:

@@ -35,7 +35,7 @@ class JobFolder:
             out: Where the folders of an experiment's jobs are.
             name: Of the job.
         """
-        self.path = Path(out) / name
+        self.path = Path(out).expanduser() / name
         self.run = self.path / "run"
         self.log = self.path / "log.txt"
         self.reloaded = self.path / "reloaded.safetensors"

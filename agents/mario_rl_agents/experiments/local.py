@@ -77,7 +77,7 @@ class LocalEngine:
         """Run every job that is not finished; see `Engine.run`."""
         check_names(jobs)
         deadline = None if minutes is None else time.monotonic() + 60 * minutes
-        queue = _Queue(Path(out).resolve(), deadline, fresh, self._num_processes)
+        queue = _Queue(Path(out).expanduser().resolve(), deadline, fresh, self._num_processes)
         queue.add(jobs)
         told = time.monotonic()
         try:

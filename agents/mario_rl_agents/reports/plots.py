@@ -92,7 +92,7 @@ def plot_learning_curves(runs: Sequence[Run], path: Path) -> None:
         _plain(curves[0].label) if len({c.label for c in curves}) == 1 else f"{len(curves)} runs"
     )
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
-    path = path if path.suffix else path.with_suffix(".png")
+    path = (path if path.suffix else path.with_suffix(".png")).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as new:
         figure.savefig(new, dpi=120)

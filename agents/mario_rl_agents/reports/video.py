@@ -128,6 +128,7 @@ def record_show(
         ImportError: The ending is .mp4 and imageio-ffmpeg is not installed.
     """
     check_video_path(path)
+    path = path.expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     frames = show.frames(seed, max_seconds=max_seconds)
     if progress is not None:

@@ -161,7 +161,7 @@ def find_checkpoint(path: str | Path) -> Path:
         FileNotFoundError: There is nothing at the path.
         RunError: The folder holds no run, or a run without a checkpoint.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.is_dir():
         return Run.open(path).best_or_latest()
     if not path.is_file():

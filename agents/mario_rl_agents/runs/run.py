@@ -92,7 +92,7 @@ class Run:
             RunError: The folder is not empty, and it is not a run or `overwrite` is False; or the
                 run in it is being trained.
         """
-        run = cls(Path(folder), spec)
+        run = cls(Path(folder).expanduser(), spec)
         is_new = not run.folder.exists()
         if not is_new:
             run._check_free(overwrite=overwrite)
@@ -116,7 +116,7 @@ class Run:
         Raises:
             RunError: The folder holds no run, or its `config.json` is damaged.
         """
-        folder = Path(folder)
+        folder = Path(folder).expanduser()
         path = folder / _CONFIG
         if not path.is_file():
             raise RunError(f"there is no run at {folder}: no {path.name} in it")

@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.errors import RunError
+from mario_rl_agents.experiments import JobFolder
 from mario_rl_agents.runs.evaluation import EvaluatedEpisode, Evaluation
+from mario_rl_agents.runs.loading import load_agent
 from mario_rl_agents.runs.metrics import EpisodeRow, MetricRow, write_rows
 from mario_rl_agents.runs.run import Run, RunSpec
 from support.agent_toys import run_python
@@ -240,3 +243,20 @@ def test_keywords_that_are_not_plain_are_written_as_what_they_stand_for(tmp_path
     assert run.spec.env_kwargs == {"skip": 2, "rom_path": "mario.nes", "start": [0, 1]}
     with pytest.raises(ValueError, match="env_kwargs must be an object"):
         RunSpec("dqn", "X-v0", {"reward": abs}, {}, seed=0, total_steps=1)
+
+
+def test_a_leading_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    run = Run.create("~/run", spec(10))
+    assert run.folder == tmp_path / "run"
+    assert Run.open("~/run") == run
+    agent = DQN.create("CartPole-v1", DQNConfig(hidden_sizes=(4,)), device="cpu")
+    agent.save("~/run/checkpoint.safetensors", replay=True)
+    loaded = load_agent("~/run")
+    loaded.save("~/run/checkpoint.safetensors")
+    loaded.env.close()
+    assert JobFolder("~", "job").path == tmp_path / "job"
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}
+    assert {path.name for path in run.folder.iterdir()} == {"config.json", "checkpoint.safetensors"}
