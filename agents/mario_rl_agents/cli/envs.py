@@ -31,10 +31,10 @@ def environments_table() -> Table:
         "and continuous.",
         caption_justify="left",
     )
-    for column in ("id", "what it plays"):
-        table.add_column(column, no_wrap=True)
+    table.add_column("id", no_wrap=True)
+    table.add_column("what it plays", overflow="fold")
     for column in ("lives", "actions", "observation"):
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, justify="right", overflow="fold")
     for env_id in mario_rl_envs.ENV_IDS:
         with contextlib.closing(gym.make(env_id)) as env:
             what, lives = _what_it_plays(env_id)

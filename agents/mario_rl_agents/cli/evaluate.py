@@ -143,15 +143,15 @@ def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None)
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("policy", no_wrap=True)
+    table.add_column("policy", overflow="fold")
     for column in ("episodes", "return", "steps"):
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, justify="right", overflow="fold")
     has_x_pos = any(evaluation.x_pos_mean is not None for evaluation in evaluations)
     has_clears = any(evaluation.clear_rate is not None for evaluation in evaluations)
     if has_x_pos:
-        table.add_column("x (pixels)", justify="right", no_wrap=True)
+        table.add_column("x (pixels)", justify="right", overflow="fold")
     if has_clears:
-        table.add_column("clear rate (95 %)", justify="right", no_wrap=True)
+        table.add_column("clear rate (95 %)", justify="right", overflow="fold")
     for evaluation in evaluations:
         cells = [
             policy_name(evaluation.epsilon, sampled=evaluation.sampled)

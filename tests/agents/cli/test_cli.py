@@ -224,6 +224,16 @@ def texts_of(command: Any) -> list[str]:
     return [get_args(hint)[1].help for hint in hints.values()]
 
 
+@pytest.mark.parametrize("width", ["60", "80"])
+@pytest.mark.parametrize("command", ["envs", "recipes"])
+def test_tables_are_complete_on_narrow_terminals(command: str, width: str) -> None:
+    result = CliRunner().invoke(app, [command], env={"COLUMNS": width})
+    assert max(map(len, result.output.splitlines())) <= int(width)
+    assert "…" not in result.output
+    if command == "envs":
+        assert set(mario_rl_envs.ENV_IDS) <= set(result.output.split())
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp437"])
 def test_results_are_printed_in_every_encoding(encoding: str) -> None:
     """By a process: its streams are those of a console of that encoding."""

@@ -1,5 +1,6 @@
 """What `mario-rl evaluate` plays and prints."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -78,6 +79,19 @@ def test_the_policy_that_scored_best_is_named(
     assert "scored best" not in text_of([greedy])
     content = evaluations_json(Path("a.safetensors"), [greedy, sampled])
     assert content["best_policy"] == {"epsilon": 0, "sampled": not is_greedy}
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_table_is_complete_on_narrow_terminals(width: int) -> None:
+    row = scored(0.05, True, [2874.5, 3009.0], True)
+    row = dataclasses.replace(row, x_pos_mean=3100.0, clear_rate_interval=(0.31, 0.83))
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(evaluation_table([row]))
+    words = capture.get().split()
+    assert "…" not in capture.get()
+    for word in ("sampled,", "0.05", "2,941.8", "5.0", "3,100", "100%", "[31%,", "83%]"):
+        assert word in words
 
 
 def test_the_table_has_a_column_for_what_infos_tell(cartpole: Env) -> None:
