@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 import gymnasium as gym
@@ -44,9 +45,11 @@ class PipelineWrapper(gym.Wrapper[Any, Any, Any, Any]):
 
 
 def plain(value: Any) -> Any:
-    """Return a value with NumPy's numbers and arrays, paths, tuples and sets as JSON has them."""
+    """Return a value with NumPy's numbers, enums, paths and collections as JSON has them."""
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, Enum):
+        return value.value
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, os.PathLike):

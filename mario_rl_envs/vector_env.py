@@ -182,6 +182,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         self._has_ended = np.zeros(self.num_envs, np.bool_)  # terminated or truncated
 
     @property
+    @in_one_thread
     def ram(self) -> NDArray[np.uint8]:
         """A copy of every console's RAM, uint8, [N, 2048]."""
         self._check_open()

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from mario_rl_agents.config import Count, Seed, Whole, check, plain, read
-from mario_rl_agents.envs import Env, VecEnv, single_spaces
+from mario_rl_agents.envs import Env, VecEnv, single_kwargs, single_spaces
 from mario_rl_agents.errors import CheckpointError
 from mario_rl_agents.files import parse_json, remove_abandoned, replacing, target_of
 from mario_rl_agents.lock import lock
@@ -103,7 +103,7 @@ def describe_env(env: Env | VecEnv) -> dict[str, Any]:
     if env.spec is not None:
         # Keywords that JSON has no form for, such as functions: no file can say how to make it.
         with contextlib.suppress(ValueError):
-            env_kwargs = plain(env.spec.kwargs)
+            env_kwargs = plain(single_kwargs(env))
             env_id = env.spec.id
     return {
         "env_id": env_id,

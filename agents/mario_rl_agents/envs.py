@@ -32,6 +32,8 @@ EnvMaker = Callable[..., Env]
 _BULLET: Final = "BulletEnv-"  # in every id of PyBullet's environments
 _MAKE_KEYWORDS: Final = ("max_episode_steps", "disable_env_checker")  # of gymnasium.make itself
 _NONE: Final = inspect.Parameter("none", inspect.Parameter.KEYWORD_ONLY)
+# What `gymnasium.make_vec` adds to the keywords in a spec.
+_VECTOR_KWARGS: Final = ("num_envs", "vectorization_mode", "vector_kwargs", "wrappers")
 _MODES: Final = "autoreset_mode"  # the keyword of a vector environment that lets its maker choose
 
 
@@ -97,6 +99,24 @@ def make_vec_env(
             return envs
         envs.close()  # it has no faster way on this machine
     return SequentialVectorEnv([make_env(name, kwargs) for _ in range(num_envs)])
+
+
+def single_kwargs(env: Env | VecEnv) -> dict[str, Any]:
+    """Return the keywords of `gymnasium.make` out of those in an environment's spec.
+
+    The spec of a vector environment also holds what `gymnasium.make_vec` and the vector's own maker
+    take.
+    """
+    spec = env.spec
+    if spec is None or not isinstance(env, VectorEnv):
+        return {} if spec is None else dict(spec.kwargs)
+    of_vectors = {*_VECTOR_KWARGS, *_parameters(spec.vector_entry_point)}
+    of_single = {*_MAKE_KEYWORDS, *_parameters(spec.entry_point)}
+    return {
+        name: value
+        for name, value in spec.kwargs.items()
+        if name in of_single or name not in of_vectors
+    }
 
 
 def keywords_of(env_id: str) -> dict[str, inspect.Parameter]:

@@ -1,6 +1,7 @@
 """The maker of environments: what it makes does what single environments do, one by one."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from mario_rl_agents.envs import (
     make_vec_env,
     read_end,
     reset_some,
+    single_kwargs,
 )
 from mario_rl_agents.errors import ObservationError, RewardError
 from support.agent_toys import Corridor, corridor
@@ -344,3 +346,23 @@ def test_keywords_of_an_environment_are_read(make: Any) -> None:
     env = make("MarioRL-1-1-v0", {"grayscale": "no"})
     assert env.observation_space.shape[-3:] == (84, 84, 3)
     env.close()
+
+
+@pytest.mark.parametrize(
+    "envs",
+    [
+        lambda: gym.make("MarioRL-1-1-v0", skip=2),
+        lambda: make_vec_env("MarioRL-1-1-v0", 2, {"skip": 2}),
+        lambda: gym.make_vec("MarioRL-1-1-v0", num_envs=2, skip=2, copy=False, num_threads=1),
+        lambda: gym.make_vec("MarioRL-1-1-v0", vectorization_mode="sync", skip=2),
+    ],
+)
+def test_keywords_of_one_of_many_make_it_again(envs: Callable[[], Any]) -> None:
+    made = envs()
+    kwargs = single_kwargs(made)
+    assert {name: kwargs[name] for name in kwargs if name != "max_episode_steps"} == {
+        "stage": "1-1",
+        "skip": 2,
+    }
+    gym.make("MarioRL-1-1-v0", **kwargs).close()
+    made.close()

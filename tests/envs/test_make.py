@@ -13,6 +13,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
+from gymnasium.vector import AutoresetMode
 
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game import rom
@@ -285,6 +286,9 @@ def test_keywords_that_are_not_plain_are_written_down_plainly():
     envs = gym.make_vec(ENV_ID, num_envs=2, **keywords)
     assert env.spec.kwargs == plain
     assert envs.spec.kwargs == {**plain, "num_envs": 2, "vectorization_mode": "vector_entry_point"}
+    modes = gym.make_vec(ENV_ID, autoreset_mode=AutoresetMode.SAME_STEP)
+    assert modes.spec.kwargs["autoreset_mode"] == "SameStep"
+    modes.close()
     for each in (env, envs):
         assert json.loads(json.dumps(each.spec.kwargs)) == each.spec.kwargs
         again = pickle.loads(pickle.dumps(each))

@@ -582,6 +582,8 @@ def test_two_python_threads_are_told_to_take_turns():
         lambda: vector.step(np.zeros(64, int)),
         vector.reset,
         vector.render,
+        lambda: vector.ram,
+        lambda: vector.call("render"),
         lambda: vector.save_state(0),
         lambda: vector.load_state(0, state),
         lambda: pickle.dumps(vector),
