@@ -354,8 +354,9 @@ class Agent(ABC):
         header, tensors = checkpoint.load(path, cls.algorithm, env)
         checkpoint.check_encoder(path, header, None if encoder is None else _name_of(encoder))
         config = checkpoint.make_config(cls.config_class, header.config, path)
-        with checkpoint.errors_of(path):
-            _check_size(header.config, env, tensors)
+        if encoder is None:  # with one of the user's own an algorithm need not have these layers
+            with checkpoint.errors_of(path):
+                _check_size(header.config, env, tensors)
         own: dict[str, Any] = {} if encoder is None else {"encoder": encoder}
         agent = cls(env, config, seed=header.seed, device=select_device(device), **own)
         with checkpoint.errors_of(path):
