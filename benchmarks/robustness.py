@@ -42,7 +42,7 @@ from typing import Any, Final, NamedTuple
 import gymnasium as gym
 import numpy as np
 import torch
-from mario_rl_agents.errors import CheckpointError, RunError, UntrustedError
+from mario_rl_agents.errors import CheckpointError, ObservationError, RunError, UntrustedError
 from mario_rl_agents.experiments.provenance import describe_machine
 from mario_rl_agents.runs.loading import new_run, resume_run
 from mario_rl_agents.runs.run import Run, RunSpec
@@ -58,6 +58,14 @@ assert SummaryWriter is not None  # imported here: every child would take a seco
 ROOT: Final = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- robustness -->", "<!-- /robustness -->"
 LONGEST: Final = 120.0  # seconds that a child may take
+_DOCUMENTED: Final = (
+    CheckpointError,
+    FileNotFoundError,
+    FloatingPointError,
+    ObservationError,
+    RunError,
+    UntrustedError,
+)
 FINISHED, FULL, OTHER = 0, 3, 4  # exit codes of children
 
 _SMALL: Final[dict[str, Any]] = {"hidden_sizes": [16]}
@@ -313,8 +321,8 @@ def try_to_learn(folder: Path, answer: int) -> None:
         run, agent = resume_run(folder, device="cpu")
         run = run.extended_to(agent.num_steps + 40)
         train(agent, run)
-    except (CheckpointError, RunError, FileNotFoundError, UntrustedError, FloatingPointError) as e:
-        outcome = type(e).__name__
+    except _DOCUMENTED as error:
+        outcome = type(error).__name__
     except Exception as error:
         # Settings that are allowed and cannot be trained, or made, are a ValueError or an OSError.
         is_documented = type(error) in (ValueError, OSError)
