@@ -12,7 +12,7 @@ LOWEST := $(VENV)-lowest
 LOWEST_INSTALLED := $(LOWEST)/.installed
 # What Gymnasium and NumPy have a part in; the core, the emulators and the rules know neither. Of the
 # longest tests others cover what depends on a version.
-LOWEST_TESTS := $(foreach name,determinism env limits make play rendering vector_env,tests/envs/test_$(name).py) \
+LOWEST_TESTS := $(foreach name,determinism env gymnasium_play limits make rendering vector_env,tests/envs/test_$(name).py) \
 	tests/envs/wrappers --ignore tests/envs/wrappers/test_advance.py -m "not slow" \
 	-k "not on_the_reference and not drawn_by_lot and not depend_on_threads and not thousand and not every_stage"
 
