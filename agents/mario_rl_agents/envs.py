@@ -29,7 +29,8 @@ Env = gym.Env[Any, Any]
 VecEnv = VectorEnv[Any, Any, Any]
 EnvMaker = Callable[..., Env]
 
-_BULLET: Final = "BulletEnv-"  # in every id of PyBullet's environments
+# What registers the ids with this part in them, beside Gymnasium itself.
+_PACKAGES: Final = {"BulletEnv-": "pybullet_envs_gymnasium", "MarioRL-": "mario_rl_envs"}
 _MAKE_KEYWORDS: Final = ("max_episode_steps", "disable_env_checker")  # of gymnasium.make itself
 _NONE: Final = inspect.Parameter("none", inspect.Parameter.KEYWORD_ONLY)
 # What `gymnasium.make_vec` adds to the keywords in a spec.
@@ -38,7 +39,7 @@ _MODES: Final = "autoreset_mode"  # the keyword of a vector environment that let
 
 
 def make_env(env_id: str, kwargs: Mapping[str, Any], *, render_mode: str | None = None) -> Env:
-    """Return `gymnasium.make` of an id, with PyBullet's environments registered where it is one.
+    """Return `gymnasium.make` of an id, after what registers it: Mario's and PyBullet's are known.
 
     Args:
         env_id: A Gymnasium id, or MODULE:ID, of which the module is imported.
@@ -447,19 +448,22 @@ def _registered(env_id: str) -> str:
     module, _, name = env_id.rpartition(":")
     if module:
         importlib.import_module(module)
-    _register_bullet(name)
+    if name not in gym.registry:
+        for part, package in _PACKAGES.items():
+            if part in name:
+                _import_package(package, name)
     return name
 
 
-def _register_bullet(env_id: str) -> None:
-    if _BULLET in env_id and env_id not in gym.registry:
-        try:
-            import pybullet_envs_gymnasium  # noqa: F401  registers its environments
-        except ImportError as error:
-            raise ImportError(
-                f'{env_id} needs PyBullet: run `pip install "mario-rl-envs[bullet]"` on Python '
-                "3.11, the last that it has wheels for"
-            ) from error
+def _import_package(package: str, env_id: str) -> None:
+    """Import what registers an id."""
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        raise ImportError(
+            f"{env_id} needs {package}, which cannot be imported here ({error}). PyBullet's come "
+            'with `pip install "mario-rl-envs[bullet]"` on Python 3.11, the last with wheels'
+        ) from error
 
 
 def _resets_as_told(spec: gym.envs.registration.EnvSpec) -> bool:

@@ -21,11 +21,6 @@ from mario_rl_agents.cli.terminal import make_printable
 from mario_rl_agents.cli.train import train
 from mario_rl_agents.cli.watch import watch
 
-# Torch's threads wait for each other asleep instead of spinning. Where anything else wants a core,
-# as the environment's own thread does, spinning made training ten times slower (2 against 22 steps
-# per second on Mario, two busy cores). OpenMP reads it once, when torch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 app = typer.Typer(
     name="mario-rl",
     help="Train agents on Super Mario Bros (or any Gymnasium environment), measure and watch them.",

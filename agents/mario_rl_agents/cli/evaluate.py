@@ -86,7 +86,7 @@ def evaluate(
         if as_json:
             typer.echo(json.dumps(evaluations_json(path, evaluations), indent=2))
         else:
-            title = f"{agent.algorithm}, {agent.num_steps:,} steps of training"
+            title = f"{agent.algorithm}, {path.name}: {agent.num_steps:,} steps of training"
             make_console(stderr=False).print(evaluation_table(evaluations, title=title))
 
 
@@ -168,8 +168,8 @@ def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None)
     remarks = []
     if any(evaluation.repeats_itself for evaluation in evaluations):
         remarks.append(
-            "* every episode was the same: this policy and this environment vary too little, so "
-            "more of them tell no more; a larger --epsilon varies them"
+            "* every episode had the same return and length: if they are one episode again and "
+            "again, more of them tell no more; a larger --epsilon varies them"
         )
     if len(evaluations) > 1:
         best = best_evaluation(evaluations)

@@ -70,9 +70,10 @@ def finish(
         results.print(evaluation_table(evaluations, title="evaluation"))
     if outcome is Outcome.OUT_OF_TIME:
         results.print(f"go on with  {resume_command(run)}", soft_wrap=True)
-    results.print(
-        f"watch with  {shlex.join([program(), 'watch', str(run.folder)])}", soft_wrap=True
-    )
+    if agent.env.metadata.get("render_modes"):
+        results.print(
+            f"watch with  {shlex.join([program(), 'watch', str(run.folder)])}", soft_wrap=True
+        )
 
 
 def check_draws(spec: RunSpec) -> None:
@@ -118,12 +119,13 @@ def _updates(agent: Agent) -> str:
     """Return the number of gradient steps; without any, what learning still waits for."""
     if agent.num_updates or not agent.networks:
         return f"{agent.num_updates:,} updates"
-    waits_for = [
-        f"{name} = {getattr(agent.config, name):,}"
-        for name in ("learning_starts", "rollout_steps")
-        if hasattr(agent.config, name)
-    ]
-    reason = f" ({waits_for[0]})" if waits_for else ""
+    reason = ""
+    if hasattr(agent.config, "learning_starts"):
+        reason = f" (learning_starts = {agent.config.learning_starts:,})"
+    elif hasattr(agent.config, "rollout_steps"):
+        steps = agent.config.rollout_steps
+        games = f" in {agent.num_envs} environments" if agent.num_envs > 1 else ""
+        reason = f" (rollout_steps = {steps:,}{games}: {agent.num_envs * steps:,} steps)"
     return f"0 updates: learning had not begun{reason}"
 
 

@@ -275,7 +275,13 @@ def _readable_errors(env_id: str) -> Iterator[None]:
             "directory, nor is it installed"
         ) from error
     except (gym.error.Error, ValueError, TypeError, ImportError) as error:
-        raise ValueError(f"{env_id} cannot be made: {error}") from error
+        what_to_do = ""
+        if isinstance(error, TypeError) and "render_mode" in str(error):
+            what_to_do = (
+                '; to be drawn it has to take render_mode="rgb_array" and return a picture from '
+                "render()"
+            )
+        raise ValueError(f"{env_id} cannot be made: {error}{what_to_do}") from error
 
 
 def _environment_of(

@@ -306,14 +306,13 @@ class Run:
             Run.open(folder)
         except RunError as error:
             raise RunError(
-                f"{folder} exists and is not a run: choose another folder (--out), or delete it "
-                f"yourself ({error})"
+                f"{folder} exists and is not a run: choose another folder (--out) ({error})"
             ) from error
         if not overwrite:
-            raise RunError(
-                f"{folder} already holds a run: resume it (--resume), replace it (--overwrite), or "
-                "choose another folder (--out)"
-            )
+            what_to_do = "replace it (--overwrite), or choose another folder (--out)"
+            if self.checkpoint.is_file():
+                what_to_do = f"resume it (--resume), {what_to_do}"
+            raise RunError(f"{folder} already holds a run: {what_to_do}")
 
     def _delete_files(self) -> None:
         """Delete the run's own files but `config.json`; links are deleted, not followed."""

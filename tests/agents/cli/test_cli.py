@@ -136,7 +136,10 @@ def test_the_summary_says_that_learning_had_not_begun(tmp_path: Path) -> None:
     output = succeed("train", "dqn", "CartPole-v1", *short, "--out", tmp_path / "dqn")
     assert "0 updates: learning had not begun (learning_starts = 1,000)" in words_of(output)
     output = succeed("train", "ppo", "CartPole-v1", *short, "--out", tmp_path / "ppo")
-    assert "0 updates: learning had not begun (rollout_steps = 128)" in words_of(output)
+    assert (
+        "0 updates: learning had not begun (rollout_steps = 128 in 8 environments: 1,024 steps)"
+        in words_of(output)
+    )
     output = succeed("train", "random", "CartPole-v1", *short, "--out", tmp_path / "random")
     assert "0 updates, " in words_of(output)
 

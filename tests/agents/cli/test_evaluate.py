@@ -46,9 +46,9 @@ def test_the_table_says_when_all_episodes_were_one() -> None:
     greedy = evaluate(agent, env, num_episodes=3)
     noisy = evaluate(agent, env, num_episodes=3, epsilon=1.0)
     env.close()
-    assert "every episode was the same" in text_of([greedy, noisy])
+    assert "every episode had the same return and length" in text_of([greedy, noisy])
     text = text_of([noisy])
-    assert "every episode was the same" not in text
+    assert "every episode had the same return and length" not in text
     assert "0% [0%, 56%]" in text  # z² / (3 + z²)
 
 

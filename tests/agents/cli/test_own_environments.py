@@ -110,6 +110,14 @@ def test_what_draws_nothing_is_refused_before_it_trains(env_id: str, reason: str
     assert reason in fail(2, "train", "--resume", "run", "--steps", "99", "--video")
 
 
+@pytest.mark.filterwarnings("ignore:.*is not in the possible:UserWarning")
+def test_what_cannot_be_watched_is_not_offered_and_says_why() -> None:
+    assert "watch with" not in run("train", "random", "Own-v0", *SHORT, "--out", "run")
+    line = fail(2, "watch", "run", "--video", "own.gif")
+    assert 'to be drawn it has to take render_mode="rgb_array"' in line
+    assert "watch with" in run("train", "random", "CartPole-v1", *SHORT, "--out", "other")
+
+
 def test_what_draws_may_be_recorded() -> None:
     for env_id in ("FlagWalk-v0", "MarioRL-1-1-v0", "CartPole-v1"):
         check_draws(RunSpec("ppo", env_id, {}, {}, seed=0, total_steps=1))

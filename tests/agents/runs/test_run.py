@@ -40,6 +40,9 @@ def test_config_says_what_the_run_is(tmp_path: Path) -> None:
 def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run", 10)
     (run.folder / "metrics.csv").write_text("old")
+    with pytest.raises(RunError, match=r"already holds a run: replace it \(--overwrite\), or"):
+        new_run(run.folder, 10)
+    run.checkpoint.write_bytes(b"")
     with pytest.raises(RunError, match=r"already holds a run: resume it \(--resume\), replace"):
         new_run(run.folder, 10)
     assert (run.folder / "metrics.csv").exists()
