@@ -4,6 +4,7 @@ Needs `pip install "mario-rl-envs[sb3]"`.
 """
 
 import argparse
+import contextlib
 
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
@@ -18,6 +19,7 @@ arguments = parser.parse_args()
 
 envs = make_vec_env(arguments.env, n_envs=4, seed=0)
 agent = PPO("CnnPolicy", envs, n_steps=128, batch_size=128, ent_coef=0.01, seed=0, verbose=1)
-agent.learn(arguments.steps)
+with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C ends the training, and saves
+    agent.learn(arguments.steps)
 agent.save(arguments.out)
 envs.close()
