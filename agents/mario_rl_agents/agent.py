@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol, Self
 
 import gymnasium as gym
+import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
@@ -89,6 +90,8 @@ class Agent(ABC):
         config: One of them.
         encoder_factory: What makes the user's own encoder, if that is used.
         is_stochastic: Whether it learns a distribution over actions, to be drawn from in play too.
+        resumes_exactly: Whether a training that is resumed from a checkpoint with its replay memory
+            ends as one that was never interrupted; where it does not, experiments begin it again.
         learns_while_stepping: Whether its gradient steps may be taken while the environments take
             the next step: it does not need them to choose the next action.
         env: The environment as it was given, single or vector.
@@ -108,6 +111,7 @@ class Agent(ABC):
     config_class: ClassVar[type[Any]] = NoConfig
     accepts: ClassVar[Accepts | None] = None
     is_stochastic: ClassVar[bool] = False
+    resumes_exactly: ClassVar[bool] = True
     learns_while_stepping: bool = False
     loop: Loop
 
@@ -275,6 +279,16 @@ class Agent(ABC):
 
     def reset(self) -> None:  # noqa: B027  (nothing to drop unless a subclass records)
         """Drop what was recorded of episodes in progress: no observation follows on it."""
+
+    def begin_episodes(self, mask: NDArray[np.bool_]) -> None:  # noqa: B027  (most have no memory)
+        """Forget what `act` remembers of earlier observations, where episodes begin.
+
+        Whoever plays calls it before the first `act` of an episode. An agent whose actions depend
+        on the latest observation alone has nothing to forget.
+
+        Args:
+            mask: For each observation of the next batch, whether it begins an episode, [B].
+        """
 
     def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
         """Take `total_steps` more environment steps, rounded up to all N, and learn from them.

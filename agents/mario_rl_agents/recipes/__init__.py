@@ -96,7 +96,12 @@ def recipe_names(algorithm: str, env_id: str) -> list[str]:
 
 def evaluation_epsilon(env_id: str) -> float:
     """Return the epsilon that makes a greedy agent's episodes differ, 0 where they do anyway."""
-    return EVALUATION_EPSILON if MARIO in _places(env_id) else 0.0
+    return EVALUATION_EPSILON if is_mario(env_id) else 0.0
+
+
+def is_mario(env_id: str) -> bool:
+    """Return whether an id is one of Mario's."""
+    return MARIO in _places(env_id)
 
 
 def _places(env_id: str) -> tuple[str, ...]:

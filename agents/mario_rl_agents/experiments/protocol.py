@@ -1,0 +1,72 @@
+"""How the sides of a comparison are evaluated: conditions, policies, episodes, seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from mario_rl_agents.config import Count, Finite, check, convert_fields
+from mario_rl_agents.recipes import is_mario
+
+Policy = Literal["greedy", "sampled"]
+
+# Trainings have seeds below this one, evaluations from MIN_EVALUATION_SEED on. Whoever tunes takes
+# seeds between the two.
+MAX_TRAINING_SEED: Final = 999
+MIN_EVALUATION_SEED: Final = 1_000_000  # of the evaluation after training
+PERIODIC_SEED: Final = 2_000_000  # of evaluations along a training
+
+_MARIO_STEPS: Final = 1_500  # decisions of 4 frames: 100 seconds of the console
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The environment of an evaluation: that of the training, with some keywords changed."""
+
+    name: str
+    env_kwargs: dict[str, Any] = field(default_factory=dict)  # of gym.make, JSON values
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        convert_fields(self)
+
+
+PLAIN: Final = Condition("plain")
+MARIO_CONDITIONS: Final = (
+    Condition("plain", {"max_episode_steps": _MARIO_STEPS}),
+    Condition("no-ops", {"max_episode_steps": _MARIO_STEPS, "noop_max": 30}),
+    Condition("sticky", {"max_episode_steps": _MARIO_STEPS, "noop_max": 30, "sticky": 0.25}),
+)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The evaluations of one training, the same for every side of a comparison.
+
+    Raises:
+        ValueError: A field is not accepted; the message names it.
+    """
+
+    period: Count  # environment steps from one evaluation to the next
+    conditions: tuple[Condition, ...] = (PLAIN,)
+    policies: tuple[Policy, ...] = ("greedy", "sampled")  # of agents that can be sampled both
+    num_episodes: Count = 10  # of each evaluation along the training, condition and policy
+    num_final_episodes: Count = 100  # of each evaluation after it
+    threshold: Finite | None = None  # mean return, or with clear rates that rate, to be reached
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        convert_fields(self)
+        for name in ("conditions", "policies"):
+            check(name, getattr(self, name), bool(getattr(self, name)), "at least one")
+        names = [condition.name for condition in self.conditions]
+        check("conditions", names, len(set(names)) == len(names), "of different names")
+
+
+def conditions_for(env_id: str) -> tuple[Condition, ...]:
+    """Return the conditions that an environment is evaluated under: three on Mario, else one.
+
+    A greedy agent plays one single game in plain Mario; no-op starts make some thirty of it. With
+    sticky actions (Machado et al. 2018) all differ.
+    """
+    return MARIO_CONDITIONS if is_mario(env_id) else (PLAIN,)

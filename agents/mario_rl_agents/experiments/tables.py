@@ -1,0 +1,283 @@
+"""The raw data of a comparison: a JSON header and four CSV tables in one folder.
+
+Everything that a report shows is made from these files. The header holds the SHA-256 of each table.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import NoneType
+from typing import (
+    Any,
+    Final,
+    NamedTuple,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from mario_rl_agents.config import Count, NonNegative, Whole, read
+from mario_rl_agents.errors import JobError
+from mario_rl_agents.experiments.protocol import Protocol
+from mario_rl_agents.files import read_json, replacing, write_json
+
+FORMAT: Final = 1
+HEADER: Final = "comparison.json"
+
+
+class RunRow(NamedTuple):
+    """One training."""
+
+    algorithm: str  # the label of its entry
+    seed: int
+    state: str  # "finished", "unfinished" or "failed"
+    num_steps: int  # environment steps
+    num_episodes: int
+    num_updates: int  # gradient steps
+    seconds: float  # of training, without evaluations
+    cpu_seconds: float  # of training, without evaluations, over all threads
+    evaluation_seconds: float
+    peak_memory: float  # 10^6 bytes, of its process
+    num_processes: int  # that worked at it; 1: it was never interrupted
+    num_restarts: int  # how often it began again, since it could not be resumed
+    error: str  # why it failed
+
+
+class EvaluationRow(NamedTuple):
+    """One evaluation of one run under one condition, with one policy."""
+
+    algorithm: str
+    seed: int
+    step: int  # environment steps of training before it
+    seconds: float  # of training before it, without evaluations
+    cpu_seconds: float  # likewise
+    condition: str
+    policy: str  # "greedy" or "sampled"
+    is_final: bool  # whether it is the one after training
+    num_episodes: int
+    num_distinct: int  # episodes that differ; each of them counts once in what follows
+    return_mean: float
+    return_std: float  # of a sample
+    length_mean: float  # environment steps
+    x_pos_mean: float | None  # pixels; None where infos do not say
+    clear_rate: float | None  # None where infos do not say
+
+
+class GameRow(NamedTuple):
+    """One episode of an evaluation after training."""
+
+    algorithm: str
+    seed: int
+    condition: str
+    policy: str
+    episode_seed: int
+    episodic_return: float
+    length: int  # environment steps
+    terminated: bool
+    truncated: bool
+    x_pos: int | None  # pixels
+    cleared: bool | None
+    digest: str  # of actions and rewards: equal for identical games
+
+
+class CurveRow(NamedTuple):
+    """A point of a run's training curve."""
+
+    algorithm: str
+    seed: int
+    step: int  # environment steps
+    return_mean: float  # of the last 100 training episodes
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One side of a comparison: an algorithm with its settings.
+
+    Attributes:
+        label: What it is called in all tables, such as "ppo" or "sb3-ppo:like".
+        algorithm: Its name in recipes, or MODULE:CLASS.
+        recipe: The name of the recipe.
+        config: Every field of its configuration.
+        num_envs: Sub-environments that it is trained in.
+        tuning: How the settings were found, with how many trials.
+        remarks: What could not be made alike, and what cannot be resumed.
+    """
+
+    label: str
+    algorithm: str
+    recipe: str
+    config: dict[str, Any]
+    num_envs: Count
+    tuning: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ComparisonHeader:
+    """What was compared, and what it was measured with."""
+
+    env_id: str
+    env_kwargs: dict[str, Any]
+    total_steps: Count  # environment steps of each run
+    seeds: tuple[Whole, ...]
+    protocol: Protocol
+    algorithms: tuple[Entry, ...]
+    command: tuple[str, ...]
+    versions: Mapping[str, str]  # of Python and of packages
+    hardware: str
+    load: NonNegative | None  # processes that wanted a core when it was written; None: unknown
+    num_jobs: Count  # trainings at once
+    commits: tuple[str, ...]  # of this package
+    date: str  # ISO 8601, UTC
+    files: dict[str, str] = field(default_factory=dict)  # the SHA-256 of each table
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison as its raw data has it."""
+
+    header: ComparisonHeader
+    runs: tuple[RunRow, ...]
+    evaluations: tuple[EvaluationRow, ...]
+    games: tuple[GameRow, ...]
+    training: tuple[CurveRow, ...]
+
+    @classmethod
+    def read(cls, folder: str | Path) -> tuple[Self, list[str]]:
+        """Return the comparison in a folder, and the tables whose hash is not the header's.
+
+        Raises:
+            JobError: There is none, or a file is missing or damaged.
+        """
+        folder = Path(folder).expanduser()
+        path = folder / HEADER
+        if not path.is_file():
+            raise JobError(
+                f"there is no comparison at {folder}: no {HEADER} in it, which belongs to its CSV "
+                "files; give the folder that `mario-rl compare` wrote"
+            )
+        content = read_json_file(path)
+        found = content.pop("format", None)
+        if found != FORMAT:
+            raise JobError(f"{path} has format {found}, this version reads {FORMAT}")
+        try:
+            header = read(ComparisonHeader, content)
+        except ValueError as error:
+            raise JobError(f"{path} is damaged ({error}): use a copy that is whole") from error
+        tables = {name: read_table(folder / f"{name}.csv", kind) for name, kind in TABLES.items()}
+        differing = [
+            f"{name}.csv"
+            for name in TABLES
+            if digest_of(folder / f"{name}.csv") != header.files.get(f"{name}.csv")
+        ]
+        return cls(header, **tables), differing
+
+    def write(self, folder: str | Path) -> None:
+        """Write all files; the header, which names the others' hashes, is the last."""
+        folder = Path(folder).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        files = {}
+        for name, kind in TABLES.items():
+            path = folder / f"{name}.csv"
+            write_table(path, kind, getattr(self, name))
+            files[path.name] = digest_of(path)
+        header = dataclasses.replace(self.header, files=files)
+        write_json(folder / HEADER, {"format": FORMAT, **dataclasses.asdict(header)})
+
+
+TABLES: Final[Mapping[str, type[Any]]] = {
+    "runs": RunRow,
+    "evaluations": EvaluationRow,
+    "games": GameRow,
+    "training": CurveRow,
+}
+
+RowT = TypeVar("RowT", bound=tuple[Any, ...])
+
+
+def read_json_file(path: Path) -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Raises:
+        JobError: The file is damaged.
+    """
+    try:
+        return read_json(path)
+    except ValueError as error:
+        raise JobError(f"{path} is damaged ({error}): use a copy that is whole") from error
+
+
+def read_table(path: Path, kind: type[RowT]) -> tuple[RowT, ...]:
+    """Return the rows of a CSV file.
+
+    Args:
+        path: The file; its first line names the columns.
+        kind: A NamedTuple, whose fields they are.
+
+    Raises:
+        JobError: The file is missing or damaged.
+    """
+    hints = get_type_hints(kind)
+    if not path.is_file():
+        raise JobError(f"{path} is missing: it belongs to the {HEADER} beside it")
+    number = 1
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = csv.reader(file)
+            columns = next(lines, [])
+            if columns != list(hints):
+                raise ValueError(f"its columns are {columns}, not {list(hints)}")
+            rows = []
+            for number, cells in enumerate(lines, start=2):
+                pairs = zip(hints.values(), cells, strict=True)
+                rows.append(kind(*(_parse(hint, cell) for hint, cell in pairs)))
+    except (ValueError, csv.Error) as error:
+        raise JobError(
+            f"{path} is damaged in line {number} ({error}): use a copy that is whole"
+        ) from error
+    return tuple(rows)
+
+
+def write_table(path: Path, kind: type[RowT], rows: Sequence[RowT]) -> None:
+    """Write rows as a CSV file, whole or not at all; floats are exact, None is an empty cell."""
+    with replacing(path) as new, new.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(get_type_hints(kind))
+        writer.writerows([_cell(value) for value in row] for row in rows)
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return repr(float(value))
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _parse(hint: Any, cell: str) -> Any:
+    """Return what a cell of a column of that type holds.
+
+    Raises:
+        ValueError: It holds no such value.
+    """
+    kinds = get_args(hint) if get_origin(hint) is Union or get_args(hint) else (hint,)
+    if NoneType in kinds:
+        if not cell:
+            return None
+        kinds = tuple(kind for kind in kinds if kind is not NoneType)
+    (kind,) = kinds
+    return bool(int(cell)) if kind is bool else kind(cell)
