@@ -286,10 +286,11 @@ def read_end(infos: Mapping[Any, Any], index: int) -> tuple[dict[str, Any], NDAr
         index: Of the sub-environment.
 
     Returns:
-        The info, and the last observation if the sub-environment has been reset since.
+        The info, empty where the vector environment gives none, as `SequentialVectorEnv` does of an
+        episode that goes on; and the last observation if the sub-environment has been reset since.
     """
-    if index in infos:  # of SequentialVectorEnv
-        return infos[index], None
+    if not any(isinstance(key, str) for key in infos):  # of SequentialVectorEnv
+        return infos.get(index, {}), None
     if "final_obs" in infos:
         return _info_of(infos["final_info"], index), infos["final_obs"][index]
     return _info_of(infos, index), None

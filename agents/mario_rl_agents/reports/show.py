@@ -16,7 +16,8 @@ from mario_rl_agents.reports import mario
 from mario_rl_agents.reports.drawing import Frame, Overlay, banner
 from mario_rl_agents.reports.moment import Moment
 from mario_rl_agents.reports.panel import Panel, beside
-from mario_rl_agents.runs.evaluation import EvaluationPolicy, policy_name
+from mario_rl_agents.runs.evaluation import policy_name
+from mario_rl_agents.runs.playing import EvaluationPolicy
 from mario_rl_envs.routes import Route
 
 HOLD_SECONDS: Final = 1.0  # the last picture stays, so that its numbers can be read
@@ -73,6 +74,7 @@ class AgentPlayer:
         """
         self._agent = agent
         self._policy = EvaluationPolicy(agent, env, epsilon=epsilon, sample=sample, seed=seed)
+        self._policy.begin()
         self._is_discrete = isinstance(env.action_space, gym.spaces.Discrete)
         # Probabilities have their own; that of values grows with those seen.
         self._scale = (0.0, 1.0 if isinstance(agent, _HasActionProbabilities) else 1e-9)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from statistics import NormalDist
 from typing import Any, Final, Self
 
 import numpy as np
+from gymnasium.vector import VectorEnv
 
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.config import (
@@ -24,27 +24,12 @@ from mario_rl_agents.config import (
     convert,
     read,
 )
-from mario_rl_agents.envs import Env, as_number, opened, position_of, success_of
+from mario_rl_agents.envs import Env, VecEnv, opened
+from mario_rl_agents.runs.playing import EvaluatedEpisode, play, play_side_by_side
 
 # Half an hour of a console's game at 15 decisions a second, the usual cap on Atari (Machado et al.
 # 2018, "Revisiting the arcade learning environment").
 EPISODE_LIMIT: Final = 27_000  # environment steps
-
-_EXPLORATION = "exploration"  # the generator that agents draw actions from
-
-
-@dataclass(frozen=True)
-class EvaluatedEpisode:
-    """One episode of an evaluation; `seed` and the evaluation's policy repeat it."""
-
-    seed: Seed
-    episodic_return: Measured
-    length: Whole  # environment steps
-    terminated: bool
-    truncated: bool
-    x_pos: int | None  # pixels from the start of the stage; None where infos do not say
-    cleared: bool | None  # whether the goal was reached; None where infos do not say
-    cut: bool = False  # whether the evaluation's limit ended it, not the environment
 
 
 @dataclass(frozen=True)
@@ -71,8 +56,7 @@ class Evaluation:
         A greedy agent repeats one episode in a deterministic environment: its spread of 0 is no
         confidence.
         """
-        played = {dataclasses.replace(episode, seed=0) for episode in self.episodes}
-        return len(self.episodes) > 1 and len(played) == 1
+        return len(self.episodes) > 1 and len(distinct(self.episodes)) == 1
 
     @property
     def num_cut(self) -> int:
@@ -105,7 +89,7 @@ class Evaluation:
 
 def evaluate(
     agent: Agent,
-    env: Env | str,
+    env: Env | VecEnv | str,
     *,
     num_episodes: int,
     epsilon: float = 0.0,
@@ -116,12 +100,14 @@ def evaluate(
     """Play whole episodes without learning and return their statistics.
 
     Episode i starts from `env.reset(seed=seed + i)` and draws its random actions from a generator
-    of that seed, so that each can be repeated alone.
+    of that seed, so that each can be repeated alone. In a vector environment episodes are played
+    side by side, which is faster: their starts are the same, their random actions are drawn for all
+    at once, and their greedy ones may differ where a network rates two actions alike.
 
     Args:
         agent: The agent; it is not changed.
         env: An environment with the agent's spaces, not the one it trains on; or the id of one,
-            which is made and closed again.
+            which is made and closed again; or a vector environment that is reset as it is told to.
         num_episodes: How many episodes, at least 1.
         epsilon: The probability of a uniformly random action at each step, in [0, 1].
         sample: Whether the agent draws the other actions, with the exploration of its training,
@@ -132,76 +118,40 @@ def evaluate(
 
     Raises:
         ValueError: An argument is not accepted, or the environment cannot be made.
-        TypeError: `env` is no single environment and no id.
+        TypeError: `env` is neither an environment nor an id.
     """
     num_episodes = convert(Count, num_episodes, "num_episodes")
     epsilon = convert(Fraction, epsilon, "epsilon")
     sample = convert(bool, sample, "sample")
     seed = convert(Whole, seed, "seed")
     max_steps = convert(Count | None, max_steps, "max_steps")
-    with opened(env) as made:
-        episodes = [
-            _play(agent, made, epsilon=epsilon, sample=sample, seed=seed + i, max_steps=max_steps)
-            for i in range(num_episodes)
-        ]
-    return _summarize(episodes, epsilon=epsilon, sampled=sample, seed=seed)
+    if isinstance(env, VectorEnv):
+        episodes = play_side_by_side(
+            agent,
+            env,
+            num_episodes=num_episodes,
+            epsilon=epsilon,
+            sample=sample,
+            seed=seed,
+            max_steps=max_steps,
+        )
+    else:
+        with opened(env) as made:
+            episodes = [
+                play(
+                    agent, made, epsilon=epsilon, sample=sample, seed=seed + i, max_steps=max_steps
+                )
+                for i in range(num_episodes)
+            ]
+    return summarize(episodes, epsilon=epsilon, sampled=sample, seed=seed)
 
 
-class EvaluationPolicy:
-    """The agent's actions, greedy or as in training, mixed with random ones; all from one seed."""
-
-    def __init__(
-        self,
-        agent: Agent,
-        env: Env,
-        *,
-        epsilon: float,
-        seed: int,
-        sample: bool = False,
-    ) -> None:
-        """Make the policy.
-
-        Args:
-            agent: The agent that takes the other actions.
-            env: The environment; its action space gives the random actions.
-            epsilon: The probability of a uniformly random action.
-            seed: Of all that is random.
-            sample: Whether the agent explores as in training.
-
-        Raises:
-            ValueError: `sample` is asked of an agent that has no exploration, or an argument is
-                not accepted.
-        """
-        epsilon = convert(Fraction, epsilon, "epsilon")
-        sample = convert(bool, sample, "sample")
-        seed = convert(Whole, seed, "seed")
-        if sample and _EXPLORATION not in agent.generators:
-            raise ValueError(
-                f"{agent.algorithm} has no exploration to sample from: evaluate it with "
-                "sample=False"
-            )
-        self._agent = agent
-        self._epsilon = epsilon
-        self._sample = sample
-        self._random = np.random.default_rng(seed)
-        self._actions = copy.deepcopy(env.action_space)  # the environment's own must not move
-        self._actions.seed(seed)
-        self.was_random = False  # whether the latest action was a random one
-
-    def __call__(self, obs: Any) -> Any:
-        """Return the action for one observation."""
-        self.was_random = bool(self._random.random() < self._epsilon)
-        if self.was_random:
-            return self._actions.sample()
-        batch = np.asarray(obs)[None]
-        if not self._sample:
-            return self._agent.act(batch, greedy=True)[0]
-        generators = self._agent.generators
-        own, generators[_EXPLORATION] = generators[_EXPLORATION], self._random
-        try:
-            return self._agent.act(batch, greedy=False)[0]
-        finally:
-            generators[_EXPLORATION] = own
+def distinct(episodes: Sequence[EvaluatedEpisode]) -> list[EvaluatedEpisode]:
+    """Return the episodes that differ in more than their seed, in order; the first of each kind."""
+    kinds: dict[EvaluatedEpisode, EvaluatedEpisode] = {}
+    for episode in episodes:
+        kinds.setdefault(dataclasses.replace(episode, seed=0), episode)
+    return list(kinds.values())
 
 
 def wilson_interval(
@@ -263,31 +213,10 @@ def policy_name(epsilon: float, *, sampled: bool = False) -> str:
     return ", ".join(filter(None, ("sampled" if sampled else "", noise))) or "greedy"
 
 
-def _play(
-    agent: Agent, env: Env, *, epsilon: float, sample: bool, seed: int, max_steps: int | None
-) -> EvaluatedEpisode:
-    policy = EvaluationPolicy(agent, env, epsilon=epsilon, sample=sample, seed=seed)
-    obs, info = env.reset(seed=seed)
-    episodic_return, length, terminated, truncated = 0.0, 0, False, False
-    while not (terminated or truncated) and length != max_steps:
-        obs, reward, terminated, truncated, info = env.step(policy(obs))
-        episodic_return += as_number(reward)
-        length += 1
-    return EvaluatedEpisode(
-        seed=seed,
-        episodic_return=episodic_return,
-        length=length,
-        terminated=bool(terminated),
-        truncated=bool(truncated),
-        x_pos=position_of(info),
-        cleared=success_of(info),
-        cut=not (terminated or truncated),
-    )
-
-
-def _summarize(
-    episodes: list[EvaluatedEpisode], *, epsilon: float, sampled: bool, seed: int
+def summarize(
+    episodes: Sequence[EvaluatedEpisode], *, epsilon: float, sampled: bool, seed: int
 ) -> Evaluation:
+    """Return the statistics of episodes, at least one."""
     return_mean, return_std = _mean_and_std([e.episodic_return for e in episodes])
     length_mean, length_std = _mean_and_std([e.length for e in episodes])
     x_pos = [e.x_pos for e in episodes if e.x_pos is not None]

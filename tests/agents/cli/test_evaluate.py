@@ -16,11 +16,11 @@ from mario_rl_agents.algorithms.sac import SAC
 from mario_rl_agents.algorithms.td3 import TD3
 from mario_rl_agents.cli.evaluate import evaluation_table, measure
 from mario_rl_agents.runs.evaluation import (
-    EvaluatedEpisode,
     Evaluation,
     evaluate,
     evaluations_json,
 )
+from mario_rl_agents.runs.playing import EvaluatedEpisode
 from rich.console import Console
 
 Env = gym.Env[Any, Any]

@@ -1,5 +1,7 @@
 """Evaluation: what is counted, and that the same seed counts the same."""
 
+import contextlib
+import dataclasses
 import json
 import math
 from collections.abc import Iterator
@@ -10,14 +12,16 @@ import numpy as np
 import pytest
 from gymnasium.envs.classic_control import CartPoleEnv
 from mario_rl_agents.algorithms.dqn import DQN
-from mario_rl_agents.algorithms.ppo import PPO
+from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.algorithms.random import RandomAgent
-from mario_rl_agents.envs import make_vec_env
+from mario_rl_agents.envs import make_env, make_vec_env
 from mario_rl_agents.runs.evaluation import (
     Evaluation,
+    distinct,
     evaluate,
     wilson_interval,
 )
+from mario_rl_agents.runs.playing import EvaluationPolicy
 from mario_rl_agents.seeding import generator_state
 
 Env = gym.Env[Any, Any]
@@ -242,6 +246,81 @@ def test_an_id_is_made_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert closed != [agent.env.unwrapped]
     with pytest.raises(ValueError, match="env 'CartPole-v9' cannot be made: "):
         evaluate(agent, "CartPole-v9", num_episodes=1)
-    vector: Any = make_vec_env("CartPole-v1", 2)
-    with pytest.raises(TypeError, match="episodes are played in a single environment, got "):
-        evaluate(agent, vector, num_episodes=1)
+    anything: Any = 3
+    with pytest.raises(TypeError, match=r"env must be a gymnasium\.Env, a gymnasium\.vector"):
+        evaluate(agent, anything, num_episodes=1)
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "MarioRL-1-1-v0"])
+def test_episodes_side_by_side_are_those_played_one_by_one(env_id: str) -> None:
+    """In vectors of Gymnasium's environments and of native games, more episodes than those."""
+    kwargs = {"CartPole-v1": {}, "MarioRL-1-1-v0": {"observation": "tiles", "noop_max": 30}}[env_id]
+    limited = {**kwargs, "max_episode_steps": 60}
+    env, envs = make_env(env_id, limited), make_vec_env(env_id, 3, limited)
+    agent = PPO.create(env, PPOConfig(hidden_sizes=(8,)), device="cpu")
+    with contextlib.closing(env), contextlib.closing(envs):
+        single = evaluate(agent, env, num_episodes=7, seed=11)
+        vector = evaluate(agent, envs, num_episodes=7, seed=11)
+        assert [episode.seed for episode in vector.episodes] == list(range(11, 18))
+        assert vector == single
+        drawn = [evaluate(agent, envs, num_episodes=7, sample=True, seed=3) for _ in range(2)]
+        assert drawn[0] == drawn[1] != evaluate(agent, envs, num_episodes=7, sample=True, seed=4)
+        cut = evaluate(agent, envs, num_episodes=4, max_steps=5, seed=11)
+        assert [(episode.length, episode.cut) for episode in cut.episodes] == [(5, True)] * 4
+
+
+def test_side_by_side_half_of_the_actions_are_random() -> None:
+    envs = make_vec_env("FlagWalk-v0", 2)
+    agent = DQN.create(envs, device="cpu")
+    policy = EvaluationPolicy(agent, envs, epsilon=0.5, seed=0)
+    obs, _ = envs.reset(seed=0)
+    greedy = agent.act(obs)
+    chosen = np.stack([policy.batch(obs) for _ in range(500)])  # [500, 2]
+    assert np.mean(chosen != greedy) == pytest.approx(0.5 * (1 - 1 / 2), abs=0.06)
+    envs.close()
+
+
+def test_a_vector_that_resets_itself_is_refused() -> None:
+    envs = gym.make_vec("MarioRL-1-1-v0", 2, autoreset_mode="SameStep")
+    agent = RandomAgent.create(envs, device="cpu")
+    with pytest.raises(ValueError, match=r"make it with autoreset_mode=.*DISABLED"):
+        evaluate(agent, envs, num_episodes=1)
+    envs.close()
+
+
+def test_identical_episodes_count_once() -> None:
+    with contextlib.closing(make_env("MarioRL-1-1-v0", {"max_episode_steps": 20})) as env:
+        agent = RandomAgent.create(env, device="cpu")
+        varied = evaluate(agent, env, num_episodes=3)
+        assert len(distinct(varied.episodes)) == 3
+        again = (*varied.episodes, dataclasses.replace(varied.episodes[1], seed=99))
+        assert distinct(again) == list(varied.episodes)
+        # Returns and lengths alone do not tell apart what was played.
+        first, *_ = varied.episodes
+        assert len(distinct([first, dataclasses.replace(first, digest="0" * 16)])) == 2
+
+
+class Remembering(RandomAgent):
+    """Notes where episodes begin."""
+
+    def begin_episodes(self, mask: Any) -> None:
+        begun.append(mask.tolist())
+
+
+begun: list[list[bool]] = []
+
+
+def test_an_agent_is_told_where_episodes_begin(cartpole: Env) -> None:
+    begun.clear()
+    agent = Remembering.create(cartpole, device="cpu")
+    evaluate(agent, cartpole, num_episodes=2)
+    assert begun == [[True], [True]]
+    begun.clear()
+    envs = make_vec_env("CartPole-v1", 3)
+    evaluate(agent, envs, num_episodes=3, max_steps=4)  # all are cut at once
+    assert begun == [[True] * 3]
+    begun.clear()
+    evaluate(agent, envs, num_episodes=5)
+    assert begun[0] == [True] * 3
+    assert sum(map(sum, begun)) >= 5
+    envs.close()

@@ -9,9 +9,10 @@ import pytest
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.errors import RunError
 from mario_rl_agents.experiments import JobFolder
-from mario_rl_agents.runs.evaluation import EvaluatedEpisode, Evaluation
+from mario_rl_agents.runs.evaluation import Evaluation
 from mario_rl_agents.runs.loading import load_agent
 from mario_rl_agents.runs.metrics import EpisodeRow, MetricRow, write_rows
+from mario_rl_agents.runs.playing import EvaluatedEpisode
 from mario_rl_agents.runs.run import Run, RunSpec
 from support.agent_toys import run_python
 
