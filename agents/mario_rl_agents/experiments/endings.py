@@ -1,63 +1,21 @@
-"""What ends a job's training, and the clock of its minutes."""
+"""What ends a job's training."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import time
 from abc import ABC, abstractmethod
 from typing import ClassVar, Final
 
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.job import Job
-from mario_rl_agents.experiments.provenance import describe_commit
-from mario_rl_agents.experiments.result import Progress, Score
+from mario_rl_agents.experiments.result import Score
+from mario_rl_agents.experiments.stopwatch import Stopwatch
 from mario_rl_agents.runs.evaluation import evaluate
 from mario_rl_agents.runs.loading import open_env
 
 EVALUATION_SEED: Final = 2_000_000  # of evaluations along a training; far from those of training
-PROGRESS_PERIOD: Final = 2.0  # seconds between two writings of a job's progress
-
-
-class Stopwatch(Callback):
-    """Counts the seconds of training over all processes of a job, and writes its progress."""
-
-    def __init__(self, folder: JobFolder) -> None:
-        """Continue the count of the process before."""
-        self._folder = folder
-        before = folder.read_progress()
-        self._seconds_before = before.seconds
-        self._commits = tuple(dict.fromkeys([*before.commits, describe_commit()]))
-        self._start: float | None = None
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of training until now."""
-        running = 0.0 if self._start is None else time.monotonic() - self._start
-        return self._seconds_before + running
-
-    def on_training_start(self, agent: Agent) -> None:
-        """Start the clock."""
-        self._start = self._written = time.monotonic()
-        self._write(agent)
-
-    def on_step(self, agent: Agent) -> bool | None:
-        """Write the progress every `PROGRESS_PERIOD` seconds."""
-        now = time.monotonic()
-        if now - self._written >= PROGRESS_PERIOD:
-            self._written = now
-            self._write(agent)
-        return None
-
-    def on_training_end(self, agent: Agent) -> None:
-        """Stop the clock."""
-        self._seconds_before, self._start = self.seconds, None
-        self._write(agent)
-
-    def _write(self, agent: Agent) -> None:
-        progress = Progress(self.seconds, agent.num_steps, agent.num_episodes, self._commits)
-        self._folder.write_progress(progress)
 
 
 class Ending(Callback, ABC):
@@ -114,7 +72,7 @@ class MinuteLimit(Ending):
 
     def reached(self, agent: Agent) -> bool:
         """Return whether the minutes are over."""
-        return self._stopwatch.seconds >= self._seconds
+        return self._stopwatch.times.seconds >= self._seconds
 
 
 class Evaluator(Ending):
@@ -126,10 +84,11 @@ class Evaluator(Ending):
 
     name = "evaluation"
 
-    def __init__(self, job: Job, folder: JobFolder) -> None:
+    def __init__(self, job: Job, folder: JobFolder, stopwatch: Stopwatch) -> None:
         """Read the scores of the process before."""
         assert job.evaluation is not None
         self._job, self._plan, self._folder = job, job.evaluation, folder
+        self._stopwatch = stopwatch
         self._scores = folder.read_scores()
 
     def reached(self, agent: Agent) -> bool:
@@ -156,7 +115,8 @@ class Evaluator(Ending):
         if agent.num_steps // period == last // period:
             return False
         spec = self._job.spec
-        with contextlib.closing(open_env(spec.env_id, spec.env_kwargs)) as env:
+        env = open_env(spec.env_id, spec.env_kwargs)
+        with self._stopwatch.evaluating(), contextlib.closing(env):
             found = evaluate(
                 agent,
                 env,

@@ -6,16 +6,19 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import GenericAlias
+from typing import Any, TypeVar
 
 from mario_rl_agents.config import convert, read
 from mario_rl_agents.errors import JobError
 from mario_rl_agents.experiments.job import Job
-from mario_rl_agents.experiments.result import JobResult, Progress, Score
+from mario_rl_agents.experiments.result import ConditionScore, JobResult, Progress, Score
 from mario_rl_agents.files import read_json, write_json
 from mario_rl_agents.lock import is_locked, lock
 from mario_rl_agents.runs.metrics import EpisodeRow
 from mario_rl_agents.runs.run import Run
+
+T = TypeVar("T")
 
 
 class JobFolder:
@@ -44,6 +47,7 @@ class JobFolder:
         self._so_far = self.path / "so_far.json"
         self._progress = self.path / "progress.json"
         self._scores = self.path / "scores.json"
+        self._evaluations = self.path / "evaluations.json"
         self._lock = self.path / "lock"
 
     @contextlib.contextmanager
@@ -73,7 +77,14 @@ class JobFolder:
         if self.run.is_dir():
             spec = self.read_job().spec if self.holds_job else Run.open(self.run).spec
             Run(self.run, spec).delete()
-        for path in (self._result, self._so_far, self._progress, self._scores, self.reloaded):
+        for path in (
+            self._result,
+            self._so_far,
+            self._progress,
+            self._scores,
+            self._evaluations,
+            self.reloaded,
+        ):
             path.unlink(missing_ok=True)
 
     def check(self) -> None:
@@ -90,6 +101,7 @@ class JobFolder:
         self.read_so_far()
         self.read_progress()
         self.read_scores()
+        self.read_evaluations()
         if self.run.is_dir() and any(self.run.iterdir()):
             Run.open(self.run)
 
@@ -155,14 +167,24 @@ class JobFolder:
         Raises:
             JobError: The file is damaged.
         """
-        content = self._read(self._scores) or {"scores": []}
-        with self._reading(self._scores):
-            scores: tuple[Score, ...] = convert(tuple[Score, ...], content.get("scores"), "scores")
-            return list(scores)
+        return self._read_list(self._scores, "scores", Score)
 
     def write_scores(self, scores: Sequence[Score]) -> None:
         """Write the evaluations along the training."""
         self._write(self._scores, {"scores": [dataclasses.asdict(score) for score in scores]})
+
+    def read_evaluations(self) -> list[ConditionScore]:
+        """Return the evaluations along the training by the job's protocol, oldest first.
+
+        Raises:
+            JobError: The file is damaged.
+        """
+        return self._read_list(self._evaluations, "evaluations", ConditionScore)
+
+    def write_evaluations(self, scores: Sequence[ConditionScore]) -> None:
+        """Write the evaluations along the training by the job's protocol."""
+        content = {"evaluations": [dataclasses.asdict(score) for score in scores]}
+        self._write(self._evaluations, content)
 
     def read_episodes(self) -> list[EpisodeRow]:
         """Return the finished training episodes, oldest first; none before training begins.
@@ -178,6 +200,14 @@ class JobFolder:
             return None
         with self._reading(path):
             return JobResult.from_json(content)
+
+    def _read_list(self, path: Path, key: str, kind: type[T]) -> list[T]:
+        content = self._read(path) or {key: []}
+        with self._reading(path):
+            entries: tuple[T, ...] = convert(
+                GenericAlias(tuple, (kind, ...)), content.get(key), key
+            )
+            return list(entries)
 
     def _read(self, path: Path) -> dict[str, Any] | None:
         if not path.is_file():

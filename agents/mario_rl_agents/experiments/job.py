@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from mario_rl_agents.config import Count, Finite, Positive, convert_fields, read, replaced
+from mario_rl_agents.experiments.protocol import Protocol
 from mario_rl_agents.runs.loading import find_algorithm, spec_from_recipe
 from mario_rl_agents.runs.run import RunSpec
 
@@ -50,6 +52,8 @@ class Job:
         max_episodes: Finished training episodes; None is no limit.
         max_minutes: Minutes of training, of all processes that worked at the job; None is no limit.
         evaluation: Evaluations on the way; None is none.
+        protocol: The evaluations of a comparison, on the way and after training, in place of the
+            evaluation after training; None is none.
         num_test_episodes: Episodes of the evaluation after training.
         check_reload: Whether the trained agent is evaluated again after being saved and loaded.
         num_cores: Cores that the job keeps busy: what an engine reserves for it.
@@ -63,6 +67,7 @@ class Job:
     max_episodes: Count | None = None
     max_minutes: Positive | None = None
     evaluation: PeriodicEvaluation | None = None
+    protocol: Protocol | None = None
     num_test_episodes: Count = 100
     check_reload: bool = False
     num_cores: Count = 1
@@ -143,6 +148,13 @@ class Job:
 
 
 def _completed(spec: RunSpec) -> RunSpec:
-    """Return the spec with every field of its configuration."""
+    """Return the spec with every field of its configuration.
+
+    That of an agent of the user's own is left alone before its module is imported: a job that is
+    read from a file runs no code.
+    """
+    module, colon, _ = spec.algorithm.rpartition(":")
+    if colon and module not in sys.modules:
+        return spec
     defaults = find_algorithm(spec.algorithm).config_class()
     return dataclasses.replace(spec, config=dataclasses.asdict(replaced(defaults, spec.config)))

@@ -25,6 +25,7 @@ class Condition:
 
     name: str
     env_kwargs: dict[str, Any] = field(default_factory=dict)  # of gym.make, JSON values
+    is_deterministic: bool = False  # whether greedy agents play one game in it, again and again
 
     def __post_init__(self) -> None:
         """Check the fields."""
@@ -33,7 +34,7 @@ class Condition:
 
 PLAIN: Final = Condition("plain")
 MARIO_CONDITIONS: Final = (
-    Condition("plain", {"max_episode_steps": _MARIO_STEPS}),
+    Condition("plain", {"max_episode_steps": _MARIO_STEPS}, is_deterministic=True),
     Condition("no-ops", {"max_episode_steps": _MARIO_STEPS, "noop_max": 30}),
     Condition("sticky", {"max_episode_steps": _MARIO_STEPS, "noop_max": 30, "sticky": 0.25}),
 )
@@ -54,6 +55,11 @@ class Protocol:
     num_final_episodes: Count = 100  # of each evaluation after it
     threshold: Finite | None = None  # mean return, or with clear rates that rate, to be reached
 
+    def count(self, condition: Condition, policy: Policy, num_episodes: int) -> int:
+        """Return how many episodes are played: where they would all be one, two that show it."""
+        is_one = condition.is_deterministic and policy == "greedy"
+        return min(num_episodes, 2) if is_one else num_episodes
+
     def __post_init__(self) -> None:
         """Check the fields."""
         convert_fields(self)
@@ -61,6 +67,20 @@ class Protocol:
             check(name, getattr(self, name), bool(getattr(self, name)), "at least one")
         names = [condition.name for condition in self.conditions]
         check("conditions", names, len(set(names)) == len(names), "of different names")
+
+
+def usual_protocol(env_id: str, period: int, **fields: Any) -> Protocol:
+    """Return the protocol of an environment, with the conditions that it is evaluated under.
+
+    Args:
+        env_id: A Gymnasium id.
+        period: Environment steps from one evaluation to the next.
+        **fields: Of the protocol.
+
+    Raises:
+        ValueError: A field is not accepted.
+    """
+    return Protocol(period, **{"conditions": conditions_for(env_id), **fields})
 
 
 def conditions_for(env_id: str) -> tuple[Condition, ...]:

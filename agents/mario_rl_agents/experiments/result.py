@@ -9,9 +9,9 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from mario_rl_agents.config import Count, Measured, NonNegative, Whole, read
+from mario_rl_agents.config import Count, Fraction, Measured, NonNegative, Whole, read
 from mario_rl_agents.experiments.job import Job
-from mario_rl_agents.runs.evaluation import Evaluation
+from mario_rl_agents.runs.evaluation import Evaluation, distinct, summarize
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, running_average
 
 FORMAT: Final = 1  # of a result's JSON
@@ -21,10 +21,15 @@ FORMAT: Final = 1  # of a result's JSON
 class Progress:
     """How far a job is, over all processes that worked at it."""
 
-    seconds: NonNegative = 0.0  # of training, with what a kill threw away
+    seconds: NonNegative = 0.0  # of training without evaluations, with what a kill threw away
     num_steps: Whole = 0  # environment steps
     num_episodes: Whole = 0
     commits: tuple[str, ...] = ()  # of this package, in the order in which they trained
+    cpu_seconds: NonNegative = 0.0  # of training without evaluations, over all threads
+    evaluation_seconds: NonNegative = 0.0
+    peak_memory: NonNegative = 0.0  # 10^6 bytes, the most that one of the processes had
+    num_processes: Whole = 0
+    num_restarts: Whole = 0  # how often training began anew, since it could not be resumed
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,65 @@ class Score:
     step: Whole  # environment steps taken before it
     return_mean: Measured
     return_std: Measured
+
+
+@dataclass(frozen=True)
+class ConditionScore:
+    """One evaluation of a protocol: one condition, one policy. Identical episodes count once."""
+
+    step: Whole  # environment steps of training before it
+    seconds: NonNegative  # of training before it
+    cpu_seconds: NonNegative  # likewise
+    condition: str
+    policy: str
+    num_episodes: Count
+    num_distinct: Count  # episodes that differ
+    return_mean: Measured
+    return_std: Measured  # of a sample
+    length_mean: NonNegative  # environment steps
+    x_pos_mean: float | None  # pixels; None where infos do not say
+    clear_rate: Fraction | None  # None where infos do not say
+
+    @classmethod
+    def of(
+        cls,
+        evaluation: Evaluation,
+        *,
+        condition: str,
+        policy: str,
+        step: int,
+        seconds: float,
+        cpu_seconds: float,
+    ) -> Self:
+        """Return what an evaluation says, with identical episodes counted once."""
+        counted = summarize(
+            distinct(evaluation.episodes),
+            epsilon=evaluation.epsilon,
+            sampled=evaluation.sampled,
+            seed=evaluation.seed,
+        )
+        return cls(
+            step=step,
+            seconds=seconds,
+            cpu_seconds=cpu_seconds,
+            condition=condition,
+            policy=policy,
+            num_episodes=evaluation.num_episodes,
+            num_distinct=counted.num_episodes,
+            return_mean=counted.return_mean,
+            return_std=counted.return_std,
+            length_mean=counted.length_mean,
+            x_pos_mean=counted.x_pos_mean,
+            clear_rate=counted.clear_rate,
+        )
+
+
+@dataclass(frozen=True)
+class ConditionEvaluation:
+    """The evaluation after training under one condition, with one policy."""
+
+    score: ConditionScore
+    evaluation: Evaluation
 
 
 @dataclass(frozen=True)
@@ -76,6 +140,7 @@ class JobResult:
     hardware: str
     num_threads: Count  # of torch
     date: str  # ISO 8601, UTC
+    conditions: tuple[ConditionEvaluation, ...] = ()  # of the job's protocol, if it has one
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields as JSON values."""

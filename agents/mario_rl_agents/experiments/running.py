@@ -13,25 +13,32 @@ from typing import Final
 import torch
 
 from mario_rl_agents.agent import Agent, Callback
+from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.errors import JobError
+from mario_rl_agents.experiments.conditions import ConditionEvaluator, evaluate_conditions
 from mario_rl_agents.experiments.endings import (
     Ending,
     EpisodeLimit,
     Evaluator,
     MinuteLimit,
     StepLimit,
-    Stopwatch,
 )
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.job import Job
+from mario_rl_agents.experiments.protocol import MIN_EVALUATION_SEED
 from mario_rl_agents.experiments.provenance import describe_machine
-from mario_rl_agents.experiments.result import JobResult, TrainingReturns
+from mario_rl_agents.experiments.result import ConditionEvaluation, JobResult, TrainingReturns
+from mario_rl_agents.experiments.stopwatch import Stopwatch
 from mario_rl_agents.runs.evaluation import Evaluation, evaluate
-from mario_rl_agents.runs.loading import load_agent, new_run, open_env, resume_run
+from mario_rl_agents.runs.loading import (
+    find_algorithm,
+    load_agent,
+    new_run,
+    open_env,
+    resume_run,
+)
 from mario_rl_agents.runs.run import Run, versions
 from mario_rl_agents.runs.trainer import Outcome, train
-
-TEST_SEED: Final = 1_000_000  # of the evaluation after training; far from the seeds of training
 
 _CHANGEABLE: Final = ("total_steps", "evaluation_epsilon")  # of a run that is resumed
 
@@ -64,21 +71,28 @@ def run_job(
         ValueError: The algorithm does not take the environment.
     """
     folder = JobFolder(out, job.name)
-    run, agent = _open(job, folder, device)
-    stopwatch = Stopwatch(folder)
+    run, agent, begins_again = _open(job, folder, device)
+    stopwatch = Stopwatch(folder, begins_again=begins_again)
     endings = _endings(job, folder, stopwatch, agent)
+    watchers: list[Callback] = [stopwatch, *endings]
+    if job.protocol is not None:
+        evaluator = ConditionEvaluator(job, job.protocol, folder, stopwatch)
+        evaluator.catch_up(agent)
+        watchers.append(evaluator)
     if _ended_by(endings, agent) is None:
         outcome = train(
             agent,
             run,
             minutes=minutes,
             checkpoint_seconds=checkpoint_seconds,
-            callbacks=[stopwatch, *endings, *callbacks],
+            callbacks=[*watchers, *callbacks],
         )
         if _ended_by(endings, agent) is None and outcome is not Outcome.OUT_OF_TIME:
             return None
     ended_by = _ended_by(endings, agent)
-    result = _measure(job, run, agent, device, ended_by=ended_by, folder=folder)
+    with stopwatch.evaluating():
+        result = _measure(job, run, agent, device, ended_by, stopwatch)
+    stopwatch.write(agent)
     folder.write_result(result)
     return None if ended_by is None else result
 
@@ -87,7 +101,7 @@ def _endings(job: Job, folder: JobFolder, stopwatch: Stopwatch, agent: Agent) ->
     """Return what ends a job; where two do at once, the first is the reason."""
     endings: list[Ending] = []
     if job.evaluation is not None:
-        evaluator = Evaluator(job, folder)
+        evaluator = Evaluator(job, folder, stopwatch)
         evaluator.catch_up(agent)
         endings.append(evaluator)
     if job.max_episodes is not None:
@@ -102,11 +116,22 @@ def _ended_by(endings: Sequence[Ending], agent: Agent) -> str | None:
     return next((ending.name for ending in endings if ending.reached(agent)), None)
 
 
-def _open(job: Job, folder: JobFolder, device: str) -> tuple[Run, Agent]:
-    """Return the job's run and its agent, from the last checkpoint or new."""
-    if not Run(folder.run, job.spec).checkpoint.is_file():
+def _open(job: Job, folder: JobFolder, device: str) -> tuple[Run, Agent, bool]:
+    """Return the job's run and its agent, from the last checkpoint or new.
+
+    And whether training begins again, though there is a checkpoint: of an algorithm that does not
+    go on from one as if nothing had been.
+    """
+    checkpoint = Run(folder.run, job.spec).checkpoint
+    begins_again = (
+        checkpoint.is_file()
+        and not find_algorithm(job.spec.algorithm).resumes_exactly
+        and read_header(checkpoint).num_steps < job.spec.total_steps
+    )
+    if begins_again or not checkpoint.is_file():
         # It may have begun, and been killed before the first checkpoint.
-        return new_run(job.spec, folder.run, device=device, overwrite=True, command=sys.argv)
+        run, agent = new_run(job.spec, folder.run, device=device, overwrite=True, command=sys.argv)
+        return run, agent, begins_again
     saved = Run.open(folder.run).spec
     names = [field.name for field in dataclasses.fields(saved) if field.name not in _CHANGEABLE]
     differing = [name for name in names if getattr(saved, name) != getattr(job.spec, name)]
@@ -122,25 +147,45 @@ def _open(job: Job, folder: JobFolder, device: str) -> tuple[Run, Agent]:
             f"{folder.path} has taken {agent.num_steps:,} environment steps, more than the "
             f"{job.spec.total_steps:,} of {job.name}: begin the job anew (fresh)"
         )
-    return run.extended_to(job.spec.total_steps), agent
+    return run.extended_to(job.spec.total_steps), agent, False
+
+
+def _evaluate_conditions(
+    job: Job, agent: Agent, stopwatch: Stopwatch
+) -> tuple[ConditionEvaluation, ...]:
+    """Return the evaluations after training that the job's protocol asks for."""
+    if job.protocol is None:
+        return ()
+    evaluations = evaluate_conditions(
+        agent,
+        job.spec,
+        job.protocol,
+        stopwatch,
+        num_episodes=job.protocol.num_final_episodes,
+        seed=MIN_EVALUATION_SEED,
+    )
+    return tuple(evaluations)
 
 
 def _measure(
-    job: Job, run: Run, agent: Agent, device: str, *, ended_by: str | None, folder: JobFolder
+    job: Job, run: Run, agent: Agent, device: str, ended_by: str | None, stopwatch: Stopwatch
 ) -> JobResult:
     """Evaluate the agent, and the best weights of its training; return all that is known."""
     num_steps, num_episodes, num_updates = agent.num_steps, agent.num_episodes, agent.num_updates
-    final = _evaluate(job, agent)
+    conditions = _evaluate_conditions(job, agent, stopwatch)
+    final = conditions[0].evaluation if conditions else _evaluate(job, agent)
     reloaded_return = None
     if job.check_reload:
         # Saved and deleted, then loaded: the file alone must play as the agent did.
-        agent.save(folder.reloaded)
+        reloaded = stopwatch.folder.reloaded
+        agent.save(reloaded)
         del agent
-        reloaded_return = _evaluate_checkpoint(job, folder.reloaded, device).return_mean
-        folder.reloaded.unlink()
-    kept = _evaluate_checkpoint(job, run.best, device) if run.best.is_file() else final
+        reloaded_return = _evaluate_checkpoint(job, reloaded, device).return_mean
+        reloaded.unlink()
+    has_other_weights = run.best.is_file() and not conditions
+    kept = _evaluate_checkpoint(job, run.best, device) if has_other_weights else final
     returns = [episode.episodic_return for episode in run.episodes()]
-    progress = folder.read_progress()
+    progress = stopwatch.folder.read_progress()
     return JobResult(
         job=job,
         ended_by=ended_by,
@@ -157,6 +202,7 @@ def _measure(
         hardware=describe_machine(),
         num_threads=torch.get_num_threads(),
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        conditions=conditions,
     )
 
 
@@ -173,5 +219,5 @@ def _evaluate(job: Job, agent: Agent) -> Evaluation:
             env,
             num_episodes=job.num_test_episodes,
             epsilon=job.spec.evaluation_epsilon,
-            seed=TEST_SEED,
+            seed=MIN_EVALUATION_SEED,
         )

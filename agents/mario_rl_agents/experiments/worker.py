@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return BUSY
         try:
             job = folder.read_job()
-            check_trusted(job.spec.env_id, folder.path, trust=options.trust)
+            for name in (job.spec.env_id, job.spec.algorithm):
+                check_trusted(name, folder.path, trust=options.trust)
             if options.fresh:
                 folder.clear()
             elif read_report(job, options.folder.parent).state is JobState.FINISHED:

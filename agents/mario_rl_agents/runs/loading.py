@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import gymnasium as gym
 
@@ -20,19 +21,51 @@ from mario_rl_agents.recipes.recipe import Recipe
 from mario_rl_agents.runs.run import Run, RunSpec
 from mario_rl_agents.runs.trust import check_trusted, remember
 
+OWN_STEPS: Final = 100_000  # environment steps of a training of an agent that has no recipes
+
 
 def find_algorithm(name: str) -> type[Agent]:
     """Return the class of an algorithm.
 
+    Args:
+        name: A key of `ALGORITHMS`; or MODULE:CLASS, of which the module is imported: an agent of
+            the user's own.
+
     Raises:
-        ValueError: There is none of that name.
+        ValueError: There is none of that name, or the class is no agent.
     """
+    module, colon, class_name = name.rpartition(":")
+    if colon:
+        return _own_algorithm(module, class_name)
     if name not in ALGORITHMS:
         raise ValueError(
             f"there is no algorithm {name!r}"
-            f"{did_you_mean(name, ALGORITHMS) or ':'} known are {', '.join(ALGORITHMS)}"
+            f"{did_you_mean(name, ALGORITHMS) or ':'} known are {', '.join(ALGORITHMS)}; an agent "
+            "of your own is MODULE:CLASS"
         )
     return ALGORITHMS[name]
+
+
+def _own_algorithm(module: str, name: str) -> type[Agent]:
+    """Return the class of an agent of the user's own.
+
+    Raises:
+        ValueError: There is none, or it is no agent.
+    """
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError as error:
+        raise ValueError(
+            f"there is no algorithm {module}:{name}: {error}; the module is looked for in the "
+            "working directory and among what is installed"
+        ) from error
+    if not isinstance(found, type) or not issubclass(found, Agent):
+        what = "has no such class" if found is None else f"has {found!r} by that name"
+        raise ValueError(
+            f"there is no algorithm {module}:{name}: {module} {what}; it must be a subclass of "
+            "mario_rl_agents.Agent with act and observe"
+        )
+    return found
 
 
 def spec_from_recipe(
@@ -60,7 +93,7 @@ def spec_from_recipe(
         ValueError: There is no such algorithm or recipe, or a number is out of its range.
     """
     find_algorithm(algorithm)
-    chosen = find_recipe(algorithm, env_id, recipe) if isinstance(recipe, str) else recipe
+    chosen = recipe_for(algorithm, env_id, recipe) if isinstance(recipe, str) else recipe
     return RunSpec(
         algorithm=algorithm,
         env_id=env_id,
@@ -73,6 +106,23 @@ def spec_from_recipe(
     )
 
 
+def recipe_for(algorithm: str, env_id: str, name: str = "default") -> Recipe:
+    """Return the recipe of that name; of an agent of one's own the defaults of its configuration.
+
+    Raises:
+        ValueError: There is no such algorithm or recipe.
+    """
+    kind = find_algorithm(algorithm)
+    if ":" not in algorithm:
+        return find_recipe(algorithm, env_id, name)
+    if name != "default":
+        raise ValueError(
+            f"there is no recipe {name!r} for {algorithm}: an agent of your own has the defaults "
+            "of its configuration"
+        )
+    return Recipe(kind.config_class(), total_steps=OWN_STEPS)
+
+
 def new_run(
     spec: RunSpec,
     folder: str | Path | None = None,
@@ -83,8 +133,9 @@ def new_run(
 ) -> tuple[Run, Agent]:
     """Return a new run and its untrained agent; nothing is written before everything fits.
 
-    An environment called MODULE:ID imports that module. It is noted that the user has named it:
-    runs and checkpoints that name it are resumed and played without asking.
+    An environment called MODULE:ID imports that module, and so does an algorithm MODULE:CLASS. It
+    is noted that the user has named it: runs and checkpoints that name it are resumed and played
+    without asking.
 
     Args:
         spec: What is to be trained.
@@ -115,7 +166,8 @@ def new_run(
     except BaseException:
         env.close()
         raise
-    remember(spec.env_id)
+    for name in (spec.env_id, spec.algorithm):
+        remember(name)
     return run, agent
 
 
@@ -127,8 +179,8 @@ def resume_run(
     Args:
         folder: The run's.
         device: A torch device or "auto".
-        trust: Whether the module of an environment called MODULE:ID may be imported, though the
-            user has not named it in a training of their own.
+        trust: Whether the module of an environment called MODULE:ID, or of an algorithm
+            MODULE:CLASS, may be imported, though the user has not named it in a training.
 
     Raises:
         ValueError: The device or the environment does not exist here.
@@ -143,10 +195,11 @@ def resume_run(
         raise RunError(
             f"{run.folder} has no checkpoint yet: train it anew (--out {run.folder} --overwrite)"
         )
-    check_trusted(run.spec.env_id, run.folder, trust=trust)
+    for name in (run.spec.env_id, run.spec.algorithm):
+        check_trusted(name, run.folder, trust=trust)
     env = open_training_env(run.spec)
     try:
-        agent = load_agent(run.checkpoint, env, device=device)
+        agent = find_algorithm(run.spec.algorithm).load(run.checkpoint, env, device=device)
         agent.load_replay()
     except BaseException:
         env.close()
@@ -191,8 +244,8 @@ def load_agent(
         env_kwargs: Keywords of gym.make that differ from those of the training, without `env`.
         render_mode: Of the environment, without `env`.
         device: A torch device or "auto".
-        trust: Whether the module of an environment called MODULE:ID may be imported, though the
-            user has not named it in a training of their own.
+        trust: Whether the module of an environment called MODULE:ID, or of an algorithm
+            MODULE:CLASS, may be imported, though the user has not named it in a training.
 
     Raises:
         FileNotFoundError: There is nothing at the path.
@@ -205,12 +258,7 @@ def load_agent(
     """
     path = find_checkpoint(path)
     header = read_header(path)
-    if header.algorithm not in ALGORITHMS:
-        raise CheckpointError(
-            f"{path} was trained by {header.algorithm}; known are {', '.join(ALGORITHMS)}: load "
-            "it with the class of its algorithm"
-        )
-    kind = ALGORITHMS[header.algorithm]
+    kind = _algorithm_of(path, header.algorithm, trust=trust)
     if env is not None:
         if env_kwargs or render_mode is not None:
             raise ValueError("env_kwargs and render_mode are of a new environment: leave out env")
@@ -225,6 +273,26 @@ def load_agent(
     except BaseException:
         env.close()
         raise
+
+
+def _algorithm_of(path: Path, name: str, *, trust: bool) -> type[Agent]:
+    """Return the class of an algorithm that a checkpoint names; its run knows one's own by module.
+
+    Raises:
+        CheckpointError: There is none of that name.
+        UntrustedError: See `load_agent`.
+    """
+    if name in ALGORITHMS:
+        return ALGORITHMS[name]
+    with contextlib.suppress(RunError):
+        algorithm = Run.open(path.parent).spec.algorithm
+        if ":" in algorithm:
+            check_trusted(algorithm, path, trust=trust)
+            return find_algorithm(algorithm)
+    raise CheckpointError(
+        f"{path} was trained by {name}; known are {', '.join(ALGORITHMS)}: load it with the class "
+        "of its algorithm"
+    )
 
 
 def open_env(env_id: str, kwargs: Mapping[str, Any], render_mode: str | None = None) -> Env:

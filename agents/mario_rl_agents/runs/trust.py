@@ -1,9 +1,9 @@
 """Whose code a file may name.
 
-Gymnasium imports MODULE to make an environment called MODULE:ID, which runs its code. In a file
-that somebody else has written that may be any code. So a module that a file names is imported only
-where the user has named it before: in a training of their own (`remember`), by importing it, or by
-saying that it is to be trusted.
+Gymnasium imports MODULE to make an environment called MODULE:ID, and an agent of one's own is found
+as MODULE:CLASS: both run the module's code. In a file that somebody else has written that may be
+any code. So a module that a file names is imported only where the user has named it before: in a
+training of their own (`remember`), by importing it, or by saying that it is to be trusted.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from mario_rl_agents.lock import lock
 _MODULES: Final = "modules"  # the key in the file of those that the user has named
 
 
-def check_trusted(env_id: str, where: Any, *, trust: bool = False) -> None:
-    """Check that an environment which a file names runs no code that the user has not named.
+def check_trusted(name: str, where: Any, *, trust: bool = False) -> None:
+    """Check that what a file names runs no code that the user has not named.
 
     Args:
-        env_id: As the file has it.
+        name: Of an environment or an algorithm, as the file has it.
         where: The file, for the message.
         trust: Whether the user says that its code may run.
 
     Raises:
         UntrustedError: If it does.
     """
-    module, colon, _ = env_id.rpartition(":")
+    module, colon, _ = name.rpartition(":")
     if trust or not colon or module in sys.modules:
         return
     origin = _origin(module)
     if origin is not None and [module, origin] not in _remembered():
         raise UntrustedError(
-            f"{where} names the environment {env_id!r}: to make it, Python would run the module "
+            f"{where} names {name!r}: to make it, Python would run the module "
             f"{module} in {origin}, which you have not named in a training of your own. If you "
             "trust that code, say so: --trust (in Python trust=True, or import the module first)"
         )
 
 
-def remember(env_id: str) -> None:
-    """Note that the user has named the module of an environment, if it has one.
+def remember(name: str) -> None:
+    """Note that the user has named the module of an environment or algorithm, if it has one.
 
     Where nothing can be written it is not noted, and they are asked.
     """
-    module, colon, _ = env_id.rpartition(":")
+    module, colon, _ = name.rpartition(":")
     origin = _origin(module) if colon else None
     if origin is None:
         return

@@ -58,7 +58,7 @@ def test_a_run_of_others_imports_nothing_unasked(
     forget(ran, monkeypatch)
     (tmp_path / "state" / "mario-rl" / "modules.json").unlink()
     message = (
-        r"names the environment 'their_code:Their-v0': to make it, Python would run the module "
+        r"names 'their_code:Their-v0': to make it, Python would run the module "
         r"their_code in .*their_code\.py, which you have not named .*--trust .*trust=True"
     )
     for open_it in (resume_run, load_agent):

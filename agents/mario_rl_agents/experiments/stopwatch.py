@@ -1,0 +1,131 @@
+"""What a job's training takes: seconds, CPU-seconds, memory, over all processes that work at it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from mario_rl_agents.agent import Agent, Callback
+from mario_rl_agents.experiments.folder import JobFolder
+from mario_rl_agents.experiments.provenance import describe_commit
+from mario_rl_agents.experiments.result import Progress
+
+PROGRESS_PERIOD: Final = 2.0  # seconds between two writings of a job's progress
+
+
+class Times(NamedTuple):
+    """Two clocks at one moment."""
+
+    seconds: float  # of the wall clock
+    cpu_seconds: float  # of all threads of this process, and of child processes that have ended
+
+    @classmethod
+    def now(cls) -> Times:
+        """Return what the clocks show."""
+        spent = os.times()
+        cpu_seconds = spent.user + spent.system + spent.children_user + spent.children_system
+        return cls(time.monotonic(), cpu_seconds)
+
+    def since(self, start: Times) -> Times:
+        """Return what has passed since an earlier moment."""
+        return Times(self.seconds - start.seconds, self.cpu_seconds - start.cpu_seconds)
+
+
+class Stopwatch(Callback):
+    """Counts what training takes, without evaluations, and writes the job's progress.
+
+    Attributes:
+        folder: The job's.
+    """
+
+    def __init__(self, folder: JobFolder, *, begins_again: bool = False) -> None:
+        """Continue the counts of the process before.
+
+        Args:
+            folder: The job's.
+            begins_again: Whether the training begins anew, since it could not be resumed.
+        """
+        self.folder = folder
+        before = folder.read_progress()
+        self._before = replace(
+            before,
+            commits=tuple(dict.fromkeys([*before.commits, describe_commit()])),
+            num_restarts=before.num_restarts + begins_again,
+            num_processes=before.num_processes + 1,
+        )
+        self._start: Times | None = None  # while it trains
+        self._evaluating = Times(0.0, 0.0)  # since then
+
+    @property
+    def times(self) -> Times:
+        """What training has taken until now, without evaluations."""
+        running = Times(0.0, 0.0)
+        if self._start is not None:
+            running = Times.now().since(self._start).since(self._evaluating)
+        before = self._before
+        return Times(before.seconds + running.seconds, before.cpu_seconds + running.cpu_seconds)
+
+    @contextlib.contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Count what the block takes as evaluation."""
+        start = Times.now()
+        try:
+            yield
+        finally:
+            spent = Times.now().since(start)
+            self._before = replace(
+                self._before, evaluation_seconds=self._before.evaluation_seconds + spent.seconds
+            )
+            if self._start is not None:
+                self._evaluating = Times(*map(sum, zip(self._evaluating, spent, strict=True)))
+
+    def on_training_start(self, agent: Agent) -> None:
+        """Start the clocks."""
+        self._start, self._evaluating = Times.now(), Times(0.0, 0.0)
+        self._written = time.monotonic()
+        self.write(agent)
+
+    def on_step(self, agent: Agent) -> bool | None:
+        """Write the progress every `PROGRESS_PERIOD` seconds."""
+        now = time.monotonic()
+        if now - self._written >= PROGRESS_PERIOD:
+            self._written = now
+            self.write(agent)
+        return None
+
+    def on_training_end(self, agent: Agent) -> None:
+        """Stop the clocks."""
+        times = self.times
+        self._start = None
+        self._before = replace(self._before, seconds=times.seconds, cpu_seconds=times.cpu_seconds)
+        self.write(agent)
+
+    def write(self, agent: Agent) -> None:
+        """Write the progress as it is."""
+        self.folder.write_progress(self._progress(agent))
+
+    def _progress(self, agent: Agent) -> Progress:
+        times = self.times
+        return replace(
+            self._before,
+            seconds=times.seconds,
+            cpu_seconds=times.cpu_seconds,
+            num_steps=agent.num_steps,
+            num_episodes=agent.num_episodes,
+            peak_memory=max(self._before.peak_memory, peak_memory()),
+        )
+
+
+def peak_memory() -> float:
+    """Return the most memory that this process has had, 10^6 bytes; 0 where no system tells."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes; getrusage(2) of each
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
