@@ -135,6 +135,19 @@ def keywords_of(env_id: str) -> dict[str, inspect.Parameter]:
     return {} if takes_any else parameters
 
 
+def reward_threshold_of(env_id: str) -> float | None:
+    """Return the mean return at which an environment counts as solved, as its id was registered.
+
+    Args:
+        env_id: A Gymnasium id, or MODULE:ID, of which the module is imported.
+
+    Raises:
+        ImportError: A module cannot be imported.
+    """
+    spec = gym.registry.get(_registered(env_id))
+    return None if spec is None else spec.reward_threshold
+
+
 def _parameters(creator: Any) -> dict[str, inspect.Parameter]:
     """Return the parameters of what makes environments, a function or the name of one."""
     if isinstance(creator, str):

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from mario_rl_agents.cli.compare import compare
 from mario_rl_agents.cli.envs import envs
 from mario_rl_agents.cli.evaluate import evaluate
 from mario_rl_agents.cli.play import play
@@ -30,7 +31,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, watch, play, plot, envs, recipes):  # in the order of the help
+for command in (
+    train,
+    evaluate,
+    compare,
+    watch,
+    play,
+    plot,
+    envs,
+    recipes,
+):  # in the order of the help
     summary, *_ = (inspect.getdoc(command) or "").split("\n\n")
     app.command(short_help=summary)(command)  # or it would be cut to one line
 

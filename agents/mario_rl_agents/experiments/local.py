@@ -56,7 +56,7 @@ class LocalEngine:
             ValueError: A number is out of range.
         """
         if num_processes is None:
-            num_processes = _num_available_cores()
+            num_processes = num_available_cores()
         if num_processes < 1:
             raise ValueError(f"num_processes must be at least 1, received {num_processes}")
         if checkpoint_seconds <= 0:
@@ -246,7 +246,8 @@ def _end_of_log(each: _Running) -> str:
         return "\n".join(log.read().splitlines()[-_NUM_LOG_LINES:])
 
 
-def _num_available_cores() -> int:
+def num_available_cores() -> int:
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

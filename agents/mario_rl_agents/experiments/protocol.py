@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from mario_rl_agents.config import Count, Finite, check, convert_fields
+from mario_rl_agents.envs import reward_threshold_of
 from mario_rl_agents.recipes import is_mario
 
 Policy = Literal["greedy", "sampled"]
@@ -16,6 +17,7 @@ MAX_TRAINING_SEED: Final = 999
 MIN_EVALUATION_SEED: Final = 1_000_000  # of the evaluation after training
 PERIODIC_SEED: Final = 2_000_000  # of evaluations along a training
 
+_MARIO_CLEAR_RATE: Final = 0.9
 _MARIO_STEPS: Final = 1_500  # decisions of 4 frames: 100 seconds of the console
 
 
@@ -70,17 +72,25 @@ class Protocol:
 
 
 def usual_protocol(env_id: str, period: int, **fields: Any) -> Protocol:
-    """Return the protocol of an environment, with the conditions that it is evaluated under.
+    """Return the protocol of an environment, with its usual conditions and threshold.
 
     Args:
         env_id: A Gymnasium id.
         period: Environment steps from one evaluation to the next.
-        **fields: Of the protocol.
+        **fields: Of the protocol; None stands for the usual.
 
     Raises:
         ValueError: A field is not accepted.
+        ImportError: The module of the environment cannot be imported.
     """
-    return Protocol(period, **{"conditions": conditions_for(env_id), **fields})
+    usual = {"conditions": conditions_for(env_id), "threshold": threshold_for(env_id)}
+    given = {name: value for name, value in fields.items() if value is not None}
+    return Protocol(period, **{**usual, **given})
+
+
+def threshold_for(env_id: str) -> float | None:
+    """Return a clear rate on Mario; elsewhere the mean return that the environment asks for."""
+    return _MARIO_CLEAR_RATE if is_mario(env_id) else reward_threshold_of(env_id)
 
 
 def conditions_for(env_id: str) -> tuple[Condition, ...]:

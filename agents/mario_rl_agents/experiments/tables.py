@@ -1,4 +1,4 @@
-"""The raw data of a comparison: a JSON header and four CSV tables in one folder.
+"""The raw data of a comparison: a JSON header and CSV tables in one folder.
 
 Everything that a report shows is made from these files. The header holds the SHA-256 of each table.
 """
@@ -97,6 +97,17 @@ class CurveRow(NamedTuple):
     return_mean: float  # of the last 100 training episodes
 
 
+class SpeedRow(NamedTuple):
+    """One turn of one side in a measurement of speed, in which the sides alternate."""
+
+    round: int
+    algorithm: str
+    num_steps: int  # environment steps of the turn, the same for all sides
+    num_updates: int  # gradient steps of the turn
+    seconds: float
+    cpu_seconds: float
+
+
 @dataclass(frozen=True)
 class Entry:
     """One side of a comparison: an algorithm with its settings.
@@ -149,6 +160,7 @@ class Comparison:
     evaluations: tuple[EvaluationRow, ...]
     games: tuple[GameRow, ...]
     training: tuple[CurveRow, ...]
+    speeds: tuple[SpeedRow, ...] = ()  # empty: speeds were not measured
 
     @classmethod
     def read(cls, folder: str | Path) -> tuple[Self, list[str]]:
@@ -198,6 +210,7 @@ TABLES: Final[Mapping[str, type[Any]]] = {
     "evaluations": EvaluationRow,
     "games": GameRow,
     "training": CurveRow,
+    "speeds": SpeedRow,
 }
 
 RowT = TypeVar("RowT", bound=tuple[Any, ...])

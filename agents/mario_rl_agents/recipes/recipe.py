@@ -32,6 +32,8 @@ class Recipe:
     num_envs: int = 1  # sub-environments that are stepped side by side
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)  # keywords of gym.make
     measured: Measured | None = None  # None: it was not
+    tuning: str = ""  # how its numbers were found, with how many trials; "": not said
+    remarks: tuple[str, ...] = ()  # what it could not make like what it was made from
 
 
 Recipes = Mapping[tuple[str, str], Recipe]  # by environment, or family of them, and name

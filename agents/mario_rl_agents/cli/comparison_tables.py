@@ -1,0 +1,124 @@
+"""The tables of a comparison as text: scores, costs, speeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from mario_rl_agents.cli.progress import duration
+from mario_rl_agents.experiments.scores import (
+    clear_rate_estimate,
+    final_scores,
+    reached,
+    speed_ratios,
+)
+from mario_rl_agents.experiments.statistics import Estimate, iqm_estimate, mean_estimate
+from mario_rl_agents.experiments.tables import Comparison, RunRow
+
+
+def score_table(comparison: Comparison) -> Table:
+    """Return the scores after training: a row a side, condition and policy."""
+    header = comparison.header
+    games = header.protocol.num_final_episodes
+    table = _table(
+        f"{header.env_id}: after {header.total_steps:,} steps, {games} episodes, "
+        f"{len(header.seeds)} seeds"
+    )
+    table.add_column("side", overflow="fold")
+    table.add_column("condition, policy", overflow="fold")
+    table.add_column("return (IQM)", justify="right")
+    has_goal = any(row.clear_rate is not None for row in comparison.evaluations)
+    if has_goal:
+        table.add_column("clear rate", justify="right")
+    table.add_column("reached", justify="right", overflow="fold")
+    for entry in header.algorithms:
+        for condition in header.protocol.conditions:
+            for policy in header.protocol.policies:
+                rows = final_scores(comparison, entry.label, condition.name, policy)
+                if not rows:
+                    continue
+                cells = [
+                    entry.label,
+                    f"{condition.name}, {policy}",
+                    _cell(iqm_estimate([row.return_mean for row in rows])),
+                ]
+                if has_goal:
+                    rate = clear_rate_estimate(rows)
+                    cells.append("" if rate is None else _percent(rate))
+                cells.append(_reached(comparison, entry.label, condition.name, policy))
+                table.add_row(*cells)
+        table.add_section()
+    table.caption = (
+        "IQM: interquartile mean over seeds [95 %: bootstrap over seeds]; reached: runs that "
+        "reached the threshold, median of the steps to it over all runs"
+    )
+    return table
+
+
+def cost_table(comparison: Comparison) -> Table:
+    """Return what the trainings took: a row a side, means over its runs."""
+    table = _table("what it took, means over runs; evaluations not counted")
+    table.add_column("side", overflow="fold")
+    for column in ("runs", "steps/s", "time", "CPU s", "peak MB"):
+        table.add_column(column, justify="right")
+    for entry in comparison.header.algorithms:
+        runs = [run for run in comparison.runs if run.algorithm == entry.label]
+        done = [run for run in runs if run.state == "finished"]
+        table.add_row(entry.label, f"{len(done)}/{len(runs)}", *_costs(done))
+    return table
+
+
+def speed_table(comparison: Comparison) -> Table:
+    """Return the speeds of sides that alternated: steps per second, and the ratio to the first."""
+    table = _table("speeds, the sides alternating; ratio to the first side of the same round")
+    for column in ("side", "steps/s", "ratio", "updates per 1,000 steps"):
+        table.add_column(column, justify="left" if column == "side" else "right")
+    for label, speeds, ratios, updates in speed_ratios(comparison):
+        cells = (_cell(mean_estimate(speeds)), _cell(mean_estimate(ratios)), f"{updates:,.1f}")
+        table.add_row(label, *cells)
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+
+
+def _costs(runs: Sequence[RunRow]) -> list[str]:
+    if not runs:
+        return [""] * 4
+    seconds, cpu_seconds, memory = (
+        sum(values) / len(runs)
+        for values in zip(*((x.seconds, x.cpu_seconds, x.peak_memory) for x in runs), strict=True)
+    )
+    steps = sum(run.num_steps for run in runs) / sum(run.seconds for run in runs)
+    return [f"{steps:,.0f}", duration(seconds), f"{cpu_seconds:,.0f}", f"{memory:,.0f}"]
+
+
+def _reached(comparison: Comparison, label: str, condition: str, policy: str) -> str:
+    found = reached(comparison, label, condition, policy)
+    if found is None:
+        return ""
+    median = "" if found.median is None else f", {found.median:,.0f}"
+    return f"{found.num_reached}/{found.num_runs}{median}"
+
+
+def _cell(estimate: Estimate) -> str:
+    digits = 2 if abs(estimate.value) < 10 else 1
+    text = f"{estimate.value:,.{digits}f}"
+    if estimate.low is None:
+        return text
+    return f"{text} [{estimate.low:,.{digits}f}, {estimate.high:,.{digits}f}]"
+
+
+def _percent(estimate: Estimate) -> str:
+    if estimate.low is None:
+        return f"{estimate.value:.0%}"
+    return f"{estimate.value:.0%} [{estimate.low:.0%}, {estimate.high:.0%}]"
