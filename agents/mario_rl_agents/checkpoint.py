@@ -160,9 +160,17 @@ def remove_leftovers(path: Path) -> None:
 def is_file_of(path: Path, name: str) -> bool:
     """Return whether `save` to `path` gives a file in its folder that name."""
     replay = _REPLAY_NAME.fullmatch(name)
-    return name in (path.name, _lock_path(path).name) or (
+    return name in (path.name, _lock_path(path).name, model_path(path).name) or (
         replay is not None and replay["stem"] == path.stem
     )
+
+
+def model_path(path: Path) -> Path:
+    """Return where an agent of another library writes that library's own file beside a checkpoint.
+
+    Nothing here reads it. It begins with the checkpoint's name and goes with it.
+    """
+    return path.with_name(f"{path.stem}.sb3.zip")
 
 
 def read_header(path: str | os.PathLike[str]) -> CheckpointHeader:

@@ -88,7 +88,7 @@ class TrainingLoop:
                     step, episodes = self._collect(agent, action, outcome)
                     updates = agent.observe(step)
                     for loss in losses if agent.learns_while_stepping else updates:
-                        _notify(callbacks, "on_update", agent, loss)
+                        notify(callbacks, "on_update", agent, loss)
                 except BaseException:
                     # The environments may be a step ahead of the agent: without these episodes, a
                     # save is consistent.
@@ -96,8 +96,8 @@ class TrainingLoop:
                     agent.reset()
                     raise
                 for episode in episodes:
-                    _notify(callbacks, "on_episode_end", agent, episode)
-                answers = _notify(callbacks, "on_step", agent)  # all are asked
+                    notify(callbacks, "on_episode_end", agent, episode)
+                answers = notify(callbacks, "on_step", agent)  # all are asked
                 if any(answer is False for answer in answers):
                     break
                 interrupt.raise_if_requested()
@@ -218,6 +218,6 @@ class TrainingLoop:
         return begun
 
 
-def _notify(callbacks: Sequence[Callback], event: str, *arguments: Any) -> list[bool | None]:
+def notify(callbacks: Sequence[Callback], event: str, *arguments: Any) -> list[bool | None]:
     """Tell every callback of an event; return their answers."""
     return [getattr(callback, event)(*arguments) for callback in callbacks]

@@ -79,14 +79,16 @@ class RunLogger(Callback):
         )
 
     def on_training_start(self, agent: Agent) -> None:
-        """Start the clock of steps per second and the count of gradient steps."""
+        """Start the clock of steps per second and the counts that periods are told by."""
         self._clock = (time.monotonic(), agent.num_steps)
-        self._num_updates = agent.num_updates
+        self._num_steps, self._num_updates = agent.num_steps, agent.num_updates
 
     def on_step(self, agent: Agent) -> bool | None:
         """Log the agent's metrics and the speed every `log_period` environment steps."""
-        # N sub-environments take N steps at once, and rarely end on a multiple.
-        if agent.num_steps % self._log_period < agent.num_envs:
+        # Several steps at once, of N sub-environments or of a whole rollout, rarely end on a
+        # multiple.
+        before, self._num_steps = self._num_steps, agent.num_steps
+        if _ends_a_period(before, agent.num_steps, self._log_period):
             now, (then, steps_then) = time.monotonic(), self._clock
             speed = (agent.num_steps - steps_then) / max(now - then, 1e-9)
             self._clock = (now, agent.num_steps)
@@ -94,11 +96,11 @@ class RunLogger(Callback):
         return None
 
     def on_update(self, agent: Agent, losses: dict[str, float]) -> None:
-        """Log the losses of every `loss_period`-th gradient step."""
-        # The agent's own count is already that of all the gradient steps that were due at once.
-        self._num_updates += 1
-        # Those of one batch, not an average: an average would need a memory that outlives a resume.
-        if self._num_updates % self._loss_period == 0:
+        """Log losses every `loss_period` gradient steps."""
+        # Of gradient steps that were due at once, or are reported as one, the first report is
+        # logged. It is no average over the period: that would need a memory that outlives a resume.
+        before, self._num_updates = self._num_updates, agent.num_updates
+        if _ends_a_period(before, agent.num_updates, self._loss_period):
             named = {k if "/" in k else f"losses/{k}": v for k, v in losses.items()}
             self.record(agent.num_steps, named)
 
@@ -137,3 +139,8 @@ class RunLogger(Callback):
             writer.writerow(cells_of(MetricRow(step, metric, float(value))))
             self._tensorboard.add_scalar(metric, float(value), step)
         self._metrics.flush()
+
+
+def _ends_a_period(before: int, now: int, period: int) -> bool:
+    """Return whether a count has come to a multiple of `period`, or passed one."""
+    return now // period > before // period
