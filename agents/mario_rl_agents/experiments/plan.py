@@ -26,7 +26,6 @@ from mario_rl_agents.runs.run import RunSpec
 _PLAN: Final = "plan.json"
 _JOBS: Final = "jobs"  # the folder of the jobs' folders
 _FORMAT: Final = 1
-_MAX_CURVE: Final = 200  # points of a training curve
 _NUM_EVALUATIONS: Final = 10  # along a training, where no period is given
 
 

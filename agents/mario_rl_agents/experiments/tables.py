@@ -242,19 +242,19 @@ def read_table(path: Path, kind: type[RowT]) -> tuple[RowT, ...]:
     if not path.is_file():
         raise JobError(f"{path} is missing: it belongs to the {HEADER} beside it")
     rows: list[RowT] = []
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = csv.reader(file)
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = csv.reader(file)
+        try:
             columns = next(lines, [])
             if columns != list(hints):
                 raise ValueError(f"its columns are {columns}, not {list(hints)}")
             for cells in lines:
                 pairs = zip(hints.values(), cells, strict=True)
                 rows.append(kind(*(_parse(hint, cell) for hint, cell in pairs)))
-    except (ValueError, csv.Error) as error:
-        raise JobError(
-            f"{path} is damaged in line {len(rows) + 2} ({error}): use a copy that is whole"
-        ) from error
+        except (ValueError, csv.Error) as error:
+            raise JobError(
+                f"{path} is damaged in line {lines.line_num} ({error}): use a copy that is whole"
+            ) from error
     return tuple(rows)
 
 

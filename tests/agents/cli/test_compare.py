@@ -1,0 +1,209 @@
+"""`mario-rl compare`: what it leaves, that it goes on where it was killed, and every mistake."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mario_rl_agents.experiments import JobFolder
+from mario_rl_agents.experiments.plan import Plan, jobs_folder
+from mario_rl_agents.experiments.tables import Comparison
+from support.agent_toys import ROOT
+from support.commands import fail, run_command
+
+OWN = "agent_of_your_own:Reinforce"
+COMPARE = [
+    *("compare", "double_dqn", "random", "--agent", OWN, "--env", "CartPole-v1"),
+    *("--steps", "1200", "--seeds", "2", "--episodes", "2", "--final-episodes", "3"),
+    *("--set", "double_dqn.learning_starts=200", "--set", "learning_rate=0.002"),
+]
+SIDES = ("double_dqn", "random", OWN)
+TIMES = ("seconds", "cpu_seconds", "evaluation_seconds", "peak_memory", "num_processes")
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an agent of the user's own."""
+    folder = tmp_path_factory.mktemp("compare")
+    shutil.copy(ROOT / "examples" / "agent_of_your_own.py", folder)
+    return folder
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Run `mario-rl` in a folder, as the leader of a group of processes."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "agents")])
+    return subprocess.Popen(
+        [sys.executable, "-m", "mario_rl_agents", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths, "COLUMNS": "100"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(workplace: Path) -> tuple[Path, str]:
+    """The folder of a comparison that nothing disturbed, and what was printed."""
+    process = start(workplace, *COMPARE, "--out", "whole", "--speed", "2")
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return workplace / "whole", output
+
+
+def timeless(folder: Path) -> Comparison:
+    """Return the raw data of a comparison without what differs each time."""
+    comparison, differing = Comparison.read(folder)
+    assert differing == []
+    return Comparison(
+        comparison.header,
+        tuple(row._replace(**dict.fromkeys(TIMES, 0)) for row in comparison.runs),
+        tuple(row._replace(seconds=0, cpu_seconds=0) for row in comparison.evaluations),
+        comparison.games,
+        comparison.training,
+    )
+
+
+def test_tables_and_raw_data_say_what_the_jobs_left(whole: tuple[Path, str]) -> None:
+    folder, output = whole
+    comparison, _ = Comparison.read(folder)
+    plan = Plan.read(folder)
+    assert tuple(entry.label for entry in comparison.header.algorithms) == SIDES
+    assert comparison.header.command[:2] == ("mario-rl", "compare")
+    assert [(run.algorithm, run.seed) for run in comparison.runs] == [
+        (side, seed) for side in SIDES for seed in (0, 1)
+    ]
+    for run, job in zip(comparison.runs, sorted(plan.jobs(), key=order(plan)), strict=True):
+        left = JobFolder(jobs_folder(folder), job.name)
+        result, progress = left.read_result(), left.read_progress()
+        assert result is not None
+        assert (run.state, run.num_steps, run.num_restarts) == ("finished", 1_200, 0)
+        assert (run.num_updates, run.num_episodes) == (result.num_updates, result.num_episodes)
+        assert (run.seconds, run.cpu_seconds) == (progress.seconds, progress.cpu_seconds)
+        assert run.peak_memory == progress.peak_memory > 100
+        policies = ["greedy"] if run.algorithm == "random" else ["greedy", "sampled"]
+        rows = [x for x in comparison.evaluations if x[:2] == run[:2]]
+        assert [row.policy for row in rows if row.is_final] == policies
+        steps = [row.step for row in rows if row.policy == "greedy"]
+        assert steps == list(range(120, 1_201, 120))
+        games = [game for game in comparison.games if game[:2] == run[:2]]
+        assert [game.episode_seed for game in games] == list(range(10**6, 10**6 + 3)) * len(
+            policies
+        )
+        last = rows[-1]
+        returns = [game.episodic_return for game in games if game.policy == last.policy]
+        assert last.return_mean == pytest.approx(sum(returns) / 3)
+        curve = [point for point in comparison.training if point[:2] == run[:2]]
+        assert 1 < len(curve) <= 200
+        assert curve[-1].step == left.read_episodes()[-1].step
+    rounds = [(row.round, row.algorithm) for row in comparison.speeds]
+    assert rounds == [(0, side) for side in SIDES] + [(1, side) for side in SIDES[::-1]]
+    assert {row.num_steps for row in comparison.speeds[:2]} == {comparison.speeds[0].num_steps}
+    for text in ("double_dqn", "plain, greedy", "2/2", "page ", "updates per 1,000 steps"):
+        assert text in output
+    assert (folder / "report.html").stat().st_size > 10_000
+
+
+def order(plan: Plan) -> object:
+    labels = [entry.algorithm for entry in plan.entries]
+    return lambda job: (labels.index(job.spec.algorithm), job.spec.seed)
+
+
+def test_killed_it_goes_on_and_ends_the_same(workplace: Path, whole: tuple[Path, str]) -> None:
+    """With -9, the command and its jobs, once a job is finished and others are not."""
+    folder = workplace / "killed"
+    process = start(workplace, *COMPARE, "--out", "killed", "--jobs", "2")
+    jobs = Plan.read(whole[0]).jobs()
+    results = [folder / "jobs" / job.name / "result.json" for job in jobs]
+    while process.poll() is None and not any(path.is_file() for path in results):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    finished = {path: path.stat().st_mtime_ns for path in results if path.is_file()}
+    assert 1 <= len(finished) < len(results)
+    assert not (folder / "comparison.json").exists()
+    resumed = start(workplace, "compare", "--resume", "killed")
+    output, _ = resumed.communicate()
+    assert resumed.returncode == 0, output
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    for path in finished:
+        assert f"{path.parent.name}: started" not in output
+    after_kill, undisturbed = timeless(folder), timeless(whole[0])
+    for table in ("runs", "evaluations", "games", "training"):
+        assert getattr(after_kill, table) == getattr(undisturbed, table)
+
+
+def test_a_run_that_fails_is_said_and_stops_no_other(tmp_path: Path) -> None:
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    arguments = ["--steps", "60", "--seeds", "1", "--final-episodes", "2", "--episodes", "1"]
+    process = start(
+        tmp_path,
+        *("compare", "random", "--agent", "faulty:Faulty", "--env", "CartPole-v1"),
+        *(*arguments, "--out", "out"),
+    )
+    output, _ = process.communicate()
+    assert process.returncode == 1, output
+    assert "1 of 2 runs failed, the first is faulty:Faulty with seed 0" in output
+    assert "no idea" in output
+    comparison, _ = Comparison.read(tmp_path / "out")
+    assert [run.state for run in comparison.runs] == ["finished", "failed"]
+    assert "no idea" in comparison.runs[1].error
+    assert {row.algorithm for row in comparison.evaluations} == {"random"}
+
+
+FAULTY = """
+from mario_rl_agents.agent import Agent
+
+
+class Faulty(Agent):
+    algorithm = "faulty"
+
+    def act(self, obs, *, greedy=True):
+        raise RuntimeError("no idea")
+
+    def observe(self, step):
+        return ()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ppo"], "give algorithms, --env and --steps, as in mario-rl compare ppo sb3-ppo"),
+        (["pppo", "--env", "CartPole-v1", "--steps", "10"], "no algorithm 'pppo', did you mean"),
+        (["ppo", "--env", "CartPole-v9", "--steps", "10"], "no environment 'CartPole-v9'"),
+        (["ppo", "--env", "CartPole-v1", "--steps", "10", "--engine", "moon"], "local or ray"),
+        (["ppo", "--env", "CartPole-v1", "--steps", "10", "--address", "x"], "--engine ray too"),
+        (["ppo", "--resume", "runs/none"], "what is compared cannot change: with --resume"),
+        (["--resume", "runs/none"], "there is no comparison at runs/none"),
+        (
+            ["ppo", "--env", "CartPole-v1", "--steps", "10", "--set", "dqn.gamma=1"],
+            "--set dqn.gamma: dqn is none of the sides ppo",
+        ),
+        (
+            ["--agent", "os:path", "--env", "CartPole-v1", "--steps", "10"],
+            "it must be a subclass of mario_rl_agents.Agent",
+        ),
+        (
+            ["--agent", "nowhere:X", "--env", "CartPole-v1", "--steps", "10"],
+            "there is no algorithm nowhere:X: No module named 'nowhere'",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_made(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in fail(1 if "there is no comparison" in message else 2, "compare", *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_comparison_in_the_folder_is_refused(whole: tuple[Path, str]) -> None:
+    arguments = ["compare", "random", "--env", "CartPole-v1", "--steps", "10", "--out", whole[0]]
+    lines = run_command(1, *arguments)
+    assert "holds another comparison, which differs in total_steps, num_seeds" in lines[-1]

@@ -1,0 +1,104 @@
+"""Plans: one environment for all sides, settings by side, seeds apart; one plan a folder."""
+
+import dataclasses
+
+import pytest
+from mario_rl_agents.errors import JobError
+from mario_rl_agents.experiments.plan import Plan
+from mario_rl_agents.experiments.protocol import (
+    MARIO_CONDITIONS,
+    MIN_EVALUATION_SEED,
+    PERIODIC_SEED,
+    PLAIN,
+    Protocol,
+)
+from mario_rl_agents.recipes import find_recipe
+
+
+def cartpole_plan(algorithms=("dqn", "ppo"), **options):
+    return Plan.make(
+        list(algorithms), "CartPole-v1", **{"total_steps": 1_000, "num_seeds": 2, **options}
+    )
+
+
+def test_every_setting_is_written_out():
+    plan = cartpole_plan(changes={"": {"gamma": 0.5}, "ppo": {"rollout_steps": 64}})
+    dqn, ppo = plan.entries
+    assert (dqn.label, dqn.algorithm, dqn.recipe, dqn.num_envs) == ("dqn", "dqn", "default", 1)
+    assert ppo.num_envs == 8
+    recipe = dataclasses.asdict(find_recipe("ppo", "CartPole-v1").config)
+    recipe["hidden_sizes"] = list(recipe["hidden_sizes"])
+    assert ppo.config == {**recipe, "gamma": 0.5, "rollout_steps": 64}
+    assert dqn.config["gamma"] == 0.5
+    assert plan.protocol == Protocol(100, (PLAIN,), threshold=475.0)  # Gymnasium's
+    jobs = plan.jobs()
+    assert [job.name for job in jobs] == ["dqn-seed0", "ppo-seed0", "dqn-seed1", "ppo-seed1"]
+    assert [job.spec.seed for job in jobs] == [0, 0, 1, 1]
+    assert {job.spec.total_steps for job in jobs} == {1_000}
+    assert all(job.protocol == plan.protocol for job in jobs)
+
+
+def test_mario_has_three_conditions_and_one_environment():
+    plan = Plan.make(
+        ["ppo", "dqn/tutorial"], "MarioRL-1-1-v0", total_steps=500, num_seeds=3, num_episodes=4
+    )
+    assert plan.protocol == Protocol(50, MARIO_CONDITIONS, num_episodes=4, threshold=0.9)
+    assert [entry.label for entry in plan.entries] == ["ppo", "dqn/tutorial"]
+    assert plan.jobs()[1].name == "dqn-tutorial-seed0"
+    assert [x.env_kwargs.get("sticky") for x in MARIO_CONDITIONS] == [None, None, 0.25]
+    assert {x.env_kwargs["max_episode_steps"] for x in MARIO_CONDITIONS} == {1_500}
+
+
+def test_recipes_for_different_environments_are_not_compared():
+    sides = ["ppo/demo", "dqn/demo"]  # of tiles; of small pictures and longer steps
+    options = {"total_steps": 500, "num_seeds": 1}
+    with pytest.raises(ValueError, match="for different environments, observation is ppo/demo"):
+        Plan.make(sides, "MarioRL-1-1-v0", **options)
+    keywords = {"observation": "pixels", "size": 42, "skip": 4}
+    plan = Plan.make(sides, "MarioRL-1-1-v0", env_kwargs=keywords, **options)
+    assert plan.env_kwargs == keywords
+
+
+@pytest.mark.parametrize(
+    ("algorithms", "options", "message"),
+    [
+        ([], {}, "algorithms must be at least one"),
+        (["dqn", "dqn"], {}, "algorithms must be named once each"),
+        (["dqm"], {}, "no algorithm 'dqm', did you mean dqn"),
+        (["dqn/none"], {}, "no recipe 'none' for dqn on CartPole-v1"),
+        (["dqn"], {"num_seeds": 1_001}, "num_seeds must be at most 1000: larger seeds are for"),
+        (["dqn"], {"total_steps": 0}, "total_steps must be a whole number >= 1"),
+        (["dqn"], {"period": 0}, "period must be a whole number >= 1"),
+        (["dqn"], {"changes": {"": {"gama": 1}}}, r"settings must be fields of a configuration"),
+        (["dqn"], {"changes": {"ppo": {"gamma": 1}}}, "settings must be of one of dqn"),
+        (["dqn"], {"changes": {"dqn": {"gama": 1}}}, "DQNConfig has no such field, did you mean"),
+        (["dqn"], {"policies": ()}, "policies must be at least one"),
+        (["dqn"], {"conditions": (PLAIN, PLAIN)}, "conditions must be of different names"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(algorithms, options, message):
+    with pytest.raises(ValueError, match=message):
+        cartpole_plan(algorithms, **options)
+
+
+def test_seeds_of_trainings_and_evaluations_are_apart():
+    plan = cartpole_plan(num_seeds=1_000)
+    assert max(plan.seeds) < 1_000 < MIN_EVALUATION_SEED < PERIODIC_SEED
+
+
+def test_a_folder_holds_one_comparison(tmp_path):
+    plan = cartpole_plan(command=["mario-rl", "compare"])
+    plan.write(tmp_path)
+    again = Plan.read(tmp_path)
+    assert again == plan
+    assert again.command == plan.command
+    assert again.jobs() == plan.jobs()
+    dataclasses.replace(plan, command=("other",)).write(tmp_path)  # the same, called otherwise
+    with pytest.raises(JobError, match=r"another comparison, which differs in num_seeds, entries"):
+        cartpole_plan(["dqn"], num_seeds=3).write(tmp_path)
+    assert Plan.read(tmp_path) == plan
+    with pytest.raises(JobError, match=r"no comparison at .*none: no plan.json in it"):
+        Plan.read(tmp_path / "none")
+    (tmp_path / "plan.json").write_text('{"format": 1}')
+    with pytest.raises(JobError, match=r"plan.json is damaged .*missing"):
+        Plan.read(tmp_path)
