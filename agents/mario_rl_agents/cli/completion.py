@@ -74,7 +74,8 @@ def _algorithms() -> Iterable[str]:
     spec = importlib.util.find_spec("mario_rl_agents.recipes")  # finds it, and imports nothing
     assert spec is not None
     modules = pkgutil.iter_modules(spec.submodule_search_locations)
-    return sorted(module.name for module in modules if module.name != "recipe")
+    names = (module.name for module in modules if module.name != "recipe")
+    return sorted(x.replace("sb3_", "sb3-", 1) if x.startswith("sb3_") else x for x in names)
 
 
 def _env_ids() -> Iterable[str]:

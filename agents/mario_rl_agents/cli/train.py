@@ -280,7 +280,7 @@ def _new(
 
     with usage_errors():
         find_algorithm(algorithm)
-        chosen = find_recipe(algorithm, env_id, recipe)
+        chosen = find_recipe(algorithm, env_id, recipe, total_steps=steps, num_envs=num_envs)
     with usage_errors("--set"):
         chosen = dataclasses.replace(chosen, config=replaced(chosen.config, changes))
     with usage_errors():

@@ -1,12 +1,15 @@
 """What the command line can name: the algorithms, and configurations to start from.
 
-Each module but `recipe` is named after its algorithm, and has the class as `ALGORITHM` and its
-recipes as `RECIPES`. It is found by its file and imported when it is asked for.
+Each module but `recipe` is named after its algorithm (sb3_ppo: `sb3-ppo`), and has the class as
+`ALGORITHM` and its recipes as `RECIPES`. It is found by its file and imported when it is asked for.
+One of Stable-Baselines3 may name an algorithm of ours as `LIKE`: it then has, for every
+environment, a recipe "like" that is that algorithm's, in SB3's arguments.
 """
 
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import Final
 
@@ -17,6 +20,8 @@ from mario_rl_agents.recipes.recipe import ANY as ANY
 from mario_rl_agents.recipes.recipe import EVALUATION_EPSILON, Recipe, Recipes
 from mario_rl_agents.recipes.recipe import MARIO as MARIO
 
+_LIKE: Final = "like"  # the name of a recipe
+
 
 class Algorithms(Mapping[str, type[Agent]]):
     """The algorithms that have recipes, by name. Looking one up imports it."""
@@ -24,7 +29,8 @@ class Algorithms(Mapping[str, type[Agent]]):
     def __init__(self) -> None:
         """Look at the files of this package."""
         modules = (module.name for module in pkgutil.iter_modules(__path__))
-        self._names = sorted(name for name in modules if name != "recipe")
+        self._modules = {_name_of(name): name for name in modules if name != "recipe"}
+        self._names = sorted(self._modules)
 
     def __getitem__(self, name: str) -> type[Agent]:
         """Return the class of that name."""
@@ -51,7 +57,7 @@ class Algorithms(Mapping[str, type[Agent]]):
         """
         if name not in self._names:
             raise KeyError(name)
-        return importlib.import_module(f"{__name__}.{name}")
+        return importlib.import_module(f"{__name__}.{self._modules[name]}")
 
 
 ALGORITHMS: Final = Algorithms()
@@ -67,17 +73,28 @@ def recipes_of(algorithm: str) -> Recipes:
     return recipes
 
 
-def find_recipe(algorithm: str, env_id: str, name: str = "default") -> Recipe:
+def find_recipe(
+    algorithm: str,
+    env_id: str,
+    name: str = "default",
+    *,
+    total_steps: int | None = None,
+    num_envs: int | None = None,
+) -> Recipe:
     """Return the recipe of that name: the environment's own, else its family's, else anyone's.
 
     Args:
         algorithm: A key of `ALGORITHMS`.
         env_id: A Gymnasium id.
-        name: "default", "tutorial" or "demo".
+        name: "default", "tutorial", "demo" or "like".
+        total_steps: Environment steps to be taken, which "like" depends on; None: the recipe's.
+        num_envs: Sub-environments, which it depends on too; None: the recipe's.
 
     Raises:
         ValueError: There is none; the message names those there are.
     """
+    if name == _LIKE and _counterpart(algorithm) is not None:
+        return _like(algorithm, env_id, total_steps, num_envs)
     recipes = recipes_of(algorithm)
     for place in _places(env_id):
         if (place, name) in recipes:
@@ -91,7 +108,8 @@ def find_recipe(algorithm: str, env_id: str, name: str = "default") -> Recipe:
 
 def recipe_names(algorithm: str, env_id: str) -> list[str]:
     """Return the names of an algorithm's recipes for an environment, in alphabetical order."""
-    return sorted({name for place, name in recipes_of(algorithm) if place in _places(env_id)})
+    names = {name for place, name in recipes_of(algorithm) if place in _places(env_id)}
+    return sorted(names if _counterpart(algorithm) is None else {*names, _LIKE})
 
 
 def evaluation_epsilon(env_id: str) -> float:
@@ -102,6 +120,34 @@ def evaluation_epsilon(env_id: str) -> float:
 def is_mario(env_id: str) -> bool:
     """Return whether an id is one of Mario's."""
     return MARIO in _places(env_id)
+
+
+def _counterpart(algorithm: str) -> str | None:
+    """Return the algorithm of ours whose recipes one of SB3 takes over by "like"."""
+    return getattr(ALGORITHMS.module(algorithm), "LIKE", None)
+
+
+def _like(algorithm: str, env_id: str, total_steps: int | None, num_envs: int | None) -> Recipe:
+    """Return the recipe of the counterpart, in SB3's arguments."""
+    # Imported here: it imports every algorithm that has a counterpart.
+    from mario_rl_agents.algorithms.sb3.like import sb3_config
+
+    counterpart = _counterpart(algorithm)
+    assert counterpart is not None
+    recipe = find_recipe(counterpart, env_id)
+    recipe = replace(
+        recipe, total_steps=total_steps or recipe.total_steps, num_envs=num_envs or recipe.num_envs
+    )
+    config, remarks = sb3_config(
+        recipe.config, total_steps=recipe.total_steps, num_envs=recipe.num_envs
+    )
+    tuning = f"not tuned for SB3: the settings of {counterpart}, {recipe.tuning}"
+    return replace(recipe, config=config, measured=None, tuning=tuning, remarks=tuple(remarks))
+
+
+def _name_of(module: str) -> str:
+    """Return the name of the algorithm that a module of this package has."""
+    return module.replace("sb3_", "sb3-", 1) if module.startswith("sb3_") else module
 
 
 def _places(env_id: str) -> tuple[str, ...]:

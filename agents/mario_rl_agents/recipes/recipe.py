@@ -9,6 +9,10 @@ MARIO: Final = "MarioRL"  # stands for every id that begins with it
 ANY: Final = "*"  # stands for every other id
 
 EVALUATION_EPSILON: Final = 0.05  # on Mario, which is deterministic; as Mnih et al. 2015
+# How recipes were tuned, where many say the same.
+RL_ZOO: Final = "RL Baselines3 Zoo's published settings (Raffin 2020), most tuned by it with Optuna"
+SB3_DEFAULTS: Final = "Stable-Baselines3's defaults, not tuned"
+UNTUNED: Final = "not tuned"
 # Agents of continuous actions play Mario so.
 CONTINUOUS_MARIO: Final = MappingProxyType({"actions": "continuous"})
 
@@ -32,8 +36,8 @@ class Recipe:
     num_envs: int = 1  # sub-environments that are stepped side by side
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)  # keywords of gym.make
     measured: Measured | None = None  # None: it was not
-    tuning: str = ""  # how its numbers were found, with how many trials; "": not said
-    remarks: tuple[str, ...] = ()  # what it could not make like what it was made from
+    tuning: str = ""  # how its numbers were found, with how many trials
+    remarks: tuple[str, ...] = ()  # what could not be made like what it was made from
 
 
 Recipes = Mapping[tuple[str, str], Recipe]  # by environment, or family of them, and name

@@ -93,7 +93,9 @@ def spec_from_recipe(
         ValueError: There is no such algorithm or recipe, or a number is out of its range.
     """
     find_algorithm(algorithm)
-    chosen = recipe_for(algorithm, env_id, recipe) if isinstance(recipe, str) else recipe
+    chosen = recipe
+    if isinstance(chosen, str):
+        chosen = recipe_for(algorithm, env_id, chosen, total_steps=total_steps, num_envs=num_envs)
     return RunSpec(
         algorithm=algorithm,
         env_id=env_id,
@@ -106,15 +108,29 @@ def spec_from_recipe(
     )
 
 
-def recipe_for(algorithm: str, env_id: str, name: str = "default") -> Recipe:
+def recipe_for(
+    algorithm: str,
+    env_id: str,
+    name: str = "default",
+    *,
+    total_steps: int | None = None,
+    num_envs: int | None = None,
+) -> Recipe:
     """Return the recipe of that name; of an agent of one's own the defaults of its configuration.
+
+    Args:
+        algorithm: See `find_algorithm`.
+        env_id: Any Gymnasium id.
+        name: See `find_recipe`, which the other two are for.
+        total_steps: Environment steps to be taken; None: the recipe's.
+        num_envs: Sub-environments; None: the recipe's.
 
     Raises:
         ValueError: There is no such algorithm or recipe.
     """
     kind = find_algorithm(algorithm)
     if ":" not in algorithm:
-        return find_recipe(algorithm, env_id, name)
+        return find_recipe(algorithm, env_id, name, total_steps=total_steps, num_envs=num_envs)
     if name != "default":
         raise ValueError(
             f"there is no recipe {name!r} for {algorithm}: an agent of your own has the defaults "

@@ -69,7 +69,7 @@ def make_model(
         device: Where the networks are.
     """
     values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    arguments = {
+    arguments: dict[str, Any] = {
         name: ProgressSchedule(value) if isinstance(value, Schedule) else value
         for name, value in values.items()
         if name not in _POLICY_FIELDS | _OTHER_FIELDS

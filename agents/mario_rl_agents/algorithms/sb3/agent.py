@@ -48,7 +48,6 @@ from mario_rl_agents.spaces import (
     DISCRETE,
     Accepts,
     box_actions,
-    num_discrete_actions,
 )
 
 if TYPE_CHECKING:
@@ -559,16 +558,14 @@ class SB3RecurrentPPO(OnPolicySB3Agent):
         self._states: tuple[NDArray[Any], ...] | None = None  # of the LSTM, each [L, B, H]
         self._begins = np.ones(0, np.bool_)  # [B]
 
-    def begin_episodes(self, mask: NDArray[np.bool_] | None = None) -> None:
+    def begin_episodes(self, mask: NDArray[np.bool_]) -> None:
         """Forget what `act` remembers of earlier observations, where episodes begin.
 
         Args:
-            mask: Of the rows that `act` is given, shape [B]; None: all.
+            mask: For each observation of the next batch, whether it begins an episode, [B].
         """
-        if mask is None:
-            self._states = None
-        elif self._states is not None:
-            self._begins = self._begins | mask
+        self._remember(len(mask))
+        self._begins = self._begins | mask
 
     def action_probabilities(self, obs: NDArray[Any]) -> NDArray[Any]:
         """Return pi(a|s) of every action after what `act` remembers, shape [B, A].

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MEMORY: Final = "memory/"  # before the names of arrays that belong to episodes in progress
 
 
-class Ended(Exception):  # noqa: N818  (no error: a callback asked for it)
+class Ended(Exception):
     """Leaves SB3's `learn` between two rollouts."""
 
 
@@ -105,7 +105,7 @@ class SB3Loop(TrainingLoop):
     @property
     def begins(self) -> NDArray[np.bool_]:
         """Whether the observation to act on next is the first of its episode, shape [N]."""
-        return self._log.lengths == 0
+        return np.equal(self._log.lengths, 0)
 
     @property
     def kept_memory(self) -> dict[str, NDArray[Any]]:
