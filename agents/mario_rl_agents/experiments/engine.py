@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from mario_rl_agents.errors import JobError
+from mario_rl_agents.errors import JobError, RunError
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.job import Job
 from mario_rl_agents.experiments.result import JobResult, Progress
@@ -80,6 +80,24 @@ def read_report(job: Job, out: str | Path) -> JobReport:
     if result is None or result.job != job:
         return JobReport(job, JobState.UNFINISHED, progress)
     return JobReport(job, JobState.FINISHED, progress, result)
+
+
+def settled(job: Job, out: str | Path, *, fresh: bool = False) -> JobReport | None:
+    """Return the report on a job that is not to be run; None where one is.
+
+    Args:
+        job: What may be run.
+        out: Where the jobs' folders are.
+        fresh: Whether it begins anew, finished or not.
+    """
+    if not fresh:
+        report = read_report(job, out)
+        return None if report.state is JobState.UNFINISHED else report
+    try:
+        JobFolder(out, job.name).check()
+    except (JobError, RunError) as error:
+        return JobReport(job, JobState.FAILED, Progress(), error=str(error))
+    return None
 
 
 def check_names(jobs: Sequence[Job]) -> None:

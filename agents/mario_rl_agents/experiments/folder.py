@@ -61,6 +61,15 @@ class JobFolder:
         """Return whether another process is at the job."""
         return is_locked(self._lock)
 
+    def files(self) -> list[Path]:
+        """Return all files in the folder but its lock, and links, in the order of their times."""
+        found = [
+            path
+            for path in self.path.rglob("*")
+            if path != self._lock and path.is_file() and not path.is_symlink()
+        ]
+        return sorted(found, key=lambda path: path.stat().st_mtime_ns)
+
     @property
     def holds_job(self) -> bool:
         """Whether there is a file that says what the job is."""

@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from mario_rl_agents.errors import JobError, RunError
-from mario_rl_agents.experiments.engine import JobReport, JobState, check_names, read_report
+from mario_rl_agents.experiments.engine import (
+    JobReport,
+    JobState,
+    check_names,
+    read_report,
+    settled,
+)
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.job import Job
-from mario_rl_agents.experiments.result import Progress
 from mario_rl_agents.files import open_to_append
 
 UNFINISHED: Final = 3  # exit codes of a job's process, beside 0 for a finished job
@@ -215,16 +219,8 @@ class _Queue:
 
     def _is_due(self, job: Job) -> bool:
         """Return whether a job is to be run; report on it if it is finished or damaged."""
-        if self.fresh:
-            try:
-                JobFolder(self.out, job.name).check()
-            except (JobError, RunError) as error:
-                failed = JobReport(job, JobState.FAILED, Progress(), error=str(error))
-                self.reports[job.name] = failed
-                return False
-            return True
-        report = read_report(job, self.out)
-        if report.state is JobState.UNFINISHED:
+        report = settled(job, self.out, fresh=self.fresh)
+        if report is None:
             return True
         self.reports[job.name] = report
         return False

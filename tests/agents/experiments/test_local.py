@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from mario_rl_agents.experiments import Job, JobFolder, JobState, LocalEngine, read_report
@@ -14,16 +13,9 @@ from mario_rl_agents.experiments.running import run_job
 from mario_rl_agents.runs.run import Run
 from support.agent_toys import ROOT
 from support.jobs import random_job
+from support.waiting import wait_for
 
 FINISHED, UNFINISHED, FAILED = JobState.FINISHED, JobState.UNFINISHED, JobState.FAILED
-
-
-def wait_for(condition, seconds=60.0):
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 def test_a_job_that_fails_stops_no_other_and_is_reported(tmp_path):

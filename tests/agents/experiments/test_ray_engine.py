@@ -1,0 +1,163 @@
+"""The engine of a Ray cluster: two nodes on this machine, one of which is killed."""
+
+import os
+import secrets
+import signal
+import sys
+import threading
+
+import pytest
+import ray
+from mario_rl_agents.experiments import JobFolder, JobState, read_report
+from mario_rl_agents.experiments.ray_engine import RayEngine, default_num_gpus
+from mario_rl_agents.experiments.running import run_job
+from mario_rl_agents.runs.run import Run
+from ray._private.authentication_test_utils import reset_auth_token_state
+from ray.cluster_utils import Cluster
+from support import gate
+from support.jobs import learner_job, random_job
+from support.waiting import wait_for
+
+FINISHED, UNFINISHED, FAILED = JobState.FINISHED, JobState.UNFINISHED, JobState.FAILED
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two nodes of one core each; this process is connected to the first."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))  # or Ray leaves one in ~/.ray
+        reset_auth_token_state()
+        cluster = Cluster(initialize_head=True, connect=True, head_node_args={"num_cpus": 1})
+        cluster.add_node(num_cpus=1)
+        try:
+            yield cluster
+        finally:
+            ray.shutdown()
+            cluster.shutdown()
+    reset_auth_token_state()
+
+
+def test_jobs_of_a_killed_node_are_run_again(cluster, tmp_path):
+    [second] = cluster.worker_nodes
+    jobs = [
+        learner_job(
+            "support.gate:GatedCartPole-v0",
+            seed=seed,
+            env_kwargs={"folder": str(tmp_path)},
+            total_steps=1_100,
+        )
+        for seed in range(3)
+    ]
+    said, reports = [], []
+    engine = RayEngine(tell=said.append)
+    thread = threading.Thread(target=lambda: reports.extend(engine.run(jobs, tmp_path / "ray")))
+    thread.start()
+    wait_for(lambda: gate.num_waiting(tmp_path) == 2, seconds=300)  # one on each node
+    cluster.remove_node(second, allow_graceful=False)
+    (tmp_path / "open").touch()
+    thread.join()
+    assert [report.state for report in reports] == [FINISHED] * 3
+    assert [line.partition(": ")[2] for line in said].count("finished") == 3
+    assert sum("started again" in line for line in said) == 1
+    for job, report in zip(jobs, reports, strict=True):
+        local = run_job(job, tmp_path / "local")
+        for field in ("final", "kept", "training", "num_steps", "num_episodes", "num_updates"):
+            assert getattr(report.result, field) == getattr(local, field), field
+        here, there = (JobFolder(tmp_path / out, job.name) for out in ("ray", "local"))
+        assert Run.open(here.run).episodes() == Run.open(there.run).episodes()
+        assert not here.is_locked()
+
+
+def test_a_job_that_fails_stops_no_other_and_is_reported(cluster, tmp_path):
+    broken, other = random_job(seed=0), random_job(seed=1)
+    run = JobFolder(tmp_path, broken.name).run
+    run.mkdir(parents=True)
+    (run / "config.json").write_text("{}")
+    Run(run, broken.spec).checkpoint.write_text("no checkpoint")
+    said, reports = [], []
+    engine = RayEngine(tell=said.append)
+    thread = threading.Thread(target=lambda: reports.extend(engine.run([broken, other], tmp_path)))
+    with JobFolder(tmp_path, other.name).locked():  # as where another engine is at it
+        thread.start()
+        wait_for(lambda: any(f"{broken.name}: failed" in line for line in said), seconds=300)
+        result = run_job(other, tmp_path)
+    thread.join()
+    assert [report.state for report in reports] == [FAILED, FINISHED]
+    assert "exit code 1" in reports[0].error
+    assert "config.json is damaged" in reports[0].error
+    assert "config.json is damaged" in JobFolder(tmp_path, broken.name).log.read_text()
+    assert reports[1].result == result
+    assert f"{broken.name}: started" in said
+    assert f"{other.name}: started" not in said
+    [report] = engine.run([broken], tmp_path, fresh=True)
+    assert report.state is FINISHED
+    # What is finished is left alone.
+    said.clear()
+    assert engine.run([broken], tmp_path) == [report]
+    assert said == []
+
+
+def test_ctrl_c_saves_every_job_and_the_next_run_goes_on(cluster, tmp_path):
+    job = random_job(max_episodes=None, total_steps=10**9)
+    folder = JobFolder(tmp_path, job.name)
+
+    def interrupt(num_steps):
+        wait_for(lambda: folder.read_progress().num_steps > num_steps, seconds=300)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    num_steps = 0
+    for num_runs in (1, 2):
+        thread = threading.Thread(target=interrupt, args=(num_steps,))
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            RayEngine().run([job], tmp_path)
+        thread.join()
+        assert not folder.is_locked()
+        report = read_report(job, tmp_path)
+        assert report.state is UNFINISHED
+        assert report.progress.num_steps > num_steps
+        num_steps = report.progress.num_steps
+        run = Run.open(folder.run)
+        assert run.checkpoint.is_file()
+        assert len(run.episodes()) == report.progress.num_episodes
+        assert len(list(run.tensorboard.iterdir())) == num_runs  # a process that trains leaves one
+
+
+def test_time_that_is_over_leaves_jobs_unfinished(cluster, tmp_path):
+    """The second waits for more graphics cards than there are: it is dropped."""
+    job, needy = random_job(seed=0), random_job(seed=1)
+    assert RayEngine().run([job], tmp_path, minutes=0)[0].state is UNFINISHED
+    said = []
+    engine = RayEngine(num_gpus=1, tell=said.append)
+    [report] = engine.run([needy], tmp_path, minutes=0)
+    assert report.state is UNFINISHED
+    assert report.progress.num_steps == 0
+    assert said == [f"{needy.name}: unfinished"]
+    assert not JobFolder(tmp_path, needy.name).is_locked()
+
+
+def test_jobs_take_a_graphics_card_where_their_device_is_one():
+    assert default_num_gpus("cpu", num_in_cluster=8) == 0
+    assert default_num_gpus("cuda", num_in_cluster=8) == 1
+    assert default_num_gpus("cuda:0", num_in_cluster=0) == 1  # the job waits for one
+    assert default_num_gpus("auto", num_in_cluster=8) == 1
+    assert default_num_gpus("auto", num_in_cluster=0) == 0
+
+
+def test_engines_that_make_no_sense_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="num_gpus must be at least 0, received -1"):
+        RayEngine(num_gpus=-1)
+    with pytest.raises(ValueError, match="max_retries must be at least -1, received -2"):
+        RayEngine(max_retries=-2)
+    with pytest.raises(ValueError, match="checkpoint_seconds must be above 0, received 0"):
+        RayEngine(checkpoint_seconds=0)
+    with pytest.raises(ValueError, match="received twice: random-CartPole-v1-seed0"):
+        RayEngine().run([random_job(), random_job()], tmp_path)
+
+
+def test_without_ray_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r"pip install \"mario-rl-envs\[ray\]\""):
+        RayEngine()
