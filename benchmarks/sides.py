@@ -329,12 +329,17 @@ def has_old_gym_mario() -> bool:
 
 def make_gym_super_mario_bros() -> Player:
     """Return gym-super-mario-bros with Gymnasium's wrappers."""
+    return EnvPlayer(gym_super_mario_bros_env())
+
+
+def gym_super_mario_bros_env() -> gym.Env[Any, Any]:
+    """Return the environment of gym-super-mario-bros with Gymnasium's wrappers."""
     if not has_old_gym_mario():
         import gym_super_mario_bros  # noqa: F401 (registers)
         from nes_py.wrappers import JoypadSpace
 
         env = JoypadSpace(gym.make("SuperMarioBros-1-1-v0"), list(map(list, RIGHT_ONLY)))
-        return EnvPlayer(with_wrappers(env))
+        return with_wrappers(env)
 
     from gym_super_mario_bros.smb_env import SuperMarioBrosEnv
     from nes_py.wrappers import JoypadSpace
@@ -347,7 +352,7 @@ def make_gym_super_mario_bros() -> Player:
 
     with numpy_1_rom_header():
         old = JoypadSpace(OnNumpy2(target=(1, 1)), list(map(list, RIGHT_ONLY)))
-    return EnvPlayer(with_wrappers(OldGymEnv(old, (240, 256, 3))))
+    return with_wrappers(OldGymEnv(old, (240, 256, 3)))
 
 
 class NesPyConsole:
@@ -718,17 +723,22 @@ def main() -> None:
         return
     if arguments.side is None:
         parser.error("name a side, or give --list")
-    if arguments.cores and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, arguments.cores)
+    (side,) = (side for side in SIDES if side.name == arguments.side)
+    playing: list[Iterator[int]] = []
+    serve(lambda command: answer(side, command, playing), arguments.cores)
+
+
+def serve(do: Callable[[str], dict[str, Any]], cores: Sequence[int]) -> None:
+    """Do what the lines of stdin say, on these cores; answer each by a line of JSON."""
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
     cv2.setNumThreads(1)
     warnings.simplefilter("ignore")  # the old gym's, about itself
-    (side,) = (side for side in SIDES if side.name == arguments.side)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a package prints is no answer
-    playing: list[Iterator[int]] = []
     for command in sys.stdin:
         try:
-            reply = answer(side, command, playing)
+            reply = do(command)
         except Exception as error:  # also what a rival makes up
             reply = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(reply), file=answers, flush=True)

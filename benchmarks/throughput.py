@@ -71,11 +71,16 @@ class SideError(Exception):
 class Process:
     """A side, waiting for commands in a process of its own."""
 
-    def __init__(self, side: dict[str, Any]) -> None:
-        """Start it on as many cores as it has threads."""
+    def __init__(
+        self,
+        side: dict[str, Any],
+        module: str = "benchmarks.sides",
+        arguments: Sequence[str] = (),
+    ) -> None:
+        """Start it on as many cores as it has threads; the module with these arguments serves."""
         cores = available_cores()[: side["num_threads"]]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "benchmarks.sides", side["name"], "--cores"]
+        command = [sys.executable, "-m", module, side["name"], *arguments, "--cores"]
         self._name = side["name"]
         self._process = subprocess.Popen(
             [*command, *map(str, cores)],
@@ -302,9 +307,9 @@ def describe_setup(arguments: argparse.Namespace) -> str:
     )
 
 
-def describe_versions() -> Iterable[str]:
-    """Yield what is installed, with its version."""
-    for package in PACKAGES:
+def describe_versions(packages: Sequence[str] = PACKAGES) -> Iterable[str]:
+    """Yield what is installed of some packages, with its version."""
+    for package in packages:
         try:
             yield f"{package} {importlib.metadata.version(package)}"
         except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Train Stable-Baselines3's PPO on four games at once, without a wrapper of ours.
+"""Train Stable-Baselines3's PPO on four games at once, stepped by the native core.
 
 Needs `pip install "mario-rl-envs[sb3]"`.
 """
@@ -7,9 +7,8 @@ import argparse
 import contextlib
 
 from stable_baselines3 import PPO
-from stable_baselines3.common.env_util import make_vec_env
 
-import mario_rl_envs  # noqa: F401 (registers the ids)
+from mario_rl_envs.sb3 import make_vec_env
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--env", default="MarioRL-1-1-v0", help="a registered id")

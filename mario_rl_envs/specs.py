@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -59,3 +59,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(each) for each in value]
     return value
+
+
+def rereadable(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keywords with a list in place of each iterator, which can be read but once."""
+    return {
+        name: list(value) if isinstance(value, Iterator) else value
+        for name, value in keywords.items()
+    }

@@ -118,6 +118,30 @@ class SubEnvironment:
         keys: dict[tuple[int, ...], Any] = self._ask_single("get_keys_to_action")
         return keys
 
+    def has_wrapper_attr(self, name: str) -> bool:
+        """Return whether the game has an attribute, as `gymnasium.Env.has_wrapper_attr`."""
+        return hasattr(self, name)
+
+    def get_wrapper_attr(self, name: str) -> Any:
+        """Return an attribute of the game, as `gymnasium.Env.get_wrapper_attr`."""
+        return getattr(self, name)
+
+    def set_wrapper_attr(self, name: str, value: Any, *, force: bool = True) -> bool:
+        """Give the game an attribute, as `gymnasium.Env.set_wrapper_attr`; see `set`.
+
+        Args:
+            name: Of the attribute.
+            value: Its value.
+            force: Whether to give it an attribute that it has not had.
+
+        Returns:
+            Whether the attribute was set.
+        """
+        if force or self.has_wrapper_attr(name):
+            self.set(name, value)
+            return True
+        return False
+
     def __getattr__(self, name: str) -> Any:
         """Say what there is; called for what there is not."""
         public = ", ".join(repr(each) for each in dir(self) if not each.startswith("_"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from functools import cached_property
 from numbers import Integral
@@ -35,7 +35,7 @@ from mario_rl_envs.limits import Limits
 from mario_rl_envs.make import make_mario
 from mario_rl_envs.one_thread import OneThread, in_one_thread
 from mario_rl_envs.rendering import warn_of_no_render_mode
-from mario_rl_envs.specs import PlainSpec
+from mario_rl_envs.specs import PlainSpec, rereadable
 from mario_rl_envs.sub_environment import SubEnvironment
 
 if TYPE_CHECKING:  # it needs the native core
@@ -70,7 +70,8 @@ def make_mario_vector(
     result is a `gymnasium.vector.SyncVectorEnv` of single environments: the same, but slower.
     """
     _check_names(keywords)
-    if _is_native(keywords):
+    keywords = rereadable(keywords)
+    if is_native(keywords):
         return MarioVectorEnv(
             num_envs,
             num_threads=num_threads,
@@ -139,10 +140,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         _check_counts(num_envs, num_threads)
         limit = _step_limit(max_episode_steps)
         _check_names(keywords)
-        keywords = {
-            name: list(value) if isinstance(value, Iterator) else value  # it can be read but once
-            for name, value in keywords.items()
-        }
+        keywords = rereadable(keywords)
         _check_keywords(keywords)
         single = make_mario(**keywords)
         settings = inspect.signature(make_mario).bind(**keywords)
@@ -343,7 +341,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         Raises:
             AttributeError: Games have nothing of that name; the message says what they have.
         """
-        found = [getattr(game, name) for game in self._sub_environments]
+        found = [getattr(game, name) for game in self.sub_environments]
         return tuple(each(*args, **kwargs) if callable(each) else each for each in found)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
@@ -367,11 +365,12 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
                 f"{name!r} got {len(each)} values; accepted are one value, and a list of one for "
                 f"each of the {self.num_envs} environments"
             )
-        for game, value in zip(self._sub_environments, each, strict=True):
+        for game, value in zip(self.sub_environments, each, strict=True):
             game.set(name, value)
 
     @cached_property
-    def _sub_environments(self) -> tuple[SubEnvironment, ...]:
+    def sub_environments(self) -> tuple[SubEnvironment, ...]:
+        """The games one by one: what `call`, `get_attr` and `set_attr` ask."""
         return tuple(SubEnvironment(self, env, self._ask_single) for env in range(self.num_envs))
 
     def _ask_single(self, name: str) -> Any:
@@ -646,8 +645,8 @@ def _selected(
     return tuple(keys[row] for row in rows), rows
 
 
-def _is_native(keywords: Mapping[str, Any]) -> bool:
-    """Return whether `MarioVectorEnv` does it."""
+def is_native(keywords: Mapping[str, Any]) -> bool:
+    """Return whether `MarioVectorEnv` does what these keywords of `make_mario` ask for."""
     if keywords.get("emulator", NATIVE) != NATIVE or keywords.get("render_mode") == "human":
         return False
     try:
