@@ -205,7 +205,7 @@ class Agent(ABC):
         """
         seed = convert(Whole, seed, "seed")
         env = as_env(env)
-        cls._check_spaces(env, encoder)
+        cls.check_spaces(env, encoder)
         if config is None:
             config = cls.config_class()
         if not isinstance(config, cls.config_class):
@@ -219,8 +219,12 @@ class Agent(ABC):
         return agent
 
     @classmethod
-    def _check_spaces(cls, env: Env | VecEnv, encoder: EncoderFactory | None) -> None:
+    def check_spaces(cls, env: Env | VecEnv, encoder: EncoderFactory | None = None) -> None:
         """Check that the algorithm is made for the spaces of `env`.
+
+        Args:
+            env: The environment.
+            encoder: See `create`.
 
         Raises:
             ValueError: If not; the message names the algorithms that are.

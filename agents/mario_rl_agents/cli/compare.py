@@ -78,6 +78,14 @@ def compare(
             help="Change a field of the configuration of a side, or of all that have it.",
         ),
     ] = None,
+    num_envs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Environments that every side is trained in. [default: the recipes']",
+            show_default=False,
+        ),
+    ] = None,
     env_kwarg: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="A keyword of gym.make, for all sides. Repeatable."),
@@ -161,7 +169,7 @@ def compare(
         if address is not None and engine != "ray":
             raise UsageError("--address is that of a Ray cluster: give --engine ray too")
         if resume is not None:
-            if algorithms or agent or env_id or steps or set_ or env_kwarg or out:
+            if algorithms or agent or env_id or steps or set_ or num_envs or env_kwarg or out:
                 raise UsageError(
                     "what is compared cannot change: with --resume give only --jobs, --engine, "
                     "--address, --minutes, --speed and --video"
@@ -182,6 +190,7 @@ def compare(
                     total_steps=steps,
                     num_seeds=seeds,
                     period=period,
+                    num_envs=num_envs,
                     env_kwargs=read_pairs("--env-kwarg", env_kwarg),
                     changes=_changes(sides, read_pairs("--set", set_)),
                     num_episodes=episodes,
@@ -189,6 +198,7 @@ def compare(
                     threshold=threshold,
                     command=["mario-rl", *sys.argv[1:]],
                 )
+                plan.check_environment()
         plan.write(folder)
         console = make_console()
         num_jobs = jobs or _num_cores()
@@ -223,12 +233,13 @@ def _changes(sides: Sequence[str], pairs: dict[str, Any]) -> dict[str, dict[str,
 
 def _announcement(plan: Plan, folder: Path, num_jobs: int) -> Any:
     labels = ", ".join(entry.label for entry in plan.entries)
+    seeds = "1 seed" if plan.num_seeds == 1 else f"{plan.num_seeds} seeds"
     return styled(
         "comparing ",
         (labels, "bold"),
         " on ",
         (plan.env_id, "bold"),
-        f": {plan.num_seeds} seeds of {plan.total_steps:,} steps, {num_jobs} at once, into ",
+        f": {seeds} of {plan.total_steps:,} steps, {num_jobs} at once, into ",
         (str(folder), "bold"),
     )
 

@@ -24,7 +24,7 @@ def score_table(comparison: Comparison) -> Table:
     games = header.protocol.num_final_episodes
     table = _table(
         f"{header.env_id}: after {header.total_steps:,} steps, {games} episodes, "
-        f"{len(header.seeds)} seeds"
+        f"{len(header.seeds)} {'seed' if len(header.seeds) == 1 else 'seeds'}"
     )
     table.add_column("side", overflow="fold")
     table.add_column("condition, policy", overflow="fold")

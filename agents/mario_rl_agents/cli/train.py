@@ -275,12 +275,10 @@ def _new(
     """Return a new run and its agent."""
     from mario_rl_agents.cli.summary import check_draws
     from mario_rl_agents.config import replaced
-    from mario_rl_agents.recipes import find_recipe
-    from mario_rl_agents.runs.loading import find_algorithm, new_run, spec_from_recipe
+    from mario_rl_agents.runs.loading import new_run, recipe_for, spec_from_recipe
 
     with usage_errors():
-        find_algorithm(algorithm)
-        chosen = find_recipe(algorithm, env_id, recipe, total_steps=steps, num_envs=num_envs)
+        chosen = recipe_for(algorithm, env_id, recipe, total_steps=steps, num_envs=num_envs)
     with usage_errors("--set"):
         chosen = dataclasses.replace(chosen, config=replaced(chosen.config, changes))
     with usage_errors():

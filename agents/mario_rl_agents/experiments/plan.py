@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
@@ -18,9 +19,9 @@ from mario_rl_agents.experiments.tables import (
     read_json_file,
 )
 from mario_rl_agents.files import write_json
-from mario_rl_agents.recipes import evaluation_epsilon
+from mario_rl_agents.recipes import LIKE, counterpart_of, evaluation_epsilon, like
 from mario_rl_agents.recipes.recipe import Recipe
-from mario_rl_agents.runs.loading import find_algorithm, recipe_for
+from mario_rl_agents.runs.loading import find_algorithm, open_env, recipe_for
 from mario_rl_agents.runs.run import RunSpec
 
 _PLAN: Final = "plan.json"
@@ -64,6 +65,7 @@ class Plan:
         total_steps: int,
         num_seeds: int,
         period: int | None = None,
+        num_envs: int | None = None,
         env_kwargs: Mapping[str, Any] | None = None,
         changes: Mapping[str, Mapping[str, Any]] | None = None,
         command: Sequence[str] = (),
@@ -78,9 +80,11 @@ class Plan:
             total_steps: Environment steps of each run.
             num_seeds: Runs of each side, with the seeds 0, 1, ...
             period: Environment steps from one evaluation to the next; None: a tenth of all.
+            num_envs: Sub-environments that every side is trained in; None: the recipes'.
             env_kwargs: Keywords of gym.make, beside those that the recipes have.
             changes: By side, as in `algorithms`, fields of the configuration that differ from the
-                recipe's; those under "" are for every side that has them.
+                recipe's; those under "" are for every side that has them. A side ALGO/like of SB3
+                is like the side of ours as it is then, if that is compared too.
             command: The command line, for the record.
             **protocol: Fields of the protocol.
 
@@ -91,16 +95,21 @@ class Plan:
         total_steps = convert(Count, total_steps, "total_steps")
         if period is None:
             period = max(total_steps // _NUM_EVALUATIONS, 1)
-        recipes = {label: _recipe_of(label, env_id) for label in algorithms}
         changes = dict(changes or {})
         unknown = sorted(set(changes) - set(algorithms) - {""})
         check("settings", unknown, not unknown, f"of one of {', '.join(algorithms)}")
+        recipes = {label: _recipe_of(label, env_id, total_steps, num_envs) for label in algorithms}
         changed = {
             label: _changed(recipe, changes.get("", {}), changes.get(label, {}))
             for label, recipe in recipes.items()
         }
         _check_used(changes.get("", {}), changed)
-        entries = [_entry(label, recipe, total_steps) for label, recipe in changed.items()]
+        for label in changed:
+            ours = _side_it_is_like(label, changed)
+            if ours is not None:
+                mapped = like(changed[ours], ours)
+                changed[label] = _changed(mapped, {}, changes.get(label, {}))
+        entries = [_entry(label, recipe) for label, recipe in changed.items()]
         check("algorithms", list(algorithms), len(entries) == len(algorithms), "named once each")
         return cls(
             env_id=env_id,
@@ -111,6 +120,18 @@ class Plan:
             entries=tuple(entries),
             command=tuple(command),
         )
+
+    def check_environment(self) -> None:
+        """Check that the environment can be made, under all conditions, and suits every side.
+
+        Raises:
+            ValueError: It cannot, or it does not; the message says what is wrong.
+        """
+        for condition in self.protocol.conditions:
+            env = open_env(self.env_id, {**self.env_kwargs, **condition.env_kwargs})
+            with contextlib.closing(env):
+                for entry in self.entries:
+                    find_algorithm(entry.algorithm).check_spaces(env)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -186,16 +207,31 @@ def file_name(label: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", label)
 
 
-def _recipe_of(label: str, env_id: str) -> Recipe:
+def _recipe_of(label: str, env_id: str, total_steps: int, num_envs: int | None) -> Recipe:
     algorithm, _, name = label.partition("/")
-    return recipe_for(algorithm, env_id, name or "default")
+    recipe = recipe_for(
+        algorithm, env_id, name or "default", total_steps=total_steps, num_envs=num_envs
+    )
+    return dataclasses.replace(
+        recipe, total_steps=total_steps, num_envs=num_envs or recipe.num_envs
+    )
+
+
+def _side_it_is_like(label: str, recipes: Mapping[str, Recipe]) -> str | None:
+    """Return the side whose settings another one takes over, with all changes to them."""
+    algorithm, _, name = label.partition("/")
+    counterpart = counterpart_of(algorithm) if name == LIKE else None
+    return counterpart if counterpart in recipes else None
 
 
 def _changed(recipe: Recipe, common: Mapping[str, Any], own: Mapping[str, Any]) -> Recipe:
     """Return a recipe with fields of its configuration replaced: of `common` those that it has."""
     names = {field.name for field in dataclasses.fields(recipe.config)}
     changes = {**{name: x for name, x in common.items() if name in names}, **own}
-    return dataclasses.replace(recipe, config=replaced(recipe.config, changes))
+    if not changes:
+        return recipe
+    said = f"{recipe.tuning or 'as its recipe'}, but for {', '.join(changes)}"
+    return dataclasses.replace(recipe, config=replaced(recipe.config, changes), tuning=said)
 
 
 def _check_used(common: Mapping[str, Any], recipes: Mapping[str, Recipe]) -> None:
@@ -213,7 +249,7 @@ def _check_used(common: Mapping[str, Any], recipes: Mapping[str, Recipe]) -> Non
     )
 
 
-def _entry(label: str, recipe: Recipe, total_steps: int) -> Entry:
+def _entry(label: str, recipe: Recipe) -> Entry:
     algorithm, _, name = label.partition("/")
     remarks = list(recipe.remarks)
     if not find_algorithm(algorithm).resumes_exactly:

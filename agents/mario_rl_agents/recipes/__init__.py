@@ -20,7 +20,7 @@ from mario_rl_agents.recipes.recipe import ANY as ANY
 from mario_rl_agents.recipes.recipe import EVALUATION_EPSILON, Recipe, Recipes
 from mario_rl_agents.recipes.recipe import MARIO as MARIO
 
-_LIKE: Final = "like"  # the name of a recipe
+LIKE: Final = "like"  # the name of a recipe
 
 
 class Algorithms(Mapping[str, type[Agent]]):
@@ -60,6 +60,11 @@ class Algorithms(Mapping[str, type[Agent]]):
         return importlib.import_module(f"{__name__}.{self._modules[name]}")
 
 
+def _name_of(module: str) -> str:
+    """Return the name of the algorithm that a module of this package has."""
+    return module.replace("sb3_", "sb3-", 1) if module.startswith("sb3_") else module
+
+
 ALGORITHMS: Final = Algorithms()
 
 
@@ -93,8 +98,11 @@ def find_recipe(
     Raises:
         ValueError: There is none; the message names those there are.
     """
-    if name == _LIKE and _counterpart(algorithm) is not None:
-        return _like(algorithm, env_id, total_steps, num_envs)
+    counterpart = counterpart_of(algorithm)
+    if name == LIKE and counterpart is not None:
+        ours = find_recipe(counterpart, env_id)
+        steps, envs = total_steps or ours.total_steps, num_envs or ours.num_envs
+        return like(replace(ours, total_steps=steps, num_envs=envs), counterpart)
     recipes = recipes_of(algorithm)
     for place in _places(env_id):
         if (place, name) in recipes:
@@ -109,7 +117,7 @@ def find_recipe(
 def recipe_names(algorithm: str, env_id: str) -> list[str]:
     """Return the names of an algorithm's recipes for an environment, in alphabetical order."""
     names = {name for place, name in recipes_of(algorithm) if place in _places(env_id)}
-    return sorted(names if _counterpart(algorithm) is None else {*names, _LIKE})
+    return sorted(names if counterpart_of(algorithm) is None else {*names, LIKE})
 
 
 def evaluation_epsilon(env_id: str) -> float:
@@ -122,32 +130,30 @@ def is_mario(env_id: str) -> bool:
     return MARIO in _places(env_id)
 
 
-def _counterpart(algorithm: str) -> str | None:
-    """Return the algorithm of ours whose recipes one of SB3 takes over by "like"."""
+def counterpart_of(algorithm: str) -> str | None:
+    """Return the algorithm of ours whose recipes one of SB3 takes over by "like"; or None.
+
+    Args:
+        algorithm: A key of `ALGORITHMS`.
+    """
     return getattr(ALGORITHMS.module(algorithm), "LIKE", None)
 
 
-def _like(algorithm: str, env_id: str, total_steps: int | None, num_envs: int | None) -> Recipe:
-    """Return the recipe of the counterpart, in SB3's arguments."""
+def like(recipe: Recipe, counterpart: str) -> Recipe:
+    """Return a recipe of an algorithm of ours in SB3's arguments, with remarks on what differs.
+
+    Args:
+        recipe: With its environment steps and sub-environments.
+        counterpart: The name of that algorithm.
+    """
     # Imported here: it imports every algorithm that has a counterpart.
     from mario_rl_agents.algorithms.sb3.like import sb3_config
 
-    counterpart = _counterpart(algorithm)
-    assert counterpart is not None
-    recipe = find_recipe(counterpart, env_id)
-    recipe = replace(
-        recipe, total_steps=total_steps or recipe.total_steps, num_envs=num_envs or recipe.num_envs
-    )
     config, remarks = sb3_config(
         recipe.config, total_steps=recipe.total_steps, num_envs=recipe.num_envs
     )
-    tuning = f"not tuned for SB3: the settings of {counterpart}, {recipe.tuning}"
+    tuning = f"not tuned for SB3: like {counterpart} ({recipe.tuning or 'its recipe'})"
     return replace(recipe, config=config, measured=None, tuning=tuning, remarks=tuple(remarks))
-
-
-def _name_of(module: str) -> str:
-    """Return the name of the algorithm that a module of this package has."""
-    return module.replace("sb3_", "sb3-", 1) if module.startswith("sb3_") else module
 
 
 def _places(env_id: str) -> tuple[str, ...]:
