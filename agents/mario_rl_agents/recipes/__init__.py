@@ -23,6 +23,11 @@ from mario_rl_agents.recipes.recipe import MARIO as MARIO
 _LIKE: Final = "like"  # the name of a recipe
 
 
+def _name_of(module: str) -> str:
+    """Return the name of the algorithm that a module of this package has."""
+    return module.replace("sb3_", "sb3-", 1) if module.startswith("sb3_") else module
+
+
 class Algorithms(Mapping[str, type[Agent]]):
     """The algorithms that have recipes, by name. Looking one up imports it."""
 
@@ -143,11 +148,6 @@ def _like(algorithm: str, env_id: str, total_steps: int | None, num_envs: int | 
     )
     tuning = f"not tuned for SB3: the settings of {counterpart}, {recipe.tuning}"
     return replace(recipe, config=config, measured=None, tuning=tuning, remarks=tuple(remarks))
-
-
-def _name_of(module: str) -> str:
-    """Return the name of the algorithm that a module of this package has."""
-    return module.replace("sb3_", "sb3-", 1) if module.startswith("sb3_") else module
 
 
 def _places(env_id: str) -> tuple[str, ...]:
