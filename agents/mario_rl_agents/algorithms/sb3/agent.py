@@ -48,6 +48,9 @@ from mario_rl_agents.spaces import (
     ARRAY,
     CONTINUOUS,
     DISCRETE,
+    GRID,
+    IMAGE,
+    VECTOR,
     Accepts,
     box_actions,
 )
@@ -556,6 +559,8 @@ class SB3RecurrentPPO(OnPolicySB3Agent):
 
     algorithm: ClassVar[str] = "sb3-recurrent_ppo"
     config_class: ClassVar[type[Any]] = SB3RecurrentPPOConfig
+    # sb3-contrib's LSTM refuses the sizes of other arrays.
+    accepts: ClassVar[Accepts | None] = Accepts((VECTOR, GRID, IMAGE), (DISCRETE, CONTINUOUS))
     model_class: ClassVar[str] = "sb3_contrib.RecurrentPPO"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
