@@ -20,11 +20,22 @@ from mario_rl_agents.algorithms.policy import PolicyAgent
 from mario_rl_agents.algorithms.ppo import PPOConfig
 from mario_rl_agents.algorithms.random import RandomConfig
 from mario_rl_agents.algorithms.sac import SACConfig
+from mario_rl_agents.algorithms.sb3.agent import OnPolicySB3Agent
+from mario_rl_agents.algorithms.sb3.configs import (
+    SB3A2CConfig,
+    SB3DDPGConfig,
+    SB3DQNConfig,
+    SB3PPOConfig,
+    SB3QRDQNConfig,
+    SB3RecurrentPPOConfig,
+    SB3SACConfig,
+    SB3TD3Config,
+)
 from mario_rl_agents.algorithms.td3 import TD3Config
 from mario_rl_agents.errors import CheckpointError
 from mario_rl_agents.recipes import ALGORITHMS, find_recipe, recipes_of
 from mario_rl_agents.seeding import generator_state
-from mario_rl_agents.spaces import CONTINUOUS, DISCRETE, UNIFORM
+from mario_rl_agents.spaces import ARRAY, CONTINUOUS, DISCRETE, UNIFORM
 from support.agent_toys import assert_same_weights, weights
 from support.interface_toys import ACTIONS, OBSERVATIONS, toy
 
@@ -33,6 +44,25 @@ _REPLAY: Final[Mapping[str, Any]] = {
     "replay_capacity": 100,
     "learning_starts": 8,
     "frame_stack": False,
+}
+_SB3_ACTOR: Final[Mapping[str, Any]] = {
+    "buffer_size": 100,
+    "learning_starts": 8,
+    "batch_size": 4,
+    "train_freq": 1,
+    "net_arch": (8,),
+}
+_SB3_VALUE: Final[Mapping[str, Any]] = {
+    **_SB3_ACTOR,
+    "target_update_interval": 5,
+    "exploration_fraction": 1.0,
+}
+_SB3_ROLLOUT: Final[Mapping[str, Any]] = {
+    "n_steps": 1,
+    "batch_size": 1,
+    "n_epochs": 1,
+    "normalize_advantage": False,
+    "net_arch": (8,),
 }
 _DQN_CONFIG: Final = DQNConfig(**_REPLAY, target_update_period=5, hidden_sizes=(8,))
 _SMALL: Final[Mapping[str, Any]] = {
@@ -46,6 +76,15 @@ _SMALL: Final[Mapping[str, Any]] = {
     "ddpg": DDPGConfig(**_REPLAY, hidden_sizes=(8,)),
     "td3": TD3Config(**_REPLAY, random_steps=5, hidden_sizes=(8,)),
     "sac": SACConfig(**_REPLAY, hidden_sizes=(8,)),
+    # A rollout of one step: SB3 can be left between rollouts alone.
+    "sb3-a2c": SB3A2CConfig(n_steps=1, net_arch=(8,)),
+    "sb3-ppo": SB3PPOConfig(**_SB3_ROLLOUT),
+    "sb3-recurrent_ppo": SB3RecurrentPPOConfig(**_SB3_ROLLOUT, lstm_hidden_size=8),
+    "sb3-dqn": SB3DQNConfig(**_SB3_VALUE),
+    "sb3-qrdqn": SB3QRDQNConfig(**_SB3_VALUE, n_quantiles=4),
+    "sb3-ddpg": SB3DDPGConfig(**_SB3_ACTOR, action_noise="ornstein-uhlenbeck"),
+    "sb3-td3": SB3TD3Config(**_SB3_ACTOR, action_noise="normal"),
+    "sb3-sac": SB3SACConfig(**_SB3_ACTOR),
 }
 # One that is not small has its defaults: a new algorithm needs no line here.
 CONFIGS: Final[Mapping[str, Any]] = {
@@ -193,11 +232,17 @@ def test_what_create_is_given_is_checked(algorithm: str, obs: str, actions: str)
         agent_class.create(env, CONFIGS[algorithm], device="cudo")
     with pytest.raises(ValueError, match="seed must be a whole number >= 0, got -1"):
         agent_class.create(env, CONFIGS[algorithm], seed=-1, device="cpu")
+    assert agent_class.accepts is not None
+    if ARRAY in agent_class.accepts.observations:
+        return
     env.unwrapped.observation_space = gym.spaces.Box(-1, 1, (3, 4, 5), np.float32)
     with pytest.raises(ValueError, match=f"{algorithm} needs observations a Box"):
         agent_class.create(env, CONFIGS[algorithm], device="cpu")
 
 
+ANY_ARRAY: Final = {
+    n for n, x in ALGORITHMS.items() if x.accepts and ARRAY in x.accepts.observations
+}
 UNREAD: Final[Mapping[str, tuple[gym.Space[Any], set[str]]]] = {
     # Observations, and algorithms that accept them as they are.
     "dict": (
@@ -205,12 +250,12 @@ UNREAD: Final[Mapping[str, tuple[gym.Space[Any], set[str]]]] = {
         set(),
     ),
     "tuple": (gym.spaces.Tuple((gym.spaces.Discrete(2), gym.spaces.Discrete(3))), set()),
-    "state": (gym.spaces.Discrete(16), {"random"}),  # of a table
-    "states": (gym.spaces.MultiDiscrete([3, 4]), {"random"}),
-    "table": (gym.spaces.Box(-1, 1, (3, 4), np.float32), {"random"}),
+    "state": (gym.spaces.Discrete(16), ANY_ARRAY),  # of a table
+    "states": (gym.spaces.MultiDiscrete([3, 4]), ANY_ARRAY),
+    "table": (gym.spaces.Box(-1, 1, (3, 4), np.float32), ANY_ARRAY),
     "tiles": (
         gym.spaces.Box(0, 12, (13, 16), np.uint8),
-        {"random", "ppo", "a3c", "actor_critic"},
+        {*ANY_ARRAY, "ppo", "a3c", "actor_critic", "sb3-recurrent_ppo"},
     ),
 }
 
@@ -313,6 +358,11 @@ def test_images_may_have_their_channels_last(
     assert last.observation_space.shape == (36, 36, 2)
     for agent in (first, last):
         agent.learn(20)
+    if isinstance(first, OnPolicySB3Agent):
+        # SB3 hands such images to torch as they lie, which then adds up in another order.
+        for name, x in weights(first).items():
+            torch.testing.assert_close(weights(last)[name], x, atol=1e-3, rtol=1e-3)
+        return
     assert_same_weights(dict(last.tensors()), dict(first.tensors()))
     obs = batch_of("image", 5)
     assert np.array_equal(last.act(np.moveaxis(obs, 1, -1)), first.act(obs))
@@ -369,13 +419,19 @@ def test_act_takes_and_returns_batches(algorithm: str, obs: str, actions: str) -
             assert all(env.action_space.contains(action) for action in chosen)
     assert_same_weights(before[0], weights(agent))
     many = batch_of(obs, 300)
+
+    def first_actions(batch: Any, *, greedy: bool = True) -> Any:
+        agent.begin_episodes(np.ones(len(batch), np.bool_))
+        return agent.act(batch, greedy=greedy)
+
     if algorithm != "random":
-        assert np.array_equal(agent.act(many), agent.act(many))
+        assert np.array_equal(first_actions(many), first_actions(many))
         # One by one or all at once is the same, but for the order that sums are taken in.
-        single = np.concatenate([agent.act(many[i : i + 1]) for i in range(20)])
-        np.testing.assert_allclose(single, agent.act(many)[:20], atol=1e-4)
+        single = np.concatenate([first_actions(many[i : i + 1]) for i in range(20)])
+        np.testing.assert_allclose(single, first_actions(many)[:20], atol=1e-4)
     if algorithm != "naive_q":  # it does not explore
-        assert not np.array_equal(agent.act(many, greedy=False), agent.act(many, greedy=False))
+        drawn = [first_actions(many, greedy=False) for _ in range(2)]
+        assert not np.array_equal(*drawn)
     for name, generator in agent.generators.items():
         generator.bit_generator.state = before[1][name]
     if algorithm != "random":
@@ -388,7 +444,7 @@ def test_what_is_drawn_has_the_probabilities_of_the_policy(
     algorithm: str, obs: str, actions: str
 ) -> None:
     agent = make(algorithm, toy(obs, actions))
-    if not isinstance(agent, PolicyAgent):
+    if not isinstance(agent, PolicyAgent | OnPolicySB3Agent):
         assert not hasattr(agent, "action_probabilities")  # videos draw them
         return
     agent.learn(14)
@@ -486,7 +542,8 @@ def test_a_loss_that_is_not_finite_stops_training(algorithm: str, obs: str, acti
     for network in agent.networks.values():
         for x in network.parameters():
             x.data.fill_(float("nan"))
-    where = rf"(losses|charts)/\w+ is nan at gradient step {num_updates}, environment step 1\d"
+    what = r"((losses|charts)/\w+|a weight of \S+)"
+    where = rf"{what} is nan at gradient step {num_updates}, environment step 1\d"
     with pytest.raises(FloatingPointError, match=where):
         agent.learn(100)
     assert agent.num_updates == num_updates

@@ -95,7 +95,9 @@ class ProgressDisplay(Callback):
         steps = self._total_steps - self._first_step
         share = (agent.num_steps - self._first_step) / max(steps, 1)
         speed = self._speed()
-        left = (self._total_steps - agent.num_steps) / speed if speed > 0 else None
+        # The last rollout may take more steps than are left.
+        steps_left = max(self._total_steps - agent.num_steps, 0)
+        left = steps_left / speed if speed > 0 else None
         if self._seconds is not None:
             used = time.monotonic() - self._start
             share = max(share, used / max(self._seconds, 1e-9))

@@ -23,6 +23,11 @@ from mario_rl_agents.recipes.recipe import MARIO as MARIO
 LIKE: Final = "like"  # the name of a recipe
 
 
+def _name_of(module: str) -> str:
+    """Return the name of the algorithm that a module of this package has."""
+    return module.replace("sb3_", "sb3-", 1) if module.startswith("sb3_") else module
+
+
 class Algorithms(Mapping[str, type[Agent]]):
     """The algorithms that have recipes, by name. Looking one up imports it."""
 

@@ -7,7 +7,9 @@ when they are loaded, exact resumption, callbacks between two rollouts.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import math
 import sys
 from abc import abstractmethod
@@ -46,6 +48,9 @@ from mario_rl_agents.spaces import (
     ARRAY,
     CONTINUOUS,
     DISCRETE,
+    GRID,
+    IMAGE,
+    VECTOR,
     Accepts,
     box_actions,
 )
@@ -88,6 +93,9 @@ def import_model_class(algorithm: str, path: str) -> type[BaseAlgorithm]:
         ImportError: Its package is not installed.
     """
     package, _, name = path.rpartition(".")
+    # SB3 imports the old gym where that is installed, which prints a page on its own end.
+    with contextlib.suppress(ImportError), contextlib.redirect_stderr(io.StringIO()):
+        importlib.import_module("gym")
     try:
         model_class: type[BaseAlgorithm] = getattr(importlib.import_module(package), name)
     except ModuleNotFoundError as error:
@@ -219,8 +227,9 @@ class SB3Agent(Agent):
             raise ValueError(f"it counts {sorted(own)} instead of {sorted(self._counters())}")
         for name, x in own.items():
             kind = self._counters()[name]
-            if x.shape != () or x.dtype != _DTYPES[kind] or not 0 <= x < math.inf:
-                raise ValueError(f"{name} must be a number >= 0 of type {kind.__name__}, got {x}")
+            is_one = x.shape == () and x.dtype == _DTYPES[kind] and bool(torch.isfinite(x))
+            if not is_one or (kind is int and x < 0):
+                raise ValueError(f"{name} must be a number of type {kind.__name__}, got {x}")
         super().load_tensors(others)
         self._randomness.load(generators)
         for name, x in own.items():
@@ -550,6 +559,8 @@ class SB3RecurrentPPO(OnPolicySB3Agent):
 
     algorithm: ClassVar[str] = "sb3-recurrent_ppo"
     config_class: ClassVar[type[Any]] = SB3RecurrentPPOConfig
+    # sb3-contrib's LSTM refuses the sizes of other arrays.
+    accepts: ClassVar[Accepts | None] = Accepts((VECTOR, GRID, IMAGE), (DISCRETE, CONTINUOUS))
     model_class: ClassVar[str] = "sb3_contrib.RecurrentPPO"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -10,13 +10,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-
-_NO_GAUSS: Final = float("-inf")  # Python's generator keeps no second normal number
 
 
 class Randomness:
@@ -72,7 +70,7 @@ class Randomness:
         _, key, position, has_gauss, cached = legacy
         state = {
             "python": torch.tensor(words, dtype=torch.int64),
-            "python_gauss": torch.tensor(_NO_GAUSS if gauss is None else gauss).double(),
+            "python_gauss": torch.tensor([] if gauss is None else [gauss], dtype=torch.float64),
             "numpy": torch.from_numpy(key.astype(np.int64)),
             "numpy_position": torch.tensor([position, has_gauss]),
             "numpy_gauss": torch.tensor(cached, dtype=torch.float64),
@@ -108,9 +106,9 @@ def forked(device: torch.device, seed: int) -> Iterator[None]:
 
 
 def _python_state(state: Mapping[str, Tensor]) -> tuple[Any, ...]:
-    gauss = float(state["python_gauss"])
     words = tuple(state["python"].tolist())
-    return random.getstate()[0], words, None if gauss == _NO_GAUSS else gauss
+    gauss = state["python_gauss"].tolist()  # the second of two normal numbers, if it is kept
+    return random.getstate()[0], words, gauss[0] if gauss else None
 
 
 def _numpy_state(state: Mapping[str, Tensor]) -> tuple[Any, ...]:
