@@ -183,8 +183,8 @@ def default_num_gpus(device: str, num_in_cluster: float) -> int:
     return int(device.startswith("cuda") or (device == "auto" and num_in_cluster >= 1))
 
 
-# What a task says of its job: the job's name; the id of Ray's process, another one after a loss; the
-# fields of its `Progress`. These are plain values: the queue's process need not import torch.
+# What a task says of its job: the job's name; the id of Ray's process, another one after a loss;
+# the fields of its `Progress`. They are plain values, so that the queue's process imports no torch.
 _News = tuple[str, str, dict[str, Any]]
 
 
@@ -383,7 +383,7 @@ def _telling(job: Job, folder: JobFolder, news: Any) -> Iterator[None]:
 
 def _import_ray() -> Any:
     try:
-        import ray
+        import ray.exceptions  # a folder called "ray" is taken for a package too: it has no modules
     except ImportError as error:
         raise ImportError(
             'an engine of Ray needs Ray: pip install "mario-rl-envs[ray]", on every node of the '
