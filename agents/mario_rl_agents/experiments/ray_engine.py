@@ -63,8 +63,8 @@ class RayEngine:
 
         Args:
             address: Of the cluster, as `ray.init` takes it: "auto" is the one that this machine
-                belongs to. None: the one that RAY_ADDRESS names, else a new one of this machine
-                alone, while the jobs run. A process that has initialized Ray stays where it is.
+                belongs to. None: that one where there is one, else a new one of this machine alone,
+                while the jobs run. A process that has initialized Ray stays where it is.
             device: A torch device for every job, or "auto".
             num_gpus: Graphics cards that a job takes; with 0.25 four jobs share one. None: one with
                 a device "cuda", and with "auto" where the cluster has any; else none.
@@ -274,7 +274,8 @@ class _Queue:
                     f"{each.job.name}: {progress.num_steps:,} steps, "
                     f"{progress.num_episodes:,} episodes"
                 )
-        return "; ".join(parts) or f"waiting for {', '.join([*self.away, *self.waiting])}"
+        waiting = [*self.away, *(job.name for job in self.waiting)]
+        return "; ".join(parts) or f"waiting for {', '.join(waiting)}"
 
     def stop(self) -> None:
         """Let every running job save, and fetch what it has done."""
