@@ -39,8 +39,9 @@ def num_waiting(folder: Path) -> int:
     return len(list(folder.glob("waiting-*")))
 
 
-def make(folder: str, **kwargs: Any) -> gym.Env[Any, Any]:
-    """Make CartPole with a gate."""
+def make(**kwargs: Any) -> gym.Env[Any, Any]:
+    """Make CartPole with a gate, whose keyword is `folder`."""
+    folder: str = kwargs.pop("folder")
     return Gate(gym.make("CartPole-v1", **kwargs), folder)
 
 

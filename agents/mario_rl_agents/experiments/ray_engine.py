@@ -63,8 +63,8 @@ class RayEngine:
 
         Args:
             address: Of the cluster, as `ray.init` takes it: "auto" is the one that this machine
-                belongs to. None: the one that RAY_ADDRESS names, else a new one of this machine
-                alone, while the jobs run. A process that has initialized Ray stays where it is.
+                belongs to. None: that one where there is one, else a new one of this machine alone,
+                while the jobs run. A process that has initialized Ray stays where it is.
             device: A torch device for every job, or "auto".
             num_gpus: Graphics cards that a job takes; with 0.25 four jobs share one. None: one with
                 a device "cuda", and with "auto" where the cluster has any; else none.
@@ -183,8 +183,8 @@ def default_num_gpus(device: str, num_in_cluster: float) -> int:
     return int(device.startswith("cuda") or (device == "auto" and num_in_cluster >= 1))
 
 
-# What a task says of its job: the job's name; the id of Ray's process, another one after a loss; the
-# fields of its `Progress`. These are plain values: the queue's process need not import torch.
+# What a task says of its job: the job's name; the id of Ray's process, another one after a loss;
+# the fields of its `Progress`. They are plain values, so that the queue's process imports no torch.
 _News = tuple[str, str, dict[str, Any]]
 
 
@@ -274,7 +274,8 @@ class _Queue:
                     f"{each.job.name}: {progress.num_steps:,} steps, "
                     f"{progress.num_episodes:,} episodes"
                 )
-        return "; ".join(parts) or f"waiting for {', '.join([*self.away, *self.waiting])}"
+        waiting = [*self.away, *(job.name for job in self.waiting)]
+        return "; ".join(parts) or f"waiting for {', '.join(waiting)}"
 
     def stop(self) -> None:
         """Let every running job save, and fetch what it has done."""
@@ -383,7 +384,7 @@ def _telling(job: Job, folder: JobFolder, news: Any) -> Iterator[None]:
 
 def _import_ray() -> Any:
     try:
-        import ray
+        import ray.exceptions  # a folder called "ray" is taken for a package too: it has no modules
     except ImportError as error:
         raise ImportError(
             'an engine of Ray needs Ray: pip install "mario-rl-envs[ray]", on every node of the '

@@ -1,6 +1,7 @@
 """The engine of a Ray cluster: two nodes on this machine, one of which is killed."""
 
 import os
+import re
 import secrets
 import signal
 import sys
@@ -8,7 +9,7 @@ import threading
 
 import pytest
 import ray
-from mario_rl_agents.experiments import JobFolder, JobState, read_report
+from mario_rl_agents.experiments import JobFolder, JobState, ray_engine, read_report
 from mario_rl_agents.experiments.ray_engine import RayEngine, default_num_gpus
 from mario_rl_agents.experiments.running import run_job
 from mario_rl_agents.runs.run import Run
@@ -70,7 +71,8 @@ def test_jobs_of_a_killed_node_are_run_again(cluster, tmp_path):
         assert not here.is_locked()
 
 
-def test_a_job_that_fails_stops_no_other_and_is_reported(cluster, tmp_path):
+def test_a_job_that_fails_stops_no_other_and_is_reported(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_engine, "_TELL_PERIOD", 0.0)
     broken, other = random_job(seed=0), random_job(seed=1)
     run = JobFolder(tmp_path, broken.name).run
     run.mkdir(parents=True)
@@ -91,6 +93,7 @@ def test_a_job_that_fails_stops_no_other_and_is_reported(cluster, tmp_path):
     assert reports[1].result == result
     assert f"{broken.name}: started" in said
     assert f"{other.name}: started" not in said
+    assert f"waiting for {broken.name}, {other.name}" in said
     [report] = engine.run([broken], tmp_path, fresh=True)
     assert report.state is FINISHED
     # What is finished is left alone.
@@ -99,7 +102,8 @@ def test_a_job_that_fails_stops_no_other_and_is_reported(cluster, tmp_path):
     assert said == []
 
 
-def test_ctrl_c_saves_every_job_and_the_next_run_goes_on(cluster, tmp_path):
+def test_ctrl_c_saves_every_job_and_the_next_run_goes_on(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_engine, "_TELL_PERIOD", 0.0)
     job = random_job(max_episodes=None, total_steps=10**9)
     folder = JobFolder(tmp_path, job.name)
 
@@ -111,9 +115,11 @@ def test_ctrl_c_saves_every_job_and_the_next_run_goes_on(cluster, tmp_path):
     for num_runs in (1, 2):
         thread = threading.Thread(target=interrupt, args=(num_steps,))
         thread.start()
+        said = []
         with pytest.raises(KeyboardInterrupt):
-            RayEngine().run([job], tmp_path)
+            RayEngine(tell=said.append).run([job], tmp_path)
         thread.join()
+        assert any(re.search(r": [1-9][\d,]* steps, [1-9][\d,]* episodes$", line) for line in said)
         assert not folder.is_locked()
         report = read_report(job, tmp_path)
         assert report.state is UNFINISHED
