@@ -109,17 +109,38 @@ def test_equals_single_environments(env_id, keywords, num_steps, num_ends):
 
 
 def test_death_is_no_truncation_and_the_limit_is_one():
-    ours = make_ours(max_episode_steps=100)
+    ours = make_ours(max_episode_steps=90)
     ours.seed(SEED)
     ours.reset()
     seen = set()
-    for _ in range(110):
+    for _ in range(90):
         _, _, dones, infos = ours.step(np.array([3, 1, 0]))  # the first two die
         for done, info in zip(dones, infos, strict=True):
             assert (TERMINAL in info) == done
             seen |= {(info[TRUNCATED], info["state"] in (6, 11))} if done else set()
     assert seen == {(True, False), (False, True)}
     close(ours)
+
+
+def test_death_at_the_limit_is_no_truncation():
+    ours = make_ours()
+    ours.seed(SEED)
+    ours.reset()
+    num_steps = 0
+    dones = np.zeros(NUM_ENVS, np.bool_)
+    while not dones.any():
+        *_, dones, _ = ours.step(np.array([3, 3, 3]))
+        num_steps += 1
+    close(ours)
+    ours, theirs = (make(max_episode_steps=num_steps) for make in (make_ours, make_theirs))
+    reset_both(ours, theirs)
+    for _ in range(num_steps):
+        result = ours.step(np.array([3, 1, 0]))
+        assert_same(result, theirs.step(np.array([3, 1, 0])))
+    *_, dones, infos = result
+    assert dones.tolist() == [True, True, True]
+    assert [info[TRUNCATED] for info in infos] == [False, True, True]
+    close(ours, theirs)
 
 
 def test_infos_are_of_ended_games_by_default():
@@ -183,7 +204,10 @@ def test_options_are_of_the_next_reset_alone():
             each.set_options(options)
         reset_both(ours, theirs)
         assert_same(ours.reset_infos, theirs.reset_infos)
-    assert [info["world"] for info in ours.reset_infos] == [1, 1, 1]
+        worlds = [info["world"] for info in ours.reset_infos]
+        assert_same(ours.reset(), theirs.reset(), "once more:")
+        assert [info["world"] for info in ours.reset_infos] == [1, 1, 1]
+        assert worlds == [4 if options == {"stage": "4-2"} else 1] * NUM_ENVS
     close(ours, theirs)
 
 
@@ -257,7 +281,7 @@ def test_a_method_is_called_of_the_games_that_are_named():
 def test_render_equals():
     ours, theirs = make_ours(render_mode="rgb_array"), make_theirs(render_mode="rgb_array")
     reset_both(ours, theirs)
-    play_both(ours, theirs, 5)
+    play_both(ours, theirs, 30)
     assert_same(ours.get_images(), theirs.get_images())
     assert_same(ours.render(), theirs.render())
     assert_same(ours.render("rgb_array"), theirs.render("rgb_array"))
@@ -385,7 +409,7 @@ def test_evaluation_equals(tmp_path):
 
 
 def test_make_vec_env_equals_theirs():
-    keywords = {"max_episode_steps": 9, "size": 42}
+    keywords = {"max_episode_steps": 9, "size": 42, "noop_max": 30}
     ours = make_vec_env(ENV_ID, NUM_ENVS, SEED, infos_of="all", num_threads=1, env_kwargs=keywords)
     theirs = env_util.make_vec_env(ENV_ID, NUM_ENVS, SEED, env_kwargs=keywords)
     assert ours.render_mode == theirs.render_mode == "rgb_array"

@@ -66,9 +66,16 @@ def test_a_limit_of_minus_one_is_none(limit, keywords):
     envs.close()
 
 
-@pytest.mark.parametrize("keywords", [{}, {"size": 300}], ids=str)  # the latter one by one
-def test_an_iterator_is_for_every_game(keywords):
-    envs = gym.make_vec(ENV_ID, num_envs=2, actions=iter([["right"], []]), **keywords)
+@pytest.mark.parametrize(
+    ("make", "keywords"),
+    [
+        (gym.make_vec, {"id": ENV_ID}),
+        (gym.make_vec, {"id": ENV_ID, "size": 300}),  # one by one
+        (MarioVectorEnv, {"stage": "1-1"}),
+    ],
+)
+def test_an_iterator_is_for_every_game(make, keywords):
+    envs = make(num_envs=2, actions=iter([["right"], []]), **keywords)
     envs.reset(seed=0)
     for _ in range(3):
         *_, infos = envs.step([0, 1])
