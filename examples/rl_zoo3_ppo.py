@@ -1,8 +1,8 @@
-"""Train RL Zoo3's PPO with the settings of `rl_zoo3_ppo.yml`.
+r"""Train RL Zoo3's PPO with the settings of `rl_zoo3_ppo.yml`.
 
 The same on the command line:
 
-    python -m rl_zoo3.train --algo ppo --env MarioRL-1-1-v0 --gym-packages mario_rl_envs \\
+    python -m rl_zoo3.train --algo ppo --env MarioRL-1-1-v0 --gym-packages mario_rl_envs \
         --conf-file examples/rl_zoo3_ppo.yml
 
 Needs `pip install "mario-rl-envs[sb3]" rl_zoo3`.

@@ -94,6 +94,7 @@ def watched(library: Library, home: Path, log: Path) -> dict[str, str]:
         "HOME": str(home),
         "PYTHONPATH": str(WATCH),
         "PYTHONWARNINGS": "default",
+        "RAY_ADDRESS": "local",  # not a cluster that runs here already
         "RAY_USAGE_STATS_ENABLED": "0",
         "WATCHED_EXAMPLE": library.example,
         "WATCHED_LOG": str(log),
