@@ -1,17 +1,26 @@
-"""Every example runs, as a user would run it."""
+"""Every example runs, as a user would run it.
+
+Those of libraries that are not installed here run in `tests/integration`.
+"""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.libraries import LIBRARIES
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # The arguments that keep it short, and what it must print.
 RUNS = {
     "agent_of_your_own.py": (["--steps", "300", "--out", "agent.safetensors"], "after 1"),
+    "cleanrl_style_ppo.py": (
+        ["--num-envs", "2", "--num-steps", "64", "--steps", "200", "--out", "agent.pt"],
+        "trained 256 steps, saved agent.pt",
+    ),
     "pipeline_by_hand.py": ([], "equal for 100 steps"),
     "draw_observation.py": (["--out", "picture.png"], "wrote picture.png: 1016 x 480"),
+    "sb3_contrib_qrdqn.py": (["--steps", "200", "--out", "agent.zip"], "steps, saved agent.zip"),
     "stable_baselines3_ppo.py": (["--steps", "512", "--out", "agent.zip"], "total_timesteps"),
     "train_double_dqn.py": (["--steps", "120", "--out", "agent.safetensors"], "of 3 episodes"),
     "why_naive_q_fails.py": (
@@ -22,7 +31,8 @@ RUNS = {
 
 
 def test_every_example_is_run():
-    assert {path.name for path in EXAMPLES.glob("*.py")} == set(RUNS)
+    libraries = {library.example for library in LIBRARIES.values()}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == libraries.union(RUNS)
 
 
 @pytest.mark.parametrize("name", RUNS)
