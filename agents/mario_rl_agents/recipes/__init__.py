@@ -65,11 +65,6 @@ class Algorithms(Mapping[str, type[Agent]]):
         return importlib.import_module(f"{__name__}.{self._modules[name]}")
 
 
-def _name_of(module: str) -> str:
-    """Return the name of the algorithm that a module of this package has."""
-    return module.replace("sb3_", "sb3-", 1) if module.startswith("sb3_") else module
-
-
 ALGORITHMS: Final = Algorithms()
 
 
