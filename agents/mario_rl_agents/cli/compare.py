@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from mario_rl_agents.cli.completion import complete_algorithm, complete_env_id
-from mario_rl_agents.cli.options import read_pairs
+from mario_rl_agents.cli.options import Trust, read_pairs
 from mario_rl_agents.cli.terminal import (
     INTERRUPTED,
     Failure,
     UsageError,
+    ask_to_trust,
     make_console,
     one_line_errors,
     program,
@@ -137,6 +138,7 @@ def compare(
     video: Annotated[
         bool, typer.Option("--video/--no-video", help="Record a game of the best run of each side.")
     ] = False,
+    trust: Trust = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -172,9 +174,10 @@ def compare(
             if algorithms or agent or env_id or steps or set_ or num_envs or env_kwarg or out:
                 raise UsageError(
                     "what is compared cannot change: with --resume give only --jobs, --engine, "
-                    "--address, --minutes, --speed and --video"
+                    "--address, --minutes, --speed, --video and --trust"
                 )
             folder, plan = resume, Plan.read(resume)
+            ask_to_trust(lambda trust: plan.check_trusted(resume, trust=trust), trust=trust)
         else:
             sides = [*(algorithms or []), *(agent or [])]
             if not sides or env_id is None or steps is None:

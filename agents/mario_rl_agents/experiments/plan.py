@@ -23,6 +23,7 @@ from mario_rl_agents.recipes import LIKE, counterpart_of, evaluation_epsilon, li
 from mario_rl_agents.recipes.recipe import Recipe
 from mario_rl_agents.runs.loading import find_algorithm, open_env, recipe_for
 from mario_rl_agents.runs.run import RunSpec
+from mario_rl_agents.runs.trust import check_trusted
 
 _PLAN: Final = "plan.json"
 _JOBS: Final = "jobs"  # the folder of the jobs' folders
@@ -120,6 +121,19 @@ class Plan:
             entries=tuple(entries),
             command=tuple(command),
         )
+
+    def check_trusted(self, folder: str | Path, *, trust: bool = False) -> None:
+        """Check that the plan, as a file has it, runs no code that the user has not named.
+
+        Args:
+            folder: Of the file, for the message.
+            trust: Whether the user says that its code may run.
+
+        Raises:
+            UntrustedError: It does.
+        """
+        for name in (self.env_id, *(entry.algorithm for entry in self.entries)):
+            check_trusted(name, folder, trust=trust)
 
     def check_environment(self) -> None:
         """Check that the environment can be made, under all conditions, and suits every side.

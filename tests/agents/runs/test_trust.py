@@ -9,11 +9,13 @@ import gymnasium as gym
 import pytest
 from mario_rl_agents.errors import UntrustedError
 from mario_rl_agents.experiments import Job, JobFolder
+from mario_rl_agents.experiments.plan import Plan
 from mario_rl_agents.experiments.worker import main as work
 from mario_rl_agents.runs.loading import load_agent, new_run, resume_run, spec_from_recipe
 from mario_rl_agents.runs.run import Run
 from mario_rl_agents.runs.trainer import train
 from mario_rl_agents.runs.trust import check_trusted, remember
+from support.commands import fail
 
 CODE = """
 import gymnasium as gym
@@ -21,6 +23,12 @@ from pathlib import Path
 Path(__file__).with_name("ran").touch()
 if "Their-v0" not in gym.registry:
     gym.register("Their-v0", entry_point="gymnasium.envs.classic_control:CartPoleEnv")
+
+from mario_rl_agents.algorithms.random import RandomAgent
+
+
+class Their(RandomAgent):
+    algorithm = "their"
 """
 
 
@@ -108,6 +116,40 @@ def test_a_job_of_others_imports_nothing_unasked(
     assert work([str(folder.path)]) == 1
     assert "you have not named in a training of your own" in capsys.readouterr().err
     assert not ran.exists()
+
+
+def test_an_agent_of_others_is_imported_only_when_trusted(
+    ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a run, of a checkpoint, of a job, of a comparison; reading them imports nothing."""
+    spec = spec_from_recipe("their_code:Their", "CartPole-v1", total_steps=5)
+    run, agent = new_run(spec, tmp_path / "run", device="cpu")
+    train(agent, run)
+    agent.env.close()
+    job = Job(spec, num_test_episodes=1, name="job")
+    JobFolder(tmp_path, "job").write_job(job)
+    plan = Plan.make(["their_code:Their"], "CartPole-v1", total_steps=5, num_seeds=1)
+    plan.write(tmp_path / "plan")
+    forget(ran, monkeypatch)
+    resume_run(run.folder)[1].env.close()  # the user has named it in the training above
+    forget(ran, monkeypatch)
+    (tmp_path / "state" / "mario-rl" / "modules.json").unlink()
+    with pytest.raises(UntrustedError, match=r"names 'their_code:Their': to make it, Python would"):
+        resume_run(run.folder)
+    with pytest.raises(UntrustedError):
+        load_agent(run.checkpoint)
+    assert JobFolder(tmp_path, "job").read_job().spec.algorithm == "their_code:Their"
+    assert work([str(tmp_path / "job")]) == 1
+    assert "you have not named in a training of your own" in capsys.readouterr().err
+    again = Plan.read(tmp_path / "plan")
+    assert [job.spec.algorithm for job in again.jobs()] == ["their_code:Their"]
+    message = fail(1, "compare", "--resume", tmp_path / "plan")
+    assert "you have not named in a training of your own" in message
+    assert not ran.exists()
+    loaded = load_agent(run.folder, trust=True)
+    assert type(loaded).__name__ == "Their"
+    loaded.env.close()
+    assert ran.exists()
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"modules": 1}', '{"modules": [["a"]]}'])
