@@ -10,10 +10,10 @@ from typing import Final
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.job import Job
-from mario_rl_agents.experiments.protocol import PERIODIC_SEED, Protocol
+from mario_rl_agents.experiments.protocol import PERIODIC_SEED, Condition, Policy, Protocol
 from mario_rl_agents.experiments.result import ConditionEvaluation, ConditionScore
 from mario_rl_agents.experiments.stopwatch import Stopwatch
-from mario_rl_agents.runs.evaluation import evaluate
+from mario_rl_agents.runs.evaluation import Evaluation, evaluate
 from mario_rl_agents.runs.loading import open_training_env
 from mario_rl_agents.runs.playing import can_sample
 from mario_rl_agents.runs.run import RunSpec
@@ -42,29 +42,47 @@ def evaluate_conditions(
     """
     times = stopwatch.times
     for condition in protocol.conditions:
-        kwargs = {**spec.env_kwargs, **condition.env_kwargs}
-        num_envs = min(num_episodes, _NUM_ENVS)
-        changed = dataclasses.replace(spec, env_kwargs=kwargs, num_envs=num_envs)
-        with contextlib.closing(open_training_env(changed)) as env:
-            for policy in protocol.policies:
-                if policy == "sampled" and not can_sample(agent):
-                    continue
-                evaluation = evaluate(
-                    agent,
-                    env,
-                    num_episodes=protocol.count(condition, policy, num_episodes),
-                    sample=policy == "sampled",
-                    seed=seed,
-                )
-                score = ConditionScore.of(
-                    evaluation,
-                    condition=condition.name,
-                    policy=policy,
-                    step=agent.num_steps,
-                    seconds=times.seconds,
-                    cpu_seconds=times.cpu_seconds,
-                )
-                yield ConditionEvaluation(score, evaluation)
+        for policy in protocol.policies:
+            if policy == "sampled" and not can_sample(agent):
+                continue
+            evaluation = _evaluate(
+                agent,
+                spec,
+                condition,
+                policy,
+                num_episodes=protocol.count(condition, policy, num_episodes),
+                seed=seed,
+            )
+            score = ConditionScore.of(
+                evaluation,
+                condition=condition.name,
+                policy=policy,
+                step=agent.num_steps,
+                seconds=times.seconds,
+                cpu_seconds=times.cpu_seconds,
+            )
+            yield ConditionEvaluation(score, evaluation)
+
+
+def _evaluate(
+    agent: Agent,
+    spec: RunSpec,
+    condition: Condition,
+    policy: Policy,
+    *,
+    num_episodes: int,
+    seed: int,
+) -> Evaluation:
+    """Evaluate an agent under one condition, with one policy."""
+    changed = dataclasses.replace(
+        spec,
+        env_kwargs={**spec.env_kwargs, **condition.env_kwargs},
+        num_envs=min(num_episodes, _NUM_ENVS),
+    )
+    with contextlib.closing(open_training_env(changed)) as env:
+        return evaluate(
+            agent, env, num_episodes=num_episodes, sample=policy == "sampled", seed=seed
+        )
 
 
 class ConditionEvaluator(Callback):
