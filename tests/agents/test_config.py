@@ -256,8 +256,9 @@ def wrong_values(hint: Any) -> list[Any]:
         wrong += [interval.low] if interval.open_low else []
         wrong += [interval.high + 1] if interval.high < float("inf") else []
         wrong += [0.5] if kind is int else []
+    takes_numbers = bool(numbers) or float in kinds
     if any(get_origin(kind) in (tuple, Literal) for kind in kinds) or bool in kinds:
-        wrong += [3, 2.5]
+        wrong += [] if takes_numbers else [3, 2.5]
     if any(get_origin(kind) is tuple for kind in kinds):
         wrong += [(0.5, -1), (-1,), ("a",)]
     if Schedule in kinds:

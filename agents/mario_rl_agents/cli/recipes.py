@@ -52,7 +52,7 @@ def recipes_table(algorithms: list[str]) -> Table:
     from rich.box import SIMPLE
     from rich.table import Table
 
-    from mario_rl_agents.recipes import ANY, MARIO, recipes_of
+    from mario_rl_agents.recipes import ANY, LIKE, MARIO, counterpart_of, recipes_of
 
     table = Table(box=SIMPLE, caption=_CAPTION, caption_justify="left", padding=(0, 1, 0, 0))
     for column in ("environment", "recipe", "sees"):
@@ -71,6 +71,9 @@ def recipes_table(algorithms: list[str]) -> Table:
             sees = _observation(recipe) if env_id == MARIO else ""
             shown = families.get(env_id, env_id)
             table.add_row(shown, recipe_name, sees, f"{recipe.total_steps:,}", *_measured(recipe))
+        counterpart = counterpart_of(name)
+        if counterpart is not None:
+            table.add_row("all", LIKE, "", "", "", f"the settings of {counterpart}'s default")
         table.add_section()
     return table
 

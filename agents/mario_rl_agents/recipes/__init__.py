@@ -136,7 +136,8 @@ def counterpart_of(algorithm: str) -> str | None:
     Args:
         algorithm: A key of `ALGORITHMS`.
     """
-    return getattr(ALGORITHMS.module(algorithm), "LIKE", None)
+    name: str | None = getattr(ALGORITHMS.module(algorithm), "LIKE", None)
+    return name
 
 
 def like(recipe: Recipe, counterpart: str) -> Recipe:

@@ -4,7 +4,16 @@ from types import MappingProxyType
 from typing import Final
 
 from mario_rl_agents.algorithms.a3c.a3c import A3C, A3CConfig
-from mario_rl_agents.recipes.recipe import ANY, MARIO, Measured, Recipe, Recipes
+from mario_rl_agents.recipes.recipe import (
+    ANY,
+    BY_HAND,
+    MARIO,
+    TUTORIAL,
+    UNTUNED,
+    Measured,
+    Recipe,
+    Recipes,
+)
 
 ALGORITHM: Final = A3C
 
@@ -21,13 +30,19 @@ RECIPES: Final[Recipes] = MappingProxyType(
             A3CConfig(),
             total_steps=1_000_000,
             measured=Measured("T10-tutorial", 4.6, "200.0 ± 0.00", steps=557_993),
+            tuning=TUTORIAL,
         ),
         ("CartPole-v0", "default"): Recipe(
             _A3C_CONFIG,
             total_steps=150_000,
             measured=Measured("T10", 5.4, "200.0 ± 0.00", steps=392_473),
+            tuning=BY_HAND,
         ),
-        ("CartPole-v1", "default"): Recipe(_A3C_CONFIG, total_steps=300_000),
+        ("CartPole-v1", "default"): Recipe(
+            _A3C_CONFIG,
+            total_steps=300_000,
+            tuning="that of CartPole-v0, not tuned",
+        ),
         (MARIO, "default"): Recipe(
             A3CConfig(
                 t_max=20,
@@ -39,10 +54,12 @@ RECIPES: Final[Recipes] = MappingProxyType(
                 hidden_sizes=(),
             ),
             total_steps=2_000_000,
+            tuning=UNTUNED,
         ),
         (ANY, "default"): Recipe(
             A3CConfig(t_max=20, learning_rate=1e-3, entropy_coefficient=0.01, max_grad_norm=0.5),
             total_steps=500_000,
+            tuning=UNTUNED,
         ),
     }
 )

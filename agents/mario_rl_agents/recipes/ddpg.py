@@ -4,7 +4,17 @@ from types import MappingProxyType
 from typing import Final
 
 from mario_rl_agents.algorithms.ddpg import DDPG, DDPGConfig
-from mario_rl_agents.recipes.recipe import ANY, CONTINUOUS_MARIO, MARIO, Measured, Recipe, Recipes
+from mario_rl_agents.recipes.recipe import (
+    ANY,
+    BY_HAND,
+    CONTINUOUS_MARIO,
+    MARIO,
+    TUTORIAL,
+    UNTUNED,
+    Measured,
+    Recipe,
+    Recipes,
+)
 
 ALGORITHM: Final = DDPG
 RECIPES: Final[Recipes] = MappingProxyType(
@@ -15,6 +25,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             DDPGConfig(exploration_noise=0.05),
             total_steps=50_000,
             measured=Measured("T6", 26.8, "-149.9 ± 2.62"),
+            tuning=TUTORIAL,
         ),
         ("Pendulum-v1", "default"): Recipe(
             DDPGConfig(
@@ -25,6 +36,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
                 hidden_sizes=(128, 128),
             ),
             total_steps=50_000,
+            tuning=BY_HAND,
         ),
         # On Mario: discount, batch and the critic's rate of the Double DQN tutorial; not tuned.
         (MARIO, "default"): Recipe(
@@ -43,6 +55,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             total_steps=500_000,
             env_kwargs=CONTINUOUS_MARIO,
+            tuning=UNTUNED,
         ),
         (ANY, "default"): Recipe(
             DDPGConfig(
@@ -53,6 +66,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
                 hidden_sizes=(256, 256),
             ),
             total_steps=200_000,
+            tuning=UNTUNED,
         ),
     }
 )

@@ -8,7 +8,13 @@ from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQNConfig
 from mario_rl_agents.config import linear
 from mario_rl_agents.recipes.dqn import SHARED
-from mario_rl_agents.recipes.recipe import MARIO, Measured, Recipe, Recipes
+from mario_rl_agents.recipes.recipe import (
+    BY_HAND,
+    MARIO,
+    Measured,
+    Recipe,
+    Recipes,
+)
 
 ALGORITHM: Final = DoubleDQN
 RECIPES: Final[Recipes] = MappingProxyType(
@@ -42,6 +48,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             total_steps=400_000,
             measured=Measured("LunarLander-DoubleDQN", 7.6, "244.2 ± 8.23", steps=146_667),
+            tuning=BY_HAND,
         ),
     }
 )

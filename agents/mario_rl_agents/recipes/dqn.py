@@ -5,7 +5,16 @@ from typing import Final
 
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.config import linear
-from mario_rl_agents.recipes.recipe import ANY, MARIO, Measured, Recipe, Recipes
+from mario_rl_agents.recipes.recipe import (
+    ANY,
+    BY_HAND,
+    MARIO,
+    TUTORIAL,
+    UNTUNED,
+    Measured,
+    Recipe,
+    Recipes,
+)
 
 ALGORITHM: Final = DQN
 
@@ -14,11 +23,16 @@ SHARED: Final[Recipes] = MappingProxyType(
     {
         # The tutorial's numbers; its 50,000 episodes are about 10 million steps, its exploration
         # takes 9 million to end.
-        (MARIO, "tutorial"): Recipe(DQNConfig(), total_steps=10_000_000),
+        (MARIO, "tutorial"): Recipe(
+            DQNConfig(),
+            total_steps=10_000_000,
+            tuning=TUTORIAL,
+        ),
         # The tutorial's, but exploration as in Mnih et al. 2015, which ends within a day's run.
         (MARIO, "default"): Recipe(
             DQNConfig(epsilon=linear(1, 0.1, 1_000_000)),
             total_steps=2_000_000,
+            tuning="the tutorial's numbers with the exploration of Mnih et al. 2015, not tuned",
         ),
         # All shortened for five minutes on two cores. Pictures of 52 x 52 make a gradient step
         # three times cheaper than 84 x 84; decisions for 8 frames instead of 4 differ more in what
@@ -34,6 +48,7 @@ SHARED: Final[Recipes] = MappingProxyType(
             ),
             total_steps=100_000,
             env_kwargs={"size": 52, "skip": 8},
+            tuning="by hand, ten short trials of one seed: benchmarks/results.md",
         ),
         (ANY, "default"): Recipe(
             DQNConfig(
@@ -46,6 +61,7 @@ SHARED: Final[Recipes] = MappingProxyType(
                 epsilon=linear(1, 0.05, 10_000),
             ),
             total_steps=50_000,
+            tuning=UNTUNED,
         ),
     }
 )
@@ -70,6 +86,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             total_steps=50_000,
             measured=Measured("T2-CartPole-v1", 4.1, "500.0 ± 0.00"),
+            tuning=BY_HAND,
         ),
         # The note is silent on gamma, batch and warm-up: 0.99, 32 and 10 are the defaults of the
         # library that the tutorial is written with and the warm-up of that library's own example.
@@ -89,6 +106,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             total_steps=50_000,
             measured=Measured("T2", 3.0, "200.0 ± 0.06"),
+            tuning=TUTORIAL,
         ),
     }
 )

@@ -5,7 +5,16 @@ from typing import Final
 
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.config import linear
-from mario_rl_agents.recipes.recipe import ANY, MARIO, Measured, Recipe, Recipes
+from mario_rl_agents.recipes.recipe import (
+    ANY,
+    BY_HAND,
+    MARIO,
+    TUTORIAL,
+    UNTUNED,
+    Measured,
+    Recipe,
+    Recipes,
+)
 
 ALGORITHM: Final = PPO
 RECIPES: Final[Recipes] = MappingProxyType(
@@ -15,12 +24,14 @@ RECIPES: Final[Recipes] = MappingProxyType(
             PPOConfig(),
             total_steps=60_000,
             measured=Measured("T8", 4.4, "200.0 ± 0.00", steps=47_269),
+            tuning=TUTORIAL,
         ),
         # The tutorial's, with a learning rate that falls over about its 300 games.
         ("CartPole-v0", "default"): Recipe(
             PPOConfig(learning_rate=linear(3e-4, 0, 50_000)),
             total_steps=60_000,
             measured=Measured("T8-recipe", 7.8, "200.0 ± 0.00", steps=49_951),
+            tuning=BY_HAND,
         ),
         ("CartPole-v1", "default"): Recipe(
             PPOConfig(
@@ -35,6 +46,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             num_envs=8,
             total_steps=100_000,
             measured=Measured("T8-CartPole-v1", 0.7, "500.0 ± 0.00"),
+            tuning=BY_HAND,
         ),
         # RL Baselines3 Zoo's settings (Raffin 2020) with gradients clipped and in fewer steps.
         ("LunarLander-v3", "default"): Recipe(
@@ -52,6 +64,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             num_envs=16,
             total_steps=700_000,
             measured=Measured("LunarLander-PPO", 2.0, "238.6 ± 2.93", steps=340_000),
+            tuning="RL Baselines3 Zoo's settings (Raffin 2020), gradients clipped besides",
         ),
         (ANY, "default"): Recipe(
             PPOConfig(
@@ -64,6 +77,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             num_envs=8,
             total_steps=200_000,
+            tuning=UNTUNED,
         ),
         # The paper's settings for Atari (Schulman et al. 2017, table 5): 40 million frames. Rewards
         # are scaled instead of clipped. Not measured here.
@@ -82,6 +96,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             num_envs=8,
             total_steps=10_000_000,
+            tuning="the paper's settings for Atari, not tuned",
         ),
         # Five minutes on two cores. Of the screen's tiles alone, so that a network of 140
         # thousand weights can read it: an environment step costs less than a tenth of what it does
@@ -103,6 +118,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             total_steps=1_000_000,
             env_kwargs={"observation": "tiles"},
             measured=Measured("The demo: PPO, five minutes", 3.7, "1-1 cleared 77 %"),
+            tuning=BY_HAND,
         ),
     }
 )

@@ -5,7 +5,17 @@ from typing import Final
 
 from mario_rl_agents.algorithms.sac import SAC, SACConfig
 from mario_rl_agents.config import linear
-from mario_rl_agents.recipes.recipe import ANY, CONTINUOUS_MARIO, MARIO, Measured, Recipe, Recipes
+from mario_rl_agents.recipes.recipe import (
+    ANY,
+    BY_HAND,
+    CONTINUOUS_MARIO,
+    MARIO,
+    TUTORIAL,
+    UNTUNED,
+    Measured,
+    Recipe,
+    Recipes,
+)
 
 ALGORITHM: Final = SAC
 RECIPES: Final[Recipes] = MappingProxyType(
@@ -15,6 +25,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             SACConfig(),
             total_steps=250_000,
             measured=Measured("T9-tutorial", 50.7, "1,000.0 ± 0.00", steps=117_728),
+            tuning=TUTORIAL,
         ),
         # The tutorial's with networks of a sixteenth of the work, and a larger step for them. It
         # balances after some 20,000 steps; learning on at that rate, from a memory in which hardly
@@ -27,6 +38,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             total_steps=250_000,
             measured=Measured("T9", 29.0, "1,000.0 ± 0.00", steps=112_315),
+            tuning=BY_HAND,
         ),
         (MARIO, "default"): Recipe(
             SACConfig(
@@ -43,6 +55,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             total_steps=500_000,
             env_kwargs=CONTINUOUS_MARIO,
+            tuning=UNTUNED,
         ),
         (ANY, "default"): Recipe(
             SACConfig(
@@ -54,6 +67,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
                 learning_starts=1_000,
             ),
             total_steps=100_000,
+            tuning=UNTUNED,
         ),
     }
 )

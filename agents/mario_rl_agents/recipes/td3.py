@@ -4,12 +4,26 @@ from types import MappingProxyType
 from typing import Final
 
 from mario_rl_agents.algorithms.td3 import TD3, TD3Config
-from mario_rl_agents.recipes.recipe import ANY, CONTINUOUS_MARIO, MARIO, Measured, Recipe, Recipes
+from mario_rl_agents.recipes.recipe import (
+    ANY,
+    BY_HAND,
+    CONTINUOUS_MARIO,
+    MARIO,
+    TUTORIAL,
+    UNTUNED,
+    Measured,
+    Recipe,
+    Recipes,
+)
 
 ALGORITHM: Final = TD3
 RECIPES: Final[Recipes] = MappingProxyType(
     {
-        ("BipedalWalker-v3", "tutorial"): Recipe(TD3Config(), total_steps=1_000_000),
+        ("BipedalWalker-v3", "tutorial"): Recipe(
+            TD3Config(),
+            total_steps=1_000_000,
+            tuning=TUTORIAL,
+        ),
         # The fall's -100 in a task whose steps pay 0.3 teaches TD3 to stand still for very long:
         # clipped, it walks first and learns not to fall. The rest saves time: small networks and
         # large batches cost less, and targets that follow faster over longer returns learn sooner,
@@ -30,6 +44,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             total_steps=1_000_000,
             measured=Measured("T7", 16.7, "305.4 ± 19.6", steps=166_667),
+            tuning=BY_HAND,
         ),
         (MARIO, "default"): Recipe(
             TD3Config(
@@ -47,10 +62,12 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             total_steps=500_000,
             env_kwargs=CONTINUOUS_MARIO,
+            tuning=UNTUNED,
         ),
         (ANY, "default"): Recipe(
             TD3Config(replay_capacity=200_000, batch_size=256, hidden_sizes=(256, 256)),
             total_steps=200_000,
+            tuning=UNTUNED,
         ),
     }
 )

@@ -180,6 +180,8 @@ def test_recipes_lists_every_one() -> None:
                 assert " ".join(facts) in rows  # and nothing more
     assert max(map(len, succeed("recipes").splitlines())) <= 80
     assert "double_dqn" not in succeed("recipes", "dqn")
+    assert "the settings of dqn's default" in wide("recipes", "sb3-dqn")
+    assert "like" not in succeed("recipes", "sb3-qrdqn")
     assert "no algorithm 'dqqn', did you mean dqn?" in fail(2, "recipes", "dqqn")
 
 

@@ -1,7 +1,15 @@
 """Recipes: found by their files, imported when asked for."""
 
 import pytest
-from mario_rl_agents.recipes import ALGORITHMS, ANY, MARIO, find_recipe, recipes_of
+from mario_rl_agents.recipes import (
+    ALGORITHMS,
+    ANY,
+    MARIO,
+    find_recipe,
+    recipe_names,
+    recipes_of,
+)
+from mario_rl_agents.runs.loading import spec_from_recipe
 from support.agent_toys import run_python
 
 
@@ -22,6 +30,36 @@ def test_the_most_specific_recipe_is_found() -> None:
     assert find_recipe("ppo", "Other-v0") is recipes[ANY, "default"]
     with pytest.raises(ValueError, match=r"no recipe 'fast' for ppo on Other-v0: known are def"):
         find_recipe("ppo", "Other-v0", "fast")
+
+
+def test_like_is_the_recipe_of_the_counterpart_in_the_arguments_of_sb3() -> None:
+    like, ours = find_recipe("sb3-ppo", "CartPole-v1", "like"), find_recipe("ppo", "CartPole-v1")
+    assert "like" in recipe_names("sb3-ppo", "CartPole-v1")
+    assert (like.total_steps, like.num_envs) == (ours.total_steps, ours.num_envs)
+    assert like.config.n_steps == ours.config.rollout_steps
+    assert like.config.learning_rate == ours.config.learning_rate
+    assert like.tuning == f"not tuned for SB3: like ppo ({ours.tuning})"
+    assert like.remarks
+    assert like.measured is None
+    mario = find_recipe("sb3-sac", "MarioRL-1-1-v0", "like")
+    assert mario.env_kwargs == find_recipe("sac", "MarioRL-1-1-v0").env_kwargs
+    with pytest.raises(ValueError, match="no recipe 'like' for sb3-qrdqn"):
+        find_recipe("sb3-qrdqn", "CartPole-v1", "like")
+
+
+def test_like_is_for_the_steps_and_environments_that_are_asked_for() -> None:
+    recipe = find_recipe("sb3-dqn", "Any-v0", "like", total_steps=20_000, num_envs=8)
+    assert (recipe.total_steps, recipe.num_envs) == (20_000, 8)
+    assert recipe.config.exploration_fraction == 10_000 / 20_000
+    assert (recipe.config.train_freq, recipe.config.gradient_steps) == (1, 8)
+    spec = spec_from_recipe("sb3-dqn", "Any-v0", "like", total_steps=20_000, num_envs=8)
+    assert type(recipe.config)(**spec.config) == recipe.config
+
+
+def test_every_recipe_says_how_its_numbers_were_found() -> None:
+    for name in ALGORITHMS:
+        for recipe in recipes_of(name).values():
+            assert recipe.tuning
 
 
 def test_looking_one_up_imports_no_other() -> None:
