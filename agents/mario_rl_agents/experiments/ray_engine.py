@@ -107,28 +107,33 @@ class RayEngine:
         """
         check_names(jobs)
         deadline = None if minutes is None else time.time() + 60 * minutes
-        with self._connected():
-            news = self._open_news()
-            queue = _Queue(self._ray, Path(out).expanduser().resolve(), fresh, self._tell)
-            queue.waiting += jobs
-            told = time.monotonic()
-            try:
-                while queue.waiting or queue.away:
-                    queue.send(functools.partial(self._submit, deadline=deadline, news=news))
-                    ended = queue.wait(_POLL_PERIOD)
-                    queue.hear(news.get_nowait_batch(news.qsize()))
-                    queue.collect(ended)
-                    if deadline is not None and time.time() >= deadline:
-                        queue.drop_waiting()
-                    if time.monotonic() - told >= _TELL_PERIOD:
-                        told = time.monotonic()
-                        self._tell(queue.describe())
-            except BaseException:
-                queue.stop()
-                raise
-            finally:
-                queue.release()
+        queue = _Queue(self._ray, Path(out).expanduser().resolve(), fresh, self._tell)
+        queue.add(jobs)
+        if queue.waiting:
+            with self._connected():
+                self._run(queue, deadline)
         return [queue.reports[job.name] for job in jobs]
+
+    def _run(self, queue: _Queue, deadline: float | None) -> None:
+        """Run the jobs that wait."""
+        news = self._open_news()
+        told = time.monotonic()
+        try:
+            while queue.waiting or queue.away:
+                if time.monotonic() - told >= _TELL_PERIOD:
+                    told = time.monotonic()
+                    self._tell(queue.describe())
+                queue.send(functools.partial(self._submit, deadline=deadline, news=news))
+                ended = queue.wait(_POLL_PERIOD)
+                queue.hear(news.get_nowait_batch(news.qsize()))
+                queue.collect(ended)
+                if deadline is not None and time.time() >= deadline:
+                    queue.drop_waiting()
+        except BaseException:
+            queue.stop()
+            raise
+        finally:
+            queue.release()
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[None]:
@@ -212,18 +217,19 @@ class _Queue:
     away: dict[str, _Away] = field(default_factory=dict)  # by the job's name
     reports: dict[str, JobReport] = field(default_factory=dict)
 
+    def add(self, jobs: Sequence[Job]) -> None:
+        """Queue those that are not finished."""
+        self.waiting += [job for job in jobs if not self._is_settled(job)]
+
     def send(self, submit: Callable[[Job, list[ShippedFile]], Any]) -> None:
         """Hand those jobs to the cluster that are to be run and that no other engine is at."""
         for job in list(self.waiting):
             folder = JobFolder(self.out, job.name)
-            if folder.is_locked():
-                continue
-            if not self._is_settled(job):
-                with contextlib.ExitStack() as lock:
-                    if not lock.enter_context(folder.locked()):
-                        continue
-                    if not self._is_settled(job):  # another engine may have finished it
-                        self._send(job, folder, submit, lock)
+            with contextlib.ExitStack() as lock:
+                if not lock.enter_context(folder.locked()):
+                    continue
+                if not self._is_settled(job):  # another engine may have finished it
+                    self._send(job, folder, submit, lock)
             self.waiting.remove(job)
 
     def wait(self, timeout: float | None) -> list[_Away]:
