@@ -23,7 +23,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -65,12 +65,13 @@ MARK: Final = "sb3-vectors"
 PACKAGES: Final = ("torch", "stable-baselines3", "gymnasium", "numpy", "gym-super-mario-bros")
 SEED: Final = 0
 MAX_BATCH: Final = 256
+COMPARED_STEPS: Final = 100  # of each game
 QUICK: Final = {"games": 2, "steps": 8, "network": "small", "rounds": 1, "seconds": 0.05}
 
 NETWORKS: Final = {"nature": "Nature's CNN", "small": "a CNN of one convolution and a layer"}
 
-Answers = dict[str, dict[str, Any]]  # by side, what it answered
-Round = dict[str, dict[str, dict[str, float]]]  # by command and side, what was measured
+Ask = Callable[[str], Mapping[str, Any]]  # answers a command
+Round = dict[str, dict[str, dict[str, Any]]]  # by command and side, what was measured
 
 
 class Side(NamedTuple):
@@ -150,35 +151,36 @@ class Player:
         """Do what a command says."""
         name, *arguments = command.split()
         commands: dict[str, Callable[..., dict[str, Any]]] = {
-            "check": self.check,
+            "place": self.place,
+            "compare": self.compare,
             "play": self.play,
             "train": self.train,
         }
         return commands[name](*arguments)
 
-    def check(self) -> dict[str, Any]:
-        """Return what can be compared: of play with given actions, and of a training."""
-        games = self._games
-        games.reset()
+    def place(self) -> dict[str, Any]:
+        """Return where given actions lead; None if infos do not tell."""
+        self._games.reset()
         for action in CHECK_ACTIONS:
-            *_, infos = games.step(np.full(games.num_envs, action))
-        x = infos[0].get("x_pos")  # of ended games alone, where it is so
-        rng, digest = np.random.default_rng(SEED), hashlib.sha256()
-        for _ in range(self._options.steps):
-            obs, rewards, dones, _ = games.step(draw_actions(games, rng))
+            *_, infos = self._games.step(np.full(self._games.num_envs, action))
+        return {"x": infos[0].get("x_pos")}
+
+    def compare(self) -> dict[str, Any]:
+        """Return digests of a short play, and of the weights that a short training leads to."""
+        self._games.seed(SEED)
+        self._games.reset()
+        rng, played = np.random.default_rng(SEED), hashlib.sha256()
+        for _ in range(COMPARED_STEPS):
+            obs, rewards, dones, _ = self._games.step(draw_actions(self._games, rng))
             for array in (obs, rewards, dones):
-                digest.update(np.asarray(array).tobytes())
-        agent = make_agent(games, self._options, "cpu")  # which repeats to the bit
-        agent.learn(self._options.games * self._options.steps)
+                played.update(np.asarray(array).tobytes())
+        options = argparse.Namespace(**{**vars(self._options), "steps": 16})
+        agent = make_agent(self._games, options, "cpu")  # which repeats to the bit
+        agent.learn(2 * options.steps * options.games)
         weights = hashlib.sha256()
         for tensor in agent.policy.state_dict().values():
             weights.update(tensor.numpy().tobytes())
-        return {
-            "x": x,
-            "played": digest.hexdigest(),
-            "weights": weights.hexdigest(),
-            "work": [agent.num_timesteps, num_updates(agent)],
-        }
+        return {"played": played.hexdigest(), "weights": weights.hexdigest()}
 
     def play(self, seconds: str) -> dict[str, float]:
         """Step the games alone for so long; return steps a second, by wall and CPU time."""
@@ -192,17 +194,25 @@ class Player:
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         return {"wall": num_steps / wall, "cpu": num_steps / cpu}
 
-    def train(self) -> dict[str, float]:
-        """Train for a rollout; return steps a second, and the environment's share of the time."""
+    def train(self) -> dict[str, Any]:
+        """Train for a rollout.
+
+        Returns:
+            Steps a second, by wall and CPU time; the environment's share of the time; and the work,
+            [steps, gradient steps].
+        """
         num_steps = self._options.games * self._options.steps
+        before = np.array([self._agent.num_timesteps, num_updates(self._agent)])
         self._timed.seconds = 0.0
         wall, cpu = time.perf_counter(), time.process_time()
         self._agent.learn(num_steps, reset_num_timesteps=False)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        work = np.array([self._agent.num_timesteps, num_updates(self._agent)]) - before
         return {
             "wall": num_steps / wall,
             "cpu": num_steps / cpu,
             "share": self._timed.seconds / wall,
+            "work": work.tolist(),
         }
 
 
@@ -269,7 +279,7 @@ def make_agent(games: VecEnv, options: argparse.Namespace, device: str) -> PPO:
 def num_updates(agent: PPO) -> int:
     """Return the gradient steps that were taken: Adam counts them, of each weight."""
     steps = {int(state["step"]) for state in agent.policy.optimizer.state.values()}
-    return max(steps)
+    return max(steps, default=0)
 
 
 def draw_actions(games: VecEnv, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -282,7 +292,7 @@ def draw_actions(games: VecEnv, rng: np.random.Generator) -> NDArray[np.int64]:
 
 
 def measure(options: argparse.Namespace) -> tuple[list[int], list[Round]]:
-    """Return the work of a rollout, [steps, gradient steps], and what was measured in each round.
+    """Return the work of a training, [steps, gradient steps], and what each round measured.
 
     Raises:
         SideError: The sides do not do the same work.
@@ -295,7 +305,7 @@ def measure(options: argparse.Namespace) -> tuple[list[int], list[Round]]:
         for name in SIDES
     }
     try:
-        work = check({name: process.ask("check") for name, process in processes.items()})
+        check_games({name: process.ask for name, process in processes.items()})
         for process in processes.values():
             process.ask("train")  # gets warm, which is not measured
         rounds = []
@@ -306,6 +316,7 @@ def measure(options: argparse.Namespace) -> tuple[list[int], list[Round]]:
                 measured[what] = {name: each.ask(command) for name, each in processes.items()}
                 rates = {name: round(each["wall"]) for name, each in measured[what].items()}
                 tell(f"round {index + 1} of {options.rounds}, {what}: {rates}")
+            work = check_same("work", measured["train"])
             rounds.append(measured)
     finally:
         for process in processes.values():
@@ -313,21 +324,32 @@ def measure(options: argparse.Namespace) -> tuple[list[int], list[Round]]:
     return work, rounds
 
 
-def check(answers: Answers) -> list[int]:
-    """Return the work of a rollout, the same for all sides.
+def check_games(sides: Mapping[str, Ask]) -> None:
+    """See that all sides play the same game, and that ours play and train alike to the bit.
 
     Raises:
-        SideError: It is not; or two sides do not play the same game.
+        SideError: They do not.
     """
-    for key, names in (("played", OURS), ("weights", OURS), ("work", tuple(SIDES))):
-        if len({str(answers[name][key]) for name in names}) > 1:
-            found = {name: answers[name][key] for name in names}
-            raise SideError(f"{key!r} should be the same, but is {found}")
-    places = {name: each["x"] for name, each in answers.items() if each["x"] is not None}
-    if len(places) < 2 or max(places.values()) - min(places.values()) > TOLERANCE:
-        raise SideError(f"the same inputs should lead to the same place, but led to {places}")
-    work: list[int] = answers["sb3"]["work"]
-    return work
+    answers = {name: ask("place")["x"] for name, ask in sides.items()}
+    places = [x for x in answers.values() if x is not None]
+    if len(places) < 2 or max(places) - min(places) > TOLERANCE:
+        raise SideError(f"the same inputs should lead to the same place, but led to {answers}")
+    compared = {name: sides[name]("compare") for name in OURS}
+    for what in ("played", "weights"):
+        check_same(what, compared)
+
+
+def check_same(what: str, answers: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Return what is the same in all answers.
+
+    Raises:
+        SideError: It is not.
+    """
+    found = {name: each[what] for name, each in answers.items()}
+    first, *others = found.values()
+    if any(other != first for other in others):
+        raise SideError(f"{what!r} should be the same, but is {found}")
+    return first
 
 
 def report(
@@ -356,7 +378,7 @@ def report(
     )
 
 
-def table(rounds: Sequence[dict[str, dict[str, float]]], has_share: bool) -> str:
+def table(rounds: Sequence[dict[str, dict[str, Any]]], has_share: bool) -> str:
     """Return a Markdown table: rates, and how many times those of the baselines they are."""
     columns = ["steps/s", "steps/CPU-s", *(["share"] if has_share else []), *BASELINES.values()]
     lines = [f"| | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]

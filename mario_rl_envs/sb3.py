@@ -121,7 +121,9 @@ class MarioVecEnv(VecEnv):
     - Infos: a dict a game.
     """
 
-    def __init__(self, vector_env: gym.vector.VectorEnv[Any, Any, Any], infos_of: str = "ended"):
+    def __init__(
+        self, vector_env: gym.vector.VectorEnv[Any, Any, Any], infos_of: str = "ended"
+    ) -> None:
         """Wrap games; the first `reset` starts them.
 
         Args:

@@ -1,5 +1,6 @@
 """The vectors do the same work before they are compared, and the tables say what was measured."""
 
+import functools
 import sys
 
 import pytest
@@ -10,8 +11,20 @@ pytest.importorskip("mario_rl_envs.core._core", reason="it is not compiled")
 from benchmarks import sb3_vectors
 from benchmarks.throughput import TOLERANCE, SideError
 
-SAME = {"x": 100, "played": "a", "weights": "b", "work": [16, 4]}
-ANSWERS = {"sb3": {**SAME, "x": None}, "gym.make": SAME, "gym-super-mario-bros": SAME}
+PLACES = {"sb3": None, "gym.make": 100, "gym-super-mario-bros": 100 + TOLERANCE}
+EQUAL = {"sb3": ("a", "b"), "gym.make": ("a", "b")}
+
+
+def answering(places, equal):
+    """Return sides that answer so."""
+
+    def ask(name, command):
+        if command == "place":
+            return {"x": places[name]}
+        played, weights = equal[name]
+        return {"played": played, "weights": weights}
+
+    return {name: functools.partial(ask, name) for name in sb3_vectors.SIDES}
 
 
 def test_all_vectors_play_and_train(tmp_path, monkeypatch, capsys):
@@ -25,25 +38,24 @@ def test_all_vectors_play_and_train(tmp_path, monkeypatch, capsys):
     assert "of 1 rounds" in text
 
 
-@pytest.mark.parametrize(
-    ("side", "key", "value"),
-    [
-        ("sb3", "played", "c"),
-        ("gym.make", "weights", "c"),
-        ("gym-super-mario-bros", "work", [16, 8]),
-        ("gym-super-mario-bros", "x", 100 + TOLERANCE + 1),
-        ("gym-super-mario-bros", "x", None),
-    ],
-)
-def test_vectors_that_do_something_else_are_noticed(side, key, value):
-    assert sb3_vectors.check(ANSWERS) == [16, 4]
-    with pytest.raises(SideError, match="should"):
-        sb3_vectors.check({**ANSWERS, side: {**ANSWERS[side], key: value}})
+@pytest.mark.parametrize("x", [100 + TOLERANCE + 1, None])
+def test_sides_that_play_something_else_are_noticed(x):
+    sb3_vectors.check_games(answering(PLACES, EQUAL))
+    with pytest.raises(SideError, match="same place"):
+        sb3_vectors.check_games(answering({**PLACES, "gym-super-mario-bros": x}, EQUAL))
 
 
-def test_only_the_same_games_are_equal_to_the_bit():
-    others = {**SAME, "played": "c", "weights": "c"}
-    assert sb3_vectors.check({**ANSWERS, "gym-super-mario-bros": others}) == [16, 4]
+@pytest.mark.parametrize(("digests", "what"), [(("c", "b"), "played"), (("a", "c"), "weights")])
+def test_sides_of_ours_that_differ_are_noticed(digests, what):
+    with pytest.raises(SideError, match=f"'{what}' should be the same"):
+        sb3_vectors.check_games(answering(PLACES, {**EQUAL, "sb3": digests}))
+
+
+def test_other_work_is_noticed():
+    trained = {"sb3": {"work": [16, 4]}, "gym.make": {"work": [16, 4]}}
+    assert sb3_vectors.check_same("work", trained) == [16, 4]
+    with pytest.raises(SideError, match="'work' should be the same"):
+        sb3_vectors.check_same("work", {**trained, "gym.make": {"work": [16, 8]}})
 
 
 def test_ratios_are_taken_within_a_round():
