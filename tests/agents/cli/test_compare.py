@@ -12,8 +12,9 @@ import pytest
 from mario_rl_agents.experiments import Job, JobFolder
 from mario_rl_agents.experiments.plan import Plan, jobs_folder
 from mario_rl_agents.experiments.tables import Comparison
+from mario_rl_agents.runs.run import Run
 from support.agent_toys import ROOT
-from support.commands import fail, run_command
+from support.commands import fail, run_command, succeed
 
 OWN = "agent_of_your_own:Reinforce"
 COMPARE = [
@@ -49,7 +50,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 @pytest.fixture(scope="module")
 def whole(workplace: Path) -> tuple[Path, str]:
     """The folder of a comparison that nothing disturbed, and what was printed."""
-    process = start(workplace, *COMPARE, "--out", "whole", "--speed", "2")
+    process = start(workplace, *COMPARE, "--out", "whole", "--speed", "2", "--video")
     output, _ = process.communicate()
     assert process.returncode == 0, output
     return workplace / "whole", output
@@ -111,6 +112,8 @@ def test_tables_and_raw_data_say_what_the_jobs_left(whole: tuple[Path, str]) -> 
     for text in ("double_dqn", "plain, greedy", "2/2", "page ", "updates per 1,000 steps"):
         assert text in output
     assert (folder / "report.html").stat().st_size > 10_000
+    names = {"double_dqn.mp4", "random.mp4", "agent_of_your_own-Reinforce.mp4"}
+    assert {path.name for path in (folder / "videos").iterdir()} == names
 
 
 def by_side(plan: Plan) -> list[Job]:
@@ -140,6 +143,18 @@ def test_killed_it_goes_on_and_ends_the_same(workplace: Path, whole: tuple[Path,
     after_kill, undisturbed = timeless(folder), timeless(whole[0])
     for table in ("runs", "evaluations", "games", "training"):
         assert getattr(after_kill, table) == getattr(undisturbed, table)
+
+
+def test_an_agent_of_ones_own_is_trained_resumed_and_evaluated_alone(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workplace)
+    monkeypatch.syspath_prepend(str(workplace))
+    succeed("train", OWN, "CartPole-v1", "--steps", "100", "--eval-episodes", "0", "--out", "own")
+    succeed("train", "--resume", "own", "--steps", "150", "--eval-episodes", "1")
+    assert Run.open("own").spec.algorithm == OWN
+    lines = succeed("evaluate", "own", "--episodes", "2", "--sample")
+    assert any("reinforce, checkpoint.safetensors: 150 steps" in line for line in lines)
 
 
 def test_a_run_that_fails_is_said_and_stops_no_other(tmp_path: Path) -> None:
