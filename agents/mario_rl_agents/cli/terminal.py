@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TextIO, TypeVar
 
 import typer
 
-from mario_rl_agents.errors import CheckpointError, RunError, UntrustedError
+from mario_rl_agents.errors import CheckpointError, JobError, RunError, UntrustedError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,7 +103,15 @@ def one_line_errors() -> Iterator[None]:
     except UsageError as error:
         _print_error(error)
         raise typer.Exit(USAGE) from None
-    except (Failure, RunError, CheckpointError, UntrustedError, ImportError, OSError) as error:
+    except (
+        Failure,
+        CheckpointError,
+        JobError,
+        RunError,
+        UntrustedError,
+        ImportError,
+        OSError,
+    ) as error:
         _print_error(error)
         raise typer.Exit(FAILURE) from None
     except EOFError as error:  # click would print "Aborted!", as if the user had
