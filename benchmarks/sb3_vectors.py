@@ -124,7 +124,7 @@ def main() -> None:
     if options.side is not None:
         serve(Player(SIDES[options.side], options).do, options.cores)
         return
-    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "an unknown number"
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown size"
     work, rounds = measure(options)
     text = "\n\n".join(report(options, load, work, rounds))
     print(text)
@@ -373,7 +373,7 @@ def report(
         f"rounds' ratios. {options.threads} torch thread{'s' * (options.threads > 1)} a side; the "
         "first side's games have a thread for each core, the others' one for all. "
         f"{datetime.date.today()}, {describe_commit()}; {cpu_name()}, {os.cpu_count()} cores, "
-        f"{load} of them busy with other things before; {platform.system()}; Python "
+        f"a load of {load} from other processes; {platform.system()}; Python "
         f"{platform.python_version()}, {', '.join(describe_versions(PACKAGES))}."
     )
 
