@@ -65,7 +65,8 @@ def test_example_trains(name: str, wheel: Path, fresh_venv: Path, tmp_path: Path
     requirements = REQUIREMENTS / f"{name}.txt"
     start = time.monotonic()
     # What the example imports is compiled when it runs; most of a library is not.
-    run([python, *"-m pip install --quiet --no-compile".split(), wheel, "-r", requirements])
+    install = [python, "-m", "pip", "install", "--quiet", "--no-compile"]
+    run([*install, wheel, "-r", requirements])
     installed = time.monotonic()
     home = tmp_path / "home"
     home.mkdir()
