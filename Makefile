@@ -31,7 +31,7 @@ PRELOAD = $(shell $(CC) -print-file-name=$1) $(shell $(CC) -print-file-name=libs
 ROM = $$($(BIN)/python -c 'from mario_rl_envs.game.rom import find_rom; print(find_rom())')
 SECONDS ?= 60
 
-.PHONY: demo test test-lowest lint format bench sanitize sanitize-address sanitize-thread fuzz clean
+.PHONY: demo test test-lowest integration lint format bench sanitize sanitize-address sanitize-thread fuzz clean
 
 # Into a folder of its own: an earlier demo may have been trained further.
 demo: $(INSTALLED)
@@ -45,6 +45,10 @@ test: lint
 
 test-lowest: $(LOWEST_INSTALLED)
 	$(LOWEST)/bin/python -m pytest --numprocesses auto $(LOWEST_TESTS)
+
+# An example of each library, in a virtual environment of its own, up to 2 GB, one after the other.
+integration: $(INSTALLED)
+	$(BIN)/python -m pytest -m "" -rP tests/integration
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

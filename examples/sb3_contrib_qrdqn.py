@@ -1,4 +1,4 @@
-"""Train QR-DQN of sb3-contrib on four games at once, without a wrapper of ours.
+"""Train QR-DQN of sb3-contrib on four games at once, stepped by the native core.
 
 Needs `pip install "mario-rl-envs[sb3]"`.
 """
@@ -7,9 +7,8 @@ import argparse
 import contextlib
 
 from sb3_contrib import QRDQN
-from stable_baselines3.common.env_util import make_vec_env
 
-import mario_rl_envs  # noqa: F401 (registers the ids)
+from mario_rl_envs.sb3 import make_vec_env
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--env", default="MarioRL-1-1-v0", help="a registered id")
@@ -23,10 +22,10 @@ agent = QRDQN(
     envs,
     buffer_size=50_000,  # 1.4 GB: every frame stands in it four times
     optimize_memory_usage=True,
-    # Without a limit of steps no episode is cut short, and this needs no second look at its end.
+    # The memory cannot do both; the ids have no limit of steps, so no episode is cut short.
     replay_buffer_kwargs={"handle_timeout_termination": False},
     learning_starts=min(10_000, arguments.steps // 2),
-    train_freq=4,
+    train_freq=1,  # a gradient step after a step of each of the four games
     target_update_interval=2_500,
     seed=0,
     verbose=1,
