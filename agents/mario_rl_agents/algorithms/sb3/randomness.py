@@ -59,7 +59,7 @@ class Randomness:
             random.Random().setstate(_python_state(tensors))
             np.random.RandomState().set_state(_numpy_state(tensors))
             torch.Generator().set_state(tensors["torch"])
-        except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(f"the state of a global generator is none: {error}") from error
         taken = {name: x for name, x in tensors.items() if name in self._state}
         self._state = {**self._state, **taken}

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
+
+from mario_rl_agents.spaces import check_elements
 
 if TYPE_CHECKING:
     from stable_baselines3.common.buffers import ReplayBuffer
@@ -56,6 +59,8 @@ class ReplayMemory:
                 )
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise ValueError(f"{name} has numbers that are not finite")
+        if isinstance(buffer.action_space, spaces.Discrete):
+            check_elements(buffer.action_space, state["actions"], "recorded actions")
         for name in _ARRAYS:
             getattr(buffer, name)[:num_rows] = state[name]
         buffer.pos, buffer.full = position, bool(is_full)
