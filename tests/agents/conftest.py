@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from support import flag_walk as flag_walk
+from support.browser import CHROMIUM, Browser, opened
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -13,3 +14,12 @@ def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Return a Chromium that the tests of one process share."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    with opened() as running:
+        yield running

@@ -18,6 +18,7 @@ from mario_rl_agents.cli.evaluate import evaluate
 from mario_rl_agents.cli.play import play
 from mario_rl_agents.cli.plot import plot
 from mario_rl_agents.cli.recipes import recipes
+from mario_rl_agents.cli.report import report
 from mario_rl_agents.cli.terminal import make_printable
 from mario_rl_agents.cli.train import train
 from mario_rl_agents.cli.watch import watch
@@ -38,6 +39,7 @@ for command in (
     watch,
     play,
     plot,
+    report,
     envs,
     recipes,
 ):  # in the order of the help

@@ -7,7 +7,7 @@ import dataclasses
 import importlib.metadata
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -56,6 +56,14 @@ class RunSpec:
     def __post_init__(self) -> None:
         """Check every field; NumPy's numbers, paths and tuples become JSON values."""
         convert_fields(self)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run was made with; empty where its `config.json` does not say."""
+
+    command: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)  # of Python and of packages
 
 
 @dataclass(frozen=True)
@@ -232,6 +240,11 @@ class Run:
         return self.folder / "video.mp4"
 
     @property
+    def report(self) -> Path:
+        """The page of `mario-rl report`."""
+        return self.folder / "report.html"
+
+    @property
     def _config_path(self) -> Path:
         return self.folder / _CONFIG
 
@@ -268,6 +281,26 @@ class Run:
         except ValueError as error:
             raise RunError(f"{path} is damaged ({error}): delete it and evaluate again") from error
         return list(evaluations)
+
+    def record(self) -> RunRecord:
+        """Return what the run was made with.
+
+        Raises:
+            RunError: `config.json` is damaged.
+        """
+        names = [field.name for field in dataclasses.fields(RunRecord)]
+        try:
+            saved = read_json(self._config_path)
+            return read(RunRecord, {name: saved[name] for name in names if saved.get(name)})
+        except ValueError as error:
+            raise RunError(
+                f"{self._config_path} is damaged ({error}): restore it from a copy"
+            ) from error
+
+    def raw_files(self) -> list[Path]:
+        """Return the files that hold the run's numbers, of those that there are."""
+        files = (self._config_path, self.episodes_path, self.metrics_path, self.evaluation_path)
+        return [path for path in files if path.is_file()]
 
     @property
     def is_evaluated(self) -> bool:
@@ -336,6 +369,7 @@ class Run:
             self.evaluation_path,
             self.learning_curve,
             self.video,
+            self.report,
         )
         checkpoints = (self.checkpoint, self.best)
         return name in (path.name for path in files) or any(
