@@ -18,7 +18,7 @@ from mario_rl_agents.reports.html.blocks import Block
 if TYPE_CHECKING:
     from bokeh.models import Plot
     from bokeh.models.glyph import Glyph
-    from bokeh.models.renderers import GlyphRenderer
+    from bokeh.models.renderers import DataRenderer, GlyphRenderer
 
 COLORS: Final = (
     "#0b7ac0",
@@ -215,7 +215,7 @@ class DotChart(Chart):
 
 
 def _figure(x_label: str, y_label: str | None, *, height: int, **options: Any) -> Plot:
-    from bokeh.models import NumeralTickFormatter, PlainText
+    from bokeh.models import BasicTickFormatter, NumeralTickFormatter, PlainText
     from bokeh.plotting import figure
 
     plot = figure(
@@ -233,7 +233,8 @@ def _figure(x_label: str, y_label: str | None, *, height: int, **options: Any) -
         **options,
     )
     plot.toolbar.logo = None
-    plot.xaxis.formatter = NumeralTickFormatter(format="0.[00]a")
+    plot.xaxis.formatter = NumeralTickFormatter(format="0.[00]a")  # 50k, 1.5m
+    plot.yaxis.formatter = BasicTickFormatter(power_limit_high=7)
     return plot
 
 
@@ -290,14 +291,14 @@ def _add(
 
 
 def _add_hover(
-    plot: Plot, renderers: list[GlyphRenderer[Any]], facts: list[tuple[str, str]]
+    plot: Plot, renderers: Sequence[DataRenderer], facts: list[tuple[str, str]]
 ) -> None:
-    """Have the point under the pointer, or that was touched, told."""
+    """Have the point under the pointer told."""
     from bokeh.models import HoverTool
 
-    plot.add_tools(
-        HoverTool(renderers=renderers, tooltips=facts, visible=False, line_policy="nearest")
-    )
+    hover = HoverTool(renderers=list(renderers), tooltips=facts, line_policy="nearest")
+    hover.visible = False  # it is always on
+    plot.add_tools(hover)
 
 
 def _plain(text: str) -> Any:
