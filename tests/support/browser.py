@@ -141,6 +141,11 @@ class Page:
         answer = self.send("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         return Image.open(io.BytesIO(base64.b64decode(answer["data"])))
 
+    def computed_seconds(self) -> float:
+        """Return how long the page's main thread has computed since it was opened."""
+        metrics = self.send("Performance.getMetrics")["metrics"]
+        return float(next(x["value"] for x in metrics if x["name"] == "TaskDuration"))
+
     def close(self) -> None:
         """Close the page."""
         self.send("Page.close")
@@ -192,6 +197,7 @@ class Browser:
         self._pages[session] = page
         for domain in ("Page", "Runtime", "Log", "Network"):
             page.send(f"{domain}.enable")
+        page.send("Performance.enable", timeDomain="threadTicks")
         mobile = width < 500
         page.send(
             "Emulation.setDeviceMetricsOverride",

@@ -55,7 +55,10 @@ def make_comparison(
         period, conditions_for(env_id), num_final_episodes=num_games, threshold=threshold
     )
     random = np.random.default_rng(0)
-    runs, evaluations, games, training = [], [], [], []
+    runs: list[RunRow] = []
+    evaluations: list[EvaluationRow] = []
+    games: list[GameRow] = []
+    training: list[CurveRow] = []
     for place, label in enumerate(labels):
         for seed in seeds:
             state = "finished"
@@ -64,6 +67,7 @@ def make_comparison(
             elif (label, seed) in unfinished:
                 state = "unfinished"
             is_whole = state == "finished"
+            fails = state == "failed"  # then its files may be damaged, and are not read
             taken = total_steps if is_whole else total_steps // 2
             speed = 900.0 + 100 * place + random.normal(0, 20)  # steps a second
             late = total_steps * (0.3 + 0.05 * place) + random.normal(0, total_steps / 40)
@@ -83,10 +87,10 @@ def make_comparison(
             training += [
                 CurveRow(label, seed, int(s), 500 * skill(s) + random.normal(0, 6))
                 for s in steps
-                if s <= taken
+                if s <= taken and not fails
             ]
             marks = range(period, total_steps + 1, period)
-            for step in [*(m for m in marks if m <= taken), *([total_steps] * is_whole)]:
+            for step in [*(m for m in marks if m <= taken and not fails), *([total_steps] * is_whole)]:
                 is_final = is_whole and step == total_steps and evaluations[-1].step == step
                 for condition in protocol.conditions:
                     for policy in protocol.policies:

@@ -117,7 +117,7 @@ def test_curves_show_every_run_over_steps_and_over_seconds(tmp_path: Path) -> No
     assert len(first.runs) == 3
     *along, at_the_end, final = rows  # at one step: that with more episodes
     assert at_the_end.step == final.step
-    assert list(first.runs[0].y) == [each.return_mean for each in (*along, final)]
+    assert first.runs[0].y == [each.return_mean for each in (*along, final)]
 
 
 def test_runs_that_never_reach_the_threshold_are_counted(tmp_path: Path) -> None:

@@ -199,8 +199,7 @@ def test_series_stand_out_from_both_pages() -> None:
 def test_drawing_has_few_points_the_first_and_the_last_among_them() -> None:
     x = np.arange(100_000)
     figure = LineChart("", "", "x", "y", [Series("s", 0, Points(x, -x))]).draw()
-    [source] = figure.select(ColumnDataSource)
-    data = source.data
+    [data] = [model.data for model in figure.references() if isinstance(model, ColumnDataSource)]
     assert len(data["x"]) == 600
     assert (data["x"][0], data["x"][-1], data["y"][-1]) == (0, 99_999, -99_999)
 

@@ -16,7 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from mario_rl_agents.reports.html.blocks import Block
 
 if TYPE_CHECKING:
-    from bokeh.models import Glyph, GlyphRenderer, Plot
+    from bokeh.models import Plot
+    from bokeh.models.glyph import Glyph
+    from bokeh.models.renderers import DataRenderer, GlyphRenderer
 
 COLORS: Final = (
     "#0b7ac0",
@@ -125,7 +127,7 @@ class LineChart(Chart):
 
     def draw(self) -> Plot:
         """Return it as Bokeh's figure."""
-        from bokeh.models import Legend, LegendItem
+        from bokeh.models.annotations import Legend, LegendItem
 
         plot = _figure(self.x_label, self.y_label, height=_HEIGHT)
         lines, items = [], []
@@ -136,7 +138,8 @@ class LineChart(Chart):
         for level in self.levels:
             drawn = [_draw_level(plot, level, self.series)]
             items.append(LegendItem(label=_plain(level.name), renderers=drawn))
-        is_short = all(len(each.name) <= _SHORT_NAME for each in (*self.series, *self.levels))
+        names = [series.name for series in self.series] + [level.name for level in self.levels]
+        is_short = all(len(name) <= _SHORT_NAME for name in names)
         legend = Legend(items=items, click_policy="hide", margin=0, location="top_left")
         legend.ncols = 2 if is_short else 1
         legend.stylesheets = [".bk-label { color: var(--ink) !important; }"]
@@ -212,7 +215,7 @@ class DotChart(Chart):
 
 
 def _figure(x_label: str, y_label: str | None, *, height: int, **options: Any) -> Plot:
-    from bokeh.models import NumeralTickFormatter, PlainText
+    from bokeh.models import BasicTickFormatter, NumeralTickFormatter, PlainText
     from bokeh.plotting import figure
 
     plot = figure(
@@ -230,7 +233,8 @@ def _figure(x_label: str, y_label: str | None, *, height: int, **options: Any) -
         **options,
     )
     plot.toolbar.logo = None
-    plot.xaxis.formatter = NumeralTickFormatter(format="0.[00]a")
+    plot.xaxis.formatter = NumeralTickFormatter(format="0.[00]a")  # 50k, 1.5m
+    plot.yaxis.formatter = BasicTickFormatter(power_limit_high=7)
     return plot
 
 
@@ -287,14 +291,14 @@ def _add(
 
 
 def _add_hover(
-    plot: Plot, renderers: list[GlyphRenderer[Any]], facts: list[tuple[str, str]]
+    plot: Plot, renderers: Sequence[DataRenderer], facts: list[tuple[str, str]]
 ) -> None:
-    """Have the point under the pointer, or that was touched, told."""
+    """Have the point under the pointer told."""
     from bokeh.models import HoverTool
 
-    plot.add_tools(
-        HoverTool(renderers=renderers, tooltips=facts, visible=False, line_policy="nearest")
-    )
+    hover = HoverTool(renderers=list(renderers), tooltips=facts, line_policy="nearest")
+    hover.visible = False  # it is always on
+    plot.add_tools(hover)
 
 
 def _plain(text: str) -> Any:
