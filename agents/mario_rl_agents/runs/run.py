@@ -31,6 +31,8 @@ _VERSIONED: Final = (
     "numpy",
     "nes-py",
     "gym-super-mario-bros",
+    "stable-baselines3",
+    "sb3-contrib",
 )
 
 

@@ -30,6 +30,7 @@ from mario_rl_agents.algorithms.sb3.configs import (
 )
 from mario_rl_agents.config import linear
 from mario_rl_agents.envs import make_vec_env
+from mario_rl_agents.errors import CheckpointError
 from mario_rl_agents.runs.evaluation import evaluate
 from mario_rl_agents.seeding import generator_state
 from support.agent_toys import assert_same_weights, weights
