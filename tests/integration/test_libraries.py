@@ -65,8 +65,7 @@ def test_example_trains(name: str, wheel: Path, fresh_venv: Path, tmp_path: Path
     requirements = REQUIREMENTS / f"{name}.txt"
     start = time.monotonic()
     # What the example imports is compiled when it runs; most of a library is not.
-    install = [python, "-m", "pip", "install", "--quiet", "--no-compile"]
-    run([*install, wheel, "-r", requirements])
+    run([python, "-m", "pip", "install", "--quiet", "--no-compile", wheel, "-r", requirements])
     installed = time.monotonic()
     home = tmp_path / "home"
     home.mkdir()
