@@ -158,7 +158,7 @@ def test_a_training_disturbs_no_other_and_none_it(tmp_path: Path) -> None:
     def states() -> list[Any]:
         return [
             random.getstate(),
-            np.random.get_state()[1].tolist(),
+            np.random.get_state(legacy=False)["state"]["key"].tolist(),
             torch.get_rng_state().tolist(),
         ]
 

@@ -161,7 +161,7 @@ def test_epsilon_is_the_same_at_every_step(num_steps: int) -> None:
 def test_defaults_are_those_of_sb3(name: str) -> None:
     agent_class = ALGORITHMS[name]
     assert issubclass(agent_class, SB3Agent)
-    model_class = import_model_class(name, agent_class.model_class)
+    model_class: Any = import_model_class(name, agent_class.model_class)
     parameters = inspect.signature(model_class.__init__).parameters
     config = agent_class.config_class()
     fields = {field.name for field in dataclasses.fields(config)}
@@ -187,7 +187,7 @@ _CONTINUOUS = ("sb3-ddpg", "sb3-td3", "sb3-sac")
 
 def layers(module: nn.Module) -> list[tuple[Tensor, Tensor]]:
     """Return weights and biases of linear layers, in order, as PyTorch lays them out."""
-    pairs = []
+    pairs: list[tuple[Tensor, Tensor]] = []
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             pairs.append((layer.weight, layer.bias))
