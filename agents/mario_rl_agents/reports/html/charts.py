@@ -290,9 +290,7 @@ def _add(
     )
 
 
-def _add_hover(
-    plot: Plot, renderers: Sequence[DataRenderer], facts: list[tuple[str, str]]
-) -> None:
+def _add_hover(plot: Plot, renderers: Sequence[DataRenderer], facts: list[tuple[str, str]]) -> None:
     """Have the point under the pointer told."""
     from bokeh.models import HoverTool
 
