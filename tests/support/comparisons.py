@@ -89,11 +89,8 @@ def make_comparison(
                 for s in steps
                 if s <= taken and not fails
             ]
-            marks = range(period, total_steps + 1, period)
-            for step in [
-                *(m for m in marks if m <= taken and not fails),
-                *([total_steps] * is_whole),
-            ]:
+            marks = [] if fails else list(range(period, taken + 1, period))
+            for step in [*marks, *([total_steps] * is_whole)]:
                 is_final = is_whole and step == total_steps and evaluations[-1].step == step
                 for condition in protocol.conditions:
                     for policy in protocol.policies:
