@@ -288,8 +288,7 @@ def _finish(
     """Write the raw data, speeds, videos, and the page; print the tables."""
     from mario_rl_agents.cli.comparison_tables import cost_table, score_table, speed_table
     from mario_rl_agents.experiments.comparison import gather
-    from mario_rl_agents.experiments.comparison_page import comparison_page
-    from mario_rl_agents.experiments.tables import Comparison
+    from mario_rl_agents.experiments.comparison_page import write_page
 
     comparison = gather(plan, folder, reports, num_jobs=num_jobs)
     comparison.write(folder)
@@ -309,10 +308,7 @@ def _finish(
 
         with console.status("recording", spinner="line"):
             record_films(plan, folder, comparison)
-    written, differing = Comparison.read(folder)  # with the hashes of its tables
-    page = folder / "report.html"
-    comparison_page(written, folder, differing).write(page)
-    results.print(styled("page  ", (str(page), "bold")), soft_wrap=True)
+    results.print(styled("page  ", (str(write_page(folder)), "bold")), soft_wrap=True)
     return comparison
 
 

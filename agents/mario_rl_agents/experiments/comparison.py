@@ -22,6 +22,9 @@ from mario_rl_agents.experiments.tables import (
     EvaluationRow,
     GameRow,
     RunRow,
+    SpeedRow,
+    read_table,
+    table_name,
 )
 from mario_rl_agents.runs.metrics import EpisodeRow, running_average
 from mario_rl_agents.runs.run import versions
@@ -72,7 +75,14 @@ def gather(
         tuple(rows.evaluations),
         tuple(rows.games),
         tuple(rows.training),
+        _speeds_before(Path(folder).expanduser()),
     )
+
+
+def _speeds_before(folder: Path) -> tuple[SpeedRow, ...]:
+    """Return the speeds that were measured earlier: they stay until they are measured again."""
+    path = folder / table_name("speeds")
+    return read_table(path, SpeedRow) if path.is_file() else ()
 
 
 @dataclass

@@ -184,12 +184,11 @@ class Comparison:
             header = read(ComparisonHeader, content)
         except ValueError as error:
             raise JobError(f"{path} is damaged ({error}): use a copy that is whole") from error
-        tables = {name: read_table(folder / f"{name}.csv", kind) for name, kind in TABLES.items()}
-        differing = [
-            f"{name}.csv"
-            for name in TABLES
-            if digest_of(folder / f"{name}.csv") != header.files.get(f"{name}.csv")
-        ]
+        tables = {
+            name: read_table(folder / table_name(name), kind) for name, kind in TABLES.items()
+        }
+        files = [table_name(name) for name in TABLES]
+        differing = [file for file in files if digest_of(folder / file) != header.files.get(file)]
         return cls(header, **tables), differing
 
     def write(self, folder: str | Path) -> None:
@@ -198,7 +197,7 @@ class Comparison:
         folder.mkdir(parents=True, exist_ok=True)
         files = {}
         for name, kind in TABLES.items():
-            path = folder / f"{name}.csv"
+            path = folder / table_name(name)
             write_table(path, kind, getattr(self, name))
             files[path.name] = digest_of(path)
         header = dataclasses.replace(self.header, files=files)
@@ -214,6 +213,11 @@ TABLES: Final[Mapping[str, type[Any]]] = {
 }
 
 RowT = TypeVar("RowT", bound=tuple[Any, ...])
+
+
+def table_name(name: str) -> str:
+    """Return the name of a table's file."""
+    return f"{name}.csv"
 
 
 def read_json_file(path: Path) -> dict[str, Any]:

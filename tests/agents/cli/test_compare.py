@@ -116,6 +116,19 @@ def test_tables_and_raw_data_say_what_the_jobs_left(whole: tuple[Path, str]) -> 
     assert {path.name for path in (folder / "videos").iterdir()} == names
 
 
+def test_finished_it_is_gathered_again_and_measured_speeds_stay(
+    workplace: Path, whole: tuple[Path, str]
+) -> None:
+    before, _ = Comparison.read(whole[0])
+    process = start(workplace, "compare", "--resume", "whole")
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert "started" not in output
+    after, _ = Comparison.read(whole[0])
+    assert after.speeds == before.speeds != ()
+    assert after.runs == before.runs
+
+
 def by_side(plan: Plan) -> list[Job]:
     """Return the jobs of the first side, then of the second, and so on."""
     return [plan.job(entry, seed) for entry in plan.entries for seed in plan.seeds]
