@@ -134,7 +134,7 @@ def _provenance(
         {
             "date": header.date,
             "hardware": header.hardware,
-            "load": "unknown" if header.load is None else f"{header.load:g} processes",
+            "load": "unknown" if header.load is None else f"{header.load:.1f} processes",
             "trainings at once": f"{header.num_jobs}",
             "commit": ", ".join(header.commits) or "unknown",
             **header.versions,

@@ -246,7 +246,7 @@ def _profile(comparison: Comparison, measure: Measure, returns: dict[str, list[f
 def costs(comparison: Comparison) -> Iterator[Block]:
     """Return what the trainings took, and the speeds of sides that alternated."""
     header = comparison.header
-    load = "" if header.load is None else f" Load when this was written: {header.load:g}."
+    load = "" if header.load is None else f" Load when this was written: {header.load:.1f}."
     columns: dict[str, tuple[Callable[[RunRow], float], int]] = {
         "steps a second": (lambda run: run.num_steps / run.seconds, 0),
         "seconds": (lambda run: run.seconds, 1),
