@@ -81,7 +81,7 @@ def train(
         typer.Option(
             autocompletion=complete_recipe,
             help="Configuration to start from: default, tutorial (the tutorial's "
-            "own numbers) or demo (learns visibly in minutes).",
+            "own numbers), demo (learns visibly in minutes) or, for SB3's agents, like (ours).",
         ),
     ] = "default",
     set_: Annotated[
