@@ -488,14 +488,15 @@ def _check_size(
     Raises:
         ValueError: If it is.
     """
-    sizes = config.get("hidden_sizes", ())
+    name = "net_arch" if "net_arch" in config else "hidden_sizes"
+    sizes = config.get(name) or ()
     if single_spaces(env)[0].shape is None or not is_vector(single_spaces(env)[0]):
         return  # encoders of images have sizes of their own
     num_weights = sum(first * second for first, second in pairwise(sizes))
     num_saved = sum(x.size for x in tensors.values())
     if num_weights + sum(sizes) > num_saved:
         raise ValueError(
-            f"hidden_sizes {sizes} make a network of more than the {num_saved:,} numbers in it"
+            f"{name} {sizes} make a network of more than the {num_saved:,} numbers in it"
         )
 
 

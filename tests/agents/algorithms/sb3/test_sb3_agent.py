@@ -1,5 +1,6 @@
 """SB3's agents train as plain SB3 does, are resumed exactly, and disturb nobody."""
 
+import dataclasses
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from mario_rl_agents import checkpoint
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.algorithms.sb3.agent import (
     SB3A2C,
@@ -257,6 +259,17 @@ def test_a_checkpoint_of_somebody_else_is_checked(
     with pytest.raises(ValueError, match=message):
         agent.load_tensors({**agent.tensors(), **change})
     assert before.keys() == weights(agent).keys()
+
+
+def test_a_network_larger_than_its_file_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "agent.safetensors"
+    agent = make_agent(CASES["dqn"])
+    agent.save(path)
+    header, tensors = checkpoint.load(path, "sb3-dqn", agent.env)
+    config = {**header.config, "net_arch": [10**6, 10**6]}
+    checkpoint.save(path, dataclasses.replace(header, config=config), tensors, None)
+    with pytest.raises(CheckpointError, match=r"net_arch .* make a network of more than the"):
+        SB3DQN.load(path, agent.env, device="cpu")
 
 
 def test_a_replay_memory_of_somebody_else_is_checked() -> None:
