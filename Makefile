@@ -46,9 +46,10 @@ test: lint
 test-lowest: $(LOWEST_INSTALLED)
 	$(LOWEST)/bin/python -m pytest --numprocesses auto $(LOWEST_TESTS)
 
-# An example of each library, in a virtual environment of its own, up to 2 GB, one after the other.
+# An example of each library, in a virtual environment of its own, up to 2 GB, one after the other;
+# and a Ray cluster of which a node is killed.
 integration: $(INSTALLED)
-	$(BIN)/python -m pytest -m "" -rP tests/integration
+	$(BIN)/python -m pytest -m integration -rP
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
