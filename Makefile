@@ -46,10 +46,9 @@ test: lint
 test-lowest: $(LOWEST_INSTALLED)
 	$(LOWEST)/bin/python -m pytest --numprocesses auto $(LOWEST_TESTS)
 
-# An example of each library, in a virtual environment of its own, up to 2 GB, one after the other;
-# and a Ray cluster of which a node is killed.
+# An example of each library, in a virtual environment of its own, up to 2 GB, one after the other.
 integration: $(INSTALLED)
-	$(BIN)/python -m pytest -m integration -rP
+	$(BIN)/python -m pytest -m "" -rP tests/integration
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,7 +1,8 @@
 """Every example of a library trains in a fresh virtual environment, without a warning of ours.
 
 Each test makes a virtual environment of its own, installs our wheel and the pinned library there,
-and runs the example as a user would. `make integration` runs them.
+and runs the example as a user would. `make integration` runs all, `make test` those whose install
+is small.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from support.libraries import LIBRARIES, Library
+from support.libraries import LIBRARIES, SMALL, Library
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -51,8 +52,13 @@ def fresh_venv(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.integration
-@pytest.mark.parametrize("name", LIBRARIES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in SMALL else pytest.mark.integration)
+        for name in LIBRARIES
+    ],
+)
 def test_example_trains(name: str, wheel: Path, fresh_venv: Path, tmp_path: Path) -> None:
     library = LIBRARIES[name]
     python = fresh_venv / "bin" / "python"

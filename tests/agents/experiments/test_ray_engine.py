@@ -54,7 +54,7 @@ def cluster():
     reset_auth_token_state()
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_jobs_of_a_killed_node_are_run_again(cluster, tmp_path):
     [second] = cluster.worker_nodes
     jobs = [
