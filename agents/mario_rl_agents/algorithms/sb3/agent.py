@@ -353,6 +353,16 @@ class OnPolicySB3Agent(SB3Agent):
 
     is_stochastic: ClassVar[bool] = True
 
+    def check_envs(self) -> None:
+        """Check that advantages can be normalized.
+
+        Raises:
+            ValueError: If not.
+        """
+        size, config = self.num_envs * self.config.n_steps, self.config
+        is_enough = size >= 2 or not config.normalize_advantage
+        check("n_steps", config.n_steps, is_enough, ">= 2 to normalize advantages")
+
     def metrics(self) -> dict[str, float]:
         """Return `charts/learning_rate`, and where it has one `charts/clip_range`."""
         metrics = super().metrics()
@@ -525,16 +535,6 @@ class SB3A2C(OnPolicySB3Agent):
     config_class: ClassVar[type[Any]] = SB3A2CConfig
     model_class: ClassVar[str] = "stable_baselines3.A2C"
 
-    def check_envs(self) -> None:
-        """Check that advantages can be normalized.
-
-        Raises:
-            ValueError: If not.
-        """
-        size, config = self.num_envs * self.config.n_steps, self.config
-        is_enough = size >= 2 or not config.normalize_advantage
-        check("n_steps", config.n_steps, is_enough, ">= 2 to normalize advantages")
-
 
 class SB3PPO(OnPolicySB3Agent):
     """Stable-Baselines3's PPO."""
@@ -542,16 +542,6 @@ class SB3PPO(OnPolicySB3Agent):
     algorithm: ClassVar[str] = "sb3-ppo"
     config_class: ClassVar[type[Any]] = SB3PPOConfig
     model_class: ClassVar[str] = "stable_baselines3.PPO"
-
-    def check_envs(self) -> None:
-        """Check that advantages can be normalized.
-
-        Raises:
-            ValueError: If not.
-        """
-        size, config = self.num_envs * self.config.n_steps, self.config
-        is_enough = size >= 2 or not config.normalize_advantage
-        check("n_steps", config.n_steps, is_enough, ">= 2 to normalize advantages")
 
 
 class SB3RecurrentPPO(OnPolicySB3Agent):

@@ -6,6 +6,7 @@ colors are near Okabe and Ito's, and stand out from the light and from the dark 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
@@ -99,7 +100,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Chart(Block):
+class Chart(Block, ABC):
     """A drawing by Bokeh.
 
     Attributes:
@@ -111,9 +112,9 @@ class Chart(Block):
     caption: str
     template: ClassVar[str] = "chart.html"
 
+    @abstractmethod
     def draw(self) -> Plot:
         """Return it as Bokeh's figure."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
