@@ -347,6 +347,12 @@ def test_acting_explores_as_training_does() -> None:
     assert 0.5 < inside.std() < 2 * 0.5 * (1e-2 / (1 - (1 - 0.15e-2) ** 2)) ** 0.5
 
 
+def test_recurrent_rollouts_that_cannot_be_normalized_are_refused() -> None:
+    config = SB3RecurrentPPOConfig(n_steps=1, batch_size=2)
+    with pytest.raises(ValueError, match="n_steps must be >= 2 to normalize advantages"):
+        SB3RecurrentPPO.create(gym.make("CartPole-v1"), config, device="cpu")
+
+
 def test_seeds_that_numpy_cannot_take_are_refused() -> None:
     with pytest.raises(ValueError, match="seed must be below 4294967296"):
         SB3A2C.create(gym.make("CartPole-v1"), SB3A2CConfig(), seed=2**32, device="cpu")
