@@ -5,6 +5,7 @@ changed then. RuntimeError: another thread is running the same game.
 """
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any, Final, Literal, final
 
 import numpy as np
@@ -16,6 +17,7 @@ _Bytes = bytes | bytearray | memoryview
 _Array = NDArray[Any]  # uint8, C-contiguous, writable
 
 MAX_SIZE: Final[int]  # of a Resizer, pixels
+COMPILED_ABI: Final[int]  # the version of the interface to compiled code
 LUMA: Final[bytes]  # the gray of each of the 64 colors
 INFO_COLUMNS: Final[tuple[str, ...]]  # the info's numbers, C: the rows of `columns` in Vector.play
 INFO_FLAGS: Final[tuple[str, ...]]  # the info's flags, F: the rows of `flags`
@@ -39,11 +41,27 @@ def tiles(ram: _Bytes | _Array, out: _Array, /) -> None:
 class Cartridge:
     """A ROM, decoded; never changes, shared by any number of games."""
 
-    def __new__(cls, rom: _Bytes) -> Cartridge:
+    def __new__(cls, rom: _Bytes, library: str | PathLike[str] = ...) -> Cartridge:
         """Take a file in iNES format.
+
+        Args:
+            rom: The file's content.
+            library: A shared library of the ROM's code, compiled, which games with this cartridge
+                run; it stays loaded. Left out, the code is interpreted.
 
         Raises:
             ValueError: It is none, or not of the kind that is emulated.
+            OSError: The library cannot be loaded, or is of another version or another ROM.
+        """
+
+    def instruction(self, address: int, /) -> tuple[str, str, int, int, int]:
+        """Return the instruction at an address of PRG ROM, as decode.h defines it.
+
+        Returns:
+            The operation, which includes the place of the operand, as LDA_ZERO_PAGE, with ELSEWHERE
+            for a place that is known at run time only; the addressing mode; bytes; cycles (of a
+            branch not taken in the low four bits, taken in the high four); the operand: a value, an
+            address, the target of a jump.
         """
 
 @final

@@ -49,5 +49,6 @@ const char *cartridge_init(Cartridge *cartridge, const uint8_t *file, size_t siz
         cartridge->tile_rows[row] = tile_row(tile[y], tile[y + TILE_HEIGHT]);
     }
     prg_decode(cartridge);
+    cartridge->compiled = NULL;
     return NULL;
 }

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "machine/compiled.h"
+
 enum {
     PRG_SIZE = 0x8000,
     PRG_START = 0x8000, /* where PRG ROM begins in the CPU's memory map, up to 0xFFFF */
@@ -35,6 +37,7 @@ typedef struct {
     /* By address, as if an instruction began at every byte; then those behind the last byte. */
     Instruction instructions[PRG_SIZE + MAX_INSTRUCTION_SIZE];
     uint64_t tile_rows[NUM_TILE_ROWS]; /* 8 pixels each, a byte a pixel, the leftmost lowest */
+    const CompiledCode *compiled;      /* of this PRG ROM; NULL: it is interpreted */
 } Cartridge;
 
 /* Decode a file in iNES format. Returns NULL, or what is wrong with it. */

@@ -16,6 +16,7 @@
 
 #include "machine/bus.h"
 #include "machine/decode.h"
+#include "machine/operations.h"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
@@ -35,21 +36,8 @@ enum {
     VECTOR_NMI = 0xFFFA,
     VECTOR_RESET = 0xFFFC,
     VECTOR_IRQ = 0xFFFE,
-    STACK = 0x100,
     RAM_MASK = RAM_SIZE - 1,
     NMI_CYCLES = 7,
-    JUMP_CYCLES = 3,
-};
-
-enum Flag {
-    CARRY = 0x01,
-    ZERO = 0x02,
-    INTERRUPT_DISABLE = 0x04, /* never tested: there are no IRQs; PHP and RTI move it */
-    DECIMAL = 0x08,           /* the same */
-    BREAK = 0x10,             /* exists on the stack alone */
-    ALWAYS_SET = 0x20,
-    OVERFLOW = 0x40,
-    NEGATIVE = 0x80,
 };
 
 /* The place of an operand that is found when the instruction runs. */
@@ -80,11 +68,6 @@ RARELY_CALLED static Place find_operand(Bus *bus, uint8_t opcode_byte, uint16_t 
     }
     uint16_t address = (uint16_t)(base + index);
     return (Place){address, opcode.size, (address ^ base) >> 8};
-}
-
-static uint8_t pack_flags(uint32_t nz, uint32_t overflow, uint32_t carry, uint8_t others) {
-    return (uint8_t)((nz & 0x8080 ? NEGATIVE : 0) | (overflow ? OVERFLOW : 0) | ALWAYS_SET |
-                     (nz & 0xFF ? 0 : ZERO) | (carry ? CARRY : 0) | others);
 }
 
 void cpu_power_on(Cpu *cpu, const Cartridge *cartridge) {
@@ -126,55 +109,55 @@ void cpu_nmi(Cpu *cpu, Bus *bus) {
 #define NEXT() goto next_operation
 #endif
 
-/* The operations, spelled out for every place that their operand may lie in. `statement` finds it
- * in `value`; the code of an instruction that modifies leaves its result there. */
-#define READ(name, statement)                                                                      \
+/* The operations, spelled out for every place that their operand may lie in. DO_ finds it in
+ * `value`; an operation that modifies leaves its result there. */
+#define READ(name)                                                                                 \
     OPERATION(name##_CONSTANT) next++;                                                             \
     OPERATION(name##_IMMEDIATE) {                                                                  \
         value = in.operand;                                                                        \
         next += 2;                                                                                 \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_RAM) next++;                                                                  \
     OPERATION(name##_ZERO_PAGE) {                                                                  \
         value = ram[in.operand];                                                                   \
         next += 2;                                                                                 \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_RAM_X) {                                                                      \
         value = ram[(in.operand + x) & RAM_MASK];                                                  \
         cycle += crosses_page(in.operand, x);                                                      \
         next += 3;                                                                                 \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_RAM_Y) {                                                                      \
         value = ram[(in.operand + y) & RAM_MASK];                                                  \
         cycle += crosses_page(in.operand, y);                                                      \
         next += 3;                                                                                 \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_ROM_X) {                                                                      \
         value = prg[in.operand - PRG_START + x];                                                   \
         cycle += crosses_page(in.operand, x);                                                      \
         next += 3;                                                                                 \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_ROM_Y) {                                                                      \
         value = prg[in.operand - PRG_START + y];                                                   \
         cycle += crosses_page(in.operand, y);                                                      \
         next += 3;                                                                                 \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_ZERO_PAGE_X) {                                                                \
         value = ram[(uint8_t)(in.operand + x)];                                                    \
         next += 2;                                                                                 \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_INDIRECT_Y) {                                                                 \
@@ -184,13 +167,13 @@ void cpu_nmi(Cpu *cpu, Bus *bus) {
         value = is_in_ram ? ram[address & RAM_MASK] : bus_read(bus, address, start);               \
         cycle += crosses_page(pointer, y);                                                         \
         next += 2;                                                                                 \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_REGISTER) {                                                                   \
         value = bus_read(bus, in.operand, start);                                                  \
         next += 3;                                                                                 \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_ELSEWHERE) {                                                                  \
@@ -198,55 +181,55 @@ void cpu_nmi(Cpu *cpu, Bus *bus) {
         value = bus_read(bus, place.address, start);                                               \
         cycle += place.crosses_page;                                                               \
         next += place.size;                                                                        \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         NEXT();                                                                                    \
     }
 
-#define WRITE(name, what)                                                                          \
+#define WRITE(name)                                                                                \
     OPERATION(name##_RAM) next++;                                                                  \
     OPERATION(name##_ZERO_PAGE) {                                                                  \
-        ram[in.operand] = (uint8_t)(what);                                                         \
+        ram[in.operand] = (uint8_t)OF_##name;                                                      \
         next += 2;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_RAM_X) {                                                                      \
-        ram[(in.operand + x) & RAM_MASK] = (uint8_t)(what);                                        \
+        ram[(in.operand + x) & RAM_MASK] = (uint8_t)OF_##name;                                     \
         next += 3;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_RAM_Y) {                                                                      \
-        ram[(in.operand + y) & RAM_MASK] = (uint8_t)(what);                                        \
+        ram[(in.operand + y) & RAM_MASK] = (uint8_t)OF_##name;                                     \
         next += 3;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_ZERO_PAGE_X) {                                                                \
-        ram[(uint8_t)(in.operand + x)] = (uint8_t)(what);                                          \
+        ram[(uint8_t)(in.operand + x)] = (uint8_t)OF_##name;                                       \
         next += 2;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_INDIRECT_Y) {                                                                 \
         uint32_t pointer = read_pointer(ram, (uint8_t)in.operand);                                 \
-        cycle += bus_write(bus, (uint16_t)(pointer + y), (uint8_t)(what), start);                  \
+        cycle += bus_write(bus, (uint16_t)(pointer + y), (uint8_t)OF_##name, start);               \
         next += 2;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_REGISTER) {                                                                   \
-        cycle += bus_write(bus, in.operand, (uint8_t)(what), start);                               \
+        cycle += bus_write(bus, in.operand, (uint8_t)OF_##name, start);                            \
         next += 3;                                                                                 \
         NEXT();                                                                                    \
     }                                                                                              \
     OPERATION(name##_ELSEWHERE) {                                                                  \
         Place place = FIND_OPERAND();                                                              \
-        cycle += bus_write(bus, place.address, (uint8_t)(what), start);                            \
+        cycle += bus_write(bus, place.address, (uint8_t)OF_##name, start);                         \
         next += place.size;                                                                        \
         NEXT();                                                                                    \
     }
 
-#define MODIFY(name, statement)                                                                    \
+#define MODIFY(name)                                                                               \
     OPERATION(name##_RAM) next++;                                                                  \
     OPERATION(name##_ZERO_PAGE) {                                                                  \
         value = ram[in.operand];                                                                   \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         ram[in.operand] = (uint8_t)value;                                                          \
         next += 2;                                                                                 \
         NEXT();                                                                                    \
@@ -254,7 +237,7 @@ void cpu_nmi(Cpu *cpu, Bus *bus) {
     OPERATION(name##_RAM_X) {                                                                      \
         uint8_t *byte = &ram[(in.operand + x) & RAM_MASK];                                         \
         value = *byte;                                                                             \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         *byte = (uint8_t)value;                                                                    \
         cycle += crosses_page(in.operand, x);                                                      \
         next += 3;                                                                                 \
@@ -263,7 +246,7 @@ void cpu_nmi(Cpu *cpu, Bus *bus) {
     OPERATION(name##_ZERO_PAGE_X) {                                                                \
         uint8_t *byte = &ram[(uint8_t)(in.operand + x)];                                           \
         value = *byte;                                                                             \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         *byte = (uint8_t)value;                                                                    \
         next += 2;                                                                                 \
         NEXT();                                                                                    \
@@ -271,16 +254,16 @@ void cpu_nmi(Cpu *cpu, Bus *bus) {
     OPERATION(name##_ELSEWHERE) {                                                                  \
         Place place = FIND_OPERAND();                                                              \
         value = bus_read(bus, place.address, start);                                               \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         cycle += bus_write(bus, place.address, (uint8_t)value, start);                             \
         cycle += place.crosses_page;                                                               \
         next += place.size;                                                                        \
         NEXT();                                                                                    \
     }
 
-#define BRANCH(name, condition)                                                                    \
+#define BRANCH(name)                                                                               \
     OPERATION(name) {                                                                              \
-        if (condition) {                                                                           \
+        if (IF_##name) {                                                                           \
             cycle = start + (in.cycles >> 4);                                                      \
             pc = in.operand;                                                                       \
             JUMP();                                                                                \
@@ -305,55 +288,14 @@ void cpu_nmi(Cpu *cpu, Bus *bus) {
         NEXT();                                                                                    \
     } while (0)
 #define PC() ((uint16_t)(first_pc + (next - first)))
-#define PACK_FLAGS() pack_flags(nz, overflow, carry, others)
-#define UNPACK_FLAGS(flags)                                                                        \
-    (nz = ((flags) & ZERO ? 0u : 1u) | ((flags) & NEGATIVE ? 0x8000u : 0u),                        \
-     carry = (flags) & CARRY, overflow = (flags) & OVERFLOW,                                       \
-     others = (uint8_t)((flags) & (INTERRUPT_DISABLE | DECIMAL)))
-#define PUSH(what) (ram[STACK | sp] = (uint8_t)(what), sp = (uint8_t)(sp - 1))
-#define PULL() (sp = (uint8_t)(sp + 1), ram[STACK | sp])
-#define IMPLIED(name, statement)                                                                   \
+#define IMPLIED(name)                                                                              \
     OPERATION(name) {                                                                              \
-        statement;                                                                                 \
+        DO_##name;                                                                                 \
         next++;                                                                                    \
         NEXT();                                                                                    \
     }
 
-/* Add with carry; to subtract is to add the complement. Overflow: both have the sign that the sum
- * has not. */
-#define ADD(what)                                                                                  \
-    do {                                                                                           \
-        uint32_t addend = (what), sum = a + addend + carry;                                        \
-        overflow = (a ^ sum) & (addend ^ sum) & 0x80;                                              \
-        carry = sum >> 8;                                                                          \
-        SET_A(sum);                                                                                \
-    } while (0)
-#define COMPARE(with) (carry = (with) >= value, nz = ((with) - value) & 0xFF)
-#define SHIFT_LEFT(what, low_bit)                                                                  \
-    do {                                                                                           \
-        uint32_t shifted = (what) << 1 | (low_bit);                                                \
-        carry = shifted >> 8;                                                                      \
-        what = nz = (uint8_t)shifted;                                                              \
-    } while (0)
-#define SHIFT_RIGHT(what, high_bit)                                                                \
-    do {                                                                                           \
-        uint32_t shifted = (what) >> 1 | (high_bit) << 7;                                          \
-        carry = (what) & 1;                                                                        \
-        what = nz = shifted;                                                                       \
-    } while (0)
-#define SET_A(what) (a = nz = (uint8_t)(what))
-#define SET_X(what) (x = nz = (uint8_t)(what))
-#define SET_Y(what) (y = nz = (uint8_t)(what))
-
-static inline bool crosses_page(uint32_t base, uint32_t index) {
-    return (base & 0xFF) + index > 0xFF;
-}
-
-static inline uint32_t read_pointer(const uint8_t *ram, uint8_t address) {
-    return ram[address] | (uint32_t)ram[(uint8_t)(address + 1)] << 8;
-}
-
-void cpu_run(Cpu *cpu, Bus *bus, int64_t limit) {
+void cpu_interpret(Cpu *cpu, Bus *bus, int64_t limit) {
     uint8_t *const ram = bus->machine->ram;
     const uint8_t *const prg = bus->cartridge->prg;
     const Instruction *const rom = bus->cartridge->instructions;
@@ -364,11 +306,7 @@ void cpu_run(Cpu *cpu, Bus *bus, int64_t limit) {
     uint16_t first_pc = PRG_START, pc = cpu->pc;
     int64_t cycle = cpu->cycle;
     uint32_t a = cpu->a, x = cpu->x, y = cpu->y, sp = cpu->sp, value;
-    /* Flags Z and N in one number: Z is set if the low byte is 0, N if bit 7 is set, or bit 15
-     * where the two differ from one result's (after BIT and PLP). So most operations just keep
-     * their result. */
-    uint32_t nz, carry, overflow;
-    uint8_t others;
+    uint32_t nz, carry, overflow, others; /* flags, see operations.h */
     UNPACK_FLAGS(cpu->flags);
     Instruction in; /* the one that runs, from cycle `start` on */
     int64_t start;
@@ -385,164 +323,160 @@ next_operation:
     FETCH();
     switch ((enum Operation)in.operation)
 #endif
-    {
-        OPERATION(NOTHING) {
-            next += in.operand;
-            NEXT();
-        }
-        OPERATION(DECODE) {
-            pc = PC();
-            if (first == rom) {
-                goto decode_here;
-            }
-            JUMP();
-        }
-        OPERATION(WAIT) {
-            cycle = start + (limit - start + JUMP_CYCLES - 1) / JUMP_CYCLES * JUMP_CYCLES;
-            NEXT();
-        }
-        OPERATION(AWAIT_SPRITE_ZERO) {
-            SET_A(bus_read(bus, PPU_STATUS, start));
-            /* AND and the branch back follow; the branch is taken while the loop waits. */
-            bool awaits_hit = next[5].operation == BEQ;
-            int turn_cycles = in.cycles + next[3].cycles + (next[5].cycles >> 4);
-            bool is_over = (a & SPRITE_ZERO_BIT ? true : false) == awaits_hit;
-            int64_t end = is_over ? start : bus_await_sprite_zero(bus, awaits_hit, start, limit);
-            int64_t turns = (end - start + turn_cycles - 1) / turn_cycles;
-            int64_t turns_before_limit = (limit - start) / turn_cycles;
-            if (turns > turns_before_limit) {
-                turns = turns_before_limit;
-            }
-            if (turns > 0) {
-                SET_A(a & SPRITE_ZERO_BIT);
-                cycle = start + turns * turn_cycles;
-            } else {
-                next += 3;
-            }
-            NEXT();
-        }
-
-        OPERATION(INY) {
-            /* Sprites are four bytes apart in OAM, so INY mostly comes four in a row. */
-            int times = start + (in.operand - 1) * in.cycles < limit ? in.operand : 1;
-            SET_Y(y + (uint32_t)times);
-            cycle = start + times * in.cycles;
-            next += times;
-            NEXT();
-        }
-        OPERATION(BRK) {
-            pc = (uint16_t)(PC() + 2);
-            PUSH(pc >> 8);
-            PUSH(pc);
-            PUSH(PACK_FLAGS() | BREAK);
-            others |= INTERRUPT_DISABLE;
-            pc = (uint16_t)(prg[VECTOR_IRQ - PRG_START] | prg[VECTOR_IRQ + 1 - PRG_START] << 8);
-            JUMP();
-        }
-        OPERATION(JSR) {
-            pc = (uint16_t)(PC() + 2); /* the last byte of this instruction */
-            PUSH(pc >> 8);
-            PUSH(pc);
-            pc = in.operand;
-            JUMP();
-        }
-        OPERATION(RTS) {
-            pc = PULL();
-            pc = (uint16_t)((pc | PULL() << 8) + 1);
-            JUMP();
-        }
-        OPERATION(RTI) {
-            value = PULL();
-            UNPACK_FLAGS(value);
-            pc = PULL();
-            pc = (uint16_t)(pc | PULL() << 8);
-            JUMP();
-        }
-        OPERATION(JMP) {
-            pc = in.operand;
-            JUMP();
-        }
-        OPERATION(JMP_INDIRECT) {
-            /* The pointer's high byte is read from the same page, even where it ends. */
-            uint16_t high = (uint16_t)((in.operand & 0xFF00) | ((in.operand + 1) & 0xFF));
-            pc = bus_read(bus, in.operand, start);
-            pc = (uint16_t)(pc | bus_read(bus, high, start) << 8);
-            JUMP();
-        }
-        BRANCH(BPL, !(nz & 0x8080))
-        BRANCH(BMI, nz & 0x8080)
-        BRANCH(BVC, !overflow)
-        BRANCH(BVS, overflow)
-        BRANCH(BCC, !carry)
-        BRANCH(BCS, carry)
-        BRANCH(BNE, nz & 0xFF)
-        BRANCH(BEQ, !(nz & 0xFF))
-
-        IMPLIED(PHP, PUSH(PACK_FLAGS() | BREAK))
-        IMPLIED(PLP, value = PULL(); UNPACK_FLAGS(value))
-        IMPLIED(PHA, PUSH(a))
-        IMPLIED(PLA, SET_A(PULL()))
-        IMPLIED(CLC, carry = 0)
-        IMPLIED(SEC, carry = 1)
-        IMPLIED(CLV, overflow = 0)
-        IMPLIED(CLI, others &= (uint8_t)~INTERRUPT_DISABLE)
-        IMPLIED(SEI, others |= INTERRUPT_DISABLE)
-        IMPLIED(CLD, others &= (uint8_t)~DECIMAL)
-        IMPLIED(SED, others |= DECIMAL)
-        IMPLIED(INX, SET_X(x + 1))
-        IMPLIED(DEX, SET_X(x - 1))
-        IMPLIED(DEY, SET_Y(y - 1))
-        IMPLIED(TXA, SET_A(x))
-        IMPLIED(TYA, SET_A(y))
-        IMPLIED(TAX, SET_X(a))
-        IMPLIED(TAY, SET_Y(a))
-        IMPLIED(TSX, SET_X(sp))
-        IMPLIED(TXS, sp = x)
-        IMPLIED(NOP, (void)0)
-        IMPLIED(ASL_A, SHIFT_LEFT(a, 0))
-        IMPLIED(ROL_A, SHIFT_LEFT(a, carry))
-        IMPLIED(LSR_A, SHIFT_RIGHT(a, 0))
-        IMPLIED(ROR_A, SHIFT_RIGHT(a, carry))
-
-        READ(LDA, SET_A(value))
-        READ(LDX, SET_X(value))
-        READ(LDY, SET_Y(value))
-        READ(ORA, SET_A(a | value))
-        READ(AND, SET_A(a & value))
-        READ(EOR, SET_A(a ^ value))
-        READ(ADC, ADD(value))
-        READ(SBC, ADD(value ^ 0xFF))
-        READ(CMP, COMPARE(a))
-        READ(CPX, COMPARE(x))
-        READ(CPY, COMPARE(y))
-        READ(BIT, nz = (a & value) | (value & 0x80) << 8; overflow = value & 0x40)
-        WRITE(STA, a)
-        WRITE(STX, x)
-        WRITE(STY, y)
-        MODIFY(ASL, SHIFT_LEFT(value, 0))
-        MODIFY(ROL, SHIFT_LEFT(value, carry))
-        MODIFY(LSR, SHIFT_RIGHT(value, 0))
-        MODIFY(ROR, SHIFT_RIGHT(value, carry))
-        MODIFY(INC, nz = value = (uint8_t)(value + 1))
-        MODIFY(DEC, nz = value = (uint8_t)(value - 1))
-    }
-decode_here:
-    for (uint16_t i = 0; i <= MAX_INSTRUCTION_SIZE; i++) {
-        scratch[i] = (Instruction){DECODE, 0, 0};
-    }
-    first = next = scratch;
-    first_pc = pc;
-    if (cycle >= limit) {
-        goto done;
-    }
-    uint8_t bytes[MAX_INSTRUCTION_SIZE] = {0};
-    scratch_opcode = bytes[0] = bus_read(bus, pc, cycle);
-    for (uint16_t i = 1; i < bus->cartridge->opcodes[bytes[0]].size; i++) {
-        bytes[i] = bus_read(bus, (uint16_t)(pc + i), cycle);
-    }
-    scratch[0] = instruction_decode(bytes, pc, prg);
+    { OPERATION(NOTHING){next += in.operand;
     NEXT();
+}
+OPERATION(DECODE) {
+    pc = PC();
+    if (first == rom) {
+        goto decode_here;
+    }
+    JUMP();
+}
+OPERATION(WAIT) {
+    cycle = start + (limit - start + JUMP_CYCLES - 1) / JUMP_CYCLES * JUMP_CYCLES;
+    NEXT();
+}
+OPERATION(AWAIT_SPRITE_ZERO) {
+    SET_A(bus_read(bus, PPU_STATUS, start));
+    /* AND and the branch back follow; the branch is taken while the loop waits. */
+    bool awaits_hit = next[5].operation == BEQ;
+    int turn_cycles = in.cycles + next[3].cycles + (next[5].cycles >> 4);
+    bool is_over = (a & SPRITE_ZERO_BIT ? true : false) == awaits_hit;
+    int64_t end = is_over ? start : bus_await_sprite_zero(bus, awaits_hit, start, limit);
+    int64_t turns = (end - start + turn_cycles - 1) / turn_cycles;
+    int64_t turns_before_limit = (limit - start) / turn_cycles;
+    if (turns > turns_before_limit) {
+        turns = turns_before_limit;
+    }
+    if (turns > 0) {
+        SET_A(a & SPRITE_ZERO_BIT);
+        cycle = start + turns * turn_cycles;
+    } else {
+        next += 3;
+    }
+    NEXT();
+}
 
-done:
-    *cpu = (Cpu){cycle, PC(), (uint8_t)a, (uint8_t)x, (uint8_t)y, (uint8_t)sp, PACK_FLAGS()};
+OPERATION(INY) {
+    /* Sprites are four bytes apart in OAM, so INY mostly comes four in a row. */
+    int times = start + (in.operand - 1) * in.cycles < limit ? in.operand : 1;
+    SET_Y(y + (uint32_t)times);
+    cycle = start + times * in.cycles;
+    next += times;
+    NEXT();
+}
+OPERATION(BRK) {
+    pc = (uint16_t)(PC() + 2);
+    PUSH(pc >> 8);
+    PUSH(pc);
+    PUSH(PACK_FLAGS() | BREAK);
+    others |= INTERRUPT_DISABLE;
+    pc = (uint16_t)(prg[VECTOR_IRQ - PRG_START] | prg[VECTOR_IRQ + 1 - PRG_START] << 8);
+    JUMP();
+}
+OPERATION(JSR) {
+    pc = (uint16_t)(PC() + 2); /* the last byte of this instruction */
+    PUSH(pc >> 8);
+    PUSH(pc);
+    pc = in.operand;
+    JUMP();
+}
+OPERATION(RTS) {
+    pc = PULL();
+    pc = (uint16_t)((pc | PULL() << 8) + 1);
+    JUMP();
+}
+OPERATION(RTI) {
+    value = PULL();
+    UNPACK_FLAGS(value);
+    pc = PULL();
+    pc = (uint16_t)(pc | PULL() << 8);
+    JUMP();
+}
+OPERATION(JMP) {
+    pc = in.operand;
+    JUMP();
+}
+OPERATION(JMP_INDIRECT) {
+    /* The pointer's high byte is read from the same page, even where it ends. */
+    uint16_t high = (uint16_t)((in.operand & 0xFF00) | ((in.operand + 1) & 0xFF));
+    pc = bus_read(bus, in.operand, start);
+    pc = (uint16_t)(pc | bus_read(bus, high, start) << 8);
+    JUMP();
+}
+BRANCH(BPL)
+BRANCH(BMI)
+BRANCH(BVC)
+BRANCH(BVS)
+BRANCH(BCC)
+BRANCH(BCS)
+BRANCH(BNE)
+BRANCH(BEQ)
+
+IMPLIED(PHP)
+IMPLIED(PLP)
+IMPLIED(PHA)
+IMPLIED(PLA)
+IMPLIED(CLC)
+IMPLIED(SEC)
+IMPLIED(CLV)
+IMPLIED(CLI)
+IMPLIED(SEI)
+IMPLIED(CLD)
+IMPLIED(SED)
+IMPLIED(INX)
+IMPLIED(DEX)
+IMPLIED(DEY)
+IMPLIED(TXA)
+IMPLIED(TYA)
+IMPLIED(TAX)
+IMPLIED(TAY)
+IMPLIED(TSX)
+IMPLIED(TXS)
+IMPLIED(NOP)
+IMPLIED(ASL_A)
+IMPLIED(ROL_A)
+IMPLIED(LSR_A)
+IMPLIED(ROR_A)
+
+READ(LDA)
+READ(LDX)
+READ(LDY)
+READ(ORA)
+READ(AND)
+READ(EOR)
+READ(ADC)
+READ(SBC)
+READ(CMP)
+READ(CPX)
+READ(CPY)
+READ(BIT)
+WRITE(STA)
+WRITE(STX)
+WRITE(STY)
+MODIFY(ASL)
+MODIFY(ROL)
+MODIFY(LSR)
+MODIFY(ROR)
+MODIFY(INC)
+MODIFY(DEC)
+}
+decode_here : for (uint16_t i = 0; i <= MAX_INSTRUCTION_SIZE; i++) {
+    scratch[i] = (Instruction){DECODE, 0, 0};
+}
+first = next = scratch;
+first_pc = pc;
+if (cycle >= limit) {
+    goto done;
+}
+uint8_t bytes[MAX_INSTRUCTION_SIZE] = {0};
+scratch_opcode = bytes[0] = bus_read(bus, pc, cycle);
+for (uint16_t i = 1; i < bus->cartridge->opcodes[bytes[0]].size; i++) {
+    bytes[i] = bus_read(bus, (uint16_t)(pc + i), cycle);
+}
+scratch[0] = instruction_decode(bytes, pc, prg);
+NEXT();
+
+done : *cpu = (Cpu){cycle, PC(), (uint8_t)a, (uint8_t)x, (uint8_t)y, (uint8_t)sp, PACK_FLAGS()};
 }

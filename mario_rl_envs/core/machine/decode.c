@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "machine/console.h"
+#include "machine/operations.h"
 
 /* Cycles by opcode, without those for crossing pages and taking branches. */
 static const uint8_t CYCLES[256] = {
@@ -31,6 +32,18 @@ static const uint8_t CYCLES[256] = {
     2,  6, 1, 1, 3, 3, 5, 1, 2, 2, 2, 1, 4, 4, 6, 1, /* E0 */
     2,  5, 1, 1, 1, 4, 6, 1, 2, 4, 1, 1, 1, 4, 7, 1, /* F0 */
 };
+
+#define STRING(name) #name,
+
+const char *operation_name(uint8_t operation) {
+    static const char *const NAMES[] = {OPERATIONS(STRING)};
+    return NAMES[operation];
+}
+
+const char *mode_name(uint8_t mode) {
+    static const char *const NAMES[] = {MODES(STRING)};
+    return NAMES[mode];
+}
 
 /* Opcodes without an operand in memory; NOTHING for all others. */
 static enum Operation decode_implied(uint8_t opcode) {

@@ -16,7 +16,6 @@
 enum {
     RAM_END = 0x2000, /* 2 KiB, mirrored four times */
     PPU_STATUS = 0x2002,
-    SPRITE_ZERO_BIT = 0x40,
 };
 
 /* The place of an operand. In these names X and Y are the index that is added; REGISTER is any
@@ -51,23 +50,14 @@ enum {
     MODIFY_MODES(X, DEC) MODIFY_MODES(X, INC)
 /* clang-format on */
 
-#define OPERATION_NAME(name) name,
-enum Operation { OPERATIONS(OPERATION_NAME) };
+#define ENUMERATOR(name) name,
+enum Operation { OPERATIONS(ENUMERATOR) };
 
-/* The addressing mode of an opcode. */
-enum Mode {
-    IMMEDIATE,
-    ZERO_PAGE,
-    ABSOLUTE,
-    ZERO_PAGE_X,
-    ZERO_PAGE_Y,
-    ABSOLUTE_X,
-    ABSOLUTE_Y,
-    INDIRECT_X,
-    INDIRECT_Y,
-    ACCUMULATOR,
-    NO_MODE,
-};
+/* The addressing modes of opcodes. */
+#define MODES(X)                                                                                   \
+    X(IMMEDIATE) X(ZERO_PAGE) X(ABSOLUTE) X(ZERO_PAGE_X) X(ZERO_PAGE_Y) X(ABSOLUTE_X)              \
+    X(ABSOLUTE_Y) X(INDIRECT_X) X(INDIRECT_Y) X(ACCUMULATOR) X(NO_MODE)
+enum Mode { MODES(ENUMERATOR) };
 
 enum Kind { READS, WRITES, MODIFIES, NEITHER };
 
@@ -76,6 +66,10 @@ enum Kind { READS, WRITES, MODIFIES, NEITHER };
  * branch has two numbers of cycles: not taken in the low four bits, taken in the high four. */
 Instruction instruction_decode(const uint8_t bytes[MAX_INSTRUCTION_SIZE], uint16_t pc,
                                const uint8_t *prg);
+
+/* The names of an operation and of a mode. */
+const char *operation_name(uint8_t operation);
+const char *mode_name(uint8_t mode);
 
 /* Decode all of PRG ROM, as if an instruction began at every byte. */
 void prg_decode(Cartridge *cartridge);

@@ -6,6 +6,7 @@
 #include "python/binding.h" /* Python's header comes before all others */
 
 #include "batch/vector.h"
+#include "machine/decode.h"
 
 /* Arguments. */
 
@@ -72,10 +73,20 @@ void deallocate(void *object) {
     Py_DECREF((PyObject *)type);
 }
 
+static bool load_library(Cartridge *cartridge, PyObject *path) {
+    const char *error = compiled_load(PyBytes_AsString(path), cartridge, &cartridge->compiled);
+    if (error != NULL) {
+        PyErr_Format(PyExc_OSError, "cannot load compiled code: %s", error);
+    }
+    return error == NULL;
+}
+
 static PyObject *cartridge_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
-    static char *names[] = {"rom", NULL};
+    static char *names[] = {"rom", "library", NULL};
     Py_buffer rom;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "y*:Cartridge", names, &rom)) {
+    PyObject *library = NULL; /* bytes: the path as the file system encodes it */
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "y*|O&:Cartridge", names, &rom,
+                                     PyUnicode_FSConverter, &library)) {
         return NULL;
     }
     CartridgeObject *self = allocate(type);
@@ -84,19 +95,41 @@ static PyObject *cartridge_new(PyTypeObject *type, PyObject *args, PyObject *key
         if (error != NULL) {
             PyErr_SetString(PyExc_ValueError, error);
             Py_CLEAR(self);
+        } else if (library != NULL && !load_library(&self->cartridge, library)) {
+            Py_CLEAR(self);
         }
     }
     PyBuffer_Release(&rom);
+    Py_XDECREF(library);
     return (PyObject *)self;
+}
+
+static PyObject *cartridge_instruction(PyObject *object, PyObject *arg) {
+    const Cartridge *cartridge = &((CartridgeObject *)object)->cartridge;
+    long address;
+    if (!get_integer(arg, PRG_START, PRG_START + PRG_SIZE - 1, "an address of PRG ROM", &address)) {
+        return NULL;
+    }
+    int offset = (int)address - PRG_START;
+    Instruction instruction = cartridge->instructions[offset];
+    Opcode opcode = cartridge->opcodes[cartridge->prg[offset]];
+    return Py_BuildValue("ssiii", operation_name(instruction.operation), mode_name(opcode.mode),
+                         opcode.size, instruction.cycles, instruction.operand);
 }
 
 static void cartridge_dealloc(PyObject *self) {
     deallocate(self);
 }
 
+static PyMethodDef cartridge_methods[] = {
+    {"instruction", cartridge_instruction, METH_O, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyType_Slot cartridge_slots[] = {
-    {Py_tp_doc, "Cartridge(rom)\n--\n\nA ROM, decoded."},
+    {Py_tp_doc, "Cartridge(rom, library=<none>)\n--\n\nA ROM, decoded."},
     {Py_tp_new, cartridge_new},
+    {Py_tp_methods, cartridge_methods},
     {Py_tp_dealloc, cartridge_dealloc},
     {0, NULL},
 };
@@ -267,6 +300,7 @@ static int module_exec(PyObject *module) {
                     add_type(module, &VECTOR_SPEC, &state->vector_type) && intern_names(state) &&
                     add_info_names(module) && add_orders(module) &&
                     PyModule_AddIntConstant(module, "MAX_SIZE", MAX_RESIZER_SIZE) == 0 &&
+                    PyModule_AddIntConstant(module, "COMPILED_ABI", COMPILED_ABI) == 0 &&
                     add_bytes(module, "LUMA", LUMA, sizeof(LUMA));
     return is_ready ? 0 : -1;
 }

@@ -1,0 +1,1 @@
+"""Compiling the game's code: PRG ROM to C, and C to a library that the native core runs."""
