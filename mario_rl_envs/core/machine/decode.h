@@ -53,10 +53,12 @@ enum {
 #define ENUMERATOR(name) name,
 enum Operation { OPERATIONS(ENUMERATOR) };
 
+/* clang-format off */
 /* The addressing modes of opcodes. */
 #define MODES(X)                                                                                   \
     X(IMMEDIATE) X(ZERO_PAGE) X(ABSOLUTE) X(ZERO_PAGE_X) X(ZERO_PAGE_Y) X(ABSOLUTE_X)              \
     X(ABSOLUTE_Y) X(INDIRECT_X) X(INDIRECT_Y) X(ACCUMULATOR) X(NO_MODE)
+/* clang-format on */
 enum Mode { MODES(ENUMERATOR) };
 
 enum Kind { READS, WRITES, MODIFIES, NEITHER };
