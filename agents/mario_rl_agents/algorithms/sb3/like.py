@@ -262,7 +262,7 @@ class Counterpart(NamedTuple):
 
 
 _IN_ITS_UNIT: Final = (
-    "SB3 draws continuous actions in the environment's unit, not on a scale from -1 to 1."
+    "Where actions are continuous, SB3 draws them in the environment's unit, not on a scale from -1 to 1."
 )
 _RELU: Final = MappingProxyType({"activation_fn": "relu"})
 
