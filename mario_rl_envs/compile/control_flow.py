@@ -24,7 +24,7 @@ _OAM_DMA: Final = 0x4014
 BRANCHES: Final = frozenset({"BPL", "BMI", "BVC", "BVS", "BCC", "BCS", "BNE", "BEQ"})
 WRITES: Final = frozenset({"STA", "STX", "STY"})
 MODIFIES: Final = frozenset({"ASL", "ROL", "LSR", "ROR", "INC", "DEC"})
-_INDEXED: Final = frozenset({"ABSOLUTE_X", "ABSOLUTE_Y"})
+_INDEXED: Final = frozenset({"ABSOLUTE_X", "ABSOLUTE_Y", "ZERO_PAGE_Y"})
 JUMPS: Final = frozenset({"JMP", "JMP_INDIRECT", "JSR", "RTS", "RTI", "WAIT"})
 
 
@@ -60,9 +60,7 @@ class Instruction(NamedTuple):
         if self.operation == "JMP_INDIRECT":
             return self.operand < 0x800  # else the pointer would have to be read from the bus
         if self.operation.endswith("_ELSEWHERE"):
-            return (self.mnemonic in WRITES and self.mode in _INDEXED) or (
-                self.mnemonic not in MODIFIES and self.mode in (*_INDEXED, "ZERO_PAGE_Y")
-            )
+            return self.mnemonic not in MODIFIES and self.mode in _INDEXED
         return self.operation not in ("BRK", "NOTHING", "DECODE")
 
     @property

@@ -165,6 +165,7 @@ static inline bool is_silent(uint32_t address) {
 #define WRITE_ZERO_PAGE(name, at, operand) ram[operand] = (uint8_t)OF_##name;
 #define WRITE_RAM(name, at, operand) ram[operand] = (uint8_t)OF_##name;
 #define WRITE_ZERO_PAGE_X(name, at, operand) ram[(uint8_t)((operand) + x)] = (uint8_t)OF_##name;
+#define WRITE_ZERO_PAGE_Y(name, at, operand) ram[(uint8_t)((operand) + y)] = (uint8_t)OF_##name;
 #define WRITE_RAM_X(name, at, operand) ram[ram_index(operand, x)] = (uint8_t)OF_##name;
 #define WRITE_RAM_Y(name, at, operand) ram[ram_index(operand, y)] = (uint8_t)OF_##name;
 #define WRITE_REGISTER(name, at, operand)                                                          \
