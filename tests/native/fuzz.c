@@ -1,12 +1,14 @@
 /* Throws random bytes at the native core: whatever they are, no memory is misused (the sanitizers
  * that this is built with see to that), a save state that is refused changes nothing, and a frame
- * is the same whether it is drawn or not.
+ * is the same whether it is drawn or not, compiled or interpreted.
  *
  * An input is a list of commands, a byte each, and their arguments. Two builds:
  *
- *   fuzz ROM SECONDS [SEED]   makes inputs by itself, one after the other; any compiler
+ *   fuzz ROM SECONDS [SEED [LIBRARY]]
+ *                             makes inputs by itself, one after the other; any compiler. With a
+ *                             library of compiled code the games run that, their twins never
  *   fuzz [libFuzzer's own]    with -DLIBFUZZER -fsanitize=fuzzer: inputs that reach new code are kept
- *                             and changed further; the ROM is named by MARIO_RL_ROM
+ *                             and changed further; the ROM is named by MARIO_RL_ROM, a library by MARIO_RL_LIBRARY
  */
 #include <math.h>
 #include <stdio.h>
@@ -33,7 +35,7 @@ typedef struct {
     size_t size;
 } Input;
 
-static Cartridge cartridge;
+static Cartridge cartridge, interpreted; /* the same ROM; the second has no compiled code */
 static Game games[NUM_GAMES];
 static Game warm; /* on the title screen */
 static Recording recording;
@@ -93,7 +95,8 @@ static void advance(Game *game, Input *input) {
 }
 
 static void check_twin(Game *game) {
-    check(memcmp(twin.now.ram, game->console.now.ram, RAM_SIZE) == 0, "drawing changes the RAM");
+    check(memcmp(twin.now.ram, game->console.now.ram, RAM_SIZE) == 0,
+          "drawing, or compiling, changes the RAM");
     const Picture *drawn = console_picture(&twin);
     const Picture *drawn_afterwards = console_picture(&game->console);
     check(memcmp(drawn, drawn_afterwards, sizeof *drawn) == 0,
@@ -105,7 +108,7 @@ static void copy_console(Console *to, const Console *from) {
     uint8_t *bytes = malloc(size);
     check(bytes != NULL, "no memory for a state");
     console_save(from, bytes);
-    to->cartridge = from->cartridge;
+    to->cartridge = &interpreted;
     check(console_load(to, bytes, size) == NULL, "a state that was saved is refused");
     free(bytes);
 }
@@ -306,7 +309,7 @@ static void run(const uint8_t *data, size_t size) {
     recording_clear(&recording);
 }
 
-static void init(const char *rom_path) {
+static void init(const char *rom_path, const char *library) {
     enum { MAX_FILE = 1 << 16 };
     uint8_t *file = malloc(MAX_FILE);
     FILE *stream = rom_path == NULL ? NULL : fopen(rom_path, "rb");
@@ -315,11 +318,16 @@ static void init(const char *rom_path) {
     fclose(stream);
     const char *error = cartridge_init(&cartridge, file, size);
     check(error == NULL, "the ROM is refused");
+    interpreted = cartridge;
+    if (library != NULL) {
+        error = compiled_load(library, &cartridge, &cartridge.compiled);
+        check(error == NULL, error);
+    }
     free(file);
     state = malloc(console_state_size());
     other_state = malloc(console_state_size());
     check(state != NULL && other_state != NULL, "no memory for a state");
-    console_init(&twin, &cartridge);
+    console_init(&twin, &interpreted);
     game_init(&warm, &cartridge);
     for (int i = 0; i < NUM_WARM_FRAMES; i++) {
         console_advance(&warm.console, 0, false);
@@ -334,7 +342,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
     (void)argv;
-    init(getenv("MARIO_RL_ROM"));
+    init(getenv("MARIO_RL_ROM"), getenv("MARIO_RL_LIBRARY"));
     return 0;
 }
 
@@ -355,10 +363,10 @@ static uint64_t next_random(uint64_t *seed) {
 
 int main(int argc, char **argv) {
     if (argc < 3) {
-        fprintf(stderr, "usage: fuzz ROM SECONDS [SEED]\n");
+        fprintf(stderr, "usage: fuzz ROM SECONDS [SEED [LIBRARY]]\n");
         return 2;
     }
-    init(argv[1]);
+    init(argv[1], argc > 4 ? argv[4] : NULL);
     time_t end = time(NULL) + atoi(argv[2]);
     uint64_t first_seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
     uint64_t num_inputs = 0;

@@ -53,7 +53,8 @@ void cpu_run(Cpu *cpu, Bus *bus, int64_t limit) {
                  bus_read,          bus_write,           bus_await_sprite_zero};
     while (cpu->cycle < limit) {
         bool is_limit_near = code->run(cpu, &pins, limit);
-        bool is_one_left = !is_limit_near && cpu->cycle < limit; /* instruction, to be interpreted */
+        bool is_one_left =
+            !is_limit_near && cpu->cycle < limit; /* instruction, to be interpreted */
         cpu_interpret(cpu, bus, is_one_left ? cpu->cycle + 1 : limit);
     }
 }
