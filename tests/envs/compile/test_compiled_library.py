@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from support.tiny_library import ROM, tiny_units
+from support.waiting import wait_for
 
 from mario_rl_envs import native_info
 from mario_rl_envs.compile import command, library
@@ -353,8 +353,8 @@ def slow(tmp_path, monkeypatch):
 
 
 def wait_for_compilers(folder):
-    while not list(folder.glob("began-*")):
-        time.sleep(0.01)
+    """Return the processes of the compilers that have begun, one at least."""
+    wait_for(lambda: list(folder.glob("began-*")) != [])
     return [int(path.name.removeprefix("began-")) for path in folder.glob("began-*")]
 
 

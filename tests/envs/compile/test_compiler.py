@@ -7,6 +7,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from support.waiting import wait_for
 
 from mario_rl_envs.compile import compiler
 from mario_rl_envs.compile.compiler import Compiler, build, find_command, find_compiler
@@ -125,7 +126,7 @@ time.sleep(600)
     said(stand_in, folder)
     children = [int(path.name) for path in (folder / "alive").iterdir()]
     assert len(children) == 2
-    assert not any(is_running(child) for child in children)
+    wait_for(lambda: not any(is_running(child) for child in children))
 
 
 def is_running(process: int) -> bool:
