@@ -31,20 +31,26 @@ PRELOAD = $(shell $(CC) -print-file-name=$1) $(shell $(CC) -print-file-name=libs
 ROM = $$($(BIN)/python -c 'from mario_rl_envs.game.rom import find_rom; print(find_rom())')
 SECONDS ?= 60
 
-.PHONY: demo test test-lowest integration lint format bench sanitize sanitize-address sanitize-thread fuzz clean
+.PHONY: demo compiled test test-lowest integration lint format bench sanitize sanitize-address sanitize-thread fuzz clean
 
 # Into a folder of its own: an earlier demo may have been trained further.
-demo: $(INSTALLED)
+demo: compiled
 	@out=runs/demo; number=2; \
 	while [ -e $$out ]; do out=runs/demo-$$number; number=$$((number + 1)); done; \
 	set -x; $(BIN)/mario-rl train ppo MarioRL-1-1-v0 --recipe demo --minutes 5 --video --out $$out
 
-test: lint
+# The game's code, in the user's cache folder; soon done if it is there. Without it everything works,
+# more slowly.
+compiled: $(INSTALLED)
+	-@$(BIN)/python -m mario_rl_envs.compile
+
+test: lint compiled
 	$(BIN)/python -m pytest --numprocesses auto
 	$(MAKE) test-lowest
 
+# Interpreted: nothing is compiled in this folder.
 test-lowest: $(LOWEST_INSTALLED)
-	$(LOWEST)/bin/python -m pytest --numprocesses auto $(LOWEST_TESTS)
+	MARIO_RL_CACHE_DIR=$(abspath $(LOWEST))/no-cache $(LOWEST)/bin/python -m pytest --numprocesses auto $(LOWEST_TESTS)
 
 # An example of each library, in a virtual environment of its own, up to 2 GB, one after the other.
 integration: $(INSTALLED)
@@ -66,7 +72,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(C_FILES)
 
-bench: $(INSTALLED)
+bench: compiled
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	$(BIN)/python -m pip install --quiet --no-deps --requirement benchmarks/rivals.txt
 	$(BIN)/python benchmarks/replay_buffer.py

@@ -9,9 +9,10 @@ Importing this package registers the environments:
 """
 
 from mario_rl_envs import routes
+from mario_rl_envs.compile import NativeInfo, native_info
 from mario_rl_envs.registration import ENV_IDS, register_environments
+from mario_rl_envs.version import __version__
 
-__version__ = "0.1.0"
-__all__ = ["ENV_IDS", "__version__", "routes"]
+__all__ = ["ENV_IDS", "NativeInfo", "__version__", "native_info", "routes"]
 
 register_environments()

@@ -9,7 +9,6 @@ sticks.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -20,10 +19,11 @@ from numpy.typing import NDArray
 from mario_rl_envs import save_state
 from mario_rl_envs.core import _core
 from mario_rl_envs.emulators.emulator import NATIVE, SCREEN_HEIGHT, SCREEN_WIDTH
-from mario_rl_envs.emulators.native import NativeEmulator, NativeGame
+from mario_rl_envs.emulators.native import NATIVE_EMULATORS, NativeEmulator, NativeGame
 from mario_rl_envs.game import rom
 from mario_rl_envs.game.rewards import Reward
 from mario_rl_envs.history import FrameFormat, Frames, History
+from mario_rl_envs.processors import num_processors
 from mario_rl_envs.save_state import SaveState
 from mario_rl_envs.starts import StartOptions, Starts
 
@@ -76,7 +76,8 @@ class GameBatch:
         self._starts = Starts(settings["stage"], settings["stages"])
         reward = Reward(settings["reward"])
         rom_path = rom.find_rom(settings["rom_path"])
-        self._emulators = [NativeEmulator(rom_path) for _ in range(num_envs)]
+        emulator_class = NATIVE_EMULATORS[settings["emulator"]]
+        self._emulators = [emulator_class(rom_path) for _ in range(num_envs)]
         self._games = [
             NativeGame(emulator, reward, is_single_stage=self._starts.is_single_stage)
             for emulator in self._emulators
@@ -105,7 +106,7 @@ class GameBatch:
             self._skip,
             self._stack_shape[0],
             channels or "frames",
-            num_threads or min(num_envs, _num_processors()),
+            num_threads or min(num_envs, num_processors()),
         )
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self._seeds: list[int] = [-1] * num_envs
@@ -378,13 +379,6 @@ def _frame_format(settings: Mapping[str, Any], shape: tuple[int, ...]) -> FrameF
     if settings["size"] is not None:
         view.append("ResizeObservation")
     return FrameFormat(tuple(view), int(settings["skip"]), tuple(map(int, shape)))
-
-
-def _num_processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _rewind(generator: np.random.Generator, num_draws: int) -> None:

@@ -73,13 +73,14 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
             reward: A name or weights by term, see `mario_rl_envs.game.rewards`.
             render_mode: None, "rgb_array" (the screen), "rgb_array_list" (every frame since the
                 last `render`), or "human" (a window, 60 frames a second).
-            emulator: The console: "native", or "nes-py", the reference.
+            emulator: The console: "native", or "nes-py", the reference. "compiled" and
+                "interpreted" are the native one, forced to run the game's code in that way.
             rom_path: A ROM; None takes the one that gym-super-mario-bros installs.
 
         Raises:
             ValueError: An argument is not one of those accepted, or the ROM's hash is unknown.
             FileNotFoundError: There is no ROM.
-            ImportError: The package behind the emulator or the window is not installed.
+            ImportError: What the emulator or the window needs is not installed or not compiled.
         """
         self._starts = Starts(stage, stages)
         if render_mode is not None and render_mode not in RENDER_MODES:
@@ -289,7 +290,7 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
                 "stages": self.stages,
                 "reward": self._reward.spec,
                 "render_mode": self.render_mode,
-                "emulator": self._emulator.name,
+                "emulator": self._emulator.keyword,
                 "rom_path": self._rom_path,
             },
             "state": self._pack() if self._has_started else None,

@@ -94,7 +94,8 @@ def make_mario(
         stall: Steps without new ground after which the episode is truncated, see
             `TruncateOnStall`; None: never.
         render_mode: None, "rgb_array", "rgb_array_list" or "human".
-        emulator: The console: "native", or "nes-py", the reference.
+        emulator: The console: "native", or "nes-py", the reference. "compiled" and "interpreted"
+            are the native one, forced to run the game's code in that way.
         rom_path: A ROM; None takes the one that gym-super-mario-bros installs.
 
     Returns:
@@ -103,7 +104,7 @@ def make_mario(
     Raises:
         ValueError: An argument is not one of those accepted; the message names them.
         FileNotFoundError: There is no ROM.
-        ImportError: The package behind the emulator or the window is not installed.
+        ImportError: What the emulator or the window needs is not installed or not compiled.
     """
     _check_pixels(observation, grayscale, size, stack, channels)
     keys = None if info is None else check_info(info)

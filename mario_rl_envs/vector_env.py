@@ -29,7 +29,7 @@ from mario_rl_envs.checks import (
     did_you_mean,
     unknown_name,
 )
-from mario_rl_envs.emulators.emulator import NATIVE
+from mario_rl_envs.emulators.emulator import NATIVE, NATIVE_NAMES
 from mario_rl_envs.game.actions import ACTION_SETS, BUTTONS, joypad_byte
 from mario_rl_envs.limits import Limits
 from mario_rl_envs.make import make_mario
@@ -125,7 +125,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
                 with is in the infos. "Disabled": `reset` with a mask has to.
             copy: Whether each observation is an array of its own, or always the same one.
             max_episode_steps: Steps after which an episode is truncated; None and -1: never.
-            keywords: Those of `mario_rl_envs.make.make_mario`; `emulator` is "native",
+            keywords: Those of `mario_rl_envs.make.make_mario`; `emulator` is not "nes-py",
                 `render_mode` not "human".
 
         Raises:
@@ -647,7 +647,10 @@ def _selected(
 
 def is_native(keywords: Mapping[str, Any]) -> bool:
     """Return whether `MarioVectorEnv` does what these keywords of `make_mario` ask for."""
-    if keywords.get("emulator", NATIVE) != NATIVE or keywords.get("render_mode") == "human":
+    if (
+        keywords.get("emulator", NATIVE) not in NATIVE_NAMES
+        or keywords.get("render_mode") == "human"
+    ):
         return False
     try:
         from mario_rl_envs.emulators.native import NativeEmulator
@@ -689,9 +692,10 @@ def _check_names(keywords: Mapping[str, Any]) -> None:
 
 def _check_keywords(keywords: Mapping[str, Any]) -> None:
     emulator = keywords.get("emulator", NATIVE)
-    if emulator != NATIVE:
+    if emulator not in NATIVE_NAMES:
+        accepted = ", ".join(map(repr, NATIVE_NAMES))
         raise ValueError(
-            f"emulator is {emulator!r}; many games at once accept {NATIVE!r} alone. "
+            f"emulator is {emulator!r}; many games at once accept {accepted}. "
             "gym.make_vec steps others one by one"
         )
     render_mode = keywords.get("render_mode")

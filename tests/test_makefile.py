@@ -1,4 +1,4 @@
-"""`make demo` never writes over what an earlier one left, trained further or not."""
+"""`make demo` compiles, and never writes over what an earlier one left, trained further or not."""
 
 import shutil
 import subprocess
@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 STUB = f"#!{sys.executable}\nimport sys; print(*sys.argv[1:])\n"
+PROGRAMS = ("mario-rl", "python")
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
@@ -20,11 +21,14 @@ STUB = f"#!{sys.executable}\nimport sys; print(*sys.argv[1:])\n"
         (["runs/demo", "runs/demo-2"], "runs/demo-3"),
     ],
 )
-def test_the_demo_takes_a_free_folder(tmp_path: Path, taken: list[str], free: str) -> None:
-    program = tmp_path / "venv" / "bin" / "mario-rl"
-    program.parent.mkdir(parents=True)
-    program.write_text(STUB)
-    program.chmod(0o755)
+def test_the_demo_compiles_and_takes_a_free_folder(
+    tmp_path: Path, taken: list[str], free: str
+) -> None:
+    for name in PROGRAMS:
+        program = tmp_path / "venv" / "bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(STUB)
+        program.chmod(0o755)
     for folder in taken:
         (tmp_path / folder).mkdir(parents=True)
     # Only the recipe is of interest: what is installed has no prerequisites here.
@@ -44,5 +48,7 @@ def test_the_demo_takes_a_free_folder(tmp_path: Path, taken: list[str], free: st
         text=True,
         check=True,
     )
-    assert done.stdout.split()[-2:] == ["--out", free]
-    assert "--overwrite" not in done.stdout
+    compiled, trained = done.stdout.splitlines()
+    assert compiled == "-m mario_rl_envs.compile"
+    assert trained.split()[-2:] == ["--out", free]
+    assert "--overwrite" not in trained

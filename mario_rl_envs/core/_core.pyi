@@ -175,7 +175,7 @@ class Game:
         """Go on from a snapshot of this game or another; rules and recording stay.
 
         Raises:
-            ValueError: It is of a game with another Cartridge object.
+            ValueError: It is of a game with another ROM.
         """
 
     def reward_state(self) -> RewardState:

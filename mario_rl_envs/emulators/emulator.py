@@ -13,6 +13,10 @@ SCREEN_WIDTH: Final = 256  # pixels
 FRAMES_PER_SECOND: Final = 60
 
 NATIVE: Final = "native"
+# One of the two ways in which the native console runs the game; save states of all three are alike.
+INTERPRETED: Final = "interpreted"
+COMPILED: Final = "compiled"
+NATIVE_NAMES: Final = (NATIVE, COMPILED, INTERPRETED)
 REFERENCE: Final = "nes-py"
 
 
@@ -23,7 +27,8 @@ class Emulator(Protocol):
     numbers and knows nothing of the game.
     """
 
-    name: ClassVar[str]  # as in the environment's `emulator` keyword and in save states
+    name: ClassVar[str]  # in save states, which all emulators of this name can load
+    keyword: ClassVar[str]  # what the environment's `emulator` asks for it by
 
     def __init__(self, rom_path: Path) -> None:
         """Insert a ROM; its content is known (see `mario_rl_envs.game.rom`)."""

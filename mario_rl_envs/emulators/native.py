@@ -1,37 +1,69 @@
 """The native console, `emulator="native"`: our own, in C, exact to nes-py's bit.
 
+It runs the game's code compiled where that has been done, else interpreted, with the same results.
 The C files lie in core/; docs/native-core.md tells how they work. Importing this module
 raises ImportError where they have not been compiled.
 """
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mario_rl_envs.compile.library import load
 from mario_rl_envs.core import _core
-from mario_rl_envs.emulators.emulator import NATIVE, SCREEN_HEIGHT, SCREEN_WIDTH
+from mario_rl_envs.emulators.emulator import (
+    COMPILED,
+    INTERPRETED,
+    NATIVE,
+    SCREEN_HEIGHT,
+    SCREEN_WIDTH,
+)
 from mario_rl_envs.game.rewards import CLIP, Reward, RewardState
 from mario_rl_envs.game.rom import read_rom
 
-__all__ = ["NativeEmulator", "NativeGame"]
+__all__ = [
+    "NATIVE_EMULATORS",
+    "CompiledEmulator",
+    "InterpretedEmulator",
+    "NativeEmulator",
+    "NativeGame",
+]
 
 _TILES_SHAPE: Final = (13, 16)  # blocks
 
+_told: set[str] = set()  # faults of compiled libraries
+
 
 @cache
-def _cartridge(rom: bytes) -> _core.Cartridge:
+def _read(rom_path: Path) -> bytes:
+    return read_rom(rom_path)
+
+
+@cache
+def _interpreted(rom: bytes) -> _core.Cartridge:
     """Return the decoded ROM; all consoles of a process share it."""
     return _core.Cartridge(rom)
 
 
-@cache
-def _cartridge_of(rom_path: Path) -> _core.Cartridge:
-    return _cartridge(read_rom(rom_path))
+def _compiled_or_interpreted(rom: bytes) -> _core.Cartridge:
+    loaded = load(rom)
+    if loaded.is_fault and loaded.reason not in _told:
+        _told.add(loaded.reason)  # also where warnings are errors: it is said once
+        warnings.warn(
+            "the game is interpreted, with the same results, several times slower: "
+            f"{loaded.reason}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return loaded.cartridge or _interpreted(rom)
 
 
 @cache
@@ -40,14 +72,15 @@ def _resizer(size: int) -> _core.Resizer:
 
 
 class NativeEmulator:
-    """Our own console."""
+    """Our own console; it runs compiled code if there is some."""
 
     name: ClassVar[str] = NATIVE
+    keyword: ClassVar[str] = NATIVE
     max_size: ClassVar[int] = _core.MAX_SIZE  # side of a resized picture, pixels
 
     def __init__(self, rom_path: Path) -> None:
         """Insert a ROM."""
-        self.game = _core.Game(_cartridge_of(rom_path))
+        self.game = _core.Game(self._cartridge(_read(rom_path)))
         self.ram = self.game.ram  # live, so once is enough
 
     def power_on(self) -> None:
@@ -111,6 +144,39 @@ class NativeEmulator:
     def close(self) -> None:
         """Free the console as soon as nobody looks at its memory any more."""
         del self.game, self.ram
+
+    def _cartridge(self, rom: bytes) -> _core.Cartridge:
+        return _compiled_or_interpreted(rom)
+
+
+class InterpretedEmulator(NativeEmulator):
+    """Our own console, which interprets the game's code."""
+
+    keyword: ClassVar[str] = INTERPRETED
+
+    def _cartridge(self, rom: bytes) -> _core.Cartridge:
+        return _interpreted(rom)
+
+
+class CompiledEmulator(NativeEmulator):
+    """Our own console, which runs compiled code.
+
+    Making one raises ImportError where there is none.
+    """
+
+    keyword: ClassVar[str] = COMPILED
+
+    def _cartridge(self, rom: bytes) -> _core.Cartridge:
+        loaded = load(rom)
+        if loaded.cartridge is None:
+            raise ImportError(f"emulator={COMPILED!r} is not there: {loaded.reason}")
+        return loaded.cartridge
+
+
+# By the keyword `emulator`.
+NATIVE_EMULATORS: Final[Mapping[str, type[NativeEmulator]]] = MappingProxyType(
+    {each.keyword: each for each in (NativeEmulator, CompiledEmulator, InterpretedEmulator)}
+)
 
 
 class NativeGame:

@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mario_rl_envs.emulators.emulator import SCREEN_HEIGHT, SCREEN_WIDTH
+from mario_rl_envs.emulators.emulator import REFERENCE, SCREEN_HEIGHT, SCREEN_WIDTH
 from mario_rl_envs.game.rom import find_rom
 
 _RAM_SIZE: Final = 0x800
@@ -144,7 +144,8 @@ class _History:
 class NesPyEmulator:
     """nes-py 8.2 or 9, whichever is installed."""
 
-    name: ClassVar[str] = "nes-py"
+    name: ClassVar[str] = REFERENCE
+    keyword: ClassVar[str] = REFERENCE
 
     def __init__(self, rom_path: Path) -> None:
         """Insert a ROM.

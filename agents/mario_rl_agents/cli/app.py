@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from mario_rl_agents.cli.compare import compare
+from mario_rl_agents.cli.compile import compile
 from mario_rl_agents.cli.envs import envs
 from mario_rl_agents.cli.evaluate import evaluate
 from mario_rl_agents.cli.play import play
@@ -42,6 +43,7 @@ for command in (
     report,
     envs,
     recipes,
+    compile,
 ):  # in the order of the help
     summary, *_ = (inspect.getdoc(command) or "").split("\n\n")
     app.command(short_help=summary)(command)  # or it would be cut to one line

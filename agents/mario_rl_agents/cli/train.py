@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mario_rl_agents.cli.compile import compile_hint
 from mario_rl_agents.cli.completion import (
     complete_algorithm,
     complete_env_id,
@@ -227,6 +228,9 @@ def train(
                 ),
                 soft_wrap=True,
             )
+            hint = compile_hint(run.spec)
+            if hint is not None:
+                console.print(hint, soft_wrap=True)
             outcome = Outcome.FINISHED
             if agent.num_steps < run.spec.total_steps:
                 outcome = _train(agent, run, console, minutes=minutes)

@@ -337,6 +337,11 @@ static PyObject *py_snapshot(PyObject *object, PyObject *Py_UNUSED(unused)) {
     return check_free(self) && check_begun(self) ? take_snapshot(self) : NULL;
 }
 
+static bool has_same_rom(const Cartridge *one, const Cartridge *other) {
+    return memcmp(one->prg, other->prg, PRG_SIZE) == 0 &&
+           memcmp(one->chr, other->chr, CHR_SIZE) == 0;
+}
+
 static PyObject *py_restore(PyObject *object, PyObject *argument) {
     GameObject *self = (GameObject *)object;
     if (!Py_IS_TYPE(argument, state_of(object)->snapshot_type)) {
@@ -344,8 +349,9 @@ static PyObject *py_restore(PyObject *object, PyObject *argument) {
         return NULL;
     }
     const SnapshotObject *snapshot = (const SnapshotObject *)argument;
-    if (snapshot->cartridge != self->cartridge) {
-        PyErr_SetString(PyExc_ValueError, "the snapshot is of a game with another Cartridge");
+    if (snapshot->cartridge != self->cartridge &&
+        !has_same_rom(&snapshot->cartridge->cartridge, &self->cartridge->cartridge)) {
+        PyErr_SetString(PyExc_ValueError, "the snapshot is of a game with another ROM");
         return NULL;
     }
     if (!check_free(self)) {
