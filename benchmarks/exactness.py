@@ -1,6 +1,6 @@
 """Compare an emulator with nes-py bit for bit: all RAM after every frame, RGB of every frame shown.
 
-    python benchmarks/exactness.py                     # everything: about ten minutes on one core
+    python benchmarks/exactness.py                     # everything: about 15 minutes on one core
     python benchmarks/exactness.py --parts routes random --frames 5000
     python benchmarks/exactness.py --emulator nes-py   # the comparison itself: nes-py with nes-py
 
@@ -10,6 +10,8 @@
 - unbroken: one run without save, load or power-on, longer than the 59,500 frames in which the start
   of nes-py's frame drifts once around the picture.
 - environment: `SuperMarioBrosEnv` on both; observations, rewards, ends and infos.
+- processors: compiled code beside the interpreter, without nes-py, so it is fast: random play over all
+  stages; the state of the whole machine after every frame, sometimes loaded by the other.
 
 Ends with status 1 at the first difference, and says what differs. The same seed plays the same. The
 reference is nes-py 9 (Python 3.13 on). On older Python it is nes-py 8.2.1, which pushes the
@@ -34,6 +36,7 @@ from numpy.typing import NDArray
 
 from mario_rl_envs import routes
 from mario_rl_envs.emulators import EMULATORS, create_emulator, nes_py
+from mario_rl_envs.emulators.emulator import COMPILED, INTERPRETED
 from mario_rl_envs.emulators.native import NativeEmulator
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game import ram
@@ -179,6 +182,80 @@ class Twins:
         actual, expected = self._subject.screen(), self._reference.screen()
         if not np.array_equal(actual, expected):
             raise Difference(f"{self._describe(what)}: {describe_pixels(actual, expected)}")
+
+
+class Processors(Twins):
+    """Compiled code and the interpreter, treated alike."""
+
+    def __init__(self, rom_path: Path, rng: np.random.Generator) -> None:
+        """Make both; neither has run a frame."""
+        self.count = Count()
+        self.place = ""
+        self._rng = rng
+        self._buttons = 0
+        self._is_shown = False
+        self._compiled = create_emulator(COMPILED, rom_path)
+        self._interpreted = create_emulator(INTERPRETED, rom_path)
+
+    @property
+    def ram(self) -> memoryview:
+        """The RAM of both."""
+        return self._interpreted.ram
+
+    def power_on(self) -> None:
+        """Switch both off and on."""
+        self._compiled.power_on()
+        self._interpreted.power_on()
+
+    def advance(self, buttons: int) -> None:
+        """Run one frame on both, compare, and exchange their states at times."""
+        self._buttons = buttons
+        self._is_shown = self._rng.random() < 0.02
+        self._compiled.advance(buttons)
+        self._interpreted.advance(buttons)
+        self.count.frames += 1
+        state = self._compare_states("a frame")
+        if self._is_shown:
+            self.count.shown += 1
+            actual, expected = self._compiled.screen(), self._interpreted.screen()
+            if not np.array_equal(actual, expected):
+                raise Difference(
+                    f"{self._describe('a frame')}: {describe_pixels(actual, expected)}"
+                )
+        if self._rng.random() < 0.05:
+            self._interpreted.load_state(self._compiled.save_state())
+            self._compiled.load_state(state)
+
+    def poke(self, address: int, value: int) -> None:
+        """Write one byte of both RAMs."""
+        self.count.pokes += 1
+        self._compiled.poke(address, value)
+        self._interpreted.poke(address, value)
+
+    def save_state(self) -> bytes:
+        """Return the state of both."""
+        self.count.saves += 1
+        return self._compare_states("save_state")
+
+    def load_state(self, state: bytes) -> None:
+        """Load a state into both."""
+        self.count.loads += 1
+        self._compiled.load_state(state)
+        self._interpreted.load_state(state)
+        self._compare_states("load_state")
+
+    def close(self) -> None:
+        """Free both."""
+        self._compiled.close()
+        self._interpreted.close()
+
+    def _compare_states(self, what: str) -> bytes:
+        state = self._interpreted.save_state()
+        if self._compiled.save_state() != state:
+            actual, expected = bytes(self._compiled.ram), bytes(self._interpreted.ram)
+            where = describe_memory(actual, expected) if actual != expected else "outside of RAM"
+            raise Difference(f"{self._describe(what)}: {where}")
+        return state
 
 
 def describe_memory(actual: bytes, expected: bytes) -> str:
@@ -364,6 +441,17 @@ def compare_unbroken(emulator: str, num_frames: int, seed: int) -> Count:
     return twins.count
 
 
+def compare_processors(stages: Sequence[str], num_frames: int, seed: int) -> Count:
+    """Compare compiled code with the interpreter on `num_frames` frames of random play."""
+    rng = np.random.default_rng(seed)
+    twins = Processors(find_rom(), rng)
+    for stage in stages:
+        twins.place = f"random play in {stage}, compiled and interpreted"
+        play_randomly(twins, stage, -(-num_frames // len(stages)), rng)
+    twins.close()
+    return twins.count
+
+
 def compare_environments(emulator: str, stages: Sequence[str], num_steps: int, seed: int) -> Count:
     """Compare environments on `num_steps` steps, shared out between the stages."""
     rng = np.random.default_rng(seed)
@@ -382,7 +470,8 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=32_000, help="of the environments")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES, metavar="STAGE")
     parser.add_argument("--seed", type=int, default=0)
-    names = ("routes", "random", "unbroken", "environment")
+    parser.add_argument("--side-by-side", type=int, default=2_000_000, help="frames of processors")
+    names = ("routes", "random", "unbroken", "environment", "processors")
     parser.add_argument("--parts", nargs="+", choices=names, default=names, metavar="PART")
     given = parser.parse_args()
     emulator, stages, seed = given.emulator, given.stages, given.seed
@@ -391,6 +480,7 @@ def main() -> int:
         "random": lambda: compare_random(emulator, stages, given.frames, seed),
         "unbroken": lambda: compare_unbroken(emulator, given.unbroken, seed),
         "environment": lambda: compare_environments(emulator, stages, given.steps, seed),
+        "processors": lambda: compare_processors(stages, given.side_by_side, seed),
     }
     print(
         f"{emulator} against nes-py {importlib.metadata.version('nes-py')}; "

@@ -3,6 +3,7 @@
 import pytest
 from support.tiny_library import ROM
 
+from benchmarks.exactness import compare_processors
 from mario_rl_envs import native_info
 from mario_rl_envs.compile import command
 from mario_rl_envs.compile.cache import FOLDER_VARIABLE
@@ -52,3 +53,10 @@ def test_all_consoles_play_alike(stage):
             assert interpreted.save_state() == state, frame
             compiled.load_state(interpreted.save_state())
             interpreted.load_state(state)
+
+
+def test_processors_side_by_side():
+    """A short part of what benchmarks/exactness.py compares."""
+    count = compare_processors(["1-1", "3-3", "5-2", "7-4"], 8_000, seed=0)
+    assert count.frames >= 8_000
+    assert min(count.loads, count.saves, count.shown, count.deaths) > 0
