@@ -202,6 +202,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         *,
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
+        out: NDArray[np.uint8] | None = None,
     ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
         """Begin an episode in every game, or in those of a mask.
 
@@ -210,31 +211,33 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             options: None, or a dict of what `SuperMarioBrosEnv.reset` accepts, each a value for all
                 games or a list of one for each (None: as usual); and "reset_mask": bool, [N], the
                 games to reset. The others go on.
+            out: Where the observations are written, as in `step`.
 
         Returns:
             The observations of all games, and the infos of those that were reset.
 
         Raises:
-            ValueError: An option is not accepted, or the number of seeds is not N. Nothing has
-                changed.
+            ValueError: An option is not accepted, the number of seeds is not N, or `out` is not of
+                the observations' shape. Nothing has changed.
             gymnasium.error.Error: A seed is no integer from 0. Nothing has changed.
-            TypeError: The mask is no array of bool, or a state is not bytes.
+            TypeError: The mask is no array of bool, a state is not bytes, or `out` is not uint8.
             ResetNeeded: The first reset has a mask that leaves games out.
             RuntimeError: Another thread uses these games.
         """
         self._check_open()
         mask = self._check_mask(options)
         starts = self._check_starts(options, mask)
+        obs = self._obs_array(out)
         self._seed(seed, mask)
         self._games.is_ready = False  # should it be interrupted
-        results = self._games.new_results(self._shared_obs)
+        results = self._games.new_results(obs)
         self._begin(starts, results)
         self._games.is_ready = True
         return results.obs, self._infos(results, mask)
 
     @in_one_thread
     def step(
-        self, actions: Any
+        self, actions: Any, *, out: NDArray[np.uint8] | None = None
     ) -> tuple[
         NDArray[np.uint8],
         NDArray[np.float64],
@@ -247,6 +250,9 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         Args:
             actions: One for each game: integers, [N], or numbers, [N, 3], which are clipped to
                 [-1, 1].
+            out: The array that the observations are written into and that is returned: uint8,
+                [N, ...], C-contiguous and writable, a row of a rollout's buffer say. None: an array
+                as `copy` says.
 
         Returns:
             Observations (uint8, [N, ...]), rewards (float64, [N]), terminations and truncations
@@ -257,22 +263,26 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             ClosedEnvironmentError: After `close`.
             ResetNeeded: Before the first `reset`; in the mode "Disabled" after the end of any
                 episode.
-            TypeError: The actions are of another type.
-            ValueError: Their number is not N, or one is out of range or NaN. No game was stepped.
+            TypeError: The actions are of another type, or `out` is not uint8.
+            ValueError: The number of actions is not N, one is out of range or NaN, or `out` is of
+                another shape, not contiguous or not writable. No game was stepped.
             RuntimeError: Another thread uses these games; or a game gave no control back (its
                 memory is not one that play leads to), and all games have to be reset.
         """
         self._check_open()
         self._check_ready()
         buttons = self._buttons(actions)
-        ended = np.flatnonzero(self._has_ended).tolist()
+        obs = self._obs_array(out)
+        ended: list[int] = []
+        if np.count_nonzero(self._has_ended):
+            ended = np.flatnonzero(self._has_ended).tolist()
         if ended and self.autoreset_mode is AutoresetMode.DISABLED:
             raise ResetNeeded(
                 f"the episodes of environments {ended} have ended: call reset() with "
                 "options={'reset_mask': terminations | truncations} first"
             )
         self._games.is_ready = False  # should it be interrupted
-        results = self._games.new_results(self._shared_obs)
+        results = self._games.new_results(obs)
         if ended and self.autoreset_mode is AutoresetMode.NEXT_STEP:
             starts = {env: self._games.usual_start for env in ended}
             self._games.step_or_begin(buttons, starts, results)
@@ -488,6 +498,22 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         chosen = np.flatnonzero(mask).tolist()
         self._games.seed({i: number for i in chosen if (number := seeds[i]) is not None})
 
+    def _obs_array(self, out: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+        """Return the array that observations are to be written into; None: a new one."""
+        if out is None:
+            return self._shared_obs
+        shape = self.observation_space.shape
+        accepted = f"a C-contiguous, writable array of uint8 of shape {shape}"
+        if not isinstance(out, np.ndarray) or out.dtype != np.uint8:
+            kind = f"an array of {out.dtype}" if isinstance(out, np.ndarray) else f"{type(out)}"
+            raise TypeError(f"out is {kind}; accepted is {accepted}")
+        if out.shape != shape:
+            raise ValueError(f"out is of shape {out.shape}; accepted is {accepted}")
+        if not out.flags.c_contiguous or not out.flags.writeable:
+            lack = "read-only" if out.flags.c_contiguous else "not contiguous"
+            raise ValueError(f"out is {lack}; accepted is {accepted}")
+        return out
+
     def _buttons(self, actions: Any) -> NDArray[np.uint8]:
         """Return the joypad bytes of the games, uint8, [N]."""
         if self._joypad_bytes is None:
@@ -495,7 +521,8 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         highest = len(self._joypad_bytes) - 1
         accepted = f"{self.num_envs} integers from 0 to {highest}, one for each environment"
         array = _as_array(actions, (self.num_envs,), "iu", accepted)
-        if array.min() < 0 or array.max() > highest:
+        # As unsigned numbers negative ones are large.
+        if np.maximum.reduce(array.view(array.dtype.str.replace("i", "u"))) > highest:
             env = int(np.flatnonzero((array < 0) | (array > highest))[0])
             raise ValueError(
                 f"the action {array[env]} of environment {env} is out of range; accepted are 0 to "

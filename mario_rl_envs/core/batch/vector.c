@@ -166,6 +166,10 @@ static void write_frames(const Vector *vector, const Env *env, uint8_t *out) {
 /* Write every channel of every frame as a picture of its own. */
 static void write_channels_first(const Vector *vector, const Env *env, size_t num_colors,
                                  uint8_t *out) {
+    if (num_colors == 1) { /* that is what they are */
+        write_frames(vector, env, out);
+        return;
+    }
     size_t num_pixels = vector->view_size / num_colors;
     for (int i = 0; i < vector->options.stack; i++) {
         const uint8_t *from = observation_by_age(vector, env, i);
@@ -177,11 +181,30 @@ static void write_channels_first(const Vector *vector, const Env *env, size_t nu
     }
 }
 
+/* Write four gray frames, the usual stack, side by side: a compiler turns this into vectors. */
+static void interleave_four(const Vector *vector, const Env *env, uint8_t *restrict out) {
+    const uint8_t *from[4];
+    for (int i = 0; i < 4; i++) {
+        from[i] = observation_by_age(vector, env, i);
+    }
+    const uint8_t *a = from[0], *b = from[1], *c = from[2], *d = from[3];
+    for (size_t pixel = 0; pixel < vector->view_size; pixel++) {
+        out[4 * pixel] = a[pixel];
+        out[4 * pixel + 1] = b[pixel];
+        out[4 * pixel + 2] = c[pixel];
+        out[4 * pixel + 3] = d[pixel];
+    }
+}
+
 /* Write the channels of all frames side by side in every pixel. */
 static void write_channels_last(const Vector *vector, const Env *env, size_t num_colors,
                                 uint8_t *out) {
     size_t num_pixels = vector->view_size / num_colors;
     size_t num_channels = (size_t)vector->options.stack * num_colors;
+    if (num_colors == 1 && vector->options.stack == 4) {
+        interleave_four(vector, env, out);
+        return;
+    }
     for (int i = 0; i < vector->options.stack; i++) {
         const uint8_t *from = observation_by_age(vector, env, i);
         for (size_t color = 0; color < num_colors; color++, out++) {
