@@ -171,6 +171,12 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             **keywords,
         }
         self._joypad_bytes = _joypad_bytes(settings.arguments["actions"])
+        self._accepted_actions = (
+            f"{self.num_envs} integers from 0 to {len(self._joypad_bytes) - 1}, one for each "
+            "environment"
+            if self._joypad_bytes is not None
+            else f"numbers from -1 to 1, three for each of the {self.num_envs} environments"
+        )
         self._limits = Limits(self.num_envs, limit, settings.arguments["stall"], GameBatch.columns)
         # By which the infos say which games they are of.
         self._info = _InfoKeys.of(settings.arguments["info"], self._games)
@@ -294,11 +300,13 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             self._limits.begin(ended, results.columns)
             truncated[ended] = False
         self._has_ended = results.terminated | truncated
-        infos: dict[str, Any] = {}
+        final_infos = None
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._has_ended.any():
-            infos = self._final_infos(results, self._has_ended)
+            final_infos = self._final_infos(results, self._has_ended)
             self._begin_at_once(results)
-        infos.update(self._infos(results, self._all_envs))
+        infos = self._infos(results, self._all_envs)
+        if final_infos is not None:
+            infos = {**final_infos, **infos}
         self._games.is_ready = True
         return results.obs, results.rewards, results.terminated, truncated, infos
 
@@ -517,10 +525,9 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
     def _buttons(self, actions: Any) -> NDArray[np.uint8]:
         """Return the joypad bytes of the games, uint8, [N]."""
         if self._joypad_bytes is None:
-            return _continuous_buttons(actions, self.num_envs)
+            return _continuous_buttons(actions, self.num_envs, self._accepted_actions)
         highest = len(self._joypad_bytes) - 1
-        accepted = f"{self.num_envs} integers from 0 to {highest}, one for each environment"
-        array = _as_array(actions, (self.num_envs,), "iu", accepted)
+        array = _as_array(actions, (self.num_envs,), "iu", self._accepted_actions)
         # As unsigned numbers negative ones are large.
         if np.maximum.reduce(array.view(array.dtype.str.replace("i", "u"))) > highest:
             env = int(np.flatnonzero((array < 0) | (array > highest))[0])
@@ -534,22 +541,22 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
     def _infos(self, results: Results, mask: NDArray[np.bool_]) -> dict[str, Any]:
         """Return the infos of some games, as `VectorEnv` batches those of single environments."""
         keys = self._info
-        masks = np.empty((len(keys.masks) + len(keys.term_masks), self.num_envs), np.bool_)
+        masks = np.empty((keys.num_masks, self.num_envs), np.bool_)
         masks[:] = mask
-        infos: dict[str, Any] = dict(
-            zip(keys.columns, results.columns[keys.column_rows], strict=True)
-        )
-        infos.update(zip(keys.flags, results.flags[keys.flag_rows], strict=True))
-        if "status" in infos:
-            infos["status"] = self._games.powers[infos["status"]]
+        columns, flags = results.columns, results.flags
+        if keys.column_rows is not None:
+            columns, flags = columns[keys.column_rows], flags[keys.flag_rows]
+        values: list[Any] = [*columns, *flags]
+        if keys.status is not None:
+            status = values[keys.status] = self._games.powers[values[keys.status]]
             if mask is not self._all_envs:
-                infos["status"][~mask] = None
+                status[~mask] = None
         if keys.has_terms:
-            terms: dict[str, Any] = dict(zip(self._games.terms, results.terms, strict=True))
-            terms.update(zip(keys.term_masks, masks[len(keys.masks) :], strict=True))
-            infos[_REWARD_TERMS] = terms
-        infos.update(zip(keys.masks, masks[: len(keys.masks)], strict=True))
-        return infos
+            num_terms = len(results.terms)
+            values.append(dict(zip(keys.terms, [*results.terms, *masks[:num_terms]], strict=True)))
+            masks = masks[num_terms:]
+        values.extend(masks)
+        return dict(zip(keys.keys, values, strict=True))
 
     def _final_infos(self, results: Results, ended: NDArray[np.bool_]) -> dict[str, Any]:
         """Return what episodes ended with."""
@@ -635,41 +642,35 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
 class _InfoKeys(NamedTuple):
     """Which keys infos have, and by which they say which games they are of."""
 
-    columns: tuple[str, ...]
-    column_rows: slice | list[int]  # of the results' columns
-    flags: tuple[str, ...]
-    flag_rows: slice | list[int]
+    keys: tuple[str, ...]  # of the infos, their masks last
+    terms: tuple[str, ...]  # of their terms of the reward, if there are any; masks last
     has_terms: bool
-    masks: tuple[str, ...]
-    term_masks: tuple[str, ...]
+    num_masks: int
+    status: int | None  # which key is the text
+    column_rows: list[int] | None  # of the results' columns; None: all, and all flags
+    flag_rows: list[int]
 
     @classmethod
     def of(cls, info: Iterable[str] | None, games: GameBatch) -> _InfoKeys:
         """Return what the keyword `info` asks for."""
-        columns, column_rows = _selected(games.columns, info)
-        flags, flag_rows = _selected(games.flags, info)
-        terms, _ = _selected((_REWARD_TERMS,), info)
-        keys = (*columns, *flags, *terms)
+        named = {*games.columns, *games.flags, _REWARD_TERMS} if info is None else set(info)
+        column_rows = [row for row, key in enumerate(games.columns) if key in named]
+        flag_rows = [row for row, key in enumerate(games.flags) if key in named]
+        keys = [games.columns[row] for row in column_rows] + [games.flags[row] for row in flag_rows]
+        status = keys.index("status") if "status" in keys else None
+        terms: list[str] = []
+        if _REWARD_TERMS in named:
+            keys.append(_REWARD_TERMS)
+            terms = [*games.terms, *(f"_{term}" for term in games.terms)]
         return cls(
-            columns=columns,
-            column_rows=column_rows,
-            flags=flags,
+            keys=(*keys, *(f"_{key}" for key in keys)),
+            terms=tuple(terms),
+            has_terms=_REWARD_TERMS in named,
+            num_masks=len(keys) + len(terms) // 2,
+            status=status,
+            column_rows=None if info is None else column_rows,
             flag_rows=flag_rows,
-            has_terms=bool(terms),
-            masks=tuple(f"_{key}" for key in keys),
-            term_masks=tuple(f"_{term}" for term in games.terms if terms),
         )
-
-
-def _selected(
-    keys: tuple[str, ...], info: Iterable[str] | None
-) -> tuple[tuple[str, ...], slice | list[int]]:
-    """Return those of some keys that the keyword `info` names, and their rows."""
-    if info is None:
-        return keys, slice(None)
-    named = set(info)
-    rows = [row for row, key in enumerate(keys) if key in named]
-    return tuple(keys[row] for row in rows), rows
 
 
 def is_native(keywords: Mapping[str, Any]) -> bool:
@@ -754,9 +755,8 @@ def _as_array(actions: Any, shape: tuple[int, ...], kinds: str, accepted: str) -
     return array
 
 
-def _continuous_buttons(actions: Any, num_envs: int) -> NDArray[np.uint8]:
+def _continuous_buttons(actions: Any, num_envs: int, accepted: str) -> NDArray[np.uint8]:
     """Return the joypad bytes of continuous actions, as `ContinuousJoypad` reads them, [N]."""
-    accepted = f"numbers from -1 to 1, three for each of the {num_envs} environments"
     array = _as_array(actions, (num_envs, 3), "iuf", accepted)
     is_bad = np.isnan(array).any(axis=1)
     if is_bad.any():
