@@ -10,8 +10,8 @@
 - unbroken: one run without save, load or power-on, longer than the 59,500 frames in which the start
   of nes-py's frame drifts once around the picture.
 - environment: `SuperMarioBrosEnv` on both; observations, rewards, ends and infos.
-- processors: compiled code beside the interpreter, without nes-py, so it is fast: random play over all
-  stages; the state of the whole machine after every frame, sometimes loaded by the other.
+- processors: compiled code beside the interpreter, without nes-py, so it is fast: random play over
+  all stages; the state of the whole machine after every frame, sometimes loaded by the other.
 
 Ends with status 1 at the first difference, and says what differs. The same seed plays the same. The
 reference is nes-py 9 (Python 3.13 on). On older Python it is nes-py 8.2.1, which pushes the

@@ -171,6 +171,12 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             **keywords,
         }
         self._joypad_bytes = _joypad_bytes(settings.arguments["actions"])
+        self._accepted_actions = (
+            f"{self.num_envs} integers from 0 to {len(self._joypad_bytes) - 1}, one for each "
+            "environment"
+            if self._joypad_bytes is not None
+            else f"numbers from -1 to 1, three for each of the {self.num_envs} environments"
+        )
         self._limits = Limits(self.num_envs, limit, settings.arguments["stall"], GameBatch.columns)
         # By which the infos say which games they are of.
         self._info = _InfoKeys.of(settings.arguments["info"], self._games)
@@ -202,6 +208,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         *,
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
+        out: NDArray[np.uint8] | None = None,
     ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
         """Begin an episode in every game, or in those of a mask.
 
@@ -210,31 +217,33 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             options: None, or a dict of what `SuperMarioBrosEnv.reset` accepts, each a value for all
                 games or a list of one for each (None: as usual); and "reset_mask": bool, [N], the
                 games to reset. The others go on.
+            out: Where the observations are written, as in `step`.
 
         Returns:
             The observations of all games, and the infos of those that were reset.
 
         Raises:
-            ValueError: An option is not accepted, or the number of seeds is not N. Nothing has
-                changed.
+            ValueError: An option is not accepted, the number of seeds is not N, or `out` is not of
+                the observations' shape. Nothing has changed.
             gymnasium.error.Error: A seed is no integer from 0. Nothing has changed.
-            TypeError: The mask is no array of bool, or a state is not bytes.
+            TypeError: The mask is no array of bool, a state is not bytes, or `out` is not uint8.
             ResetNeeded: The first reset has a mask that leaves games out.
             RuntimeError: Another thread uses these games.
         """
         self._check_open()
         mask = self._check_mask(options)
         starts = self._check_starts(options, mask)
+        obs = self._obs_array(out)
         self._seed(seed, mask)
         self._games.is_ready = False  # should it be interrupted
-        results = self._games.new_results(self._shared_obs)
+        results = self._games.new_results(obs)
         self._begin(starts, results)
         self._games.is_ready = True
         return results.obs, self._infos(results, mask)
 
     @in_one_thread
     def step(
-        self, actions: Any
+        self, actions: Any, *, out: NDArray[np.uint8] | None = None
     ) -> tuple[
         NDArray[np.uint8],
         NDArray[np.float64],
@@ -247,6 +256,9 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         Args:
             actions: One for each game: integers, [N], or numbers, [N, 3], which are clipped to
                 [-1, 1].
+            out: The array that the observations are written into and that is returned: uint8,
+                [N, ...], C-contiguous and writable, a row of a rollout's buffer say. None: an array
+                as `copy` says.
 
         Returns:
             Observations (uint8, [N, ...]), rewards (float64, [N]), terminations and truncations
@@ -257,22 +269,26 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             ClosedEnvironmentError: After `close`.
             ResetNeeded: Before the first `reset`; in the mode "Disabled" after the end of any
                 episode.
-            TypeError: The actions are of another type.
-            ValueError: Their number is not N, or one is out of range or NaN. No game was stepped.
+            TypeError: The actions are of another type, or `out` is not uint8.
+            ValueError: The number of actions is not N, one is out of range or NaN, or `out` is of
+                another shape, not contiguous or not writable. No game was stepped.
             RuntimeError: Another thread uses these games; or a game gave no control back (its
                 memory is not one that play leads to), and all games have to be reset.
         """
         self._check_open()
         self._check_ready()
         buttons = self._buttons(actions)
-        ended = np.flatnonzero(self._has_ended).tolist()
+        obs = self._obs_array(out)
+        ended: list[int] = []
+        if np.count_nonzero(self._has_ended):
+            ended = np.flatnonzero(self._has_ended).tolist()
         if ended and self.autoreset_mode is AutoresetMode.DISABLED:
             raise ResetNeeded(
                 f"the episodes of environments {ended} have ended: call reset() with "
                 "options={'reset_mask': terminations | truncations} first"
             )
         self._games.is_ready = False  # should it be interrupted
-        results = self._games.new_results(self._shared_obs)
+        results = self._games.new_results(obs)
         if ended and self.autoreset_mode is AutoresetMode.NEXT_STEP:
             starts = {env: self._games.usual_start for env in ended}
             self._games.step_or_begin(buttons, starts, results)
@@ -284,11 +300,13 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             self._limits.begin(ended, results.columns)
             truncated[ended] = False
         self._has_ended = results.terminated | truncated
-        infos: dict[str, Any] = {}
+        final_infos = None
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._has_ended.any():
-            infos = self._final_infos(results, self._has_ended)
+            final_infos = self._final_infos(results, self._has_ended)
             self._begin_at_once(results)
-        infos.update(self._infos(results, self._all_envs))
+        infos = self._infos(results, self._all_envs)
+        if final_infos is not None:
+            infos = {**final_infos, **infos}
         self._games.is_ready = True
         return results.obs, results.rewards, results.terminated, truncated, infos
 
@@ -488,14 +506,30 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         chosen = np.flatnonzero(mask).tolist()
         self._games.seed({i: number for i in chosen if (number := seeds[i]) is not None})
 
+    def _obs_array(self, out: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+        """Return the array that observations are to be written into; None: a new one."""
+        if out is None:
+            return self._shared_obs
+        shape = self.observation_space.shape
+        accepted = f"a C-contiguous, writable array of uint8 of shape {shape}"
+        if not isinstance(out, np.ndarray) or out.dtype != np.uint8:
+            kind = f"an array of {out.dtype}" if isinstance(out, np.ndarray) else f"{type(out)}"
+            raise TypeError(f"out is {kind}; accepted is {accepted}")
+        if out.shape != shape:
+            raise ValueError(f"out is of shape {out.shape}; accepted is {accepted}")
+        if not out.flags.c_contiguous or not out.flags.writeable:
+            lack = "read-only" if out.flags.c_contiguous else "not contiguous"
+            raise ValueError(f"out is {lack}; accepted is {accepted}")
+        return out
+
     def _buttons(self, actions: Any) -> NDArray[np.uint8]:
         """Return the joypad bytes of the games, uint8, [N]."""
         if self._joypad_bytes is None:
-            return _continuous_buttons(actions, self.num_envs)
+            return _continuous_buttons(actions, self.num_envs, self._accepted_actions)
         highest = len(self._joypad_bytes) - 1
-        accepted = f"{self.num_envs} integers from 0 to {highest}, one for each environment"
-        array = _as_array(actions, (self.num_envs,), "iu", accepted)
-        if array.min() < 0 or array.max() > highest:
+        array = _as_array(actions, (self.num_envs,), "iu", self._accepted_actions)
+        # As unsigned numbers negative ones are large.
+        if np.maximum.reduce(array.view(array.dtype.str.replace("i", "u"))) > highest:
             env = int(np.flatnonzero((array < 0) | (array > highest))[0])
             raise ValueError(
                 f"the action {array[env]} of environment {env} is out of range; accepted are 0 to "
@@ -507,22 +541,22 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
     def _infos(self, results: Results, mask: NDArray[np.bool_]) -> dict[str, Any]:
         """Return the infos of some games, as `VectorEnv` batches those of single environments."""
         keys = self._info
-        masks = np.empty((len(keys.masks) + len(keys.term_masks), self.num_envs), np.bool_)
+        masks = np.empty((keys.num_masks, self.num_envs), np.bool_)
         masks[:] = mask
-        infos: dict[str, Any] = dict(
-            zip(keys.columns, results.columns[keys.column_rows], strict=True)
-        )
-        infos.update(zip(keys.flags, results.flags[keys.flag_rows], strict=True))
-        if "status" in infos:
-            infos["status"] = self._games.powers[infos["status"]]
+        columns, flags = results.columns, results.flags
+        if keys.column_rows is not None:
+            columns, flags = columns[keys.column_rows], flags[keys.flag_rows]
+        values: list[Any] = [*columns, *flags]
+        if keys.status is not None:
+            status = values[keys.status] = self._games.powers[values[keys.status]]
             if mask is not self._all_envs:
-                infos["status"][~mask] = None
+                status[~mask] = None
         if keys.has_terms:
-            terms: dict[str, Any] = dict(zip(self._games.terms, results.terms, strict=True))
-            terms.update(zip(keys.term_masks, masks[len(keys.masks) :], strict=True))
-            infos[_REWARD_TERMS] = terms
-        infos.update(zip(keys.masks, masks[: len(keys.masks)], strict=True))
-        return infos
+            num_terms = len(results.terms)
+            values.append(dict(zip(keys.terms, [*results.terms, *masks[:num_terms]], strict=True)))
+            masks = masks[num_terms:]
+        values.extend(masks)
+        return dict(zip(keys.keys, values, strict=True))
 
     def _final_infos(self, results: Results, ended: NDArray[np.bool_]) -> dict[str, Any]:
         """Return what episodes ended with."""
@@ -608,41 +642,35 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
 class _InfoKeys(NamedTuple):
     """Which keys infos have, and by which they say which games they are of."""
 
-    columns: tuple[str, ...]
-    column_rows: slice | list[int]  # of the results' columns
-    flags: tuple[str, ...]
-    flag_rows: slice | list[int]
+    keys: tuple[str, ...]  # of the infos, their masks last
+    terms: tuple[str, ...]  # of their terms of the reward, if there are any; masks last
     has_terms: bool
-    masks: tuple[str, ...]
-    term_masks: tuple[str, ...]
+    num_masks: int
+    status: int | None  # which key is the text
+    column_rows: list[int] | None  # of the results' columns; None: all, and all flags
+    flag_rows: list[int]
 
     @classmethod
     def of(cls, info: Iterable[str] | None, games: GameBatch) -> _InfoKeys:
         """Return what the keyword `info` asks for."""
-        columns, column_rows = _selected(games.columns, info)
-        flags, flag_rows = _selected(games.flags, info)
-        terms, _ = _selected((_REWARD_TERMS,), info)
-        keys = (*columns, *flags, *terms)
+        named = {*games.columns, *games.flags, _REWARD_TERMS} if info is None else set(info)
+        column_rows = [row for row, key in enumerate(games.columns) if key in named]
+        flag_rows = [row for row, key in enumerate(games.flags) if key in named]
+        keys = [games.columns[row] for row in column_rows] + [games.flags[row] for row in flag_rows]
+        status = keys.index("status") if "status" in keys else None
+        terms: list[str] = []
+        if _REWARD_TERMS in named:
+            keys.append(_REWARD_TERMS)
+            terms = [*games.terms, *(f"_{term}" for term in games.terms)]
         return cls(
-            columns=columns,
-            column_rows=column_rows,
-            flags=flags,
+            keys=(*keys, *(f"_{key}" for key in keys)),
+            terms=tuple(terms),
+            has_terms=_REWARD_TERMS in named,
+            num_masks=len(keys) + len(terms) // 2,
+            status=status,
+            column_rows=None if info is None else column_rows,
             flag_rows=flag_rows,
-            has_terms=bool(terms),
-            masks=tuple(f"_{key}" for key in keys),
-            term_masks=tuple(f"_{term}" for term in games.terms if terms),
         )
-
-
-def _selected(
-    keys: tuple[str, ...], info: Iterable[str] | None
-) -> tuple[tuple[str, ...], slice | list[int]]:
-    """Return those of some keys that the keyword `info` names, and their rows."""
-    if info is None:
-        return keys, slice(None)
-    named = set(info)
-    rows = [row for row, key in enumerate(keys) if key in named]
-    return tuple(keys[row] for row in rows), rows
 
 
 def is_native(keywords: Mapping[str, Any]) -> bool:
@@ -731,9 +759,8 @@ def _as_array(actions: Any, shape: tuple[int, ...], kinds: str, accepted: str) -
     return array
 
 
-def _continuous_buttons(actions: Any, num_envs: int) -> NDArray[np.uint8]:
+def _continuous_buttons(actions: Any, num_envs: int, accepted: str) -> NDArray[np.uint8]:
     """Return the joypad bytes of continuous actions, as `ContinuousJoypad` reads them, [N]."""
-    accepted = f"numbers from -1 to 1, three for each of the {num_envs} environments"
     array = _as_array(actions, (num_envs, 3), "iuf", accepted)
     is_bad = np.isnan(array).any(axis=1)
     if is_bad.any():

@@ -166,6 +166,75 @@ def test_channels_without_copies_and_pickled(channels):
     again.close()
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("keywords", [{}, {"channels": "last"}, {"copy": False}], ids=str)
+def test_observations_are_written_into_an_array_that_is_given(mode, keywords):
+    keywords = {"autoreset_mode": mode, "max_episode_steps": 3, **keywords}
+    ours, other = (gym.make_vec(ENV_ID, num_envs=2, **keywords) for _ in range(2))
+    buffer = np.full((8, *ours.observation_space.shape), 7, np.uint8)
+    obs, infos = ours.reset(seed=SEED, out=buffer[0])
+    assert_same((obs, infos), other.reset(seed=SEED))
+    for step in range(1, 6):
+        expected = other.step([1, 3])
+        obs, *rest = ours.step([1, 3], out=buffer[step])
+        assert obs.base is buffer
+        assert_same((buffer[step], *rest), expected)
+        if mode == "Disabled" and rest[2].any():
+            options = {"reset_mask": np.array([True, True])}
+            ours.reset(options=options, out=buffer[step])
+            expected = other.reset(options=options)
+            np.testing.assert_array_equal(buffer[step], expected[0])
+    assert (buffer[6:] == 7).all(), "only the row that was given is written"
+    assert_same(ours.step([0, 1]), other.step([0, 1]))  # and none that was given before
+    ours.close()
+    other.close()
+
+
+def test_an_array_that_cannot_hold_the_observations_is_refused():
+    vector, other = (gym.make_vec(ENV_ID, num_envs=2, sticky=0.5) for _ in range(2))
+    shape = vector.observation_space.shape
+    read_only = np.zeros(shape, np.uint8)
+    read_only.flags.writeable = False
+    wrong = [
+        (np.zeros(shape, np.int8), TypeError, "an array of int8"),
+        (np.zeros(shape, np.float32), TypeError, "an array of float32"),
+        (np.zeros(shape, np.uint8).tolist(), TypeError, "list"),
+        (np.zeros((3, *shape[1:]), np.uint8), ValueError, "of shape"),
+        (np.zeros(shape, np.uint8).reshape(-1), ValueError, "of shape"),
+        (np.zeros((2 * shape[0], *shape[1:]), np.uint8)[::2], ValueError, "not contiguous"),
+        (read_only, ValueError, "read-only"),
+    ]
+    for out, error, what in wrong:
+        with pytest.raises(error, match=what):
+            vector.reset(seed=1, out=out)
+    vector.reset(seed=SEED)
+    other.reset(seed=SEED)
+    for out, error, what in wrong:
+        with pytest.raises(error, match=f"out is .*{what}.*accepted is a C-contiguous, writable"):
+            vector.step([1, 3], out=out)
+    assert not read_only.any()
+    for _ in range(5):  # no game was stepped, and no random number drawn
+        assert_same(vector.step([1, 3]), other.step([1, 3]))
+    vector.close()
+    other.close()
+
+
+@pytest.mark.parametrize("dtype", ["<i8", ">i8", "i1", "u1", ">u4", "i2"])
+def test_actions_of_any_integers(dtype):
+    vector = gym.make_vec(ENV_ID, num_envs=3)
+    vector.reset(seed=SEED)
+    highest = vector.single_action_space.n - 1
+    vector.step(np.array([0, 1, highest], dtype))
+    too_high = np.array([0, 1, highest + 1], dtype)
+    with pytest.raises(ValueError, match=f"the action {highest + 1} of environment 2 is out"):
+        vector.step(too_high)
+    vector.step(np.arange(9).astype(dtype)[:6:2] % (highest + 1))  # not contiguous
+    if np.dtype(dtype).kind == "i":
+        with pytest.raises(ValueError, match="the action -1 of environment 1 is out of range"):
+            vector.step(np.array([0, -1, 1], dtype))
+    vector.close()
+
+
 def test_infos_without_texts_and_dicts_are_arrays_of_numbers():
     """So that wrappers can make tensors of them."""
     vector = gym.make_vec(ENV_ID, num_envs=2, info=["x_pos", "flag_get"])

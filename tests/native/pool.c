@@ -14,16 +14,27 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_ITEMS = 64, NUM_JOBS = 2000, LONG_ENOUGH_TO_SLEEP = 300000 /* nanoseconds */ };
+enum {
+    MAX_ITEMS = 64,
+    MAX_THREADS = 5,
+    NUM_JOBS = 2000,
+    LONG_ENOUGH_TO_SLEEP = 300000, /* nanoseconds */
+};
 
 typedef struct {
-    int num_done[MAX_ITEMS]; /* written by the threads without locks: each has its own item */
+    int num_done[MAX_ITEMS];      /* written by the threads without locks: each has its own item */
+    int num_done_by[MAX_THREADS]; /* the same: each has its own number */
     unsigned sums[MAX_ITEMS];
     unsigned work;
 } Job;
 
-static void do_item(void *context, int index) {
+static void do_item(void *context, int thread, int index) {
     Job *job = context;
+    if (thread < 0 || thread >= MAX_THREADS) {
+        fprintf(stderr, "thread %d does an item\n", thread);
+        exit(EXIT_FAILURE);
+    }
+    job->num_done_by[thread]++;
     for (unsigned i = 0; i < job->work; i++) {
         job->sums[index] += i;
     }
@@ -40,6 +51,14 @@ static int run_jobs(Pool *pool, int num_jobs) {
         Job job = {.work = (unsigned)(i % 7) * 300};
         int count = i % (MAX_ITEMS + 1);
         pool_run(pool, do_item, &job, count);
+        int num_done = 0;
+        for (int thread = 0; thread < MAX_THREADS; thread++) {
+            num_done += job.num_done_by[thread];
+        }
+        if (num_done != count) {
+            fprintf(stderr, "job %d of %d items: %d were counted\n", i, count, num_done);
+            return EXIT_FAILURE;
+        }
         for (int item = 0; item < MAX_ITEMS; item++) {
             if (job.num_done[item] != (item < count)) {
                 fprintf(stderr, "job %d of %d items: item %d was done %d times\n", i, count, item,
@@ -80,7 +99,7 @@ static int destroy_in_child(Pool *pool) {
 int main(int argc, char **argv) {
     int has_children = argc > 1 && strcmp(argv[1], "fork") == 0;
     int result = EXIT_SUCCESS;
-    for (int num_threads = 1; num_threads <= 5; num_threads++) {
+    for (int num_threads = 1; num_threads <= MAX_THREADS; num_threads++) {
         Pool *pool = pool_create(num_threads);
         if (pool == NULL) {
             return EXIT_FAILURE;

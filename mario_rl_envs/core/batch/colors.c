@@ -1,7 +1,7 @@
 /* From the console's color numbers to RGB: see colors.h. */
 #include "batch/colors.h"
 
-#include "batch/avx2.h"
+#include "machine/avx2.h"
 
 static void plain_lookup(const uint8_t *colors, int num_pixels, int channel, uint8_t *out) {
     for (int i = 0; i < num_pixels; i++) {
@@ -9,10 +9,9 @@ static void plain_lookup(const uint8_t *colors, int num_pixels, int channel, uin
     }
 }
 
-void expand_rgb_plain(const uint8_t colors[SCREEN_HEIGHT][SCREEN_WIDTH], uint8_t *out) {
-    const uint8_t *color = &colors[0][0];
-    for (int i = 0; i < SCREEN_HEIGHT * SCREEN_WIDTH; i++) {
-        const uint8_t *rgb = PALETTE[color[i] % NUM_COLORS];
+void expand_rgb_plain(const uint8_t *colors, uint8_t *out) {
+    for (int i = 0; i < NUM_PIXELS; i++) {
+        const uint8_t *rgb = PALETTE[colors[i] % NUM_COLORS];
         out[3 * i] = rgb[0];
         out[3 * i + 1] = rgb[1];
         out[3 * i + 2] = rgb[2];
@@ -65,8 +64,7 @@ AVX2_FUNCTION static void avx2_lookup(const uint8_t *colors, int num_pixels, int
     }
 }
 
-AVX2_FUNCTION static void avx2_expand_rgb(const uint8_t colors[SCREEN_HEIGHT][SCREEN_WIDTH],
-                                          uint8_t *out) {
+AVX2_FUNCTION static void avx2_expand_rgb(const uint8_t *colors, uint8_t *out) {
     /* Where the bytes of one channel go, in the first, second and third 16 bytes of 16 pixels; -1
      * leaves a 0. */
     uint8_t places[3][3][16];
@@ -82,9 +80,8 @@ AVX2_FUNCTION static void avx2_expand_rgb(const uint8_t colors[SCREEN_HEIGHT][SC
             spread[channel][third] = _mm256_broadcastsi128_si256(_mm_loadu_si128(place));
         }
     }
-    const uint8_t *color = &colors[0][0];
-    for (int i = 0; i < SCREEN_HEIGHT * SCREEN_WIDTH; i += 32) {
-        __m256i loaded = load_colors(color + i);
+    for (int i = 0; i < NUM_PIXELS; i += 32) {
+        __m256i loaded = load_colors(colors + i);
         __m256i thirds[3]; /* of the first 16 pixels in the low half, of the others in the high */
         for (int third = 0; third < 3; third++) {
             thirds[third] = _mm256_setzero_si256();
@@ -118,7 +115,7 @@ void expand_channel(const uint8_t *colors, int num_pixels, int channel, bool is_
     plain_lookup(colors, num_pixels, channel, out);
 }
 
-void expand_rgb(const uint8_t colors[SCREEN_HEIGHT][SCREEN_WIDTH], uint8_t *out) {
+void expand_rgb(const uint8_t *colors, uint8_t *out) {
 #if IS_X86_64
     if (has_avx2()) {
         avx2_expand_rgb(colors, out);

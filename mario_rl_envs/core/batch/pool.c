@@ -117,11 +117,18 @@ static uint64_t nanoseconds(void) {
 
 #endif
 
+/* A thread beside the caller's, which is number 0. */
+typedef struct {
+    Thread thread;
+    Pool *pool;
+    int number;
+} Helper;
+
 struct Pool {
-    int num_helpers; /* threads wanted beside the caller's */
+    int num_helpers; /* wanted */
     int num_started;
     Process process; /* that the threads live in */
-    Thread *helpers;
+    Helper *helpers;
 
     PoolTask task;
     void *context;
@@ -158,13 +165,13 @@ static void wake(Pool *pool, Condition *condition) {
     mutex_unlock(&pool->mutex);
 }
 
-static void do_items(Pool *pool) {
+static void do_items(Pool *pool, int thread) {
     int num_left = atomic_int_get(&pool->num_left);
     while (num_left > 0) {
         if (!atomic_int_swap(&pool->num_left, &num_left, num_left - 1)) {
             continue;
         }
-        pool->task(pool->context, num_left - 1);
+        pool->task(pool->context, thread, num_left - 1);
         if (atomic_int_add(&pool->num_undone, -1) == 1 && atomic_int_get(&pool->is_caller_asleep)) {
             wake(pool, &pool->done);
         }
@@ -191,23 +198,24 @@ static void wait_for_news(Pool *pool) {
     }
 }
 
-static void help(Pool *pool) {
+static void help(const Helper *helper) {
+    Pool *pool = helper->pool;
     while (!atomic_int_get(&pool->is_ending)) {
-        do_items(pool);
+        do_items(pool, helper->number);
         wait_for_news(pool);
     }
 }
 
 #ifdef _WIN32
 
-static unsigned __stdcall helper_main(void *pool) {
-    help(pool);
+static unsigned __stdcall helper_main(void *helper) {
+    help(helper);
     return 0;
 }
 
-static bool thread_start(Thread *thread, Pool *pool) {
-    *thread = (HANDLE)_beginthreadex(NULL, 0, helper_main, pool, 0, NULL);
-    return *thread != NULL;
+static bool thread_start(Helper *helper) {
+    helper->thread = (HANDLE)_beginthreadex(NULL, 0, helper_main, helper, 0, NULL);
+    return helper->thread != NULL;
 }
 
 static void thread_join(Thread thread) {
@@ -217,17 +225,17 @@ static void thread_join(Thread thread) {
 
 #else
 
-static void *helper_main(void *pool) {
-    help(pool);
+static void *helper_main(void *helper) {
+    help(helper);
     return NULL;
 }
 
 /* Signals are for the threads of the program: a new thread inherits that all are blocked. */
-static bool thread_start(Thread *thread, Pool *pool) {
+static bool thread_start(Helper *helper) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool is_started = pthread_create(thread, NULL, helper_main, pool) == 0;
+    bool is_started = pthread_create(&helper->thread, NULL, helper_main, helper) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return is_started;
 }
@@ -273,7 +281,10 @@ static void start_helpers(Pool *pool, int num_wanted) {
         begin(pool);
     }
     while (pool->num_started < num_wanted) {
-        if (!thread_start(&pool->helpers[pool->num_started], pool)) {
+        Helper *helper = &pool->helpers[pool->num_started];
+        helper->pool = pool;
+        helper->number = pool->num_started + 1;
+        if (!thread_start(helper)) {
             return; /* the next job tries again */
         }
         pool->num_started++;
@@ -299,7 +310,7 @@ void pool_run(Pool *pool, PoolTask task, void *context, int count) {
     int num_wanted = count - 1 < pool->num_helpers ? count - 1 : pool->num_helpers;
     if (num_wanted <= 0) {
         for (int i = 0; i < count; i++) {
-            task(context, i);
+            task(context, 0, i);
         }
         return;
     }
@@ -311,7 +322,7 @@ void pool_run(Pool *pool, PoolTask task, void *context, int count) {
     if (atomic_int_get(&pool->num_asleep) > 0) {
         wake(pool, &pool->work);
     }
-    do_items(pool);
+    do_items(pool, 0);
     wait_for_others(pool);
 }
 
@@ -323,7 +334,7 @@ void pool_destroy(Pool *pool) {
         atomic_int_set(&pool->is_ending, 1);
         wake(pool, &pool->work);
         for (int i = 0; i < pool->num_started; i++) {
-            thread_join(pool->helpers[i]);
+            thread_join(pool->helpers[i].thread);
         }
         condition_destroy(&pool->work);
         condition_destroy(&pool->done);

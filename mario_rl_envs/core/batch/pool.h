@@ -4,8 +4,9 @@
 
 typedef struct Pool Pool;
 
-/* What is done for one item; called from several threads at once, each time with another index. */
-typedef void (*PoolTask)(void *context, int index);
+/* What is done for one item; called from several threads at once, each time with another index.
+ * `thread`, from 0 to the number of threads - 1, is different in each of them. */
+typedef void (*PoolTask)(void *context, int thread, int index);
 
 /* Return a pool of so many threads, the one that calls `pool_run` included; NULL if there is no
  * memory for it. The threads are started by the first job that needs them. */

@@ -21,16 +21,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "batch/avx2.h"
 #include "batch/colors.h"
+#include "machine/avx2.h"
 
 enum {
     BLOCK_ROWS = 8, /* new rows that are made together: a vector of 32-bit numbers, one a row */
     NUM_PAIRS = SCREEN_WIDTH / 2,
     MAX_PARTS = SCREEN_WIDTH + MAX_RESIZER_SIZE, /* two neighbors share a pixel at most */
 };
-
-typedef uint8_t Plane[SCREEN_HEIGHT][SCREEN_WIDTH];
 
 /* A row or column of the picture, as far as a new pixel covers it. */
 typedef struct {
@@ -186,14 +184,14 @@ static uint8_t round_half_to_even(float value) {
 }
 
 /* One new pixel as OpenCV computes it, in floats: each row by itself, then the rows. */
-static uint8_t opencv_pixel(const Resizer *resizer, const Plane picture, int row, int column) {
+static uint8_t opencv_pixel(const Resizer *resizer, const uint8_t *picture, int row, int column) {
     const Axis *rows = &resizer->rows, *columns = &resizer->columns;
     int row_end = rows->first_part[row + 1];
     int column_end = columns->first_part[column + 1];
     float mean = 0.0f;
     int sum = 0;
     for (int j = rows->first_part[row]; j < row_end; j++) {
-        const uint8_t *line = picture[rows->parts[j].source];
+        const uint8_t *line = picture + rows->parts[j].source * SCREEN_WIDTH;
         float line_mean = 0.0f;
         for (int i = columns->first_part[column]; i < column_end; i++) {
             Part part = columns->parts[i];
@@ -206,13 +204,13 @@ static uint8_t opencv_pixel(const Resizer *resizer, const Plane picture, int row
 }
 
 /* Make new rows, from `first_row`, in plain C. */
-static void plain_block(const Resizer *resizer, const Plane picture, int first_row, int num_rows,
+static void plain_block(const Resizer *resizer, const uint8_t *picture, int first_row, int num_rows,
                         uint8_t out[BLOCK_ROWS][SCREEN_WIDTH]) {
     const Axis *rows = &resizer->rows, *columns = &resizer->columns;
     for (int row = first_row; row < first_row + num_rows; row++) {
         uint16_t sums[SCREEN_WIDTH] = {0}; /* 240 * 255 at most */
         for (int j = rows->first_part[row]; j < rows->first_part[row + 1]; j++) {
-            const uint8_t *line = picture[rows->parts[j].source];
+            const uint8_t *line = picture + rows->parts[j].source * SCREEN_WIDTH;
             uint16_t weight = rows->parts[j].weight;
             for (int x = 0; x < SCREEN_WIDTH; x++) {
                 sums[x] = (uint16_t)(sums[x] + weight * line[x]);
@@ -259,7 +257,7 @@ AVX2_FUNCTION static inline void transpose(__m256i v[8]) {
 
 /* The weighted sum of the picture's rows that new row `row` covers, less 32,768, so that the sums
  * fit into 16 bits with a sign. */
-AVX2_FUNCTION static inline void avx2_sum_rows(const Axis *rows, const Plane picture, int row,
+AVX2_FUNCTION static inline void avx2_sum_rows(const Axis *rows, const uint8_t *picture, int row,
                                                int16_t out[SCREEN_WIDTH]) {
     enum { NUM_VECTORS = 8 }; /* of 16 columns each, at a time */
     for (int x = 0; x < SCREEN_WIDTH; x += 16 * NUM_VECTORS) {
@@ -269,7 +267,7 @@ AVX2_FUNCTION static inline void avx2_sum_rows(const Axis *rows, const Plane pic
             sums[i] = _mm256_set1_epi16(INT16_MIN);
         }
         for (int j = rows->first_part[row]; j < rows->first_part[row + 1]; j++) {
-            const uint8_t *line = &picture[rows->parts[j].source][x];
+            const uint8_t *line = picture + rows->parts[j].source * SCREEN_WIDTH + x;
             __m256i weight = _mm256_set1_epi16(rows->parts[j].weight);
             UNROLLED
             for (int i = 0; i < NUM_VECTORS; i++) {
@@ -330,7 +328,7 @@ AVX2_FUNCTION static inline void avx2_sum_columns(const Resizer *resizer, int pa
 /* Make eight new rows. The rows of the picture are summed up first. Then the sums are turned by a
  * quarter, so that a vector holds one pair of columns of all eight rows, and the columns are summed
  * up. Last, the new pixels are turned back. */
-AVX2_FUNCTION static void avx2_block(const Resizer *resizer, const Plane picture, int first_row,
+AVX2_FUNCTION static void avx2_block(const Resizer *resizer, const uint8_t *picture, int first_row,
                                      uint8_t out[BLOCK_ROWS][SCREEN_WIDTH]) {
     int16_t sums[BLOCK_ROWS][SCREEN_WIDTH];
     for (int i = 0; i < BLOCK_ROWS; i++) {
@@ -380,7 +378,7 @@ AVX2_FUNCTION static void avx2_block(const Resizer *resizer, const Plane picture
 
 #endif
 
-static void make_block(const Resizer *resizer, const Plane picture, int first_row, int num_rows,
+static void make_block(const Resizer *resizer, const uint8_t *picture, int first_row, int num_rows,
                        uint8_t out[BLOCK_ROWS][SCREEN_WIDTH]) {
 #if IS_X86_64
     if (!resizer->is_plain) {
@@ -396,7 +394,7 @@ static int block_start(const Resizer *resizer, int row) {
     return max_int(0, min_int(row, resizer->size - BLOCK_ROWS));
 }
 
-void resizer_gray(const Resizer *resizer, const Plane luma, uint8_t *out) {
+void resizer_gray(const Resizer *resizer, const uint8_t *luma, uint8_t *out) {
     uint8_t block[BLOCK_ROWS][SCREEN_WIDTH];
     int size = resizer->size, num_rows = min_int(size, BLOCK_ROWS);
     for (int row = 0; row < size; row += BLOCK_ROWS) {
@@ -408,8 +406,9 @@ void resizer_gray(const Resizer *resizer, const Plane luma, uint8_t *out) {
     }
 }
 
-void resizer_rgb(const Resizer *resizer, const Plane colors, uint8_t *out) {
-    Plane lines; /* one channel of the lines that a block covers, at their place in the picture */
+void resizer_rgb(const Resizer *resizer, const uint8_t *colors, uint8_t *out) {
+    uint8_t lines
+        [NUM_PIXELS]; /* one channel of the lines that a block covers, at their place in the picture */
     uint8_t block[BLOCK_ROWS][SCREEN_WIDTH];
     const Axis *rows = &resizer->rows;
     int size = resizer->size, num_rows = min_int(size, BLOCK_ROWS);
@@ -419,9 +418,9 @@ void resizer_rgb(const Resizer *resizer, const Plane colors, uint8_t *out) {
         int last_line = rows->parts[rows->first_part[first_row + num_rows] - 1].source;
         int num_pixels = (last_line - first_line + 1) * SCREEN_WIDTH;
         for (int channel = 0; channel < 3; channel++) {
-            expand_channel(colors[first_line], num_pixels, channel, resizer->is_plain,
-                           lines[first_line]);
-            make_block(resizer, (const uint8_t (*)[SCREEN_WIDTH])lines, first_row, num_rows, block);
+            expand_channel(colors + first_line * SCREEN_WIDTH, num_pixels, channel,
+                           resizer->is_plain, lines + first_line * SCREEN_WIDTH);
+            make_block(resizer, lines, first_row, num_rows, block);
             for (int i = 0; i < num_rows; i++) {
                 uint8_t *to = out + (first_row + i) * size * 3 + channel;
                 for (int x = 0; x < size; x++) {

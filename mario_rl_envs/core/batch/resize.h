@@ -34,12 +34,10 @@ Resizer *resizer_create(int size);
 void resizer_destroy(Resizer *resizer);
 
 /* The mean grays of a picture, [240][256], into uint8 [size][size]. */
-void resizer_gray(const Resizer *resizer, const uint8_t luma[SCREEN_HEIGHT][SCREEN_WIDTH],
-                  uint8_t *out);
+void resizer_gray(const Resizer *resizer, const uint8_t *luma, uint8_t *out);
 
 /* The mean colors of a picture of color numbers, [240][256], into uint8 [size][size][3]. */
-void resizer_rgb(const Resizer *resizer, const uint8_t colors[SCREEN_HEIGHT][SCREEN_WIDTH],
-                 uint8_t *out);
+void resizer_rgb(const Resizer *resizer, const uint8_t *colors, uint8_t *out);
 
 /* Make a resizer in plain C, where others use AVX2 if the processor has it; for tests. It is used,
  * shared and destroyed as any other. */

@@ -27,6 +27,7 @@ struct Vector {
     VectorOptions options;
     Pool *pool;
     size_t view_size;      /* bytes of one observation */
+    uint8_t *pictures;     /* of each thread, colors and grays */
     uint8_t *observations; /* of all environments */
     Env *envs;
     const Orders *orders; /* of the job that runs */
@@ -60,10 +61,13 @@ Vector *vector_create(Game *const *games, const VectorOptions *options) {
     size_t num_envs = (size_t)options->num_envs;
     vector->options = *options;
     vector->view_size = size_of_view(options);
-    vector->pool = pool_create(min_int(options->num_threads, options->num_envs));
+    int num_threads = min_int(options->num_threads, options->num_envs);
+    vector->pool = pool_create(num_threads);
+    vector->pictures = calloc((size_t)num_threads, 2 * NUM_PIXELS);
     vector->observations = calloc(num_envs, vector_observation_size(vector));
     vector->envs = calloc(num_envs, sizeof *vector->envs);
-    if (vector->pool == NULL || vector->observations == NULL || vector->envs == NULL) {
+    if (vector->pool == NULL || vector->pictures == NULL || vector->observations == NULL ||
+        vector->envs == NULL) {
         vector_destroy(vector);
         return NULL;
     }
@@ -79,6 +83,7 @@ void vector_destroy(Vector *vector) {
         return;
     }
     pool_destroy(vector->pool);
+    free(vector->pictures);
     free(vector->envs);
     free(vector->observations);
     free(vector);
@@ -161,6 +166,10 @@ static void write_frames(const Vector *vector, const Env *env, uint8_t *out) {
 /* Write every channel of every frame as a picture of its own. */
 static void write_channels_first(const Vector *vector, const Env *env, size_t num_colors,
                                  uint8_t *out) {
+    if (num_colors == 1) { /* that is what they are */
+        write_frames(vector, env, out);
+        return;
+    }
     size_t num_pixels = vector->view_size / num_colors;
     for (int i = 0; i < vector->options.stack; i++) {
         const uint8_t *from = observation_by_age(vector, env, i);
@@ -172,11 +181,30 @@ static void write_channels_first(const Vector *vector, const Env *env, size_t nu
     }
 }
 
+/* Write four gray frames, the usual stack, side by side: a compiler turns this into vectors. */
+static void interleave_four(const Vector *vector, const Env *env, uint8_t *restrict out) {
+    const uint8_t *from[4];
+    for (int i = 0; i < 4; i++) {
+        from[i] = observation_by_age(vector, env, i);
+    }
+    const uint8_t *a = from[0], *b = from[1], *c = from[2], *d = from[3];
+    for (size_t pixel = 0; pixel < vector->view_size; pixel++) {
+        out[4 * pixel] = a[pixel];
+        out[4 * pixel + 1] = b[pixel];
+        out[4 * pixel + 2] = c[pixel];
+        out[4 * pixel + 3] = d[pixel];
+    }
+}
+
 /* Write the channels of all frames side by side in every pixel. */
 static void write_channels_last(const Vector *vector, const Env *env, size_t num_colors,
                                 uint8_t *out) {
     size_t num_pixels = vector->view_size / num_colors;
     size_t num_channels = (size_t)vector->options.stack * num_colors;
+    if (num_colors == 1 && vector->options.stack == 4) {
+        interleave_four(vector, env, out);
+        return;
+    }
     for (int i = 0; i < vector->options.stack; i++) {
         const uint8_t *from = observation_by_age(vector, env, i);
         for (size_t color = 0; color < num_colors; color++, out++) {
@@ -258,8 +286,18 @@ static void write_results(const Vector *vector, int index, const Step *step, int
     }
 }
 
-static void play_env(void *context, int index) {
-    const Vector *vector = context;
+/* Where a thread draws a game: what is observed and what is recorded. The games that it plays one
+ * after the other share the memory, which stays in the processor's cache. */
+static Picture picture_for(const Vector *vector, int thread, const Game *game) {
+    uint8_t *pixels = vector->pictures + (size_t)thread * 2 * NUM_PIXELS;
+    bool has_colors = vector->options.view == OBSERVE_RGB || game->recording != NULL;
+    return (Picture){
+        .colors = has_colors ? pixels : NULL,
+        .luma = vector->options.view == OBSERVE_GRAY ? pixels + NUM_PIXELS : NULL,
+    };
+}
+
+static void do_order(const Vector *vector, int index) {
     Env *env = &vector->envs[index];
     Order order = (Order)vector->orders->orders[index];
     env->error = NULL;
@@ -280,6 +318,14 @@ static void play_env(void *context, int index) {
     }
     size_t offset = (size_t)index * vector_observation_size(vector);
     write_observations(vector, env, vector->results->observations + offset);
+}
+
+static void play_env(void *context, int thread, int index) {
+    const Vector *vector = context;
+    Game *game = vector->envs[index].game;
+    console_draw_on(&game->console, picture_for(vector, thread, game));
+    do_order(vector, index);
+    console_draw_on(&game->console, (Picture){0}); /* the next game is drawn there */
 }
 
 const char *vector_play(Vector *vector, const Orders *orders, const Results *results, int *env) {

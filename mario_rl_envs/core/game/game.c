@@ -20,7 +20,7 @@ static const char NO_CONTROL[] =
 static const char *advance(Game *game, uint8_t buttons, bool draw) {
     console_advance(&game->console, buttons, draw || game->recording != NULL);
     if (game->recording != NULL &&
-        !recording_add(game->recording, console_picture(&game->console))) {
+        !recording_add(game->recording, console_picture(&game->console)->colors)) {
         return OUT_OF_MEMORY;
     }
     return NULL;

@@ -19,7 +19,7 @@ typedef struct {
     Console console;
     Rules rules;
     RewardMemory memory;
-    Recording *recording; /* NULL, or records every frame of `game_step` */
+    Recording *recording; /* NULL, or records every frame of `game_step`, drawn in colors then */
 } Game;
 
 typedef struct {

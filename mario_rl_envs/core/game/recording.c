@@ -6,7 +6,7 @@
 
 enum { FIRST_CAPACITY = 16 };
 
-bool recording_add(Recording *recording, const Picture *picture) {
+bool recording_add(Recording *recording, const uint8_t *colors) {
     if (recording->num_frames == recording->capacity) {
         size_t capacity = recording->capacity ? 2 * recording->capacity : FIRST_CAPACITY;
         void *frames = realloc(recording->frames, capacity * sizeof *recording->frames);
@@ -16,7 +16,7 @@ bool recording_add(Recording *recording, const Picture *picture) {
         recording->frames = frames;
         recording->capacity = capacity;
     }
-    memcpy(recording->frames[recording->num_frames], picture->colors, sizeof *recording->frames);
+    memcpy(recording->frames[recording->num_frames], colors, sizeof *recording->frames);
     recording->num_frames++;
     return true;
 }

@@ -8,13 +8,14 @@
 #include "machine/ppu.h"
 
 typedef struct {
-    uint8_t (*frames)[SCREEN_HEIGHT][SCREEN_WIDTH]; /* colors, see PALETTE */
+    uint8_t (*frames)[NUM_PIXELS]; /* colors, see PALETTE */
     size_t num_frames;
     size_t capacity;
 } Recording;
 
-/* Add a picture at the end. Returns false, and leaves the recording as it is, if memory is out. */
-bool recording_add(Recording *recording, const Picture *picture);
+/* Add a picture's colors, [240][256], at the end. Returns false, and leaves the recording as it is,
+ * if memory is out. */
+bool recording_add(Recording *recording, const uint8_t *colors);
 
 /* Make the recording empty and free its memory. */
 void recording_clear(Recording *recording);

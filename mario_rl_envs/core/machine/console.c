@@ -26,16 +26,24 @@ static void switch_on(Machine *machine, const Cartridge *cartridge) {
     ppu_power_on(&machine->ppu);
 }
 
-static void paint_black(Picture *picture) {
-    memset(picture->colors, BLACK, sizeof picture->colors);
-    memset(picture->luma, LUMA[BLACK], sizeof picture->luma);
+static void paint_black(const Picture *picture) {
+    if (picture->colors != NULL) {
+        memset(picture->colors, BLACK, NUM_PIXELS);
+    }
+    if (picture->luma != NULL) {
+        memset(picture->luma, LUMA[BLACK], NUM_PIXELS);
+    }
 }
 
 /* Run the frame for which `buttons` are set, and draw it unless `picture` is NULL. */
-static void run_frame(Machine *machine, const Cartridge *cartridge, Picture *picture) {
-    Canvas canvas, *drawn = picture != NULL ? &canvas : NULL;
-    canvas.picture = picture;
-    canvas.is_prepared = false;
+static void run_frame(Machine *machine, const Cartridge *cartridge, const Picture *picture) {
+    Canvas canvas, *drawn = NULL;
+    if (picture != NULL && (picture->colors != NULL || picture->luma != NULL)) {
+        drawn = &canvas;
+        canvas.picture = *picture;
+        canvas.is_new = true;
+        canvas.is_prepared = false;
+    }
     Bus bus = {machine, cartridge, drawn, machine->num_cycles, 0};
     int64_t end = bus.first_cycle + CYCLES_PER_FRAME;
     for (;;) {
@@ -58,14 +66,19 @@ static void run_frame(Machine *machine, const Cartridge *cartridge, Picture *pic
 
 void console_init(Console *console, const Cartridge *cartridge) {
     console->cartridge = cartridge;
+    console->picture = (Picture){0};
     console_power_on(console);
 }
 
 void console_power_on(Console *console) {
     switch_on(&console->now, console->cartridge);
     console->before = console->now;
-    paint_black(&console->picture);
-    console->is_drawn = true;
+    console->is_drawn = false;
+}
+
+void console_draw_on(Console *console, Picture picture) {
+    console->picture = picture;
+    console->is_drawn = false;
 }
 
 void console_advance(Console *console, uint8_t buttons, bool draw) {
@@ -76,22 +89,21 @@ void console_advance(Console *console, uint8_t buttons, bool draw) {
 }
 
 const Picture *console_picture(Console *console) {
-    if (!console->is_drawn) {
+    if (!console->is_drawn && console->now.num_cycles == 0) {
+        paint_black(&console->picture);
+    } else if (!console->is_drawn) {
         /* A frame touches every pixel, so running it again is all it takes. */
         Machine again = console->before;
         run_frame(&again, console->cartridge, &console->picture);
-        console->is_drawn = true;
     }
+    console->is_drawn = true;
     return &console->picture;
 }
 
 void console_restore(Console *console, const Machine *now, const Machine *before) {
     console->now = *now;
     console->before = *before;
-    console->is_drawn = now->num_cycles == 0; /* no frame to run again */
-    if (console->is_drawn) {
-        paint_black(&console->picture);
-    }
+    console->is_drawn = false;
 }
 
 /* ---- Save states ----

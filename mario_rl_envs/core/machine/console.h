@@ -36,21 +36,24 @@ typedef struct {
     Machine now;
     Machine before; /* as the last frame began, so that its picture can be drawn afterwards */
     const Cartridge *cartridge;
-    bool is_drawn; /* whether `picture` shows the last frame */
-    Picture picture;
+    Picture picture; /* where frames are drawn; its memory is the owner's of the console */
+    bool is_drawn;   /* whether it shows the last frame */
 } Console;
 
-/* Insert a cartridge, which must outlive the console, and switch on. */
+/* Insert a cartridge, which must outlive the console, and switch on. Nothing is drawn yet. */
 void console_init(Console *console, const Cartridge *cartridge);
 
 /* Start as if just bought: all memory zero, the screen black. */
 void console_power_on(Console *console);
 
+/* Draw on this picture from now on. Consoles that run one after the other may share its memory. */
+void console_draw_on(Console *console, Picture picture);
+
 /* Run one frame, 1/60 s, with these buttons held. Drawing costs time; a frame
  * that was not drawn is run again if `console_picture` is called. */
 void console_advance(Console *console, uint8_t buttons, bool draw);
 
-/* The picture after the last frame. */
+/* The picture after the last frame, as far as it is wanted. */
 const Picture *console_picture(Console *console);
 
 /* Become a machine that was copied from a console with the same cartridge: as it is now, and as its

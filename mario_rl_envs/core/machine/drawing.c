@@ -1,18 +1,14 @@
 /* Drawing: the PPU's pixels. Its timing and registers are in ppu.c.
  *
- * A scanline is composed of palette entries first, a byte each: the background tile by tile, 8
- * pixels at once, then the few sprites over it. Then the entries become colors and grays.
+ * A scanline is composed of palette entries first, a byte each. The background is the same row of
+ * tiles on eight lines, so the tiles are laid out for all of these at once. The few sprites of a
+ * line are put over it, 8 pixels at once. Then the entries become colors or grays by table.
  */
 #include "machine/drawing.h"
 
 #include <string.h>
 
-#if defined(__GNUC__) && defined(__x86_64__)
-#define HAS_AVX2_PATH 1
-#include <immintrin.h>
-#else
-#define HAS_AVX2_PATH 0
-#endif
+#include "machine/avx2.h"
 
 enum {
     /* Bits of a sprite's attributes, its third byte in OAM. */
@@ -22,9 +18,13 @@ enum {
     SPRITE_FLIP_Y = 0x80,
 
     NUM_SPRITES = 64,
-    EDGE_WIDTH = 8, /* columns that can be hidden */
-    TAKEN = 0x20,   /* set in a palette entry that a sprite has drawn */
+    BLOCKS_PER_LINE = TILES_PER_LINE / 4,
+    SPRITE_ENTRY = 0x10, /* of the palette: the first of the sprites */
+    EDGE_WIDTH = 8,      /* columns that can be hidden */
 };
+
+/* A byte in each of eight pixels. */
+#define EACH(byte) ((byte) * 0x0101010101010101u)
 
 const uint8_t PALETTE[NUM_COLORS][3] = {
     {124, 124, 124}, {0, 0, 252},     {0, 0, 188},     {68, 40, 188},   {148, 0, 132},
@@ -48,6 +48,16 @@ const uint8_t LUMA[NUM_COLORS] = {
     248, 165, 137, 136, 156, 126, 144, 172, 184, 218, 179, 207, 181, 120, 0, 0,
     252, 216, 188, 195, 202, 183, 212, 225, 215, 231, 229, 232, 198, 225, 0, 0,
 };
+
+static uint64_t load_pixels(const uint8_t *from) {
+    uint64_t pixels;
+    memcpy(&pixels, from, sizeof pixels);
+    return pixels;
+}
+
+static void store_pixels(uint8_t *to, uint64_t pixels) {
+    memcpy(to, &pixels, sizeof pixels);
+}
 
 /* ---- Sprites ---- */
 
@@ -127,54 +137,117 @@ static bool is_background_opaque(const Ppu *ppu, const Cartridge *cartridge, uin
     return rows[tile * TILE_SIZE] >> (8 * x) & 3;
 }
 
-/* The attribute table's palettes for the row of blocks, 2 x 2 tiles each, that an address is in:
- * for each block 8 palette entries without the tile's own bits. */
-static const uint64_t *block_palettes(Canvas *canvas, const Ppu *ppu, uint16_t address) {
-    int table = (address & ADDRESS_NAMETABLE_X) != 0, row = (address & ADDRESS_ROW) >> 6;
-    uint64_t *palettes = canvas->palettes[table];
-    if (canvas->palette_rows[table] != row) {
-        canvas->palette_rows[table] = row;
-        /* A byte holds the palettes of 2 x 2 blocks. */
-        const uint8_t *bytes = ppu->nametables + table * ADDRESS_NAMETABLE_X + 0x3C0 + row / 2 * 8;
-        for (int block = 0; block < BLOCKS_PER_ROW; block++) {
-            int shift = row % 2 * 4 + block % 2 * 2;
-            palettes[block] = (bytes[block / 2] >> shift & 3) * 0x0404040404040404u;
-        }
+/* A row of tiles through both tables, and the first again, so that it can be read from any tile on. */
+typedef struct {
+    uint8_t tiles[3 * TILES_PER_LINE];
+    /* The first palette entry of each pair of tiles: of the left and the right pair of a block. */
+    uint8_t palettes[2][3 * BLOCKS_PER_LINE];
+} TileRow;
+
+static void read_tiles(const Ppu *ppu, uint16_t address, TileRow *row) {
+    for (int i = 0; i < 3; i++, address ^= ADDRESS_NAMETABLE_X) {
+        const uint8_t *table = ppu->nametables + (address & ADDRESS_NAMETABLE_X);
+        memcpy(row->tiles + i * TILES_PER_LINE, table + (address & ADDRESS_ROW), TILES_PER_LINE);
+        /* In the attribute table, behind the tiles, a byte holds the palettes of a block of 2 x 2
+         * pairs, two bits each. */
+        uint64_t bytes = load_pixels(table + 0x3C0 + (address >> 4 & 0x38));
+        uint64_t palettes = bytes >> (address >> 4 & 4);
+        store_pixels(row->palettes[0] + i * BLOCKS_PER_LINE, (palettes & EACH(3u)) << 2);
+        store_pixels(row->palettes[1] + i * BLOCKS_PER_LINE, palettes & EACH(0x0Cu));
     }
-    return palettes;
 }
 
-static inline uint8_t *put_tile(uint8_t *out, const uint64_t *rows, size_t tile, uint64_t palette) {
-    uint64_t row = rows[tile * TILE_SIZE] | palette;
-    memcpy(out, &row, sizeof row);
-    return out + sizeof row;
+/* The part of a row of tiles that a strip shows: STRIP_TILES tiles, in fours of two pairs. */
+typedef struct {
+    const uint64_t *rows; /* of all tiles */
+    const uint8_t *tiles;
+    const uint8_t *left; /* the palettes of the left pairs */
+    const uint8_t *right;
+} StripTiles;
+
+static StripTiles find_strip(const TileRow *row, int column, const uint64_t *rows) {
+    const uint8_t *first = row->palettes[0] + column / 4, *second = row->palettes[1] + column / 4;
+    bool is_in_block = column / 2 % 2 != 0; /* its right pair is the first */
+    return (StripTiles){
+        .rows = rows,
+        .tiles = row->tiles + column,
+        .left = is_in_block ? second : first,
+        .right = is_in_block ? first + 1 : second,
+    };
 }
 
-/* Write the palette entries, 0 to 15, of so many tiles from the PPU's address to the right. */
-static void draw_background(Canvas *canvas, const Ppu *ppu, const Cartridge *cartridge,
-                            int num_tiles, uint8_t *out) {
-    uint16_t address = ppu->address;
-    const uint64_t *rows = background_tiles(ppu, cartridge) + (address >> 12 & 7);
-    while (num_tiles > 0) {
-        const uint64_t *palettes = block_palettes(canvas, ppu, address);
-        const uint8_t *tiles = ppu->nametables + (address & (ADDRESS_NAMETABLE_X | ADDRESS_ROW));
-        int first = address & ADDRESS_COLUMN, end = smaller(first + num_tiles, TILES_PER_ROW);
-        int column = first;
-        if (column % 2 != 0) {
-            out = put_tile(out, rows, tiles[column], palettes[column / 2]);
-            column++;
+static void lay_out_plain(const StripTiles *from, Strip strip) {
+    for (int i = 0; i < STRIP_TILES; i++) {
+        const uint64_t *rows = from->rows + from->tiles[i] * TILE_SIZE;
+        uint64_t palette = EACH((uint64_t)(i % 4 < 2 ? from->left : from->right)[i / 4]);
+        for (int y = 0; y < TILE_SIZE; y++) {
+            store_pixels(&strip[y][i * TILE_SIZE], rows[y] | palette);
         }
-        for (; column + 1 < end; column += 2) { /* a block */
-            uint64_t palette = palettes[column / 2];
-            out = put_tile(out, rows, tiles[column], palette);
-            out = put_tile(out, rows, tiles[column + 1], palette);
-        }
-        if (column < end) {
-            out = put_tile(out, rows, tiles[column], palettes[column / 2]);
-        }
-        num_tiles -= end - first;
-        address = move_right(address, end - first);
     }
+}
+
+#if IS_X86_64
+/* The same, four tiles and four lines at once: vectors of four rows of a tile become vectors of a
+ * row of four tiles. */
+AVX2_FUNCTION static void lay_out_avx2(const StripTiles *from, Strip strip) {
+    for (int i = 0; i < STRIP_TILES; i += 4) {
+        __m256i left = _mm256_set1_epi8((char)from->left[i / 4]);
+        __m256i right = _mm256_set1_epi8((char)from->right[i / 4]);
+        UNROLLED
+        for (int y = 0; y < TILE_SIZE; y += 4) {
+            __m256i rows[4];
+            UNROLLED
+            for (int k = 0; k < 4; k++) {
+                const uint64_t *row = from->rows + from->tiles[i + k] * TILE_SIZE + y;
+                rows[k] = _mm256_loadu_si256((const __m256i *)row);
+                rows[k] = _mm256_or_si256(rows[k], k < 2 ? left : right);
+            }
+            __m256i even_left = _mm256_unpacklo_epi64(rows[0], rows[1]); /* rows 0 and 2 */
+            __m256i odd_left = _mm256_unpackhi_epi64(rows[0], rows[1]);
+            __m256i even_right = _mm256_unpacklo_epi64(rows[2], rows[3]);
+            __m256i odd_right = _mm256_unpackhi_epi64(rows[2], rows[3]);
+            __m256i lines[4] = {
+                _mm256_permute2x128_si256(even_left, even_right, 0x20),
+                _mm256_permute2x128_si256(odd_left, odd_right, 0x20),
+                _mm256_permute2x128_si256(even_left, even_right, 0x31),
+                _mm256_permute2x128_si256(odd_left, odd_right, 0x31),
+            };
+            UNROLLED
+            for (int k = 0; k < 4; k++) {
+                _mm256_storeu_si256((__m256i *)&strip[y + k][i * TILE_SIZE], lines[k]);
+            }
+        }
+    }
+}
+#endif
+
+/* Lay out the row of tiles that begins with the pair at an address. */
+static void draw_strip(Canvas *canvas, const Ppu *ppu, const Cartridge *cartridge,
+                       uint16_t address) {
+    TileRow row;
+    read_tiles(ppu, address, &row);
+    StripTiles tiles = find_strip(&row, address & ADDRESS_COLUMN, background_tiles(ppu, cartridge));
+#if IS_X86_64
+    if (!canvas->picture.is_plain && has_avx2()) {
+        lay_out_avx2(&tiles, canvas->strip);
+        return;
+    }
+#endif
+    lay_out_plain(&tiles, canvas->strip);
+}
+
+/* The palette entries of the background on a line that has been run up to column x0, [256]. */
+static const uint8_t *background_line(Canvas *canvas, const Ppu *ppu, const Cartridge *cartridge,
+                                      int x0) {
+    int num_tiles = (ppu->fine_x + x0) / TILE_SIZE; /* that have been passed */
+    /* Two tables side by side: so many to the left is the rest of a line to the right. */
+    uint16_t start = move_right(ppu->address, TILES_PER_LINE - num_tiles) ^ ADDRESS_NAMETABLE_X;
+    int is_odd = start & 1, strip_address = (start ^ is_odd) & (ADDRESS_X | ADDRESS_ROW);
+    if (canvas->strip_address != strip_address) {
+        canvas->strip_address = strip_address;
+        draw_strip(canvas, ppu, cartridge, (uint16_t)strip_address);
+    }
+    return canvas->strip[ppu->address >> 12 & 7] + is_odd * TILE_SIZE + ppu->fine_x;
 }
 
 static bool hides_background(const Ppu *ppu, int x) {
@@ -210,17 +283,22 @@ int find_sprite_zero_hit(const Ppu *ppu, const Cartridge *cartridge, int x0, int
 
 /* ---- Drawing ---- */
 
-static void prepare(Canvas *canvas, const Ppu *ppu) {
-    canvas->is_prepared = true;
-    canvas->palette_rows[0] = canvas->palette_rows[1] = -1;
+static void prepare_paint(Canvas *canvas, const Ppu *ppu) {
+    memcpy(canvas->palette, ppu->palette, sizeof canvas->palette);
     for (int i = 0; i < 32; i++) {
         uint8_t color = ppu->palette[i & 3 ? i : 0] % NUM_COLORS;
         canvas->paint.colors[i] = color;
         canvas->paint.luma[i] = LUMA[color];
     }
+}
+
+static void prepare_sprites(Canvas *canvas, const Ppu *ppu) {
+    memcpy(canvas->oam, ppu->oam, sizeof canvas->oam);
+    canvas->oam_address = ppu->oam_address;
+    canvas->sprite_height = sprite_height(ppu);
     memset(canvas->num_sprites, 0, sizeof canvas->num_sprites);
     for (int i = ppu->oam_address / 4; i < NUM_SPRITES; i++) {
-        int y = ppu->oam[i * 4], end = smaller(y + sprite_height(ppu), SCREEN_HEIGHT);
+        int y = ppu->oam[i * 4], end = smaller(y + canvas->sprite_height, SCREEN_HEIGHT);
         for (int line = y; line < end; line++) {
             uint8_t *num_sprites = &canvas->num_sprites[line];
             if (*num_sprites < MAX_LINE_SPRITES) {
@@ -230,98 +308,205 @@ static void prepare(Canvas *canvas, const Ppu *ppu) {
     }
 }
 
-static void paint_plain(const Paint *paint, const uint8_t *entries, uint8_t *colors, uint8_t *luma,
-                        int width) {
-    for (int x = 0; x < width; x++) {
-        colors[x] = paint->colors[entries[x] % 32];
-        luma[x] = paint->luma[entries[x] % 32];
+/* Most writes of the CPU's change nothing that is prepared. */
+static void prepare(Canvas *canvas, const Ppu *ppu) {
+    if (canvas->is_new || memcmp(canvas->palette, ppu->palette, sizeof canvas->palette) != 0) {
+        prepare_paint(canvas, ppu);
     }
+    if (canvas->is_new || canvas->oam_address != ppu->oam_address ||
+        canvas->sprite_height != sprite_height(ppu) ||
+        memcmp(canvas->oam, ppu->oam, sizeof canvas->oam) != 0) {
+        prepare_sprites(canvas, ppu);
+    }
+    canvas->strip_address = -1;
+    canvas->is_prepared = true;
+    canvas->is_new = false;
 }
 
-#if HAS_AVX2_PATH
-/* The same for a whole line, 32 pixels at once. An entry's bit 4, which tells sprites from the
- * background, is moved to bit 7 to choose between two tables of 16. */
-__attribute__((target("avx2"))) static void
-paint_line_avx2(const Paint *paint, const uint8_t *entries, uint8_t *colors, uint8_t *luma) {
-    const __m128i *tables = (const __m128i *)paint;
-    __m256i table[4];
-    for (int i = 0; i < 4; i++) {
-        table[i] = _mm256_broadcastsi128_si256(_mm_loadu_si128(tables + i));
-    }
-    for (int x = 0; x < SCREEN_WIDTH; x += 32) {
-        __m256i entry = _mm256_loadu_si256((const __m256i *)(entries + x));
-        __m256i is_sprite = _mm256_slli_epi16(entry, 3);
-        __m256i low = _mm256_and_si256(entry, _mm256_set1_epi8(15));
-        __m256i color = _mm256_blendv_epi8(_mm256_shuffle_epi8(table[0], low),
-                                           _mm256_shuffle_epi8(table[1], low), is_sprite);
-        __m256i light = _mm256_blendv_epi8(_mm256_shuffle_epi8(table[2], low),
-                                           _mm256_shuffle_epi8(table[3], low), is_sprite);
-        _mm256_storeu_si256((__m256i *)(colors + x), color);
-        _mm256_storeu_si256((__m256i *)(luma + x), light);
-    }
+/* All bits of the pixels in which the bit is set that is the lowest of a byte after shifting. */
+static uint64_t pixels_with(uint64_t pixels, int shift) {
+    return (pixels >> shift & EACH(1u)) * 0xFF;
 }
 
-static bool has_avx2(void) {
-    return __builtin_cpu_supports("avx2");
-}
-#endif
-
-static void paint_pixels(const Paint *paint, const uint8_t *entries, uint8_t *colors, uint8_t *luma,
-                         int width) {
-#if HAS_AVX2_PATH
-    if (width == SCREEN_WIDTH && has_avx2()) {
-        paint_line_avx2(paint, entries, colors, luma);
-        return;
-    }
-#endif
-    paint_plain(paint, entries, colors, luma, width);
+static uint64_t opaque_pixels(uint64_t pixels) {
+    return pixels_with(pixels | pixels >> 1, 0);
 }
 
-/* Put the sprites of the line over the background, within the columns from x0 to before x1. The
+/* Put the sprites of the line over the background's entries, which have room for eight more. The
  * first sprite in OAM wins over the others, even where it is behind the background itself. */
-static void draw_sprites(const Ppu *ppu, const Cartridge *cartridge, uint8_t *entries, int x0,
-                         int x1) {
-    if (x0 < EDGE_WIDTH && !(ppu->mask & MASK_LEFT_SPRITES)) {
-        x0 = EDGE_WIDTH;
+static void draw_sprites(const Ppu *ppu, const Cartridge *cartridge, uint8_t *entries) {
+    uint8_t sprites[SCREEN_WIDTH + TILE_SIZE]; /* entries, and whether they are behind */
+    for (int i = 0; i < ppu->num_line_sprites; i++) {
+        store_pixels(sprites + ppu->oam[ppu->line_sprites[i] * 4 + 3], 0);
+    }
+    for (int i = ppu->num_line_sprites - 1; i >= 0; i--) {
+        const uint8_t *sprite = ppu->oam + ppu->line_sprites[i] * 4;
+        uint64_t row = sprite_row(ppu, cartridge, sprite), opaque = opaque_pixels(row);
+        row |= EACH((unsigned)SPRITE_ENTRY | (sprite[2] & SPRITE_PALETTE) << 2 |
+                    (sprite[2] & SPRITE_BEHIND));
+        uint64_t others = load_pixels(sprites + sprite[3]);
+        store_pixels(sprites + sprite[3], (others & ~opaque) | (row & opaque));
+    }
+    if (!(ppu->mask & MASK_LEFT_SPRITES)) {
+        memset(sprites, 0, EDGE_WIDTH);
     }
     for (int i = 0; i < ppu->num_line_sprites; i++) {
-        const uint8_t *sprite = ppu->oam + ppu->line_sprites[i] * 4;
-        uint64_t row = sprite_row(ppu, cartridge, sprite);
-        uint8_t palette = (uint8_t)(0x10 | (sprite[2] & SPRITE_PALETTE) << 2);
-        for (int x = sprite[3]; row != 0; x++, row >>= 8) {
-            if (!(row & 3) || x < x0 || x >= x1 || (entries[x] & TAKEN)) {
-                continue;
-            }
-            bool is_hidden = (sprite[2] & SPRITE_BEHIND) && (entries[x] & 3);
-            entries[x] = (uint8_t)(TAKEN | (is_hidden ? entries[x] : palette | (row & 3)));
+        int x = ppu->oam[ppu->line_sprites[i] * 4 + 3];
+        uint64_t row = load_pixels(sprites + x), background = load_pixels(entries + x);
+        uint64_t hidden = pixels_with(row, 5) & opaque_pixels(background);
+        uint64_t drawn = opaque_pixels(row) & ~hidden;
+        store_pixels(entries + x,
+                     (background & ~drawn) | (row & ~EACH((uint64_t)SPRITE_BEHIND) & drawn));
+    }
+}
+
+static void paint_plain(const uint8_t table[32], const uint8_t *entries, uint8_t *out) {
+    for (int x = 0; x < SCREEN_WIDTH; x++) {
+        out[x] = table[entries[x] % 32];
+    }
+}
+
+#if IS_X86_64
+/* The same for whole lines, 32 pixels at once. An entry's bit 4, which tells sprites from the
+ * background, is moved to bit 7 to choose between two tables of 16. */
+AVX2_FUNCTION static void paint_lines_avx2(const uint8_t table[32], const uint8_t *entries,
+                                           uint8_t *out, int num_lines) {
+    const __m128i *tables = (const __m128i *)table;
+    __m256i background = _mm256_broadcastsi128_si256(_mm_loadu_si128(tables));
+    __m256i sprites = _mm256_broadcastsi128_si256(_mm_loadu_si128(tables + 1));
+    for (int i = 0; i < num_lines; i++, entries += STRIP_WIDTH, out += SCREEN_WIDTH) {
+        UNROLLED
+        for (int x = 0; x < SCREEN_WIDTH; x += 32) {
+            __m256i entry = _mm256_loadu_si256((const __m256i *)(entries + x));
+            __m256i is_sprite = _mm256_slli_epi16(entry, 3);
+            __m256i painted = _mm256_blendv_epi8(_mm256_shuffle_epi8(background, entry),
+                                                 _mm256_shuffle_epi8(sprites, entry), is_sprite);
+            _mm256_storeu_si256((__m256i *)(out + x), painted);
         }
     }
 }
+#endif
 
-void draw_pixels(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int x0, int x1) {
-    if (!canvas->is_prepared) {
-        prepare(canvas, ppu);
+/* Paint lines whose entries are those of a strip; or one, of any. */
+static void paint_lines(const uint8_t table[32], bool is_plain, const uint8_t *entries,
+                        uint8_t *out, int num_lines) {
+#if IS_X86_64
+    if (!is_plain && has_avx2()) {
+        paint_lines_avx2(table, entries, out, num_lines);
+        return;
     }
-    uint8_t space[TILE_SIZE + SCREEN_WIDTH + TILE_SIZE]; /* tiles overhang on both sides */
-    uint8_t *entries = space + TILE_SIZE;
+#else
+    (void)is_plain; /* all are plain */
+#endif
+    for (int i = 0; i < num_lines; i++, entries += STRIP_WIDTH, out += SCREEN_WIDTH) {
+        paint_plain(table, entries, out);
+    }
+}
+
+/* Take over what `evaluate_sprites` would find. */
+static void take_line_sprites(Ppu *ppu, const Canvas *canvas) {
+    if (ppu->is_evaluation_due) {
+        ppu->num_line_sprites = canvas->num_sprites[ppu->evaluation_line];
+        memcpy(ppu->line_sprites, canvas->sprites[ppu->evaluation_line], MAX_LINE_SPRITES);
+        ppu->is_evaluation_due = false;
+    }
+}
+
+/* Whether a line is the background as it is laid out. */
+static bool is_plain_background(const Ppu *ppu) {
+    bool has_sprites = shows(ppu, MASK_SPRITES) && ppu->num_line_sprites > 0;
+    return shows(ppu, MASK_BACKGROUND) && !hides_background(ppu, 0) && !has_sprites;
+}
+
+/* Compose the entries of a line, [256] and room for eight more, that is right from column x0 on. */
+static void compose(Canvas *canvas, const Ppu *ppu, const Cartridge *cartridge, int x0,
+                    uint8_t *entries) {
     if (shows(ppu, MASK_BACKGROUND)) {
-        int left = x0 - (ppu->fine_x + x0) % TILE_SIZE;
-        int num_tiles = (x1 - left + TILE_SIZE - 1) / TILE_SIZE;
-        draw_background(canvas, ppu, cartridge, num_tiles, entries + left);
+        memcpy(entries, background_line(canvas, ppu, cartridge, x0), SCREEN_WIDTH);
         if (hides_background(ppu, x0)) {
             memset(entries, 0, EDGE_WIDTH);
         }
     } else {
-        memset(space, 0, sizeof space);
+        memset(entries, 0, SCREEN_WIDTH);
+    }
+    if (shows(ppu, MASK_SPRITES) && ppu->num_line_sprites > 0) {
+        draw_sprites(ppu, cartridge, entries);
+    }
+}
+
+static void begin_line(Ppu *ppu, Canvas *canvas) {
+    if (!canvas->is_prepared) {
+        prepare(canvas, ppu);
     }
     if (shows(ppu, MASK_SPRITES)) {
-        if (ppu->is_evaluation_due) { /* the same as `evaluate_sprites` would find */
-            ppu->num_line_sprites = canvas->num_sprites[ppu->evaluation_line];
-            memcpy(ppu->line_sprites, canvas->sprites[ppu->evaluation_line], ppu->num_line_sprites);
-            ppu->is_evaluation_due = false;
-        }
-        draw_sprites(ppu, cartridge, entries, x0, x1);
+        take_line_sprites(ppu, canvas);
     }
-    paint_pixels(&canvas->paint, entries + x0, &canvas->picture->colors[ppu->line][x0],
-                 &canvas->picture->luma[ppu->line][x0], x1 - x0);
+}
+
+/* Paint lines in all planes that are wanted. */
+static void paint(const Canvas *canvas, const uint8_t *entries, Picture to, int num_lines) {
+    if (to.colors != NULL) {
+        paint_lines(canvas->paint.colors, to.is_plain, entries, to.colors, num_lines);
+    }
+    if (to.luma != NULL) {
+        paint_lines(canvas->paint.luma, to.is_plain, entries, to.luma, num_lines);
+    }
+}
+
+static void copy_pixels(uint8_t *to, const uint8_t *from, int x0, int x1) {
+    if (to != NULL) {
+        memcpy(to + x0, from + x0, (size_t)(x1 - x0));
+    }
+}
+
+/* The picture from a line on. */
+static Picture from_line(Picture picture, int line) {
+    if (picture.colors != NULL) {
+        picture.colors += line * SCREEN_WIDTH;
+    }
+    if (picture.luma != NULL) {
+        picture.luma += line * SCREEN_WIDTH;
+    }
+    return picture;
+}
+
+void draw_pixels(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int x0, int x1) {
+    begin_line(ppu, canvas);
+    uint8_t entries[SCREEN_WIDTH + TILE_SIZE];
+    compose(canvas, ppu, cartridge, x0, entries);
+    uint8_t colors[SCREEN_WIDTH], luma[SCREEN_WIDTH];
+    Picture to = from_line(canvas->picture, ppu->line), line = to;
+    line.colors = to.colors != NULL ? colors : NULL;
+    line.luma = to.luma != NULL ? luma : NULL;
+    paint(canvas, entries, line, 1);
+    copy_pixels(to.colors, line.colors, x0, x1);
+    copy_pixels(to.luma, line.luma, x0, x1);
+}
+
+/* How many of the next lines are of the same strip, and without sprites. */
+static int num_alike(const Ppu *ppu, const Canvas *canvas, int max_lines) {
+    if (!shows(ppu, MASK_BOTH) || ((ppu->address ^ ppu->next_address) & ADDRESS_X)) {
+        return 1; /* the next one begins with another tile */
+    }
+    int fine_y = ppu->address >> 12 & 7, end = smaller(max_lines, TILE_SIZE - fine_y),
+        num_lines = 1;
+    while (num_lines < end && canvas->num_sprites[ppu->line + num_lines - 1] == 0) {
+        num_lines++;
+    }
+    return num_lines;
+}
+
+int draw_lines(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int max_lines) {
+    begin_line(ppu, canvas);
+    uint8_t space[SCREEN_WIDTH + TILE_SIZE];
+    const uint8_t *entries = space;
+    int num_lines = 1;
+    if (is_plain_background(ppu)) {
+        entries = background_line(canvas, ppu, cartridge, 0);
+        num_lines = num_alike(ppu, canvas, max_lines);
+    } else {
+        compose(canvas, ppu, cartridge, 0, space);
+    }
+    paint(canvas, entries, from_line(canvas->picture, ppu->line), num_lines);
+    return num_lines;
 }

@@ -28,13 +28,14 @@ enum {
     ADDRESS_FINE_Y = 0x7000,
     ADDRESS_X = ADDRESS_COLUMN | ADDRESS_NAMETABLE_X,
     ADDRESS_Y = ADDRESS_ROW | ADDRESS_NAMETABLE_Y | ADDRESS_FINE_Y,
-
-    TILE_SIZE = 8,
-    TILES_PER_ROW = 32,
 };
 
 /* Draw the columns from x0 to before x1 of the line. */
 void draw_pixels(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int x0, int x1);
+
+/* Draw one whole line, or several of `max_lines` that are easily drawn together; return how many.
+ * The PPU stays where it is. */
+int draw_lines(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int max_lines);
 
 /* Sprite evaluation: find the sprites of the next line, if that is still due. */
 void evaluate_sprites(Ppu *ppu);

@@ -85,6 +85,24 @@ static uint16_t move_down(uint16_t address) {
     return (uint16_t)(address | ((row + 1) % 32) << 5);
 }
 
+/* Do that so many times, 240 at most. */
+static uint16_t move_lines_down(uint16_t address, int num_lines) {
+    int line = (address & ADDRESS_ROW) >> 5 << 3 | (address & ADDRESS_FINE_Y) >> 12;
+    if (line >= SCREEN_HEIGHT) { /* in the attribute table, whose end is not the other table */
+        while (num_lines-- > 0) {
+            address = move_down(address);
+        }
+        return address;
+    }
+    line += num_lines;
+    if (line >= SCREEN_HEIGHT) {
+        line -= SCREEN_HEIGHT;
+        address ^= ADDRESS_NAMETABLE_Y;
+    }
+    address &= (uint16_t)~(ADDRESS_FINE_Y | ADDRESS_ROW);
+    return (uint16_t)(address | (line & 7) << 12 | line >> 3 << 5);
+}
+
 static void copy_bits(Ppu *ppu, uint16_t bits) {
     ppu->address = (uint16_t)((ppu->address & ~bits) | (ppu->next_address & bits));
 }
@@ -124,44 +142,54 @@ static int run_prerender_line(Ppu *ppu, int num_dots) {
     return end - first;
 }
 
-/* Skip whole lines that are not drawn and on which sprite 0 cannot hit: they only move the address.
- * Returns the dots run. */
-static int skip_lines(Ppu *ppu, int num_dots) {
-    int num_lines = smaller(num_dots / LAST_DOT, SCREEN_HEIGHT - ppu->line);
-    if (!shows(ppu, MASK_BOTH)) {
+/* How many of the next lines sprite 0 cannot hit, `num_lines` at most, if the CPU does nothing. */
+static int lines_without_hit(const Ppu *ppu, int num_lines) {
+    if (ppu->is_sprite_zero_hit || !shows(ppu, MASK_BOTH)) {
+        return num_lines;
+    }
+    /* It is on the lines after its y. */
+    int y = ppu->oam[0];
+    if (has_sprite_zero(ppu) || (ppu->line > y && ppu->line < y + sprite_height(ppu))) {
         return 0;
     }
-    if (!ppu->is_sprite_zero_hit) {
-        /* Sprite 0 must be on none of them: it is on the lines after its y. */
-        int y = ppu->oam[0];
-        if (has_sprite_zero(ppu)) {
-            return 0;
-        }
-        if (ppu->line > y && ppu->line < y + sprite_height(ppu)) {
-            return 0;
-        }
-        if (ppu->line <= y) {
-            num_lines = smaller(num_lines, y + 1 - ppu->line);
+    return ppu->line <= y ? smaller(num_lines, y + 1 - ppu->line) : num_lines;
+}
+
+/* Move on by whole lines. */
+static void pass_lines(Ppu *ppu, int num_lines) {
+    if (shows(ppu, MASK_BACKGROUND)) {
+        ppu->address = move_lines_down(ppu->address, num_lines);
+        if (num_lines % 2 != 0) {
+            ppu->address ^= ADDRESS_NAMETABLE_X; /* 32 tiles to the right */
         }
     }
-    if (num_lines == 0) {
-        return 0;
+    if (shows(ppu, MASK_BOTH)) {
+        copy_bits(ppu, ADDRESS_X);
     }
-    for (int i = 0; i < num_lines; i++) {
-        ppu->address = move_down(ppu->address);
-    }
-    copy_bits(ppu, ADDRESS_X);
     ppu->line = (int16_t)(ppu->line + num_lines);
     ppu->is_evaluation_due = true;
     ppu->evaluation_line = (int16_t)(ppu->line - 1);
-    return num_lines * LAST_DOT;
 }
 
-static int run_visible_line(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int num_dots) {
-    if (canvas == NULL && ppu->dot == 1) {
-        int num_skipped = skip_lines(ppu, num_dots);
-        if (num_skipped > 0) {
-            return num_skipped;
+/* Run whole lines on which sprite 0 cannot hit. */
+static void run_lines(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int num_lines) {
+    while (num_lines > 0) {
+        int num_drawn = num_lines;
+        if (canvas != NULL) {
+            num_drawn = draw_lines(ppu, cartridge, canvas, num_lines);
+        }
+        pass_lines(ppu, num_drawn);
+        num_lines -= num_drawn;
+    }
+}
+
+static int run_visible_lines(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int num_dots) {
+    if (ppu->dot == 1 && num_dots >= LAST_DOT) {
+        int num_lines = smaller(num_dots / LAST_DOT, SCREEN_HEIGHT - ppu->line);
+        num_lines = lines_without_hit(ppu, num_lines);
+        if (num_lines > 0) {
+            run_lines(ppu, cartridge, canvas, num_lines);
+            return num_lines * LAST_DOT;
         }
     }
     int first = ppu->dot, end = smaller(first + num_dots, LAST_DOT + 1);
@@ -193,18 +221,19 @@ static int run_visible_line(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas
     return end - first;
 }
 
-static int run_blank_line(Ppu *ppu, int num_dots) {
-    int first = ppu->dot, end = smaller(first + num_dots, LAST_DOT + 1);
-    if (ppu->line == VBLANK_LINE && passes(VBLANK_DOT, first, end)) {
+/* Run lines on which there is nothing to do but to begin vertical blank. */
+static int run_blank_lines(Ppu *ppu, int num_dots) {
+    enum { NUM_DOTS = (LAST_LINE + 1 - SCREEN_HEIGHT) * LAST_DOT };
+    int first = (ppu->line - SCREEN_HEIGHT) * LAST_DOT + ppu->dot;
+    int end = smaller(first + num_dots, NUM_DOTS + 1);
+    if (passes((VBLANK_LINE - SCREEN_HEIGHT) * LAST_DOT + VBLANK_DOT, first, end)) {
         ppu->is_vblank = true;
     }
-    ppu->dot = (int16_t)end;
-    if (end > LAST_DOT) {
-        ppu->dot = 1;
-        if (ppu->line++ == LAST_LINE) {
-            ppu->line = PRERENDER_LINE;
-            ppu->is_even_frame = !ppu->is_even_frame;
-        }
+    ppu->line = (int16_t)(SCREEN_HEIGHT + (end - 1) / LAST_DOT);
+    ppu->dot = (int16_t)((end - 1) % LAST_DOT + 1);
+    if (ppu->line > LAST_LINE) {
+        ppu->line = PRERENDER_LINE;
+        ppu->is_even_frame = !ppu->is_even_frame;
     }
     return end - first;
 }
@@ -214,9 +243,9 @@ void ppu_run(Ppu *ppu, const Cartridge *cartridge, Canvas *canvas, int num_dots)
         if (ppu->line == PRERENDER_LINE) {
             num_dots -= run_prerender_line(ppu, num_dots);
         } else if (ppu->line < SCREEN_HEIGHT) {
-            num_dots -= run_visible_line(ppu, cartridge, canvas, num_dots);
+            num_dots -= run_visible_lines(ppu, cartridge, canvas, num_dots);
         } else {
-            num_dots -= run_blank_line(ppu, num_dots);
+            num_dots -= run_blank_lines(ppu, num_dots);
         }
     }
 }
@@ -242,25 +271,28 @@ bool ppu_raises_nmi(const Ppu *ppu) {
 }
 
 int ppu_dots_to_sprite_zero(const Ppu *ppu, const Cartridge *cartridge, bool set, int max_dots) {
+    if (!set) {
+        /* The flag is cleared on the pre-render line. */
+        bool is_near = ppu->line == PRERENDER_LINE && ppu->dot <= CLEAR_DOT;
+        return dots_to(ppu, is_near ? PRERENDER_LINE : LAST_LINE + 1, CLEAR_DOT);
+    }
     Ppu probe = *ppu;
     int num_dots = 0;
     while (num_dots < max_dots) {
-        if (!set) {
-            /* The flag is cleared on the pre-render line. */
-            int line = probe.line == PRERENDER_LINE && probe.dot <= CLEAR_DOT ? PRERENDER_LINE
-                                                                              : LAST_LINE + 1;
-            return dots_to(&probe, line, CLEAR_DOT);
-        }
+        int num_more = LAST_DOT - probe.dot + 1; /* to the line's end */
         if (probe.line >= 0 && probe.line < SCREEN_HEIGHT && probe.dot <= SCREEN_WIDTH) {
             int x0 = probe.dot - 1;
             int x = find_sprite_zero_hit(&probe, cartridge, x0, SCREEN_WIDTH);
             if (x >= 0) {
                 return num_dots + x - x0 + 1;
             }
+            if (x0 == 0) {
+                int num_lines = lines_without_hit(&probe, SCREEN_HEIGHT - probe.line);
+                num_more = num_lines > 0 ? num_lines * LAST_DOT : num_more;
+            }
         }
-        int line_end = LAST_DOT - probe.dot + 1;
-        ppu_run(&probe, cartridge, NULL, line_end);
-        num_dots += line_end;
+        ppu_run(&probe, cartridge, NULL, num_more);
+        num_dots += num_more;
     }
     return max_dots;
 }

@@ -13,15 +13,21 @@ enum {
     PPU_LAST_DOT = 341,
     SCREEN_WIDTH = 256,
     SCREEN_HEIGHT = 240,
+    NUM_PIXELS = SCREEN_HEIGHT * SCREEN_WIDTH,
     NUM_COLORS = 64,
     MAX_LINE_SPRITES = 8,
-    BLOCKS_PER_ROW = 16, /* of 2 x 2 tiles */
+    TILE_SIZE = 8, /* pixels */
+    TILES_PER_LINE = SCREEN_WIDTH / TILE_SIZE,
+    STRIP_TILES = TILES_PER_LINE + 4, /* scrolling shows parts of more; they are made in fours */
+    STRIP_WIDTH = STRIP_TILES * TILE_SIZE,
 };
 
-/* A picture, twice: the console's color numbers, and their grays. */
+/* Where a picture is drawn, up to twice: the console's color numbers, and their grays, each
+ * [240][256]. NULL: it is not wanted. */
 typedef struct {
-    uint8_t colors[SCREEN_HEIGHT][SCREEN_WIDTH]; /* 0 to 63, see PALETTE */
-    uint8_t luma[SCREEN_HEIGHT][SCREEN_WIDTH];   /* 0 to 255, see LUMA */
+    uint8_t *colors; /* 0 to 63, see PALETTE */
+    uint8_t *luma;   /* 0 to 255, see LUMA */
+    bool is_plain;   /* drawn in plain C even where the processor has AVX2; for tests */
 } Picture;
 
 /* nes-py's RGB of each color. */
@@ -62,17 +68,23 @@ typedef struct {
     uint8_t luma[32];
 } Paint;
 
-/* A picture that is being drawn, and what is prepared for it from the PPU's memory, once as long as
- * the CPU does not write to it. */
+/* The 8 lines that a row of tiles covers, as palette entries, 0 to 15. */
+typedef uint8_t Strip[TILE_SIZE][STRIP_WIDTH];
+
+/* A picture that is being drawn, and what is prepared for it from the PPU's memory. */
 typedef struct {
-    Picture *picture;
-    bool is_prepared; /* whether what follows is up to date */
-    Paint paint;
-    uint8_t num_sprites[SCREEN_HEIGHT]; /* that evaluation on this line would find */
+    Picture picture;
+    bool is_new;      /* nothing is prepared */
+    bool is_prepared; /* whether what follows is up to date; not after the CPU has written */
+    uint8_t palette[0x20];
+    Paint paint; /* of this palette */
+    uint8_t oam[0x100];
+    uint8_t oam_address;
+    int sprite_height;
+    uint8_t num_sprites[SCREEN_HEIGHT]; /* that evaluation on this line would find in this OAM */
     uint8_t sprites[SCREEN_HEIGHT][MAX_LINE_SPRITES];
-    /* Of each nametable, the palettes of the row of blocks drawn last, and its number. */
-    uint64_t palettes[2][BLOCKS_PER_ROW];
-    int palette_rows[2];
+    int strip_address; /* of the first tile of the strip, without fine y; -1: there is none */
+    Strip strip;       /* drawn last; it begins with the left one of a pair of tiles */
 } Canvas;
 
 /* Switch on. */

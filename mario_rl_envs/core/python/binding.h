@@ -50,6 +50,7 @@ typedef struct {
     CartridgeObject *cartridge;
     Process runner; /* whose thread runs the game without the interpreter's lock, or NO_PROCESS */
     Recording recording;
+    Picture picture; /* each plane from when it was first asked for */
     Game game;
 } GameObject;
 

@@ -1,6 +1,7 @@
 /* The Python type `Game`. */
 #include "python/binding.h" /* Python's header comes before all others */
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -18,6 +19,7 @@ static void abandon(GameObject *self) {
     self->game.recording = NULL;
     self->recording = (Recording){0};
     self->runner = NO_PROCESS;
+    console_draw_on(&self->game.console, self->picture);
 }
 
 bool game_is_free(GameObject *self) {
@@ -54,6 +56,28 @@ static bool check_outcome(const char *error) {
     return error == NULL;
 }
 
+/* Have the console draw colors, or grays, too. Returns false after an exception. */
+static bool want_plane(GameObject *self, bool is_gray) {
+    uint8_t **plane = is_gray ? &self->picture.luma : &self->picture.colors;
+    if (*plane == NULL) {
+        *plane = malloc(NUM_PIXELS);
+        if (*plane == NULL) {
+            PyErr_NoMemory();
+            return false;
+        }
+    }
+    const Picture *drawn = &self->game.console.picture; /* not this one after a vector has played */
+    if ((is_gray ? drawn->luma : drawn->colors) != *plane) {
+        console_draw_on(&self->game.console, self->picture);
+    }
+    return true;
+}
+
+/* What is recorded are colors. */
+static bool prepare_recording(GameObject *self) {
+    return self->game.recording == NULL || want_plane(self, false);
+}
+
 static PyObject *py_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
     static char *names[] = {"cartridge", NULL};
     PyObject *cartridge;
@@ -82,6 +106,8 @@ static void py_dealloc(PyObject *object) {
     (void)game_is_free(self); /* what a thread that is not here left is not freed */
     game_free(&self->game);
     recording_clear(&self->recording);
+    free(self->picture.colors);
+    free(self->picture.luma);
     Py_XDECREF((PyObject *)self->cartridge);
     deallocate(self);
 }
@@ -171,7 +197,8 @@ static PyObject *py_step(PyObject *object, PyObject *const *args, Py_ssize_t cou
     bool draw;
     if (!check_count("step", count, 2, 2) ||
         !get_integer(args[0], 0, MAX_BYTE, "a joypad byte", &buttons) ||
-        !get_bool(args[1], &draw) || !check_free(self) || !check_begun(self)) {
+        !get_bool(args[1], &draw) || !check_free(self) || !check_begun(self) ||
+        !prepare_recording(self)) {
         return NULL;
     }
     Step step;
@@ -190,7 +217,8 @@ static PyObject *py_steps(PyObject *object, PyObject *const *args, Py_ssize_t co
     if (!check_count("steps", count, 3, 3) ||
         !get_integer(args[0], 0, MAX_BYTE, "a joypad byte", &buttons) ||
         !get_integer(args[1], 1, MAX_FRAMES_PER_CALL, "num_frames", &num_frames) ||
-        !get_bool(args[2], &draw) || !check_free(self) || !check_begun(self)) {
+        !get_bool(args[2], &draw) || !check_free(self) || !check_begun(self) ||
+        !prepare_recording(self)) {
         return NULL;
     }
     Step step;
@@ -253,12 +281,12 @@ static PyObject *write_picture(GameObject *self, PyObject *const *args, Py_ssize
                    "the array for the picture", &out)) {
         return NULL;
     }
-    bool is_free = check_free(self);
-    if (is_free) {
+    bool is_made = check_free(self) && want_plane(self, is_gray);
+    if (is_made) {
         make_picture(console_picture(&self->game.console), is_gray, resizer, out.buf);
     }
     PyBuffer_Release(&out);
-    return is_free ? Py_NewRef(Py_None) : NULL;
+    return is_made ? Py_NewRef(Py_None) : NULL;
 }
 
 static PyObject *py_rgb(PyObject *object, PyObject *const *args, Py_ssize_t count) {
@@ -388,7 +416,10 @@ static PyObject *py_record_screen(PyObject *object, PyObject *Py_UNUSED(unused))
         PyErr_SetString(PyExc_RuntimeError, "nothing is recorded: call record_frames(True) first");
         return NULL;
     }
-    if (!recording_add(&self->recording, console_picture(&self->game.console))) {
+    if (!prepare_recording(self)) {
+        return NULL;
+    }
+    if (!recording_add(&self->recording, console_picture(&self->game.console)->colors)) {
         return PyErr_NoMemory();
     }
     Py_RETURN_NONE;
