@@ -250,6 +250,8 @@ class OurConsole:
 
         self._emulator = NativeEmulator(find_rom())
         self._draws, self._sees = draws, sees
+        if draws:
+            self._emulator.screen()  # a console draws nothing until colors or grays were asked for
 
     def frame(self, joypad: int) -> None:
         self._emulator.advance(joypad)
