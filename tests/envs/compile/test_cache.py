@@ -182,15 +182,30 @@ def test_a_library_that_others_can_write_is_refused(path):
     assert "is not a file that only you can write" in refusal()
 
 
+def link_to_itself_elsewhere(file):
+    elsewhere = file.parent.parent / file.name
+    file.rename(elsewhere)
+    file.symlink_to(elsewhere)
+
+
+def replace_by_a_folder(file):
+    file.unlink()
+    file.mkdir()
+
+
+def replace_by_a_pipe(file):
+    file.unlink()
+    os.mkfifo(file)
+
+
 @pytest.mark.parametrize(
-    "make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/etc/passwd")]
+    "replace", [link_to_itself_elsewhere, replace_by_a_folder, replace_by_a_pipe]
 )
 @pytest.mark.parametrize("pattern", ["*.so", "*.json"])
-def test_what_is_no_file_is_refused(path, make, pattern):
+def test_what_is_no_file_is_refused(path, replace, pattern):
     store()
     file = only(path, pattern)
-    file.unlink()
-    make(file)
+    replace(file)
     assert str(file) in refusal()
 
 
@@ -347,8 +362,14 @@ def holder(path):
 
 def test_one_process_waits_for_another(path, holder):
     """It goes on as soon as the other is done."""
-    with open_cache() as opened, opened.lock(holder.stdin.close) as is_alone:
-        assert is_alone
+    waited = []
+
+    def let_go():
+        waited.append(True)
+        holder.stdin.close()
+
+    with open_cache() as opened, opened.lock(let_go) as is_alone:
+        assert (waited, is_alone) == ([True], True)
         assert holder.wait() == 0
         assert names(path) == ["compiling.lock"]
 
