@@ -105,6 +105,21 @@ def test_without_the_core_nes_py_plays_and_says_so_once():
     assert "C compiler" in result.stderr
 
 
+@pytest.mark.parametrize("name", ["compiled", "interpreted"])
+def test_without_the_core_asking_for_it_is_an_error(name):
+    result = run(
+        f"try: SuperMarioBrosEnv('1-1', emulator='{name}')\n"
+        "except ImportError as error: print(error)"
+    )
+    assert result.stdout.startswith(f"emulator='{name}': the native core is not compiled (")
+    assert result.stderr == ""
+
+
+def test_without_the_core_it_is_said_what_runs():
+    result = run("print(mario_rl_envs.native_info())")
+    assert result.stdout.startswith("the game is played by nes-py: the native core is not compiled")
+
+
 def test_without_the_core_asking_for_nes_py_says_nothing():
     result = run("SuperMarioBrosEnv('1-1', emulator='nes-py').reset()", "-W", "error")
     assert (result.returncode, result.stderr) == (0, "")
