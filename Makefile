@@ -25,6 +25,7 @@ WARNINGS := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Wstrict-pr
 SANITIZER := -g -O2 -fno-omit-frame-pointer -fno-sanitize-recover=all
 # These build programs with sanitizers of their own, or measure memory.
 NOT_SANITIZED := --ignore tests/envs/core/test_pool.py --ignore tests/envs/core/test_native_fuzz.py \
+	--ignore tests/envs/compile/test_compiler.py --ignore tests/envs/compile/test_compiled_library.py \
 	--deselect tests/envs/test_vector_env.py::test_memory_of_a_game
 # A sanitizer's runtime is loaded first, with that of C++, whose exceptions nes-py throws.
 PRELOAD = $(shell $(CC) -print-file-name=$1) $(shell $(CC) -print-file-name=libstdc++.so.6)
