@@ -23,7 +23,7 @@ C_FLAGS = -std=c11 -DPy_LIMITED_API=0x030B0000 -I$(CORE) \
 	-isystem $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')
 WARNINGS := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Werror
 SANITIZER := -g -O2 -fno-omit-frame-pointer -fno-sanitize-recover=all
-# These build programs with sanitizers of their own, or measure memory.
+# These build programs, or measure memory.
 NOT_SANITIZED := --ignore tests/envs/core/test_pool.py --ignore tests/envs/core/test_native_fuzz.py \
 	--ignore tests/envs/compile/test_compiler.py --ignore tests/envs/compile/test_compiled_library.py \
 	--deselect tests/envs/test_vector_env.py::test_memory_of_a_game
