@@ -67,12 +67,26 @@ static bool is_on_evaluation_line(const Ppu *ppu, int sprite) {
     return row < (unsigned)sprite_height(ppu);
 }
 
+/* Whether `is_on_evaluation_line` for any sprite: all are looked at, which a compiler turns into
+ * vectors. The height is a power of two. */
+static bool is_any_on_evaluation_line(const Ppu *ppu) {
+    uint32_t sprites[NUM_SPRITES]; /* y in the lowest byte */
+    memcpy(sprites, ppu->oam, sizeof sprites);
+    uint32_t line = (uint32_t)ppu->evaluation_line, outside = ~(uint32_t)(sprite_height(ppu) - 1);
+    uint32_t found = 0;
+    for (int i = 0; i < NUM_SPRITES; i++) {
+        found |= ((line - (sprites[i] & 0xFF)) & outside) == 0;
+    }
+    return found != 0;
+}
+
 void evaluate_sprites(Ppu *ppu) {
     if (!ppu->is_evaluation_due) {
         return;
     }
     int num_found = 0;
-    for (int i = ppu->oam_address / 4; i < NUM_SPRITES && num_found < MAX_LINE_SPRITES; i++) {
+    int end = is_any_on_evaluation_line(ppu) ? NUM_SPRITES : 0; /* most often there is none */
+    for (int i = ppu->oam_address / 4; i < end && num_found < MAX_LINE_SPRITES; i++) {
         if (is_on_evaluation_line(ppu, i)) {
             ppu->line_sprites[num_found++] = (uint8_t)i;
         }
