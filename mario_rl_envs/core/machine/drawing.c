@@ -59,6 +59,15 @@ static void store_pixels(uint8_t *to, uint64_t pixels) {
     memcpy(to, &pixels, sizeof pixels);
 }
 
+/* All bits of the pixels in which the bit is set that is the lowest of a byte after shifting. */
+static uint64_t pixels_with(uint64_t pixels, int shift) {
+    return (pixels >> shift & EACH(1u)) * 0xFF;
+}
+
+static uint64_t opaque_pixels(uint64_t pixels) {
+    return pixels_with(pixels | pixels >> 1, 0);
+}
+
 /* ---- Sprites ---- */
 
 static bool is_on_evaluation_line(const Ppu *ppu, int sprite) {
@@ -67,12 +76,26 @@ static bool is_on_evaluation_line(const Ppu *ppu, int sprite) {
     return row < (unsigned)sprite_height(ppu);
 }
 
+/* Whether `is_on_evaluation_line` for any sprite: all are looked at, which a compiler turns into
+ * vectors. The height is a power of two. */
+static bool is_any_on_evaluation_line(const Ppu *ppu) {
+    uint32_t sprites[NUM_SPRITES]; /* y in the lowest byte */
+    memcpy(sprites, ppu->oam, sizeof sprites);
+    uint32_t line = (uint32_t)ppu->evaluation_line, outside = ~(uint32_t)(sprite_height(ppu) - 1);
+    uint32_t found = 0;
+    for (int i = 0; i < NUM_SPRITES; i++) {
+        found |= ((line - (sprites[i] & 0xFF)) & outside) == 0;
+    }
+    return found != 0;
+}
+
 void evaluate_sprites(Ppu *ppu) {
     if (!ppu->is_evaluation_due) {
         return;
     }
     int num_found = 0;
-    for (int i = ppu->oam_address / 4; i < NUM_SPRITES && num_found < MAX_LINE_SPRITES; i++) {
+    int end = is_any_on_evaluation_line(ppu) ? NUM_SPRITES : 0; /* most often there is none */
+    for (int i = ppu->oam_address / 4; i < end && num_found < MAX_LINE_SPRITES; i++) {
         if (is_on_evaluation_line(ppu, i)) {
             ppu->line_sprites[num_found++] = (uint8_t)i;
         }
@@ -86,6 +109,13 @@ bool has_sprite_zero(const Ppu *ppu) {
         return ppu->oam_address < 4 && is_on_evaluation_line(ppu, 0);
     }
     return ppu->num_line_sprites > 0 && ppu->line_sprites[0] == 0;
+}
+
+/* Eight pixels from right to left. */
+static uint64_t mirror(uint64_t row) {
+    row = row >> 32 | row << 32;
+    row = (row >> 16 & 0x0000FFFF0000FFFFu) | (row & 0x0000FFFF0000FFFFu) << 16;
+    return (row >> 8 & 0x00FF00FF00FF00FFu) | (row & 0x00FF00FF00FF00FFu) << 8;
 }
 
 /* The row of 8 pixels that a sprite shows on the line, the leftmost in the lowest byte. */
@@ -114,11 +144,7 @@ static uint64_t sprite_row(const Ppu *ppu, const Cartridge *cartridge, const uin
         row = tile_row(low, high);
     }
     if (sprite[2] & SPRITE_FLIP_X) {
-        uint64_t mirrored = 0;
-        for (int x = 0; x < TILE_SIZE; x++) {
-            mirrored |= (row >> (8 * x) & 3) << (8 * (7 - x));
-        }
-        row = mirrored;
+        row = mirror(row);
     }
     return row;
 }
@@ -130,11 +156,11 @@ static const uint64_t *background_tiles(const Ppu *ppu, const Cartridge *cartrid
     return cartridge->tile_rows + (ppu->control & CONTROL_BACKGROUND_PAGE ? NUM_TILE_ROWS / 2 : 0);
 }
 
-static bool is_background_opaque(const Ppu *ppu, const Cartridge *cartridge, uint16_t address,
-                                 int x) {
-    const uint64_t *rows = background_tiles(ppu, cartridge) + (address >> 12 & 7);
+/* The row of 8 pixels of the tile that is so many tiles to the right of the PPU's address. */
+static uint64_t background_row(const Ppu *ppu, const Cartridge *cartridge, int num_tiles) {
+    uint16_t address = move_right(ppu->address, num_tiles);
     int tile = ppu->nametables[nametable_offset(address)];
-    return rows[tile * TILE_SIZE] >> (8 * x) & 3;
+    return background_tiles(ppu, cartridge)[tile * TILE_SIZE + (address >> 12 & 7)];
 }
 
 /* A row of tiles through both tables, and the first again, so that it can be read from any tile on. */
@@ -254,28 +280,35 @@ static bool hides_background(const Ppu *ppu, int x) {
     return x < EDGE_WIDTH && !(ppu->mask & MASK_LEFT_BACKGROUND);
 }
 
+/* The 8 pixels from column x on, of a line that has been run up to column x0; what lies before x0
+ * is undefined. */
+static uint64_t background_pixels(const Ppu *ppu, const Cartridge *cartridge, int x0, int x) {
+    int num_tiles = (ppu->fine_x + x) / TILE_SIZE - (ppu->fine_x + x0) / TILE_SIZE;
+    int shift = 8 * ((ppu->fine_x + x) % TILE_SIZE);
+    uint64_t pixels = num_tiles < 0 ? 0 : background_row(ppu, cartridge, num_tiles) >> shift;
+    if (shift > 0) {
+        pixels |= background_row(ppu, cartridge, num_tiles + 1) << (64 - shift);
+    }
+    return pixels;
+}
+
 int find_sprite_zero_hit(const Ppu *ppu, const Cartridge *cartridge, int x0, int x1) {
     if (ppu->is_sprite_zero_hit || !shows(ppu, MASK_BOTH) || !has_sprite_zero(ppu)) {
         return -1;
     }
-    const uint8_t *sprite = ppu->oam;
-    int left = sprite[3] > x0 ? sprite[3] : x0;
-    int right = sprite[3] + TILE_SIZE < x1 ? sprite[3] + TILE_SIZE : x1;
-    if (left >= right) {
+    int begin = x0, left = ppu->oam[3];
+    if (x0 < EDGE_WIDTH && !shows(ppu, MASK_LEFT_BACKGROUND | MASK_LEFT_SPRITES)) {
+        x0 = EDGE_WIDTH;
+    }
+    int first = x0 > left ? x0 - left : 0, end = smaller(x1 - left, TILE_SIZE);
+    if (first >= end) {
         return -1;
     }
-    uint64_t row = sprite_row(ppu, cartridge, sprite);
-    for (int x = left; x < right; x++) {
-        if (x < EDGE_WIDTH && !shows(ppu, MASK_LEFT_BACKGROUND | MASK_LEFT_SPRITES)) {
-            continue;
-        }
-        if (!(row >> (8 * (x - sprite[3])) & 3)) {
-            continue;
-        }
-        int num_tiles = (ppu->fine_x + x) / TILE_SIZE - (ppu->fine_x + x0) / TILE_SIZE;
-        uint16_t address = move_right(ppu->address, num_tiles);
-        if (is_background_opaque(ppu, cartridge, address, (ppu->fine_x + x) % TILE_SIZE)) {
-            return x;
+    uint64_t hits = opaque_pixels(sprite_row(ppu, cartridge, ppu->oam)) &
+                    opaque_pixels(background_pixels(ppu, cartridge, begin, left));
+    for (int i = first; i < end; i++) {
+        if (hits >> (8 * i) & 1) {
+            return left + i;
         }
     }
     return -1;
@@ -321,15 +354,6 @@ static void prepare(Canvas *canvas, const Ppu *ppu) {
     canvas->strip_address = -1;
     canvas->is_prepared = true;
     canvas->is_new = false;
-}
-
-/* All bits of the pixels in which the bit is set that is the lowest of a byte after shifting. */
-static uint64_t pixels_with(uint64_t pixels, int shift) {
-    return (pixels >> shift & EACH(1u)) * 0xFF;
-}
-
-static uint64_t opaque_pixels(uint64_t pixels) {
-    return pixels_with(pixels | pixels >> 1, 0);
 }
 
 /* Put the sprites of the line over the background's entries, which have room for eight more. The
