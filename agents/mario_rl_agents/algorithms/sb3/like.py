@@ -262,7 +262,8 @@ class Counterpart(NamedTuple):
 
 
 _IN_ITS_UNIT: Final = (
-    "Where actions are continuous, SB3 draws them in the environment's unit, not on a scale from -1 to 1."
+    "Where actions are continuous, SB3 draws them in the environment's unit, not on a scale from "
+    "-1 to 1."
 )
 _RELU: Final = MappingProxyType({"activation_fn": "relu"})
 
