@@ -246,7 +246,10 @@ def test_the_spec_of_one_makes_many():
         ({"reward": [1]}, r"unknown reward \[1\]; accepted is a name"),
         ({"rom_path": 5}, "rom_path is 5; accepted are None and the path of a file"),
         ({"emulator": []}, r"unknown emulator \[\]"),
-        ({"emulator": "mesen"}, "unknown emulator 'mesen'; accepted are 'native', 'compiled', 'interpreted', 'nes-py'"),
+        (
+            {"emulator": "mesen"},
+            "unknown emulator 'mesen'; accepted are 'native', 'compiled', 'interpreted', 'nes-py'",
+        ),
     ],
 )
 def test_unknown_keyword_values(keywords, message):
