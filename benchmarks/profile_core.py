@@ -39,7 +39,7 @@ MARK = "profile"
 SIDES = ("gym.make_vec-8x1", "gym.make")
 ATTACHING = 1.0  # seconds that perf may take to start
 FREQUENCY = 1999  # samples a second; no divisor of anything that the game does
-CPU = "CPU (`cpu.c`)"
+CPU = "CPU (the game's code compiled; `cpu.c`, `compiled.c`)"
 PPU = "PPU timing, registers, sprite 0 hit (`ppu.c`, `bus.c`, `console.c`)"
 DRAWING = "drawing (`drawing.c`)"
 RESIZING = "resizing (`resize.c`, `colors.c`)"
@@ -50,6 +50,7 @@ PYTHON = "Python, NumPy, Gymnasium"
 PARTS = (CPU, PPU, DRAWING, RESIZING, RULES, GLUE, LIBRARIES, PYTHON)
 BY_FILE = {
     "machine/cpu.c": CPU,
+    "machine/compiled.c": CPU,
     "machine/ppu.c": PPU,
     "machine/bus.c": PPU,
     "machine/console.c": PPU,
@@ -66,6 +67,8 @@ BY_FUNCTION = {"find_sprite_zero_hit": PPU, "has_sprite_zero": PPU}
 SAMPLE = re.compile(r"\s*[0-9a-f]+ (?P<function>.+?) \((?P<file>.*)\)$")
 # A definition's first line, or the line with its name if that is another.
 DEFINITION = re.compile(r"^(?=\w)(?:[\w *]*?[ *])?(?P<name>\w+)\(", re.MULTILINE)
+# The file name of a library of the game's own code, see mario_rl_envs.compile.
+COMPILED = "/compiled-"
 # Code outside the core that is not Python's.
 NOT_PYTHON = ("libc.so", "libc-", "ld-linux", "libm.so", "libm-", "kernel", "vdso")
 
@@ -133,6 +136,8 @@ def part(function: str, file: str, files: Mapping[str, str]) -> str:
     if "_core.abi3" in file or "_core.cpython" in file:
         name = function.split(".")[0]  # the compiler's copies are called name.part.0 and the like
         return BY_FUNCTION.get(name) or BY_FILE.get(files.get(name, ""), GLUE)
+    if COMPILED in file:
+        return CPU
     return LIBRARIES if any(mark in file for mark in NOT_PYTHON) else PYTHON
 
 

@@ -8,9 +8,10 @@ def test_functions_are_found_in_their_files():
     files = profile_core.functions_by_file()
     # Called from other files, with a type or an attribute on the line before, and static.
     assert files["draw_pixels"] == "machine/drawing.c"
-    assert files["paint_line_avx2"] == "machine/drawing.c"
-    assert files["cpu_run"] == "machine/cpu.c"
-    assert files["ppu_run"] == files["skip_lines"] == "machine/ppu.c"
+    assert files["paint_lines_avx2"] == "machine/drawing.c"
+    assert files["cpu_interpret"] == "machine/cpu.c"
+    assert files["cpu_run"] == "machine/compiled.c"
+    assert files["ppu_run"] == files["pass_lines"] == "machine/ppu.c"
     assert files["console_advance"] == "machine/console.c"
     assert files["reward_frame"] == "game/reward.c"
     assert files["resizer_gray"] == "batch/resize.c"
@@ -22,7 +23,8 @@ def test_samples_count_for_their_part():
     files = profile_core.functions_by_file()
     core, libc = "/x/core/_core.abi3.so", "/usr/lib/libc.so.6"
     samples = [
-        *[("cpu_run", core)] * 4,
+        *[("cpu_run", core)] * 3,
+        ("unit_7", "/home/x y/mario-rl-envs/compiled-0-linux.so"),
         ("cpu_run.cold", core),
         ("draw_pixels", core),
         ("find_sprite_zero_hit", core),
