@@ -5,7 +5,7 @@ The text is derived from the ROM: it is written to the user's machine only, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -29,6 +29,7 @@ _CROSSING: Final = frozenset(
 )
 # Those that are known when the instruction runs: a register may be among them.
 _UNKNOWN: Final = frozenset({"ABSOLUTE_X", "ABSOLUTE_Y", "INDIRECT_Y"})
+_UNIT_SHARE: Final = 2048  # as in blocks.h: more than a unit has blocks
 _Block = list[Instruction]
 
 
@@ -45,12 +46,13 @@ def write_units(rom: bytes, num_units: int) -> dict[str, str]:
     """
     code = find_code(rom)
     units = _divide(list(code.blocks()), num_units)
+    entries = _number(units)
     files = {
-        f"unit_{number}.c": _write_unit(number, blocks, code)
+        f"unit_{number}.c": _write_unit(number, blocks, code, entries)
         for number, blocks in enumerate(units, start=1)
     }
     prg = rom[_HEADER_SIZE : _HEADER_SIZE + PRG_END - PRG_START]
-    files["library.c"] = _write_library(prg, units)
+    files["library.c"] = _write_library(prg, len(units), entries)
     return files
 
 
@@ -69,20 +71,30 @@ def _hex(number: int) -> str:
     return f"0x{number:04X}"
 
 
-def _write_library(prg: bytes, units: Sequence[Sequence[_Block]]) -> str:
-    numbers = range(1, len(units) + 1)
-    unit_of = ", ".join(
-        f"[{_hex(block[0].address - PRG_START)}] = {number}"
-        for number, blocks in zip(numbers, units, strict=True)
-        for block in blocks
+def _number(units: Sequence[Sequence[_Block]]) -> dict[int, tuple[int, int]]:
+    """Return the unit and the number therein of each block, by its address."""
+    assert max(map(len, units)) <= _UNIT_SHARE, "the library's table has no room for that many"
+    return {
+        block[0].address: (number, entry)
+        for number, blocks in enumerate(units, start=1)
+        for entry, block in enumerate(blocks)
+    }
+
+
+def _write_library(prg: bytes, num_units: int, entries: Mapping[int, tuple[int, int]]) -> str:
+    numbers = range(1, num_units + 1)
+    entry_of = ", ".join(
+        f"[{_hex(address - PRG_START)}] = {_UNIT_SHARE * number + entry}"
+        for address, (number, entry) in entries.items()
     )
     return "\n".join(
         [
             _INCLUDE,
-            *(f"HIDDEN Unit unit_{number};" for number in numbers),
-            f"static Unit *const UNITS[] = {{0, {', '.join(f'unit_{n}' for n in numbers)}}};",
-            f"static const uint8_t UNIT_OF[PRG_SIZE] = {{{unit_of}}};",
-            f"RUN_UNITS({_hash(prg)}u, UNITS, UNIT_OF)",
+            "UNIT_THAT_STOPS",
+            *(f"DECLARE({number})" for number in numbers),
+            f"Unit *const UNITS[] = {{{', '.join(f'unit_{n}' for n in (0, *numbers))}}};",
+            f"const uint16_t ENTRY_OF[PRG_SIZE] = {{{entry_of}}};",
+            f"LIBRARY({_hash(prg)}u)",
             "",
         ]
     )
@@ -96,17 +108,21 @@ def _hash(data: bytes) -> int:
     return number
 
 
-def _write_unit(number: int, blocks: Sequence[_Block], code: Code) -> str:
-    leaders = {block[0].address for block in blocks}
-    writer = _Writer(leaders, code)
+def _write_unit(
+    number: int, blocks: Sequence[_Block], code: Code, entries: Mapping[int, tuple[int, int]]
+) -> str:
+    writer = _Writer(number, code, entries)
+    body = [line for block in blocks for line in writer.block(block)]
     return "\n".join(
         [
             _INCLUDE,
+            *(f"DECLARE({other})" for other in sorted(writer.others)),
             f"UNIT_BEGIN({number})",
             "ENTRIES",
-            *(f"ENTRY({_hex(address)})" for address in sorted(leaders)),
+            *(f"ENTRY({entry}, {_hex(block[0].address)})" for entry, block in enumerate(blocks)),
             "ENTRIES_END",
-            *(line for block in blocks for line in writer.block(block)),
+            *body,
+            *(f"EXIT({other})" for other in sorted(writer.others)),
             "UNIT_END",
             "",
         ]
@@ -116,9 +132,11 @@ def _write_unit(number: int, blocks: Sequence[_Block], code: Code) -> str:
 class _Writer:
     """Writes the blocks of a unit."""
 
-    def __init__(self, leaders: set[int], code: Code) -> None:
-        self._leaders = leaders  # of blocks of the unit
+    def __init__(self, number: int, code: Code, entries: Mapping[int, tuple[int, int]]) -> None:
+        self._number = number
         self._code = code
+        self._entries = entries
+        self.others: set[int] = set()  # units that this one leads to
 
     def block(self, block: _Block) -> Iterator[str]:
         """Return the lines of a block."""
@@ -130,7 +148,13 @@ class _Writer:
         yield from self._end(last, starts[-1])
 
     def _go(self, address: int) -> str:
-        return f"{'GO' if address in self._leaders else 'LEAVE'}({_hex(address)})"
+        unit, entry = self._entries.get(address, (0, 0))
+        if unit == self._number:
+            return f"GO({_hex(address)})"
+        if unit == 0:
+            return f"STOP({_hex(address)})"
+        self.others.add(unit)
+        return f"GO_TO({unit}, {entry})"
 
     def _instruction(self, instruction: Instruction, start: int) -> str:
         name, place = instruction.mnemonic, instruction.place
@@ -170,7 +194,7 @@ class _Writer:
             yield from self._await_sprite_zero(last)
         elif not last.is_compiled:
             yield f"BLOCK_END({start})"
-            yield f"LEAVE({_hex(last.address)})"
+            yield f"STOP({_hex(last.address)})"
         else:
             yield self._instruction(last, start)
             yield f"BLOCK_END({end})"

@@ -2,18 +2,21 @@
  *
  * The code of a ROM is cut into units, each a C function in a file of its own, so that they are
  * compiled side by side. A unit holds basic blocks: instructions that run one after the other,
- * entered at the first alone. A jump within a unit is a `goto`; to another one, it is a return to
- * the loop in RUN_UNITS.
+ * entered at the first alone. The blocks of a unit are numbered. A jump within a unit is a `goto`;
+ * one to another unit calls that with the number of the block, as the last thing that the function
+ * does, which compilers make a jump of.
  *
  *     #include "machine/blocks.h"
+ *     DECLARE(2)
  *     UNIT_BEGIN(1)
- *     ENTRIES ENTRY(0x8000) ENTRY(0x8010) ENTRIES_END  // all blocks
+ *     ENTRIES ENTRY(0, 0x8000) ENTRY(1, 0x8010) ENTRIES_END  // all blocks, by number
  *     BLOCK(0x8000, 2)             // its last instruction begins 2 cycles after the first
  *     READ_IMMEDIATE(LDA, 0, 0x10) // at + 0 cycles: LDA #$10
  *     WRITE_REGISTER(STA, 2, 0x2000)
  *     BLOCK_END(6)                 // cycles
  *     GO(0x8010)
  *     ...
+ *     EXIT(2)                      // used by GO_TO(2, number of the block)
  *     UNIT_END
  *
  * A block runs only if all its instructions begin before `limit`; else the unit stops there, and
@@ -42,15 +45,26 @@ enum {
     PRG_START = 0x8000,
 };
 
-/* A CPU that is being run: its registers as operations.h wants them. */
+/* A CPU that is being run, its registers as operations.h wants them. From unit to unit `cycle`, `a`,
+ * `x` and `y` are passed as arguments, which stay in registers; `pc` is known where it matters. */
 typedef struct {
     const Pins *pins;
     int64_t limit, cycle;
     uint32_t pc, a, x, y, sp, nz, carry, overflow, others;
 } Run;
 
-/* Returns whether it stopped because of the limit. */
-typedef bool Unit(Run *run);
+/* Run from a block on. Returns whether it stopped because of the limit. */
+typedef bool Unit(Run *run, uint32_t entry, int64_t cycle, uint32_t a, uint32_t x, uint32_t y);
+
+/* Of the whole library: its units from 1 on, 0 being one that stops; by address, which block of
+ * which unit begins there, as UNIT_SHARE * unit + number; 0 where none does. */
+enum { UNIT_SHARE = 2048 };
+HIDDEN extern Unit *const UNITS[];
+HIDDEN extern const uint16_t ENTRY_OF[PRG_SIZE];
+
+static inline uint32_t entry_of(uint32_t pc) {
+    return pc >= PRG_START ? ENTRY_OF[pc - PRG_START] : 0;
+}
 
 static inline uint32_t ram_index(uint32_t base, uint32_t index) {
     uint32_t sum = base + index;
@@ -74,52 +88,69 @@ static inline bool is_silent(uint32_t address) {
 
 /* ---- Units ---- */
 
+#define DECLARE(number) HIDDEN Unit unit_##number;
 #define UNIT_BEGIN(number)                                                                         \
-    HIDDEN Unit unit_##number;                                                                     \
-    bool unit_##number(Run *run) {                                                                 \
+    DECLARE(number)                                                                                \
+    bool unit_##number(Run *run, uint32_t entry, int64_t cycle, uint32_t a, uint32_t x,            \
+                       uint32_t y) {                                                               \
+        enum { THIS_UNIT = number };                                                               \
         const Pins *const pins = run->pins;                                                        \
         uint8_t *const ram = pins->ram;                                                            \
         UNUSED const uint8_t *const prg = pins->prg;                                               \
         const int64_t limit = run->limit;                                                          \
-        int64_t cycle = run->cycle;                                                                \
-        uint32_t pc = run->pc, a = run->a, x = run->x, y = run->y, sp = run->sp;                   \
-        uint32_t nz = run->nz, carry = run->carry, overflow = run->overflow;                       \
-        uint32_t others = run->others;                                                             \
+        uint32_t sp = run->sp, nz = run->nz, carry = run->carry, overflow = run->overflow;         \
+        uint32_t others = run->others, pc = 0;                                                     \
         UNUSED uint32_t value;                                                                     \
-        bool is_limit_near = false;
+        goto enter;
 #define ENTRIES                                                                                    \
     enter:                                                                                         \
-    switch (pc) {
-#define ENTRY(address)                                                                             \
-    case address: goto at_##address;
+    switch (entry) {
+#define ENTRY(number, address)                                                                     \
+    case number: goto at_##address;
 #define ENTRIES_END                                                                                \
-    default: goto leave;                                                                           \
+    default: __builtin_unreachable();                                                              \
         }
+#define SAVE_FLAGS()                                                                               \
+    (run->sp = sp, run->nz = nz, run->carry = carry, run->overflow = overflow, run->others = others)
+#define EXIT(number)                                                                               \
+    to_##number : SAVE_FLAGS();                                                                    \
+    return unit_##number(run, entry, cycle, a, x, y);
 #define UNIT_END                                                                                   \
-    leave_because_of_limit:                                                                        \
-    is_limit_near = true;                                                                          \
-    leave:                                                                                         \
+    dispatch:                                                                                      \
+    entry = entry_of(pc) % UNIT_SHARE;                                                             \
+    if (entry_of(pc) / UNIT_SHARE == THIS_UNIT) {                                                  \
+        goto enter;                                                                                \
+    }                                                                                              \
+    run->pc = pc;                                                                                  \
+    SAVE_FLAGS();                                                                                  \
+    return UNITS[entry_of(pc) / UNIT_SHARE](run, entry, cycle, a, x, y);                           \
+    limit_is_near:                                                                                 \
     *run = (Run){pins, limit, cycle, pc, a, x, y, sp, nz, carry, overflow, others};                \
-    return is_limit_near;                                                                          \
+    return true;                                                                                   \
     }
 
 /* Go on at `pc`, wherever that is. */
-#define DISPATCH() goto enter;
+#define DISPATCH() goto dispatch;
 
 /* ---- Blocks ---- */
 
 #define BLOCK(address, last)                                                                       \
     at_##address : if (!LIKELY(cycle + (last) < limit)) {                                          \
         pc = address;                                                                              \
-        goto leave_because_of_limit;                                                               \
+        goto limit_is_near;                                                                        \
     }
 #define BLOCK_END(cycles) cycle += (cycles);
-/* Go on at a block of this unit, or outside of it. */
+/* Go on at a block of this unit, of another one, or at code that is not compiled. */
 #define GO(address) goto at_##address;
-#define LEAVE(address)                                                                             \
+#define GO_TO(unit, number)                                                                        \
+    {                                                                                              \
+        entry = number;                                                                            \
+        goto to_##unit;                                                                            \
+    }
+#define STOP(address)                                                                              \
     {                                                                                              \
         pc = address;                                                                              \
-        goto leave;                                                                                \
+        DISPATCH()                                                                                 \
     }
 
 /* ---- Instructions; `at` is the cycle of the block at which they begin ---- */
@@ -182,7 +213,7 @@ static inline bool is_silent(uint32_t address) {
         } else if (!is_silent(place)) {                                                            \
             cycle += pins->write(pins->bus, place, (uint8_t)OF_##name, cycle + (at));              \
             cycle += (cycles);                                                                     \
-            LEAVE(next)                                                                            \
+            STOP(next)                                                                             \
         }                                                                                          \
     }
 #define WRITE_INDIRECT_Y(name, at, operand, cycles, next)                                          \
@@ -227,7 +258,7 @@ static inline bool is_silent(uint32_t address) {
     pc = PULL();                                                                                   \
     pc |= (uint32_t)PULL() << 8;                                                                   \
     cycle += (cycles);                                                                             \
-    goto leave;
+    DISPATCH()
 /* The pointer's high byte is read from the same page, even where it ends. */
 #define JUMP_BY_POINTER(pointer, cycles)                                                           \
     pc = ram[pointer] | (uint32_t)ram[((pointer) & 0xFF00) | (((pointer) + 1) & 0xFF)] << 8;       \
@@ -238,7 +269,7 @@ static inline bool is_silent(uint32_t address) {
 #define WAIT(address)                                                                              \
     cycle += (limit - cycle + JUMP_CYCLES - 1) / JUMP_CYCLES * JUMP_CYCLES;                        \
     pc = address;                                                                                  \
-    goto leave_because_of_limit;
+    goto limit_is_near;
 
 /* `LDA $2002; AND #$40; BNE (or BEQ) back`, a loop of so many cycles a turn: its turns up to the
  * sprite 0 hit (or its end), or up to the limit. A block of its own, from the LDA on. */
@@ -264,17 +295,14 @@ static inline bool is_silent(uint32_t address) {
 
 /* ---- The library ---- */
 
-/* `unit_of`: by address, the number of the unit with a block there, 0 if there is none. */
-#define RUN_UNITS(hash, units, unit_of)                                                            \
+#define LIBRARY(hash)                                                                              \
     static bool run_units(Cpu *cpu, const Pins *pins, int64_t limit) {                             \
-        uint32_t nz, carry, overflow, others;                                                      \
+        uint32_t nz, carry, overflow, others, place = entry_of(cpu->pc);                           \
         UNPACK_FLAGS(cpu->flags);                                                                  \
         Run run = {pins,   limit,   cpu->cycle, cpu->pc, cpu->a,   cpu->x,                         \
                    cpu->y, cpu->sp, nz,         carry,   overflow, others};                        \
-        bool is_limit_near = false;                                                                \
-        while (!is_limit_near && run.pc >= PRG_START && (unit_of)[run.pc - PRG_START] != 0) {      \
-            is_limit_near = (units)[(unit_of)[run.pc - PRG_START]](&run);                          \
-        }                                                                                          \
+        bool is_limit_near = UNITS[place / UNIT_SHARE](&run, place % UNIT_SHARE, cpu->cycle,       \
+                                                       cpu->a, cpu->x, cpu->y);                    \
         *cpu = (Cpu){run.cycle,                                                                    \
                      (uint16_t)run.pc,                                                             \
                      (uint8_t)run.a,                                                               \
@@ -286,5 +314,13 @@ static inline bool is_silent(uint32_t address) {
     }                                                                                              \
     EXPORTED extern const CompiledCode COMPILED_CODE;                                              \
     const CompiledCode COMPILED_CODE = {COMPILED_ABI, hash, run_units};
+
+/* The unit 0: the code at `run->pc` is not compiled. */
+#define UNIT_THAT_STOPS                                                                            \
+    static bool unit_0(Run *run, UNUSED uint32_t entry, int64_t cycle, uint32_t a, uint32_t x,     \
+                       uint32_t y) {                                                               \
+        run->cycle = cycle, run->a = a, run->x = x, run->y = y;                                    \
+        return false;                                                                              \
+    }
 
 #endif
