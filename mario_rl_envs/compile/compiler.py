@@ -26,6 +26,11 @@ _VARIABLE: Final = "CC"  # as setuptools takes it
 _USUAL: Final = ("cc", "gcc", "clang")
 _FLAGS: Final = ("-std=c11", "-O2", "-g0", "-fPIC", "-fvisibility=hidden", "-w")
 _LIBRARY: Final = "library.so"
+# gcc's. A library built with the first counts how often what is run, and writes that into the
+# folder where it was built; with the second the compiler lays out accordingly what it builds there
+# next. What was never run is compiled as ever.
+RECORD_PROFILE: Final = ("-fprofile-generate",)
+USE_PROFILE: Final = ("-fprofile-use", "-fprofile-partial-training")
 _PERIOD: Final = 0.02  # seconds
 _SYSTEM_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EACCES)
 _BY_PROGRAM: Final = re.compile(r"[\w./+-]+: ")  # as "cc1: out of memory"
@@ -38,6 +43,7 @@ class Compiler:
 
     command: tuple[str, ...]  # with options of the user's
     version: str  # as it calls itself
+    is_gcc: bool = False  # others have other options for profiles
 
     def __str__(self) -> str:
         """Return what it is, and how it is called."""
@@ -87,10 +93,16 @@ def find_compiler() -> Compiler:
     except (OSError, subprocess.CalledProcessError) as error:
         raise LibraryError(f"the C compiler does not run: {error}") from error
     version, *_ = done.stdout.splitlines() or ["of unknown version"]
-    return Compiler(command, version)
+    return Compiler(command, version, is_gcc="Free Software Foundation" in done.stdout)
 
 
-def build(compiler: Compiler, units: Mapping[str, str], include: Path, folder: Path) -> Path:
+def build(
+    compiler: Compiler,
+    units: Mapping[str, str],
+    include: Path,
+    folder: Path,
+    options: Sequence[str] = (),
+) -> Path:
     """Compile files, as many at once as there are processors, and link them.
 
     Args:
@@ -98,6 +110,7 @@ def build(compiler: Compiler, units: Mapping[str, str], include: Path, folder: P
         units: The C text of each file, by its name.
         include: The folder of the headers.
         folder: A private folder, where all is written.
+        options: More of the compiler's, `RECORD_PROFILE` or `USE_PROFILE` say.
 
     Returns:
         The library's path.
@@ -108,7 +121,7 @@ def build(compiler: Compiler, units: Mapping[str, str], include: Path, folder: P
     for name, text in units.items():
         (folder / name).write_text(text, encoding="utf-8")
     objects = {name: f"{name}.o" for name in units}
-    base = [*compiler.command, *_FLAGS]
+    base = [*compiler.command, *_FLAGS, *options]
     into = [*base, "-I", str(include), "-c"]
     _run_all([[*into, name, "-o", object_] for name, object_ in objects.items()], folder)
     _run_all([[*base, "-shared", *objects.values(), "-o", _LIBRARY]], folder)

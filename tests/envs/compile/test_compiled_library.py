@@ -19,7 +19,13 @@ from support.waiting import wait_for
 from mario_rl_envs import native_info
 from mario_rl_envs.compile import command, library
 from mario_rl_envs.compile.cache import FOLDER_VARIABLE, open_cache
-from mario_rl_envs.compile.compiler import build, find_command, find_compiler
+from mario_rl_envs.compile.compiler import (
+    RECORD_PROFILE,
+    USE_PROFILE,
+    build,
+    find_command,
+    find_compiler,
+)
 from mario_rl_envs.compile.errors import LibraryError
 from mario_rl_envs.compile.library import HEADERS, INCLUDE, compile_library, load, target
 from mario_rl_envs.emulators import create_emulator, native
@@ -84,6 +90,23 @@ def test_it_is_made_once(path, tiny):
     assert len(compile_quietly(force=True)) == 1
     assert len(libraries(path)) == 2
     assert [each.name for each in path.iterdir() if "compiling" in each.name] == ["compiling.lock"]
+
+
+def test_what_is_kept_was_laid_out_by_a_profile(path, tiny, monkeypatch):
+    if not find_compiler().is_gcc:
+        pytest.skip("the compiler of this machine is not gcc")
+    profiles = []
+
+    def build_and_look(compiler, units, include, folder, options):
+        profiles.append((options, sorted(each.name for each in folder.glob("*.gcda"))))
+        return build(compiler, units, include, folder, options)
+
+    monkeypatch.setattr(library, "build", build_and_look)
+    compile_quietly()
+    assert profiles == [(RECORD_PROFILE, []), (USE_PROFILE, ["library.c.gcda", "more.c.gcda"])]
+    [kept] = path.glob("*.so")
+    assert b"gcov" not in kept.read_bytes()
+    assert plays()
 
 
 def test_the_command_says_what_runs(path, tiny):
@@ -368,7 +391,8 @@ def test_of_two_processes_one_compiles_and_the_other_waits(path, slow):
             outputs = [process.communicate() for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), outputs
     assert num_begun <= 2
-    assert len(list(slow.glob("began-*"))) == 3  # two files, and the linker
+    num_builds = 2 if find_compiler().is_gcc else 1  # the first of them for a profile
+    assert len(list(slow.glob("began-*"))) == 3 * num_builds  # two files, and the linker
     assert "compiling" not in outputs[1][0]
     load.cache_clear()
     assert native_info().runs == "compiled"
