@@ -12,15 +12,14 @@ from typing import Final
 from mario_rl_envs.compile.control_flow import (
     BRANCHES,
     MODIFIES,
-    PRG_END,
     PRG_START,
     WRITES,
     Code,
     Instruction,
     find_code,
+    prg_of,
 )
 
-_HEADER_SIZE: Final = 16  # of an iNES file, bytes
 _INCLUDE: Final = '#include "machine/blocks.h"\n'
 # Those to which an index is added; a read (and a write after it) takes a cycle more if that carries
 # into the address's high byte.
@@ -51,8 +50,7 @@ def write_units(rom: bytes, num_units: int) -> dict[str, str]:
         f"unit_{number}.c": _write_unit(number, blocks, code, entries)
         for number, blocks in enumerate(units, start=1)
     }
-    prg = rom[_HEADER_SIZE : _HEADER_SIZE + PRG_END - PRG_START]
-    files["library.c"] = _write_library(prg, len(units), entries)
+    files["library.c"] = _write_library(prg_of(rom), len(units), entries)
     return files
 
 

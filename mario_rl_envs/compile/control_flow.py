@@ -89,8 +89,12 @@ class Code(NamedTuple):
 
 def find_code(rom: bytes) -> Code:
     """Follow the code of a ROM, an iNES file, from the vectors on."""
-    prg = rom[_HEADER_SIZE : _HEADER_SIZE + PRG_END - PRG_START]
-    return _Search(prg, _core.Cartridge(rom)).run()
+    return _Search(prg_of(rom), _core.Cartridge(rom)).run()
+
+
+def prg_of(rom: bytes) -> bytes:
+    """Return the PRG ROM of an iNES file."""
+    return rom[_HEADER_SIZE : _HEADER_SIZE + PRG_END - PRG_START]
 
 
 def _ends_block(instruction: Instruction) -> bool:
