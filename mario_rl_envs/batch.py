@@ -125,15 +125,27 @@ class GameBatch:
 
     def new_results(self, obs: NDArray[np.uint8] | None = None) -> Results:
         """Return arrays for what will be played; they are zero, the observations anything."""
+        # Rows of few arrays: making one costs as much as playing a frame does.
+        flags = np.zeros((1 + len(self.flags), self.num_envs), np.bool_)
+        terms = np.zeros((1 + len(self.terms), self.num_envs))
         return Results(
             obs=self.new_observations() if obs is None else obs,
-            rewards=np.zeros(self.num_envs),
-            terminated=np.zeros(self.num_envs, np.bool_),
+            rewards=terms[0],
+            terminated=flags[0],
             num_frames=np.zeros(self.num_envs, np.int32),
             columns=np.zeros((len(self.columns), self.num_envs), np.int64),
-            flags=np.zeros((len(self.flags), self.num_envs), np.bool_),
-            terms=np.zeros((len(self.terms), self.num_envs)),
+            flags=flags[1:],
+            terms=terms[1:],
         )
+
+    def look_up(
+        self, joypad_bytes: NDArray[np.uint8], actions: NDArray[Any]
+    ) -> tuple[NDArray[np.uint8], int | None]:
+        """Return the joypad bytes of actions, [N], and the first game whose action is none."""
+        buttons = np.empty(self.num_envs, np.uint8)
+        # Numbers too large for 64 bits with a sign become negative.
+        env = _core.look_up(joypad_bytes, np.ascontiguousarray(actions, np.int64), buttons)
+        return buttons, None if env < 0 else env
 
     def step(self, buttons: NDArray[np.uint8], results: Results) -> None:
         """Take a step in every game.

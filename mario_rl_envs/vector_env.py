@@ -526,37 +526,35 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         """Return the joypad bytes of the games, uint8, [N]."""
         if self._joypad_bytes is None:
             return _continuous_buttons(actions, self.num_envs, self._accepted_actions)
-        highest = len(self._joypad_bytes) - 1
         array = _as_array(actions, (self.num_envs,), "iu", self._accepted_actions)
-        # As unsigned numbers negative ones are large.
-        if np.maximum.reduce(array.view(array.dtype.str.replace("i", "u"))) > highest:
-            env = int(np.flatnonzero((array < 0) | (array > highest))[0])
+        buttons, env = self._games.look_up(self._joypad_bytes, array)
+        if env is not None:
             raise ValueError(
                 f"the action {array[env]} of environment {env} is out of range; accepted are 0 to "
-                f"{highest}"
+                f"{len(self._joypad_bytes) - 1}"
             )
-        buttons: NDArray[np.uint8] = self._joypad_bytes[array]
         return buttons
 
     def _infos(self, results: Results, mask: NDArray[np.bool_]) -> dict[str, Any]:
-        """Return the infos of some games, as `VectorEnv` batches those of single environments."""
+        """Return the infos of some games, as `VectorEnv` batches those of single environments.
+
+        Their masks are one array.
+        """
         keys = self._info
-        masks = np.empty((keys.num_masks, self.num_envs), np.bool_)
-        masks[:] = mask
         columns, flags = results.columns, results.flags
         if keys.column_rows is not None:
             columns, flags = columns[keys.column_rows], flags[keys.flag_rows]
-        values: list[Any] = [*columns, *flags]
-        if keys.status is not None:
-            status = values[keys.status] = self._games.powers[values[keys.status]]
+        infos: dict[str, Any] = dict(zip(keys.numbers, [*columns, *flags], strict=True))
+        if keys.has_status:
+            status = infos["status"] = self._games.powers[infos["status"]]
             if mask is not self._all_envs:
                 status[~mask] = None
+        mask = mask.copy()
         if keys.has_terms:
-            num_terms = len(results.terms)
-            values.append(dict(zip(keys.terms, [*results.terms, *masks[:num_terms]], strict=True)))
-            masks = masks[num_terms:]
-        values.extend(masks)
-        return dict(zip(keys.keys, values, strict=True))
+            terms = infos[_REWARD_TERMS] = dict(zip(keys.terms, results.terms, strict=True))
+            terms.update(dict.fromkeys(keys.term_masks, mask))
+        infos.update(dict.fromkeys(keys.masks, mask))
+        return infos
 
     def _final_infos(self, results: Results, ended: NDArray[np.bool_]) -> dict[str, Any]:
         """Return what episodes ended with."""
@@ -642,11 +640,12 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
 class _InfoKeys(NamedTuple):
     """Which keys infos have, and by which they say which games they are of."""
 
-    keys: tuple[str, ...]  # of the infos, their masks last
-    terms: tuple[str, ...]  # of their terms of the reward, if there are any; masks last
+    numbers: tuple[str, ...]  # of the columns, then of the flags
+    masks: tuple[str, ...]
+    terms: tuple[str, ...]  # of the reward
+    term_masks: tuple[str, ...]
+    has_status: bool
     has_terms: bool
-    num_masks: int
-    status: int | None  # which key is the text
     column_rows: list[int] | None  # of the results' columns; None: all, and all flags
     flag_rows: list[int]
 
@@ -656,18 +655,19 @@ class _InfoKeys(NamedTuple):
         named = {*games.columns, *games.flags, _REWARD_TERMS} if info is None else set(info)
         column_rows = [row for row, key in enumerate(games.columns) if key in named]
         flag_rows = [row for row, key in enumerate(games.flags) if key in named]
-        keys = [games.columns[row] for row in column_rows] + [games.flags[row] for row in flag_rows]
-        status = keys.index("status") if "status" in keys else None
-        terms: list[str] = []
-        if _REWARD_TERMS in named:
-            keys.append(_REWARD_TERMS)
-            terms = [*games.terms, *(f"_{term}" for term in games.terms)]
+        numbers = (
+            *(games.columns[row] for row in column_rows),
+            *(games.flags[row] for row in flag_rows),
+        )
+        has_terms = _REWARD_TERMS in named
+        keys = (*numbers, _REWARD_TERMS) if has_terms else numbers
         return cls(
-            keys=(*keys, *(f"_{key}" for key in keys)),
-            terms=tuple(terms),
-            has_terms=_REWARD_TERMS in named,
-            num_masks=len(keys) + len(terms) // 2,
-            status=status,
+            numbers=numbers,
+            masks=tuple(f"_{key}" for key in keys),
+            terms=tuple(games.terms),
+            term_masks=tuple(f"_{term}" for term in games.terms),
+            has_status="status" in named,
+            has_terms=has_terms,
             column_rows=None if info is None else column_rows,
             flag_rows=flag_rows,
         )

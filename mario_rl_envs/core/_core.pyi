@@ -28,6 +28,16 @@ STEP: Final[int]
 BEGIN: Final[int]
 BEGIN_ON_STACK: Final[int]
 
+def look_up(table: _Array, indices: _Array, out: _Array, /) -> int:
+    """Write the entry of a uint8 table for each of N int64 indices, uint8, [N].
+
+    Returns:
+        The place of the first index that is out of range, negative ones too; -1: none is.
+
+    Raises:
+        ValueError: The indices are of another size, or not as many as `out`.
+    """
+
 def rgb(colors: _Array, out: _Array, /) -> None:
     """Write the RGB, [240, 256, 3], of a picture of color numbers, [240, 256]."""
 

@@ -265,7 +265,35 @@ static PyObject *module_tiles(PyObject *Py_UNUSED(module), PyObject *args) {
     return release_both(&from, &to);
 }
 
+/* Entries of a table by their indices, of which a negative one is out of range, too. */
+static PyObject *module_look_up(PyObject *Py_UNUSED(module), PyObject *args) {
+    Py_buffer table, indices, out;
+    if (!PyArg_ParseTuple(args, "y*y*w*:look_up", &table, &indices, &out)) {
+        return NULL;
+    }
+    Py_ssize_t count = out.len, bad = -1;
+    bool is_good = indices.itemsize == sizeof(int64_t) &&
+                   indices.len == count * (Py_ssize_t)sizeof(int64_t);
+    for (Py_ssize_t i = 0; is_good && bad < 0 && i < count; i++) {
+        uint64_t index = ((const uint64_t *)indices.buf)[i];
+        if (index < (uint64_t)table.len) {
+            ((uint8_t *)out.buf)[i] = ((const uint8_t *)table.buf)[index];
+        } else {
+            bad = i;
+        }
+    }
+    PyBuffer_Release(&table);
+    PyBuffer_Release(&indices);
+    PyBuffer_Release(&out);
+    if (!is_good) {
+        PyErr_SetString(PyExc_ValueError, "look_up needs indices of 64 bits, as many as bytes");
+        return NULL;
+    }
+    return PyLong_FromSsize_t(bad);
+}
+
 static PyMethodDef module_methods[] = {
+    {"look_up", module_look_up, METH_VARARGS, NULL},
     {"rgb", module_rgb, METH_VARARGS, NULL},
     {"rgb_plain", module_rgb_plain, METH_VARARGS, NULL},
     {"tiles", module_tiles, METH_VARARGS, NULL},
