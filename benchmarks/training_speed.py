@@ -49,6 +49,8 @@ MARIO: Final = "MarioRL-1-1-v0"
 SEED: Final = 0
 TARGET: Final = 1.5  # times as fast as Stable-Baselines3
 
+OURS: Final[dict[str, Any]] = {}  # settings of ours in this process, whatever the task
+
 NAMES: Final = {"ours": "ours", "theirs": "SB3", "compiled": "compiled"}
 
 Learn = Callable[[int], None]  # takes so many environment steps more, and learns
@@ -77,22 +79,32 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="after each start")
     parser.add_argument("--threads", type=int, default=1, help="of torch, for either side")
     parser.add_argument(
+        "--precision", choices=("float32", "bfloat16"), default="float32", help="of ours"
+    )
+    parser.add_argument(
         "--compile", action="store_true", help="ours with compile=True beside ours without"
     )
     parser.add_argument("--page", action="store_true", help="write the table to results.md")
     parser.add_argument("--side", choices=["ours", "theirs", "compiled"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side is not None:
+        OURS["precision"] = options.precision
         be_side(TASKS[options.tasks[0]], options.side, options.threads)
         return
     sides = ("compiled", "ours") if options.compile else ("ours", "theirs")
     lines = [header(sides)]
     print(lines[0], flush=True)
     for name in options.tasks:
-        rounds = measure(TASKS[name], sides, options.starts, options.rounds, options.threads)
+        rounds = measure(
+            TASKS[name],
+            sides,
+            options.starts,
+            options.rounds,
+            ["--threads", str(options.threads), "--precision", options.precision],
+        )
         lines.append(describe(TASKS[name], sides, rounds))
         print(lines[-1], flush=True)
-    text = "\n".join(lines) + "\n\n" + setup(options.starts, options.rounds, options.threads)
+    text = "\n".join(lines) + "\n\n" + setup(options)
     print(text)
     if options.page:
         save(RESULTS, text, MARK)
@@ -101,11 +113,11 @@ def main() -> None:
 class Side:
     """A process that trains when told to."""
 
-    def __init__(self, task: Task, name: str, threads: int) -> None:
+    def __init__(self, task: Task, name: str, options: Sequence[str]) -> None:
         """Start it; it makes its agent and warms up."""
         command = [sys.executable, "-m", "benchmarks.training_speed", "--side", name]
-        command += ["--tasks", task.id, "--threads", str(threads)]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
+        command += ["--tasks", task.id, *options]
+        environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
         environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         self._name = name
         self._process = subprocess.Popen(
@@ -132,7 +144,7 @@ class Side:
 
 
 def measure(
-    task: Task, names: Sequence[str], starts: int, rounds: int, threads: int
+    task: Task, names: Sequence[str], starts: int, rounds: int, options: Sequence[str]
 ) -> list[dict[str, dict[str, float]]]:
     """Return for each round and side the environment steps per second, by wall and CPU time.
 
@@ -141,11 +153,11 @@ def measure(
         names: Of the sides.
         starts: How often the processes of all sides are started.
         rounds: After each start.
-        threads: Of torch, a side.
+        options: Of the command line, for every side.
     """
     measured = []
     for _ in range(starts):
-        sides = {name: Side(task, name, threads) for name in names}
+        sides = {name: Side(task, name, options) for name in names}
         try:
             for side in sides.values():
                 side.train(task.warm_up)
@@ -207,13 +219,14 @@ def spread(values: Sequence[float]) -> str:
     return f"{statistics.median(values):.2f} [{min(values):.2f} to {max(values):.2f}]"
 
 
-def setup(starts: int, rounds: int, threads: int) -> str:
+def setup(options: argparse.Namespace) -> str:
     """Return one paragraph on what was measured with what."""
+    starts, rounds, threads = options.starts, options.rounds, options.threads
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     return (
         f"Median [lowest to highest] of {starts * rounds} rounds, {rounds} after each of {starts} "
         f"starts of both processes. {threads} torch thread"
-        f"{'s' * (threads > 1)} a side. {datetime.date.today()}, {describe_commit()}; "
+        f"{'s' * (threads > 1)} a side, ours in {options.precision}. {datetime.date.today()}, {describe_commit()}; "
         f"{cpu_name()}, {os.cpu_count()} cores; {platform.system()}; Python "
         f"{platform.python_version()}, {versions}."
     )
@@ -224,7 +237,7 @@ def _ours(compiled: bool, algorithm: str, env_id: str, num_envs: int = 1, **sett
     from mario_rl_agents.recipes import ALGORITHMS
 
     agent_class = ALGORITHMS[algorithm]
-    config = agent_class.config_class(**settings, compile=compiled)
+    config = agent_class.config_class(**settings, **OURS, compile=compiled)
     envs = make_vec_env(env_id, num_envs, {})
     agent = agent_class.create(envs, config, seed=SEED, device="cpu")
     return agent.learn

@@ -84,7 +84,7 @@ Measured = Annotated[float, None]  # NaN and infinity too: what an environment m
 Sizes = tuple[Count, ...]
 Encoder = Literal["nature", "small", "impala"]
 Initialization = Literal["pytorch", "orthogonal"]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "auto"]
 Loss = Literal["mse", "huber"]
 
 

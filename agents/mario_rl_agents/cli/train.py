@@ -223,7 +223,7 @@ def train(
                     (agent.algorithm, "bold"),
                     " on ",
                     (run.spec.env_id, "bold"),
-                    f", seed {run.spec.seed}, {agent.device}, into ",
+                    f", seed {run.spec.seed}, {_where(agent)}, into ",
                     (str(run.folder), "bold"),
                 ),
                 soft_wrap=True,
@@ -344,6 +344,14 @@ def _resume(
             f"go on with --steps and a larger total"
         )
     return (run if total_steps == spec.total_steps else run.extended_to(total_steps)), agent
+
+
+def _where(agent: Agent) -> str:
+    """Return the agent's device, and what its networks compute in where that is not float32."""
+    from mario_rl_agents.networks.precision import precision_on
+
+    precision = precision_on(getattr(agent.config, "precision", "float32"), agent.device.type)
+    return f"{agent.device}, {precision}" if precision != "float32" else str(agent.device)
 
 
 def _train(agent: Agent, run: Run, console: Console, *, minutes: float | None) -> Outcome:

@@ -99,7 +99,7 @@ class CNN(nn.Module):
         # The weights' layout, while a pixel is a byte: else each pass would copy floats into it.
         # stack() is faster than contiguous().
         last = obs if self.channels_last else torch.stack(obs.unbind(1), dim=-1)  # [B, H, W, C]
-        pixels = last.movedim(-1, 1).to(_dtype(self.head)).div_(255.0)
+        pixels = last.movedim(-1, 1).to(_dtype(self.head, obs.device.type)).div_(255.0)
         outputs: Tensor = self.head(self.convolutions(pixels))
         return outputs
 
@@ -185,7 +185,10 @@ class _Residual(nn.Module):
         return x + residual
 
 
-def _dtype(layers: nn.Sequential) -> torch.dtype:
+def _dtype(layers: nn.Sequential, device: str) -> torch.dtype:
+    """Return what layers compute in, which holds the 256 values of a byte exactly in any case."""
+    if torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
     weight = layers[0].weight
     assert isinstance(weight, Tensor)
     return weight.dtype

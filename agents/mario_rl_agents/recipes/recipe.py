@@ -15,6 +15,18 @@ BY_HAND: Final = "by hand, in trials that were not counted"
 RL_ZOO: Final = "RL Baselines3 Zoo's published settings (Raffin 2020), most tuned by it with Optuna"
 SB3_DEFAULTS: Final = "Stable-Baselines3's defaults, not tuned"
 UNTUNED: Final = "not tuned"
+# Mario for many games at once and a small network. Episodes end after 10 seconds without new ground;
+# the flag counts as 15 pixels of way.
+FROM_PIXELS: Final = MappingProxyType(
+    {
+        "size": 42,
+        "channels": "last",
+        "noop_max": 30,
+        "sticky": 0.25,
+        "stall": 150,
+        "reward": {"velocity": 1.0, "clock": 1.0, "dying": -25.0, "flag": 15.0, "clip": 15.0},
+    }
+)
 # Agents of continuous actions play Mario so.
 CONTINUOUS_MARIO: Final = MappingProxyType({"actions": "continuous"})
 
