@@ -35,10 +35,14 @@ class Condition:
 
 
 PLAIN: Final = Condition("plain")
-MARIO_CONDITIONS: Final = (
-    Condition("plain", {"max_episode_steps": _MARIO_STEPS}, is_deterministic=True),
-    Condition("no-ops", {"max_episode_steps": _MARIO_STEPS, "noop_max": 30}),
-    Condition("sticky", {"max_episode_steps": _MARIO_STEPS, "noop_max": 30, "sticky": 0.25}),
+# Each sets all that one of them sets: a training may have any of it.
+MARIO_CONDITIONS: Final = tuple(
+    Condition(
+        name,
+        {"max_episode_steps": _MARIO_STEPS, "noop_max": noop_max, "sticky": sticky},
+        is_deterministic=noop_max == 0,
+    )
+    for name, noop_max, sticky in (("plain", 0, 0.0), ("no-ops", 30, 0.0), ("sticky", 30, 0.25))
 )
 
 
