@@ -1,5 +1,6 @@
 """bfloat16: weights, gradients and results stay float32, and every algorithm learns with it."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 import torch
 from mario_rl_agents.algorithms.dqn import DQN
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
-from mario_rl_agents.networks.encoders import MLP
-from mario_rl_agents.networks.precision import Bfloat16, in_precision
+from mario_rl_agents.networks import precision
+from mario_rl_agents.networks.encoders import MLP, SmallCNN
+from mario_rl_agents.networks.precision import Bfloat16, in_precision, precision_on
 from mario_rl_agents.recipes import ALGORITHMS
 from support.agent_toys import CORRIDOR_CONFIG, corridor
 from support.interface_toys import toy
@@ -60,6 +62,41 @@ def test_every_algorithm_learns_and_keeps_float32(algorithm: str, obs: str) -> N
     after = agent.tensors()
     assert {x.dtype for name, x in after.items() if name in before} == {torch.float32}
     assert any(not torch.equal(after[name], x) for name, x in before.items())
+
+
+def test_weights_have_the_names_that_they_have_without_it() -> None:
+    network = MLP(4, (8,), 2)
+    half = in_precision(network, "bfloat16")
+    assert half.state_dict().keys() == network.state_dict().keys()
+    twin = copy.deepcopy(half)
+    with torch.no_grad():
+        for x in half.parameters():
+            x.add_(1.0)
+    obs = torch.ones(3, 4)
+    assert torch.equal(half(obs), in_precision(network, "bfloat16")(obs))
+    assert not torch.equal(half(obs), twin(obs))
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_auto_is_bfloat16_where_the_processor_has_it(
+    is_fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "has_bfloat16", lambda device: is_fast)
+    network = MLP(64, (64,), 3)
+    obs = torch.randn(9, 64, generator=torch.Generator().manual_seed(0))
+    expected = in_precision(network, "bfloat16") if is_fast else network
+    assert torch.equal(in_precision(network, "auto")(obs), expected(obs))
+    assert precision_on("auto", "cpu") == ("bfloat16" if is_fast else "float32")
+
+
+def test_bytes_become_bfloat16_at_once() -> None:
+    network = SmallCNN((4, 42, 42))
+    seen: list[torch.dtype] = []
+    network.convolutions.register_forward_pre_hook(lambda _, args: seen.append(args[0].dtype))
+    obs = torch.zeros(2, 4, 42, 42, dtype=torch.uint8)
+    in_precision(network, "bfloat16")(obs)
+    network(obs)
+    assert seen == [torch.bfloat16, torch.float32]
 
 
 def test_learns_the_corridor_in_bfloat16() -> None:
