@@ -17,9 +17,9 @@ from mario_rl_envs import routes, save_state
 from mario_rl_envs.checks import check_fraction, unknown_name
 from mario_rl_envs.emulators.emulator import Emulator
 from mario_rl_envs.game.rules import Game
-from mario_rl_envs.game.skipping import skip_start_screen
 from mario_rl_envs.game.stages import STAGES, check_stage, check_stages
 from mario_rl_envs.history import FrameFormat, History
+from mario_rl_envs.routes.playing import begin_stage
 from mario_rl_envs.save_state import SaveState
 
 # Along routes. One is about 9 kB, and 21 kB more for a stack of four frames of 84 x 84.
@@ -174,9 +174,7 @@ class Starts:
     def _begin_stage(self, emulator: Emulator, game: Game, stage: str | None) -> None:
         key = (emulator.name, stage)
         if key not in self._stage_snapshots:
-            emulator.power_on()
-            skip_start_screen(emulator, stage)
-            game.begin()
+            begin_stage(emulator, game, stage)
             self._stage_snapshots[key] = game.snapshot()
         game.restore(self._stage_snapshots[key])  # nes-py keeps at hand what was loaded once
 
