@@ -43,9 +43,11 @@ _MAZE_PASSED: Final = 0x06DA
 _PIPE_AREA: Final = 0x0750  # where the next pipe leads
 _PIPE_PAGE: Final = 0x0751
 
-# What makes two moments one cell: bytes of the RAM, and which of their bits count. The place comes
-# first.
+# What makes two moments one cell: bytes of the RAM, and which of their bits count. The stage comes
+# first, which a warp zone leaves, then the place.
 _CELL: Final = (
+    (ram.WORLD, 0xFF),
+    (ram.STAGE, 0xFF),
     (ram.AREA_DATA, 0xFF),
     (ram.AREA_DATA + 1, 0xFF),
     (ram.PLAYER_X_PAGE, 0xFF),
@@ -60,6 +62,7 @@ _CELL: Final = (
     (ram.POWER, 0x03),
 )
 _CELL_SIZE: Final = len(_CELL)
+_STAGE: Final = slice(0, 2)  # of a cell
 _ADDRESSES: Final = np.array([address for address, _ in _CELL], np.uint16)
 _MASKS: Final = bytes(mask for _, mask in _CELL)
 
@@ -172,9 +175,10 @@ class RouteSearch:
     def places(self) -> list[Place]:
         """Return where the cells lie, each place once, those reached first first."""
         keys = np.frombuffer(b"".join(self._index), np.uint8).reshape(-1, _CELL_SIZE).astype(int)
-        areas = keys[:, 0] | keys[:, 1] << 8
-        x = keys[:, 2] << 8 | keys[:, 3]
-        y = (keys[:, 4] - 1 << 8) + keys[:, 5]
+        _, _, area_low, area_high, page, left, viewport, top, *_ = keys.T
+        areas = area_high << 8 | area_low
+        x = page << 8 | left
+        y = (viewport - 1 << 8) + top
         rows = zip(areas.tolist(), x.tolist(), y.tolist(), strict=True)
         return list(dict.fromkeys(Place(*row) for row in rows))
 
@@ -201,6 +205,7 @@ class RouteSearch:
         snapshot = game.snapshot()
         key = game.explore(b"\0", 1, _ADDRESSES, _MASKS)[0][:_CELL_SIZE]
         self._games.put(game)
+        self._stage_bytes = key[_STAGE]
         self._index[key] = 0
         self._cells.append(_Cell(snapshot, _Inputs(None, b""), 0))
 
@@ -236,20 +241,21 @@ class RouteSearch:
     def _learn(self, start: _Cell, joypad: bytes, found: _Found) -> None:
         """Keep the cells that are new, or reached sooner than before."""
         self.num_decisions += len(found.snapshots) + found.is_over
-        if found.is_cleared:
-            inputs = _Inputs(start.inputs, joypad[: len(found.snapshots) + 1])
-            self.joypad = np.frombuffer(inputs.joined(), np.uint8)
-            return
         for step, snapshot in enumerate(found.snapshots, start=1):
             if snapshot is None:
                 continue
             key = found.cells[step * _CELL_SIZE : (step + 1) * _CELL_SIZE]
+            if key[_STAGE] != self._stage_bytes:
+                return
             index = self._index.setdefault(key, self.num_cells)
             length = start.length + step
             if index == self.num_cells:
                 self._cells.append(_Cell(snapshot, _Inputs(start.inputs, joypad[:step]), length))
             elif length < self._cells[index].length:
                 self._cells[index] = _Cell(snapshot, _Inputs(start.inputs, joypad[:step]), length)
+        if found.is_cleared:
+            inputs = _Inputs(start.inputs, joypad[: len(found.snapshots) + 1])
+            self.joypad = np.frombuffer(inputs.joined(), np.uint8)
 
 
 def _native_game(stage: str) -> NativeGame:
