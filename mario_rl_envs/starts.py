@@ -116,8 +116,6 @@ class Starts:
             check_stage(checked.stage)
         if "route_fraction" in given:
             check_fraction("route_fraction", checked.route_fraction)
-            if not self._stages_with_route(checked):
-                routes.load(self._possible_stages(checked)[0])  # says that there is none
         return checked
 
     def begin(
@@ -156,16 +154,11 @@ class Starts:
             return (options.stage,)
         return self.stages or (self.stage or STAGES[0],)
 
-    def _stages_with_route(self, options: StartOptions) -> tuple[str, ...]:
-        return tuple(each for each in self._possible_stages(options) if each in routes.stages())
-
     def _draw(self, options: StartOptions, generator: np.random.Generator) -> Start:
-        if options.route_fraction is not None:
-            choices = self._stages_with_route(options)
-        elif self.is_single_stage or options.stage is not None:
-            choices = self._possible_stages(options)
-        else:
+        is_whole_game = not self.is_single_stage and options.stage is None
+        if is_whole_game and options.route_fraction is None:
             return Start(None)
+        choices = self._possible_stages(options)
         stage = choices[generator.integers(len(choices))]  # one choice draws no number
         if options.route_fraction is None:
             return Start(stage)
