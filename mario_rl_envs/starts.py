@@ -17,9 +17,9 @@ from mario_rl_envs import routes, save_state
 from mario_rl_envs.checks import check_fraction, unknown_name
 from mario_rl_envs.emulators.emulator import Emulator
 from mario_rl_envs.game.rules import Game
-from mario_rl_envs.game.skipping import skip_start_screen
 from mario_rl_envs.game.stages import STAGES, check_stage, check_stages
 from mario_rl_envs.history import FrameFormat, History
+from mario_rl_envs.routes.playing import begin_stage
 from mario_rl_envs.save_state import SaveState
 
 # Along routes. One is about 9 kB, and 21 kB more for a stack of four frames of 84 x 84.
@@ -116,8 +116,6 @@ class Starts:
             check_stage(checked.stage)
         if "route_fraction" in given:
             check_fraction("route_fraction", checked.route_fraction)
-            if not self._stages_with_route(checked):
-                routes.load(self._possible_stages(checked)[0])  # says that there is none
         return checked
 
     def begin(
@@ -156,16 +154,11 @@ class Starts:
             return (options.stage,)
         return self.stages or (self.stage or STAGES[0],)
 
-    def _stages_with_route(self, options: StartOptions) -> tuple[str, ...]:
-        return tuple(each for each in self._possible_stages(options) if each in routes.stages())
-
     def _draw(self, options: StartOptions, generator: np.random.Generator) -> Start:
-        if options.route_fraction is not None:
-            choices = self._stages_with_route(options)
-        elif self.is_single_stage or options.stage is not None:
-            choices = self._possible_stages(options)
-        else:
+        is_whole_game = not self.is_single_stage and options.stage is None
+        if is_whole_game and options.route_fraction is None:
             return Start(None)
+        choices = self._possible_stages(options)
         stage = choices[generator.integers(len(choices))]  # one choice draws no number
         if options.route_fraction is None:
             return Start(stage)
@@ -174,9 +167,7 @@ class Starts:
     def _begin_stage(self, emulator: Emulator, game: Game, stage: str | None) -> None:
         key = (emulator.name, stage)
         if key not in self._stage_snapshots:
-            emulator.power_on()
-            skip_start_screen(emulator, stage)
-            game.begin()
+            begin_stage(emulator, game, stage)
             self._stage_snapshots[key] = game.snapshot()
         game.restore(self._stage_snapshots[key])  # nes-py keeps at hand what was loaded once
 

@@ -188,6 +188,29 @@ class Game:
             ValueError: It is of a game with another ROM.
         """
 
+    def explore(
+        self, buttons: _Bytes, skip: int, addresses: NDArray[np.uint16], masks: _Bytes, /
+    ) -> tuple[bytes, list[Snapshot | None], bool, bool]:
+        """Take many decisions, without Python's lock, until one ends the episode.
+
+        A cell is bytes of the RAM, K, each with the bits that count: what a search takes for one
+        place.
+
+        Args:
+            buttons: The joypad bytes of the decisions, 1,000 frames in all at most.
+            skip: Frames that each is held for, 1 to 1,000.
+            addresses: Of a cell's bytes, [K], K from 1 to 64.
+            masks: Which of their bits count, [K].
+
+        Returns:
+            The cell at the start and after each of the T decisions that did not end the episode,
+            [1 + T, K]; for each of these a snapshot, or None where the cell is the one before;
+            whether a decision ended the episode; whether that cleared the stage.
+
+        Raises:
+            RuntimeError: No episode has begun, or the game gave no control back for 20,000 frames.
+        """
+
     def reward_state(self) -> RewardState:
         """Return what the reward remembers."""
 

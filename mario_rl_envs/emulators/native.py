@@ -208,6 +208,12 @@ class NativeGame:
         """Sum the rewards and terms of several steps."""
         return self._game.steps(joypad, num_frames, draw)
 
+    def explore(
+        self, joypad: bytes, skip: int, addresses: NDArray[np.uint16], masks: bytes
+    ) -> tuple[bytes, list[_core.Snapshot | None], bool, bool]:
+        """Take many decisions at once and see which cells they lead to: `_core.Game.explore`."""
+        return self._game.explore(joypad, skip, addresses, masks)
+
     def reward_state(self) -> RewardState:
         """Return what the reward remembers."""
         return self._game.reward_state()

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+from mario_rl_envs.checks import unknown_name
+
 # The bit of each button in the joypad byte, as nes-py numbers them.
 BUTTONS: Final[Mapping[str, int]] = MappingProxyType(
     {
@@ -85,6 +87,36 @@ def joypad_byte(buttons: Sequence[str]) -> int:
             )
         byte |= BUTTONS[name]
     return byte
+
+
+def check_actions(actions: str | Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Return the combinations of buttons that a name or a list of lists stands for.
+
+    Args:
+        actions: A name out of `ACTION_SETS`, or lists of buttons, as `[["right"], ["right", "A"]]`.
+
+    Raises:
+        ValueError: The name is unknown, a button is none, or there is no action.
+    """
+    if isinstance(actions, str):
+        if actions not in ACTION_SETS:
+            others = " and a list of button lists"
+            raise ValueError(unknown_name("actions", actions, ACTION_SETS, others))
+        return list(ACTION_SETS[actions])
+    if not isinstance(actions, Iterable):
+        raise ValueError(
+            f"actions is {actions!r}; accepted are a name and a list of button lists, as "
+            "[['right']]"
+        )
+    combinations = []
+    for buttons in actions:
+        joypad_byte(buttons)
+        combinations.append(tuple(buttons))
+    if not combinations:
+        raise ValueError(
+            "actions is empty; give at least one list of buttons, as [['right'], ['right', 'A']]"
+        )
+    return combinations
 
 
 def buttons_of(byte: int) -> tuple[str, ...]:

@@ -115,6 +115,11 @@ def x_position(ram: Ram) -> int:
     return ram[PLAYER_X_PAGE] * 256 + ram[PLAYER_X]
 
 
+def screen_left(ram: Ram) -> int:
+    """Return where the screen begins in the area, in pixels; the picture follows a frame later."""
+    return ram[SCREEN_LEFT_PAGE] * 256 + ram[SCREEN_LEFT_X]
+
+
 def x_screen(ram: Ram) -> int:
     """Return the player's distance from the left edge of the screen, in pixels, 0 to 255."""
     return (ram[PLAYER_X] - ram[SCREEN_LEFT_X]) % 256

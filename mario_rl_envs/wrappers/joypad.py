@@ -12,12 +12,11 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
-from mario_rl_envs.checks import unknown_name
 from mario_rl_envs.game.actions import (
-    ACTION_SETS,
     BUTTONS,
     NUM_JOYPAD_BYTES,
     action_meaning,
+    check_actions,
     joypad_byte,
     keys_of,
 )
@@ -53,7 +52,7 @@ class JoypadSpace(AdvancingWrapper, gym.ActionWrapper[Any, Any, int], RecordCons
             ValueError: The action space does not fit, or the actions are not as above.
         """
         _check_joypad_space(env, "JoypadSpace")
-        combinations = _check_actions(actions)
+        combinations = check_actions(actions)
         recorded = (
             actions if isinstance(actions, str) else [list(buttons) for buttons in combinations]
         )
@@ -162,25 +161,3 @@ class ContinuousJoypad(
             for numbers in itertools.product((0, -1, 1), (0, 1), (0, 1))
         ]
         return {keys_of(self.action(action)): action for action in actions if action.any()}
-
-
-def _check_actions(actions: str | Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
-    if isinstance(actions, str):
-        if actions not in ACTION_SETS:
-            others = " and a list of button lists"
-            raise ValueError(unknown_name("actions", actions, ACTION_SETS, others))
-        return list(ACTION_SETS[actions])
-    if not isinstance(actions, Iterable):
-        raise ValueError(
-            f"actions is {actions!r}; accepted are a name and a list of button lists, as "
-            "[['right']]"
-        )
-    combinations = []
-    for buttons in actions:
-        joypad_byte(buttons)
-        combinations.append(tuple(buttons))
-    if not combinations:
-        raise ValueError(
-            "actions is empty; give at least one list of buttons, as [['right'], ['right', 'A']]"
-        )
-    return combinations

@@ -273,7 +273,6 @@ def test_reset_to_another_stage_for_one_episode():
         ({"route_fraction": "half"}, "route_fraction is 'half'"),
         ({"state": b"", "stage": "1-1"}, "a state says all about where to start"),
         ({"state": b"x"}, "are no save state"),
-        ({"stage": "2-3", "route_fraction": 0.5}, "there is no route through stage 2-3"),
         ("stage", "options is 'stage'; accepted are None and a dict"),
     ],
 )

@@ -1133,11 +1133,6 @@ def test_continuous_actions_are_clipped(actions):
         ({"options": {"stage": ["1-1", "9-1"]}}, ValueError, "unknown stage '9-1'"),
         ({"options": {"stage": ["1-1"]}}, ValueError, "'stage' is a list of 1; accepted are one"),
         ({"options": {"start": 1}}, ValueError, "unknown reset option 'start'"),
-        (
-            {"options": {"stage": "2-3", "route_fraction": 0.5}},
-            ValueError,
-            "no route through stage",
-        ),
         ({"options": {"reset_mask": [True, False]}}, TypeError, "accepted is an array of bool"),
         ({"options": {"reset_mask": np.ones(2)}}, TypeError, "accepted is an array of bool"),
         ({"options": {"reset_mask": np.ones(3, bool)}}, ValueError, "each of the 2 environments"),

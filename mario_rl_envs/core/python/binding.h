@@ -18,6 +18,9 @@
 #include "game/tiles.h"
 #include "machine/cartridge.h"
 
+/* So many frames run without the interpreter's lock, and nothing can interrupt them. */
+enum { MAX_FRAMES_PER_CALL = 1000 };
+
 /* The state of the module. */
 typedef struct {
     PyTypeObject *cartridge_type;
@@ -71,6 +74,13 @@ bool game_is_free(GameObject *game);
 
 /* Take a snapshot of a game. NULL: an exception. */
 PyObject *take_snapshot(const GameObject *game);
+
+/* Make an object of a snapshot of a game, which belongs to the object then. NULL: an exception. */
+PyObject *wrap_snapshot(const GameObject *game, const Snapshot *snapshot);
+
+/* Do what Game.explore does with these four arguments, in exploration.c; nobody else runs the game,
+ * and an episode has begun. NULL: an exception. */
+PyObject *explore(GameObject *game, PyObject *const *args);
 
 /* The state of the module that an object's type belongs to. */
 ModuleState *state_of(PyObject *object);

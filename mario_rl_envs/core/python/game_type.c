@@ -9,8 +9,6 @@ enum {
     GRAY_SIZE = SCREEN_HEIGHT * SCREEN_WIDTH,
     TILES_SIZE = TILES_HEIGHT * TILES_WIDTH,
     MAX_BYTE = 0xFF,
-    /* So many run without the interpreter's lock, and nothing can interrupt them. */
-    MAX_FRAMES_PER_CALL = 1000,
 };
 
 /* What a thread that is not here left half done, its allocations too, is not looked at again. */
@@ -228,6 +226,15 @@ static PyObject *py_steps(PyObject *object, PyObject *const *args, Py_ssize_t co
         game_steps(&self->game, (uint8_t)buttons, (int)num_frames, draw, &step);
     Py_END_ALLOW_THREADS self->runner = NO_PROCESS;
     return check_outcome(error) ? step_tuple(self, &step) : NULL;
+}
+
+static PyObject *py_explore(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    GameObject *self = (GameObject *)object;
+    if (!check_count("explore", count, 4, 4) || !check_free(self) || !check_begun(self) ||
+        !prepare_recording(self)) {
+        return NULL;
+    }
+    return explore(self, args);
 }
 
 static PyObject *py_info(PyObject *object, PyObject *Py_UNUSED(unused)) {
@@ -457,6 +464,7 @@ static PyMethodDef game_methods[] = {
     METHOD("begin", py_begin, METH_NOARGS),
     METHOD("step", py_step, METH_FASTCALL),
     METHOD("steps", py_steps, METH_FASTCALL),
+    METHOD("explore", py_explore, METH_FASTCALL),
     METHOD("info", py_info, METH_NOARGS),
     METHOD("rgb", py_rgb, METH_FASTCALL),
     METHOD("gray", py_gray, METH_FASTCALL),

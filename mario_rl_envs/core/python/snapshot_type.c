@@ -1,17 +1,26 @@
 /* The Python type `Snapshot`. */
 #include "python/binding.h" /* Python's header comes before all others */
 
-PyObject *take_snapshot(const GameObject *game) {
+PyObject *wrap_snapshot(const GameObject *game, const Snapshot *snapshot) {
     SnapshotObject *self = allocate(state_of((PyObject *)game)->snapshot_type);
     if (self == NULL) {
         return NULL;
     }
-    if (!snapshot_take(&self->snapshot, &game->game)) {
-        Py_DECREF((PyObject *)self);
-        return PyErr_NoMemory();
-    }
+    self->snapshot = *snapshot;
     self->cartridge = (CartridgeObject *)Py_NewRef((PyObject *)game->cartridge);
     return (PyObject *)self;
+}
+
+PyObject *take_snapshot(const GameObject *game) {
+    Snapshot snapshot;
+    if (!snapshot_take(&snapshot, &game->game)) {
+        return PyErr_NoMemory();
+    }
+    PyObject *object = wrap_snapshot(game, &snapshot);
+    if (object == NULL) {
+        snapshot_free(&snapshot);
+    }
+    return object;
 }
 
 static void snapshot_dealloc(PyObject *object) {

@@ -256,7 +256,6 @@ def test_mistakes_are_one_line(run: Path, tmp_path: Path) -> None:
         (2, ["--route", "1-1", *both[:1]], "--greedy cannot change a route"),
         (2, ["--route", "1-1", "--stall", "3", "--seed", "3"], "--stall, --seed cannot change"),
         (2, ["--route", "9-1"], "--route unknown stage '9-1'"),
-        (2, ["--route", "2-3"], "--route there is no route through stage 2-3"),
         (2, ["--route", tmp_path], "is no file"),
         (2, ["--route", run / "config.json"], "config.json is no route: it is no JSON object"),
         (2, ["--route", "1-1", "--env", "sticky=0.5"], "--env sticky cannot be chosen here"),
