@@ -43,8 +43,8 @@ import gymnasium as gym
 import numpy as np
 import torch
 from mario_rl_agents.errors import CheckpointError, ObservationError, RunError, UntrustedError
-from mario_rl_agents.experiments.provenance import describe_machine
 from mario_rl_agents.runs.loading import new_run, resume_run
+from mario_rl_agents.runs.provenance import describe_machine
 from mario_rl_agents.runs.run import Run, RunSpec
 from mario_rl_agents.runs.trainer import train
 from safetensors.numpy import load_file

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from mario_rl_agents.envs import make_vec_env as make_vec_env
     from mario_rl_agents.runs.evaluation import evaluate as evaluate
     from mario_rl_agents.runs.loading import load_agent as load_agent
+    from mario_rl_agents.weights.policies import load_policy as load_policy
+    from mario_rl_agents.weights.policies import policy_ids as policy_ids
+    from mario_rl_agents.weights.policies import policy_record as policy_record
 
 # Torch's threads wait for each other asleep instead of spinning. Where anything else wants a core,
 # as the environment's own thread does, spinning made training ten times slower (2 against 22 steps
@@ -71,7 +74,10 @@ _MODULES = {  # name -> where it is defined
     "exponential": "config",
     "linear": "config",
     "load_agent": "runs.loading",
+    "load_policy": "weights.policies",
     "make_vec_env": "envs",
+    "policy_ids": "weights.policies",
+    "policy_record": "weights.policies",
 }
 __all__ = list(_MODULES)
 

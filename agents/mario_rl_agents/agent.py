@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Protocol, Self
 
 import gymnasium as gym
@@ -105,6 +106,7 @@ class Agent(ABC):
         generators: Everything random comes from these.
         networks: Modules under the names that a checkpoint gives them.
         optimizers: Optimizers under the names that a checkpoint gives them.
+        copies: Networks that follow another one, by name: of which.
     """
 
     algorithm: ClassVar[str]
@@ -113,6 +115,7 @@ class Agent(ABC):
     is_stochastic: ClassVar[bool] = False
     resumes_exactly: ClassVar[bool] = True
     learns_while_stepping: bool = False
+    copies: Mapping[str, str] = MappingProxyType({})
     loop: Loop
 
     def __init__(
@@ -325,7 +328,43 @@ class Agent(ABC):
             with contextlib.suppress(FileNotFoundError):
                 self.load_replay()
         state = self.loop.state(replay=replay)
-        header = checkpoint.CheckpointHeader(
+        header = self._header(
+            generators={name: generator_state(g) for name, g in self.generators.items()},
+            episode=state.values,
+        )
+        tensors = {name: x.numpy(force=True) for name, x in self.tensors().items()}
+        tensors |= {f"{_EPISODE}{name}": x for name, x in state.arrays.items()}
+        memory = self.replay.state() if replay and self.replay is not None else None
+        checkpoint.save(path, header, tensors, memory)
+
+    def save_weights(self, path: str | PathLike[str], origin: Mapping[str, Any]) -> None:
+        """Write the weights alone, in half precision: `load` reads them as it reads a checkpoint.
+
+        Optimizers, generators, episodes in progress and `copies` of other networks are left out.
+        What is loaded plays, or learns on in new episodes. Numbers that half precision cannot hold
+        are kept as they are.
+
+        Args:
+            path: The file, one `.safetensors`.
+            origin: Where the weights come from, as JSON values; a reader finds it in the header.
+
+        Raises:
+            OSError: If it cannot be written; a file already at `path` is kept.
+            CheckpointError: If what was written cannot be read back; the same holds.
+            ValueError: If JSON has no form for something in `origin`.
+        """
+        header = self._header(generators={}, episode={}, origin=dict(origin))
+        left_out = {*self.optimizers, *self.copies}
+        tensors = {
+            name: x.numpy(force=True)
+            for name, x in self.tensors().items()
+            if name.partition("/")[0] not in left_out
+        }
+        checkpoint.save(path, header, checkpoint.halved(tensors), None)
+
+    def _header(self, **fields: Any) -> checkpoint.CheckpointHeader:
+        """Return the header of a file, with what it says of the agent as it is now."""
+        return checkpoint.CheckpointHeader(
             algorithm=self.algorithm,
             config=self._saved_config(),
             **checkpoint.describe_env(self.env),
@@ -333,14 +372,9 @@ class Agent(ABC):
             num_steps=self.num_steps,
             num_updates=self.num_updates,
             num_episodes=self.num_episodes,
-            generators={name: generator_state(g) for name, g in self.generators.items()},
-            episode=state.values,
             encoder=None if self.encoder_factory is None else _name_of(self.encoder_factory),
+            **fields,
         )
-        tensors = {name: x.numpy(force=True) for name, x in self.tensors().items()}
-        tensors |= {f"{_EPISODE}{name}": x for name, x in state.arrays.items()}
-        memory = self.replay.state() if replay and self.replay is not None else None
-        checkpoint.save(path, header, tensors, memory)
 
     @classmethod
     def load(
@@ -378,7 +412,10 @@ class Agent(ABC):
         own: dict[str, Any] = {} if encoder is None else {"encoder": encoder}
         agent = cls(env, config, seed=header.seed, device=select_device(device), **own)
         with checkpoint.errors_of(path):
-            agent._load(header, tensors)
+            if header.origin is None:
+                agent._load(header, tensors)
+            else:
+                agent._load_weights(header, tensors)
         if agent.num_envs == header.num_envs and header.replay is not None:
             agent._unread_replay = Path(path).expanduser(), header.replay
         return agent
@@ -391,8 +428,7 @@ class Agent(ABC):
         Raises:
             ValueError: If it does not fit the agent.
         """
-        self.num_steps, self.num_updates = header.num_steps, header.num_updates
-        self.num_episodes = header.num_episodes
+        self._count_as(header)
         if header.generators.keys() != self.generators.keys():
             raise ValueError(f"it has generators {[*header.generators]}, not {[*self.generators]}")
         for name, state in header.generators.items():
@@ -406,6 +442,29 @@ class Agent(ABC):
         self.load_tensors({name: torch.from_numpy(x) for name, x in weights.items()})
         if self.num_envs == header.num_envs:
             self.loop.load_state(LoopState(header.episode, episode))
+
+    def _load_weights(
+        self, header: checkpoint.CheckpointHeader, tensors: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Take over what `save_weights` wrote.
+
+        Raises:
+            ValueError: If it does not fit the agent.
+        """
+        self._count_as(header)
+        weights = {name: torch.from_numpy(x) for name, x in checkpoint.widened(tensors).items()}
+        for copy, source in self.copies.items():
+            weights |= {
+                f"{copy}/{name.partition('/')[2]}": x
+                for name, x in weights.items()
+                if name.partition("/")[0] == source
+            }
+        self.load_tensors(weights)
+
+    def _count_as(self, header: checkpoint.CheckpointHeader) -> None:
+        """Take over the counters of a file."""
+        self.num_steps, self.num_updates = header.num_steps, header.num_updates
+        self.num_episodes = header.num_episodes
 
     def load_replay(self) -> None:
         """Read what the agent had recorded when it was saved, unless it is read; `learn` does.

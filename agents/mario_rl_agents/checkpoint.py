@@ -79,6 +79,8 @@ class CheckpointHeader:
     episode: dict[str, Any]  # how to go on in the environments: Loop.state
     encoder: str | None = None  # the name of what made the user's own
     replay: ReplayFile | None = None
+    # Of weights alone: where they come from, as whoever wrote them says it. None: all is there.
+    origin: dict[str, Any] | None = None
 
 
 class Checkpoint(NamedTuple):
@@ -86,6 +88,24 @@ class Checkpoint(NamedTuple):
 
     header: CheckpointHeader
     tensors: dict[str, NDArray[Any]]
+
+
+def halved(tensors: Arrays) -> dict[str, NDArray[Any]]:
+    """Return numbers of 32 bits in 16, where all of an array fit; other arrays as they are."""
+    return {name: _halved(x) if x.dtype == np.float32 else x for name, x in tensors.items()}
+
+
+def widened(tensors: Arrays) -> dict[str, NDArray[Any]]:
+    """Return numbers of 16 bits in 32, in which networks are made; other arrays as they are."""
+    return {
+        name: x.astype(np.float32) if x.dtype == np.float16 else x for name, x in tensors.items()
+    }
+
+
+def _halved(x: NDArray[Any]) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
+        half = x.astype(np.float16)
+    return half if np.isfinite(half).all() else x
 
 
 def describe_space(space: gym.Space[Any]) -> str:

@@ -134,6 +134,7 @@ class DDPG(OffPolicyAgent):
             "actor_target": self.actor_target,
             "critic_target": self.critic_target,
         }
+        self.copies = {"actor_target": "actor", "critic_target": "critic"}
         self.optimizers = {
             "actor_optimizer": self.actor_optimizer,
             "critic_optimizer": self.critic_optimizer,

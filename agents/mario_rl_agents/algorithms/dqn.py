@@ -125,6 +125,7 @@ class DQN(OffPolicyAgent):
         self._weights: list[Tensor] = list(self.q.parameters())
         self._target_weights: list[Tensor] = list(self.q_target.parameters())
         self.networks = {"q": self.q, "q_target": self.q_target}
+        self.copies = {"q_target": "q"}
         self.optimizers = {"optimizer": self.optimizer}
         self.replay = self._make_replay()
         if config.compile:

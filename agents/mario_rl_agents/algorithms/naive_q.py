@@ -164,6 +164,7 @@ class NaiveQ(OffPolicyAgent):
         if config.target_network:
             self.q_target = copy.deepcopy(self.q).requires_grad_(False)
             self.networks["q_target"] = self.q_target
+            self.copies = {"q_target": "q"}
         self.optimizer = Adam(self.q.parameters(), self.learning_rate, epsilon=config.adam_epsilon)
         self.optimizers = {"optimizer": self.optimizer}
         assert isinstance(space, gym.spaces.Box)  # nothing else is accepted

@@ -164,6 +164,7 @@ class SAC(OffPolicyAgent):
         source = self.value if config.value_network else self.critics
         self.target: nn.Module = copy.deepcopy(source).requires_grad_(False)
         self.networks["target"] = self.target
+        self.copies = {"target": "value" if config.value_network else "critics"}
         # Listed once: walking through modules costs as much as moving small networks.
         self._actor_parameters = list(self.actor.parameters())
         self._other_parameters = parameters[len(self._actor_parameters) :]

@@ -142,6 +142,7 @@ class TD3(OffPolicyAgent):
             "actor_target": self.actor_target,
             "critics_target": self.critics_target,
         }
+        self.copies = {"actor_target": "actor", "critics_target": "critics"}
         self.optimizers = {
             "actor_optimizer": self.actor_optimizer,
             "critic_optimizer": self.critic_optimizer,

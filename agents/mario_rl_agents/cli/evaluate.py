@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mario_rl_agents.cli.cells import clear_cell
 from mario_rl_agents.cli.options import (
     EVALUATION_EPISODES,
     EVALUATION_SEED,
@@ -20,6 +21,7 @@ from mario_rl_agents.cli.options import (
     read_pairs,
 )
 from mario_rl_agents.cli.terminal import (
+    UsageError,
     ask_to_trust,
     make_console,
     one_line_errors,
@@ -36,7 +38,24 @@ if TYPE_CHECKING:
 
 def evaluate(
     checkpoint: Checkpoint,
-    episodes: Annotated[int, typer.Option(min=1, help="How many episodes.")] = EVALUATION_EPISODES,
+    episodes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"How many episodes. [default: {EVALUATION_EPISODES}; by the protocol 100 of each "
+            "condition and policy]",
+            show_default=False,
+        ),
+    ] = None,
+    protocol: Annotated[
+        bool,
+        typer.Option(
+            "--protocol",
+            help="Evaluate by the protocol of comparisons: on Mario plain, with no-op starts, with "
+            "sticky actions; greedy and sampled. So is a policy of the package, unless --epsilon "
+            "or --sample ask for one evaluation.",
+        ),
+    ] = False,
     epsilon: Annotated[
         float | None,
         typer.Option(
@@ -61,33 +80,57 @@ def evaluate(
     plays one greedy episode, and then the number asked for: drawn from the policy where the agent
     has learned one (ppo, actor_critic, a3c, sac), else with one random action in twenty.
 
-    Of a run's folder the result is written into evaluation.json there, unless --env, --epsilon or
-    --sample ask for another evaluation than this one.
+    Of a run's folder the result is written into evaluation.json there, unless --env, --epsilon,
+    --sample or --protocol ask for another evaluation than this one.
+
+    mario-rl evaluate runs/demo
+
+    mario-rl evaluate MarioRL-1-1-v0
     """
     with one_line_errors():
+        from mario_rl_agents.cli.found import find
         from mario_rl_agents.runs.evaluation import evaluations_json
-        from mario_rl_agents.runs.loading import find_checkpoint, load_agent
+        from mario_rl_agents.runs.loading import load_agent
         from mario_rl_agents.runs.run import Run
 
         changes = read_pairs("--env", env)
-        with usage_errors(kind=FileNotFoundError):
-            path = find_checkpoint(checkpoint)
+        is_one = epsilon is not None or sample
+        if protocol and is_one:
+            raise UsageError("--protocol has policies of its own: leave --epsilon and --sample out")
+        found = find(checkpoint)
+        path = found.checkpoint
         with usage_errors():
             agent = ask_to_trust(
-                lambda trust: load_agent(path, env_kwargs=changes, device=device, trust=trust),
+                lambda trust: load_agent(
+                    path, env_kwargs={**found.env_kwargs, **changes}, device=device, trust=trust
+                ),
                 trust=trust,
             )
+        title = f"{agent.algorithm}, {path.name}: {agent.num_steps:,} steps of training"
         with contextlib.closing(agent.env):
-            evaluations = measure(
-                agent, agent.single_env, episodes, epsilon=epsilon, sample=sample, seed=seed
-            )
-        if checkpoint.is_dir() and not changes and epsilon is None and not sample:
-            Run.open(checkpoint).write_evaluations(path, evaluations)
+            if protocol or (found.is_policy and not is_one):
+                from mario_rl_agents.cli.conditions import evaluate_by_protocol
+
+                content, table = evaluate_by_protocol(
+                    agent, path, changes, num_episodes=episodes, seed=seed, title=title
+                )
+            else:
+                evaluations = measure(
+                    agent,
+                    agent.single_env,
+                    episodes or EVALUATION_EPISODES,
+                    epsilon=epsilon,
+                    sample=sample,
+                    seed=seed,
+                )
+                if checkpoint.is_dir() and not changes and not is_one:
+                    Run.open(checkpoint).write_evaluations(path, evaluations)
+                content = evaluations_json(path, evaluations)
+                table = evaluation_table(evaluations, title=title)
         if as_json:
-            typer.echo(json.dumps(evaluations_json(path, evaluations), indent=2))
+            typer.echo(json.dumps(content, indent=2))
         else:
-            title = f"{agent.algorithm}, {path.name}: {agent.num_steps:,} steps of training"
-            make_console(stderr=False).print(evaluation_table(evaluations, title=title))
+            make_console(stderr=False).print(table)
 
 
 def measure(
@@ -163,7 +206,7 @@ def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None)
         if has_x_pos:
             cells.append("" if evaluation.x_pos_mean is None else f"{evaluation.x_pos_mean:,.0f}")
         if has_clears:
-            cells.append(_clear_cell(evaluation))
+            cells.append(clear_cell(evaluation))
         table.add_row(*cells)
     remarks = []
     if any(evaluation.repeats_itself for evaluation in evaluations):
@@ -187,10 +230,3 @@ def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None)
 
 def _spread(mean: float, std: float, count: int) -> str:
     return f"{mean:,.1f}" if count == 1 else f"{mean:,.1f} ± {std:,.1f}"
-
-
-def _clear_cell(evaluation: Evaluation) -> str:
-    if evaluation.clear_rate is None or evaluation.clear_rate_interval is None:
-        return ""
-    low, high = evaluation.clear_rate_interval
-    return f"{evaluation.clear_rate:.0%} [{low:.0%}, {high:.0%}]"

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.errors import RunError
+from mario_rl_agents.experiments.protocol import NO_OPS
 from mario_rl_agents.recipes import evaluation_epsilon
 from mario_rl_agents.runs.evaluation import Evaluation, best_evaluation
 from mario_rl_agents.runs.run import Run
+from mario_rl_agents.weights.record import PolicyRecord, read_record
 
 
 class Policy(NamedTuple):
@@ -27,12 +29,16 @@ def best_policy(checkpoint: Path, agent: Agent) -> Policy:
     epsilon of the evaluation that its run would have.
 
     Args:
-        checkpoint: Of the agent; a run's evaluation lies beside it.
+        checkpoint: Of the agent; a run's evaluation lies beside it, that of a policy in it.
         agent: The agent.
 
     Raises:
         RunError: The evaluation's file is damaged.
+        CheckpointError: The checkpoint is.
     """
+    record = read_record(checkpoint)
+    if record is not None:
+        return Policy(0.0, record.policy == "sampled", _reason_of_record(record))
     run = _run_of(checkpoint)
     evaluations = [] if run is None else run.evaluations()
     if evaluations:
@@ -50,6 +56,11 @@ def _run_of(checkpoint: Path) -> Run | None:
         return Run.open(checkpoint.parent)
     except RunError:
         return None
+
+
+def _reason_of_record(record: PolicyRecord) -> str:
+    rate = record.rate(NO_OPS.name)
+    return "chosen when it was made" if rate is None else f"with no-op starts {rate.summary}"
 
 
 def _reason(best: Evaluation, num_evaluations: int) -> str:

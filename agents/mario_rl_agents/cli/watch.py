@@ -58,7 +58,8 @@ def watch(
     checkpoint: Annotated[
         Path | None,
         typer.Argument(
-            help="A .safetensors checkpoint, or a run's folder (its best is taken).",
+            help="A .safetensors checkpoint, a run's folder (its best is taken), or the id of a "
+            "policy that comes with the package, as MarioRL-1-1-v0.",
             show_default=False,
         ),
     ] = None,
@@ -119,6 +120,8 @@ def watch(
 
     An agent is watched as it scored best: greedy, sampled, or with an epsilon.
 
+    mario-rl watch MarioRL-1-1-v0
+
     mario-rl watch runs/demo
 
     mario-rl watch runs/demo --video demo.mp4
@@ -127,7 +130,9 @@ def watch(
     """
     with one_line_errors():
         if (checkpoint is None) == (route is None):
-            raise UsageError("give a checkpoint or a run's folder, or --route: one of them")
+            raise UsageError(
+                "give a checkpoint, a run's folder or the id of a policy, or --route: one of them"
+            )
         if greedy and sample:
             raise UsageError("--greedy and --sample exclude each other: give one")
         if video is not None and episodes is not None:
@@ -199,19 +204,20 @@ def _agent_program(
     trust: bool,
 ) -> _Program:
     """Return an agent's episodes."""
+    from mario_rl_agents.cli.found import find
     from mario_rl_agents.cli.policy import best_policy
     from mario_rl_agents.reports.show import AgentPlayer, Show, agent_panel
     from mario_rl_agents.reports.video import MAX_SECONDS
     from mario_rl_agents.runs.evaluation import policy_name
-    from mario_rl_agents.runs.loading import find_checkpoint, load_agent
+    from mario_rl_agents.runs.loading import load_agent
 
-    with usage_errors(kind=FileNotFoundError):
-        checkpoint = find_checkpoint(path)
+    found = find(path)
+    checkpoint = found.checkpoint
     with usage_errors():
         agent = ask_to_trust(
             lambda trust: load_agent(
                 checkpoint,
-                env_kwargs=changes,
+                env_kwargs={**found.env_kwargs, **changes},
                 render_mode="rgb_array_list",
                 device=device,
                 trust=trust,

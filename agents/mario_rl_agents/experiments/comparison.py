@@ -13,7 +13,6 @@ from typing import Final
 from mario_rl_agents.experiments.engine import JobReport, JobState
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.plan import Plan, jobs_folder
-from mario_rl_agents.experiments.provenance import describe_machine
 from mario_rl_agents.experiments.result import ConditionScore, JobResult
 from mario_rl_agents.experiments.tables import (
     Comparison,
@@ -27,6 +26,7 @@ from mario_rl_agents.experiments.tables import (
     table_name,
 )
 from mario_rl_agents.runs.metrics import EpisodeRow, running_average
+from mario_rl_agents.runs.provenance import describe_machine
 from mario_rl_agents.runs.run import versions
 
 _MAX_CURVE: Final = 200  # points of a training curve

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.experiments.folder import JobFolder
@@ -14,11 +13,53 @@ from mario_rl_agents.experiments.protocol import PERIODIC_SEED, Condition, Polic
 from mario_rl_agents.experiments.result import ConditionEvaluation, ConditionScore
 from mario_rl_agents.experiments.stopwatch import Stopwatch
 from mario_rl_agents.runs.evaluation import Evaluation, evaluate
-from mario_rl_agents.runs.loading import open_training_env
+from mario_rl_agents.runs.loading import open_envs
 from mario_rl_agents.runs.playing import can_sample
 from mario_rl_agents.runs.run import RunSpec
 
 _NUM_ENVS: Final = 32  # sub-environments that episodes are played in side by side
+
+
+class Played(NamedTuple):
+    """The evaluation of an agent under one condition, with one policy."""
+
+    condition: Condition
+    policy: Policy
+    evaluation: Evaluation
+
+
+def play_conditions(
+    agent: Agent,
+    env_id: str,
+    env_kwargs: Mapping[str, Any],
+    protocol: Protocol,
+    *,
+    num_episodes: int,
+    seed: int,
+) -> Iterator[Played]:
+    """Evaluate an agent under every condition, with every policy that it has.
+
+    Args:
+        agent: The agent; it is not changed.
+        env_id: A Gymnasium id: where it was trained.
+        env_kwargs: Keywords of gym.make likewise, some of which each condition changes.
+        protocol: The conditions and policies.
+        num_episodes: Of each evaluation.
+        seed: Of the first episode of each.
+
+    Raises:
+        ValueError: The environment cannot be made.
+    """
+    policies = [policy for policy in protocol.policies if policy == "greedy" or can_sample(agent)]
+    for condition in protocol.conditions:
+        kwargs = {**env_kwargs, **condition.env_kwargs}
+        for policy in policies:
+            count = protocol.count(condition, policy, num_episodes)
+            with contextlib.closing(open_envs(env_id, kwargs, min(count, _NUM_ENVS))) as envs:
+                evaluation = evaluate(
+                    agent, envs, num_episodes=count, sample=policy == "sampled", seed=seed
+                )
+            yield Played(condition, policy, evaluation)
 
 
 def evaluate_conditions(
@@ -30,7 +71,7 @@ def evaluate_conditions(
     num_episodes: int,
     seed: int,
 ) -> Iterator[ConditionEvaluation]:
-    """Evaluate an agent under every condition, with every policy that it has.
+    """Evaluate an agent in training under every condition, with every policy that it has.
 
     Args:
         agent: The agent; it is not changed.
@@ -41,48 +82,18 @@ def evaluate_conditions(
         seed: Of the first episode of each.
     """
     times = stopwatch.times
-    for condition in protocol.conditions:
-        for policy in protocol.policies:
-            if policy == "sampled" and not can_sample(agent):
-                continue
-            evaluation = _evaluate(
-                agent,
-                spec,
-                condition,
-                policy,
-                num_episodes=protocol.count(condition, policy, num_episodes),
-                seed=seed,
-            )
-            score = ConditionScore.of(
-                evaluation,
-                condition=condition.name,
-                policy=policy,
-                step=agent.num_steps,
-                seconds=times.seconds,
-                cpu_seconds=times.cpu_seconds,
-            )
-            yield ConditionEvaluation(score, evaluation)
-
-
-def _evaluate(
-    agent: Agent,
-    spec: RunSpec,
-    condition: Condition,
-    policy: Policy,
-    *,
-    num_episodes: int,
-    seed: int,
-) -> Evaluation:
-    """Evaluate an agent under one condition, with one policy."""
-    changed = dataclasses.replace(
-        spec,
-        env_kwargs={**spec.env_kwargs, **condition.env_kwargs},
-        num_envs=min(num_episodes, _NUM_ENVS),
-    )
-    with contextlib.closing(open_training_env(changed)) as env:
-        return evaluate(
-            agent, env, num_episodes=num_episodes, sample=policy == "sampled", seed=seed
+    for condition, policy, evaluation in play_conditions(
+        agent, spec.env_id, spec.env_kwargs, protocol, num_episodes=num_episodes, seed=seed
+    ):
+        score = ConditionScore.of(
+            evaluation,
+            condition=condition.name,
+            policy=policy,
+            step=agent.num_steps,
+            seconds=times.seconds,
+            cpu_seconds=times.cpu_seconds,
         )
+        yield ConditionEvaluation(score, evaluation)
 
 
 class ConditionEvaluator(Callback):

@@ -44,6 +44,7 @@ MARIO_CONDITIONS: Final = tuple(
     )
     for name, noop_max, sticky in (("plain", 0, 0.0), ("no-ops", 30, 0.0), ("sticky", 30, 0.25))
 )
+NO_OPS: Final = MARIO_CONDITIONS[1]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from mario_rl_agents.config import Count, Fraction, Measured, NonNegative, Whole, read
 from mario_rl_agents.experiments.job import Job
-from mario_rl_agents.runs.evaluation import Evaluation, distinct, summarize
+from mario_rl_agents.runs.evaluation import Evaluation, counted_once
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, running_average
 
 FORMAT: Final = 1  # of a result's JSON
@@ -70,12 +70,7 @@ class ConditionScore:
         cpu_seconds: float,
     ) -> Self:
         """Return what an evaluation says, with identical episodes counted once."""
-        counted = summarize(
-            distinct(evaluation.episodes),
-            epsilon=evaluation.epsilon,
-            sampled=evaluation.sampled,
-            seed=evaluation.seed,
-        )
+        counted = counted_once(evaluation)
         return cls(
             step=step,
             seconds=seconds,

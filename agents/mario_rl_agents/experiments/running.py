@@ -26,7 +26,6 @@ from mario_rl_agents.experiments.endings import (
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.job import Job
 from mario_rl_agents.experiments.protocol import MIN_EVALUATION_SEED
-from mario_rl_agents.experiments.provenance import describe_machine
 from mario_rl_agents.experiments.result import ConditionEvaluation, JobResult, TrainingReturns
 from mario_rl_agents.experiments.stopwatch import Stopwatch
 from mario_rl_agents.runs.evaluation import Evaluation, evaluate
@@ -37,6 +36,7 @@ from mario_rl_agents.runs.loading import (
     open_env,
     resume_run,
 )
+from mario_rl_agents.runs.provenance import describe_machine
 from mario_rl_agents.runs.run import Run, versions
 from mario_rl_agents.runs.trainer import Outcome, train
 

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.experiments.folder import JobFolder
-from mario_rl_agents.experiments.provenance import describe_commit
 from mario_rl_agents.experiments.result import Progress
+from mario_rl_agents.runs.provenance import describe_commit
 
 PROGRESS_PERIOD: Final = 2.0  # seconds between two writings of a job's progress
 

@@ -181,11 +181,13 @@ def _provenance(run: Run) -> Iterator[Block]:
     if record.command:
         yield Code(shlex.join(record.command))
     keywords = ", ".join(f"{name}={_plain(value)}" for name, value in spec.env_kwargs.items())
+    made_by = {"commit": record.commit, "machine": record.machine}
     yield Facts(
         {
             "environment": f"{spec.env_id} ({keywords})" if keywords else spec.env_id,
             "sub-environments": f"{spec.num_envs}",
             "seed": f"{spec.seed}",
+            **{name: text for name, text in made_by.items() if text},
             **record.versions,
         }
     )

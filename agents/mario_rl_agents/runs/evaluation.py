@@ -154,6 +154,16 @@ def distinct(episodes: Sequence[EvaluatedEpisode]) -> list[EvaluatedEpisode]:
     return list(kinds.values())
 
 
+def counted_once(evaluation: Evaluation) -> Evaluation:
+    """Return an evaluation with identical episodes counted once: repeated, they tell no more."""
+    return summarize(
+        distinct(evaluation.episodes),
+        epsilon=evaluation.epsilon,
+        sampled=evaluation.sampled,
+        seed=evaluation.seed,
+    )
+
+
 def wilson_interval(
     successes: int, trials: int, *, confidence: float = 0.95
 ) -> tuple[float, float]:

@@ -279,9 +279,7 @@ def load_agent(
         if env_kwargs or render_mode is not None:
             raise ValueError("env_kwargs and render_mode are of a new environment: leave out env")
         return kind.load(path, env, device=device)
-    if header.env_id is None:
-        raise CheckpointError(f"{path} does not name its environment: pass it as env")
-    env_id, kwargs = _environment_of(path, header.env_id, header.env_kwargs)
+    env_id, kwargs = environment_of(path)
     check_trusted(env_id, path, trust=trust)
     env = open_env(env_id, {**kwargs, **(env_kwargs or {})}, render_mode)
     try:
@@ -332,10 +330,24 @@ def open_training_env(spec: RunSpec) -> Env | VecEnv:
     Raises:
         ValueError: There is none of that id, or it does not take these keywords.
     """
-    if spec.num_envs == 1:
-        return open_env(spec.env_id, spec.env_kwargs)
-    with _readable_errors(spec.env_id):
-        return make_vec_env(spec.env_id, spec.num_envs, spec.env_kwargs)
+    return open_envs(spec.env_id, spec.env_kwargs, spec.num_envs)
+
+
+def open_envs(env_id: str, kwargs: Mapping[str, Any], num_envs: int) -> Env | VecEnv:
+    """Return an environment, or a vector environment of several.
+
+    Args:
+        env_id: A Gymnasium id.
+        kwargs: Keywords of gym.make.
+        num_envs: How many; one is no vector environment.
+
+    Raises:
+        ValueError: There is none of that id, or it does not take these keywords.
+    """
+    if num_envs == 1:
+        return open_env(env_id, kwargs)
+    with _readable_errors(env_id):
+        return make_vec_env(env_id, num_envs, kwargs)
 
 
 @contextlib.contextmanager
@@ -368,17 +380,27 @@ def _readable_errors(env_id: str) -> Iterator[None]:
         raise ValueError(f"{env_id} cannot be made: {error}{what_to_do}") from error
 
 
-def _environment_of(
-    path: Path, env_id: str, env_kwargs: Mapping[str, Any]
-) -> tuple[str, dict[str, Any]]:
-    """Return the id and the keywords of gym.make that a checkpoint was trained with."""
+def environment_of(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return the id and the keywords of gym.make that a checkpoint was trained with.
+
+    Args:
+        path: The checkpoint.
+
+    Raises:
+        FileNotFoundError: There is nothing at the path.
+        CheckpointError: The checkpoint is damaged, or names no environment.
+    """
+    header = read_header(path)
+    if header.env_id is None:
+        raise CheckpointError(f"{path} does not name its environment: pass it as env")
     # A checkpoint knows the id and the keywords of the environment. Its run knows the id with the
     # module that registers it, and the keywords of gym.make itself too.
     with contextlib.suppress(RunError):
         spec = Run.open(path.parent).spec
-        if spec.env_id.rpartition(":")[2] == env_id.rpartition(":")[2]:
+        if spec.env_id.rpartition(":")[2] == header.env_id.rpartition(":")[2]:
             return spec.env_id, spec.env_kwargs
-    return env_id, {name: value for name, value in env_kwargs.items() if name != "render_mode"}
+    kwargs = {name: value for name, value in header.env_kwargs.items() if name != "render_mode"}
+    return header.env_id, kwargs
 
 
 def _free_folder(name: str) -> Path:

@@ -18,6 +18,7 @@ from mario_rl_agents.files import read_json, remove_abandoned, target_of, write_
 from mario_rl_agents.lock import is_locked, lock
 from mario_rl_agents.runs.evaluation import Evaluation, evaluations_json
 from mario_rl_agents.runs.metrics import EpisodeRow, MetricRow, read_rows
+from mario_rl_agents.runs.provenance import describe_commit, describe_machine
 
 _CONFIG: Final = "config.json"
 _LOCK: Final = "lock"  # held while the run is trained
@@ -66,6 +67,11 @@ class RunRecord:
 
     command: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)  # of Python and of packages
+    commit: str = ""  # of this package
+    machine: str = ""  # the processor, and the number of its cores
+
+
+_RECORDED: Final = tuple(each.name for each in dataclasses.fields(RunRecord))
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ class Run:
             with run.locked():
                 run._delete_files()
                 # It takes the place of the old one, so that what a crash leaves is a run, too.
-                run._write_config({"command": list(command), "versions": versions()})
+                run._write_config(dataclasses.asdict(_record_now(command)))
         except BaseException:
             if is_new:
                 with contextlib.suppress(OSError):
@@ -159,7 +165,7 @@ class Run:
         with self.locked():
             type(self).open(self.folder)  # or there is nothing to go on from
             saved = read_json(self._config_path)
-            run._write_config({key: saved.get(key) for key in ("command", "versions")})
+            run._write_config({key: saved[key] for key in _RECORDED if key in saved})
         return run
 
     def delete(self) -> None:
@@ -290,10 +296,9 @@ class Run:
         Raises:
             RunError: `config.json` is damaged.
         """
-        names = [field.name for field in dataclasses.fields(RunRecord)]
         try:
             saved = read_json(self._config_path)
-            return read(RunRecord, {name: saved[name] for name in names if saved.get(name)})
+            return read(RunRecord, {name: saved[name] for name in _RECORDED if saved.get(name)})
         except ValueError as error:
             raise RunError(
                 f"{self._config_path} is damaged ({error}): restore it from a copy"
@@ -392,6 +397,11 @@ class Run:
     def _write_config(self, record: dict[str, Any]) -> None:
         content = {"format": FORMAT, **dataclasses.asdict(self.spec), **record}
         write_json(self._config_path, content)
+
+
+def _record_now(command: Sequence[str]) -> RunRecord:
+    """Return what a run is made with that begins now."""
+    return RunRecord(tuple(command), versions(), describe_commit(), describe_machine())
 
 
 def versions() -> dict[str, str]:

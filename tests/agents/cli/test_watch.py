@@ -250,8 +250,12 @@ def test_a_video_needs_no_pygame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_mistakes_are_one_line(run: Path, tmp_path: Path) -> None:
     both = ["--greedy", "--sample"]
     for code, arguments, message in (
-        (2, [], "give a checkpoint or a run's folder, or --route"),
-        (2, [run, "--route", "1-1"], "give a checkpoint or a run's folder, or --route"),
+        (2, [], "or the id of a policy, or --route: one"),
+        (
+            2,
+            [run, "--route", "1-1"],
+            "or the id of a policy, or --route: one",
+        ),
         (2, [run, *both], "--greedy and --sample exclude each other"),
         (2, ["--route", "1-1", *both[:1]], "--greedy cannot change a route"),
         (2, ["--route", "1-1", "--stall", "3", "--seed", "3"], "--stall, --seed cannot change"),

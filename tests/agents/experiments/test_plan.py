@@ -45,7 +45,9 @@ def test_mario_has_three_conditions_and_one_environment():
     assert plan.protocol == Protocol(50, MARIO_CONDITIONS, num_episodes=4, threshold=0.9)
     assert [entry.label for entry in plan.entries] == ["ppo", "dqn/tutorial"]
     assert plan.jobs()[1].name == "dqn-tutorial-seed0"
-    assert [x.env_kwargs.get("sticky") for x in MARIO_CONDITIONS] == [None, None, 0.25]
+    # All of them set both, so that nothing of a training with sticky actions is left.
+    varied = [(x.env_kwargs["noop_max"], x.env_kwargs["sticky"]) for x in MARIO_CONDITIONS]
+    assert varied == [(0, 0.0), (30, 0.0), (30, 0.25)]
     assert {x.env_kwargs["max_episode_steps"] for x in MARIO_CONDITIONS} == {1_500}
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from mario_rl_agents.experiments import provenance
+from mario_rl_agents.runs import provenance
 
 
 def test_the_commit_is_that_of_the_package(tmp_path, monkeypatch):
