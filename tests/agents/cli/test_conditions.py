@@ -31,7 +31,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an agent that was trained with more sticky actions than any condition has."""
-    env = gym.make("MarioRL-1-1-v0", size=42, sticky=0.9, stall=2)
+    env = gym.make("MarioRL-1-1-v0", size=42, sticky=0.9, noop_max=60)
     path = tmp_path_factory.mktemp("agent") / "agent.safetensors"
     PPO.create(env, PPOConfig(encoder="small"), seed=1, device="cpu").save(path)
     env.close()
@@ -61,7 +61,7 @@ def test_any_checkpoint_is_evaluated_so_if_it_is_asked_for(checkpoint: Path) -> 
     found = content["evaluations"]
     assert [(each["condition"], each["policy"]) for each in found] == ROWS
     assert [each["num_episodes"] for each in found] == [2, *[100] * 5]
-    # Its own sticky actions would have the plain greedy games differ, its own stall end them.
+    # Its own sticky actions and no-op starts would have the plain greedy games differ.
     assert {x["digest"] for x in found[0]["episodes"]} == {found[0]["episodes"][0]["digest"]}
     assert {x["length"] for each in found for x in each["episodes"]} == {4}
 
