@@ -25,12 +25,12 @@ def policy_path(env_id: str) -> Path:
     """Return the file of the policy for an environment.
 
     Args:
-        env_id: As "MarioRL-1-1-v0".
+        env_id: As "MarioRL-1-1-v0", or with the module that registers it before a colon.
 
     Raises:
         ValueError: There is none; the message names those there are.
     """
-    ids = policy_ids()
+    ids, env_id = policy_ids(), env_id.rpartition(":")[2]
     if env_id not in ids:
         raise ValueError(
             f"no policy for {env_id!r} comes with the package{did_you_mean(env_id, ids) or ':'} "

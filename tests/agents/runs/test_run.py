@@ -13,6 +13,7 @@ from mario_rl_agents.runs.evaluation import Evaluation
 from mario_rl_agents.runs.loading import load_agent
 from mario_rl_agents.runs.metrics import EpisodeRow, MetricRow, write_rows
 from mario_rl_agents.runs.playing import EvaluatedEpisode
+from mario_rl_agents.runs.provenance import describe_commit
 from mario_rl_agents.runs.run import Run, RunSpec
 from support.agent_toys import run_python
 
@@ -33,9 +34,13 @@ def test_config_says_what_the_run_is(tmp_path: Path) -> None:
     assert saved["command"] == ["mario-rl", "train"]
     assert {"python", "torch", "gymnasium", "numpy"} <= set(saved["versions"])
     assert Run.open(run.folder) == run
+    record = run.record()
+    assert (saved["commit"], saved["machine"]) == (record.commit, record.machine)
+    assert record.commit == describe_commit()
+    assert record.machine.endswith(" cores")
     assert run.extended_to(20).spec.total_steps == 20
     assert Run.open(run.folder).spec.total_steps == 20
-    assert json.loads((run.folder / "config.json").read_text())["command"] == saved["command"]
+    assert run.record() == record
 
 
 def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
