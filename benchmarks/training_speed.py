@@ -226,7 +226,8 @@ def setup(options: argparse.Namespace) -> str:
     return (
         f"Median [lowest to highest] of {starts * rounds} rounds, {rounds} after each of {starts} "
         f"starts of both processes. {threads} torch thread"
-        f"{'s' * (threads > 1)} a side, ours in {options.precision}. {datetime.date.today()}, {describe_commit()}; "
+        f"{'s' * (threads > 1)} a side, ours in {options.precision}. {datetime.date.today()}, "
+        f"{describe_commit()}; "
         f"{cpu_name()}, {os.cpu_count()} cores; {platform.system()}; Python "
         f"{platform.python_version()}, {versions}."
     )

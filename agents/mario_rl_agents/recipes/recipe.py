@@ -15,8 +15,8 @@ BY_HAND: Final = "by hand, in trials that were not counted"
 RL_ZOO: Final = "RL Baselines3 Zoo's published settings (Raffin 2020), most tuned by it with Optuna"
 SB3_DEFAULTS: Final = "Stable-Baselines3's defaults, not tuned"
 UNTUNED: Final = "not tuned"
-# Mario for many games at once and a small network. Episodes end after 10 seconds without new ground;
-# the flag counts as 15 pixels of way.
+# Mario for many games at once and a small network. Episodes end after 10 seconds without new
+# ground; the flag counts as 15 pixels of way.
 FROM_PIXELS: Final = MappingProxyType(
     {
         "size": 42,
