@@ -60,10 +60,11 @@ def has_bfloat16(device: str) -> bool:
     Without them it is slower than float32.
     """
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":
         return False
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older versions cannot tell
+    # Older versions cannot tell.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(x) for x in _FEATURES)
 
 
