@@ -73,6 +73,7 @@ class DQNConfig(Config):
     max_grad_norm: Positive | None = None  # L2 norm of all gradients; None: no clipping
     hidden_sizes: Sizes = (64, 64)  # units, for vectors (Stable-Baselines3)
     encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)
+    layer_norm: bool = False  # normalize hidden layers before their ReLU; not convolutions
     initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
     precision: Precision = "float32"  # of forward passes; weights stay float32
     num_return_steps: Count = 1  # rewards in a return; more than 1: n-step returns
@@ -116,7 +117,13 @@ class DQN(OffPolicyAgent):
         self.num_actions = num_discrete_actions(self.action_space)
         make = make_dueling_network if config.dueling else make_network
         with torch_seed(seed):
-            q = make(space, self.num_actions, config.hidden_sizes, encoder or config.encoder)
+            q = make(
+                space,
+                self.num_actions,
+                config.hidden_sizes,
+                encoder or config.encoder,
+                layer_norm=config.layer_norm,
+            )
             num_outputs = 2 if config.dueling else 1
             initialize(q, config.initialization, VALUE_GAIN, num_outputs=num_outputs)
         self.q = in_precision(q, config.precision).to(device)

@@ -8,6 +8,7 @@ from mario_rl_agents.config import linear
 from mario_rl_agents.recipes.recipe import (
     ANY,
     BY_HAND,
+    FROM_PIXELS,
     MARIO,
     TUTORIAL,
     UNTUNED,
@@ -17,6 +18,10 @@ from mario_rl_agents.recipes.recipe import (
 )
 
 ALGORITHM: Final = DQN
+
+# The memory stores each frame once where the first axis is the stack. Sticky actions make learning
+# take longer than is worth it here: `--env sticky=0.25` has them.
+_PIXELS: Final = MappingProxyType({**FROM_PIXELS, "channels": "first", "sticky": 0.0})
 
 # Double DQN has these too, so that only the target differs.
 SHARED: Final[Recipes] = MappingProxyType(
@@ -49,6 +54,31 @@ SHARED: Final[Recipes] = MappingProxyType(
             total_steps=100_000,
             env_kwargs={"size": 52, "skip": 8},
             tuning="by hand, ten short trials of one seed: benchmarks/results.md",
+        ),
+        # From pixels to the flag: 64 games at once, and a gradient step of 256 transitions for each
+        # step of them. The discount of 0.9 weighs what comes within a second, as a jump does.
+        (MARIO, "pixels"): Recipe(
+            DQNConfig(
+                learning_rate=linear(5e-4, 2.5e-5, 2_000_000),
+                adam_epsilon=1.5e-4,
+                gamma=0.9,
+                reward_scale=1 / 60,
+                batch_size=256,
+                replay_capacity=262_144,
+                learning_starts=20_000,
+                update_period=64,
+                target_update_period=250,
+                epsilon=linear(1, 0.02, 400_000),
+                max_grad_norm=10.0,
+                encoder="small",
+                layer_norm=True,
+                precision="auto",
+                num_return_steps=5,
+            ),
+            num_envs=64,
+            total_steps=2_000_000,
+            env_kwargs=_PIXELS,
+            tuning=BY_HAND,
         ),
         (ANY, "default"): Recipe(
             DQNConfig(
