@@ -107,7 +107,7 @@ class PrioritizedReplay(ReplayBuffer):
         self._alpha, self._epsilon = alpha, epsilon
         self._highest = 1.0  # priority so far
         # Transitions of each ring that have their priority there.
-        self._first_in_tree, self._end_of_tree = [0] * self.num_envs, 0
+        self._first_in_tree, self._end_of_tree = self._oldest.copy(), 0
 
     def set_priorities(self, indices: NDArray[np.int64], td_error: NDArray[Any]) -> None:
         """Give transitions the priority of their new TD errors, shape [B] both.
@@ -118,7 +118,7 @@ class PrioritizedReplay(ReplayBuffer):
         """
         self._catch_up()
         number, ring = np.divmod(indices, self.num_envs)  # [B]
-        kept = number >= np.array(self._oldest)[ring]  # [B], the others are gone
+        kept = number >= self._oldest[ring]  # [B], the others are gone
         priorities = (np.abs(td_error[kept]) + self._epsilon) ** self._alpha
         self._tree[ring[kept] * self._ring_size + number[kept] % self._ring_size] = priorities
         self._highest = max(self._highest, float(priorities.max(initial=0.0)))
@@ -138,7 +138,7 @@ class PrioritizedReplay(ReplayBuffer):
         """Take over what `state` returned; see `ReplayBuffer.load_state`."""
         super().load_state(state)
         self._highest = float(state["highest_priority"])
-        self._first_in_tree, self._end_of_tree = list(self._oldest), self._newest
+        self._first_in_tree, self._end_of_tree = self._oldest.copy(), self._newest
         self._tree = SumTree(self.capacity)
         slots = np.arange(self.capacity).reshape(self.num_envs, -1)
         self._tree[slots[:, : state["priorities"].shape[1]].ravel()] = state["priorities"].ravel()
@@ -175,7 +175,7 @@ class PrioritizedReplay(ReplayBuffer):
         priorities = self._tree[slots]  # [B]
         weight = (self._tree.total / len(self) / priorities).astype(np.float32)
         ring, place = np.divmod(slots, self._ring_size)  # [B]
-        oldest = np.array(self._oldest)[ring]  # [B]
+        oldest = self._oldest[ring]  # [B]
         number = oldest + (place - oldest) % self._ring_size  # [B]
         indices = number * self.num_envs + ring  # [B]
         batch = super()._gather(slots, sampled)
@@ -188,12 +188,12 @@ class PrioritizedReplay(ReplayBuffer):
 
         Done for many steps at once, since a tree costs the same for one leaf as for a hundred.
         """
-        if self._end_of_tree == self._newest and self._first_in_tree == self._oldest:
+        if self._end_of_tree == self._newest and (self._first_in_tree == self._oldest).all():
             return
-        for ring, oldest in enumerate(self._oldest):
+        for ring, oldest in enumerate(self._oldest.tolist()):
             start, size = ring * self._ring_size, self._ring_size
             lost = np.arange(self._first_in_tree[ring], min(oldest, self._end_of_tree))
             new = np.arange(max(self._end_of_tree, oldest), self._newest)
             self._tree[start + lost % size] = 0.0
             self._tree[start + new % size] = self._highest  # may take the place of a lost one
-        self._first_in_tree, self._end_of_tree = list(self._oldest), self._newest
+        self._first_in_tree, self._end_of_tree = self._oldest.copy(), self._newest

@@ -37,6 +37,7 @@ from mario_rl_agents.errors import ObservationError
 
 _INT64: Final = np.dtype(np.int64)
 _BYTES_OF_A_STEP: Final = 30  # of a transition without its frames, for one discrete action
+_ALL: Final = slice(None)  # rings
 _MOST_ROWS: Final = 2**62  # ever written; counted in int64, with room to add
 
 
@@ -133,9 +134,10 @@ class ReplayBuffer:
         self._has_room = False
 
         self._newest = 0  # transitions ever written to each ring
-        self._oldest = [0] * num_envs  # first transition that can be sampled
-        self._next_row = [0] * num_envs  # rows ever written
-        self._episode_row = [-1] * num_envs  # first row of the episode being recorded; -1: none is
+        self._oldest = np.zeros(num_envs, np.int64)  # first transition that can be sampled, [N]
+        self._next_row = np.zeros(num_envs, np.int64)  # rows ever written, [N]
+        # First row of the episode being recorded; -1: none is.
+        self._episode_row = np.full(num_envs, -1, np.int64)  # [N]
         # Positions of the frames of obs, then one more for next_obs, relative to the row of obs.
         self._offsets = np.arange(1 - stack, 2)  # [K + 1]
         self._ahead = np.arange(num_return_steps)  # [M]
@@ -144,7 +146,7 @@ class ReplayBuffer:
 
     def __len__(self) -> int:
         """Return the number of transitions that can be sampled."""
-        return self.num_envs * self._newest - sum(self._oldest)
+        return self.num_envs * self._newest - int(self._oldest.sum())
 
     @property
     def nbytes(self) -> int:
@@ -180,31 +182,28 @@ class ReplayBuffer:
         """
         self._take_room()
         self._check_follows(obs, next_obs)
-        ended = terminated | truncated
-        for ring in range(self.num_envs):
-            if self._episode_row[ring] < 0:
-                self._begin_episode(ring, obs[ring])
-            if self._newest - self._oldest[ring] == self._ring_size:
-                self._oldest[ring] += 1
-            row = self._next_row[ring] - 1
-            slot = ring * self._ring_size + self._newest % self._ring_size
-            self._action[slot] = action[ring]
-            self._reward[slot] = reward[ring]
-            self._terminated[slot] = terminated[ring]
-            self._truncated[slot] = truncated[ring]
-            self._row[slot] = row
-            self._first_row[slot] = max(row - self.stack + 1, self._episode_row[ring])
-            self._write_frame(ring, next_obs[ring, -1] if self.stack > 1 else next_obs[ring])
-            if ended[ring]:
-                self._episode_row[ring] = -1
+        ended = terminated | truncated  # [N]
+        for ring in (self._episode_row < 0).nonzero()[0].tolist():
+            self._begin_episode(ring, obs[ring])
+        if self._newest >= self._ring_size:
+            np.maximum(self._oldest, self._newest + 1 - self._ring_size, out=self._oldest)
+        row = self._next_row - 1  # [N]
+        slots = slice(self._newest % self._ring_size, None, self._ring_size)  # one of each ring
+        self._action[slots] = action
+        self._reward[slots] = reward
+        self._terminated[slots] = terminated
+        self._truncated[slots] = truncated
+        self._row[slots] = row
+        self._first_row[slots] = np.maximum(row - (self.stack - 1), self._episode_row)
+        self._write_frames(_ALL, self._newest_frames(next_obs))
         self._newest += 1
-        if ended.any():
-            for ring in np.flatnonzero(ended).tolist():
-                self._make_room(ring)  # the next episode begins with a row of its own
+        if np.count_nonzero(ended):
+            self._episode_row[ended] = -1
+            self._make_room(ended)  # the next episode begins with a row of its own
 
     def end_episodes(self) -> None:
         """Note that no observation follows on those recorded so far."""
-        self._episode_row = [-1] * self.num_envs
+        self._episode_row[:] = -1
 
     def sample(self, batch_size: int, generator: np.random.Generator) -> Batch:
         """Draw transitions uniformly, with replacement.
@@ -231,7 +230,7 @@ class ReplayBuffer:
         size = self._ring_size
         if self.num_envs == 1:
             return generator.integers(self._oldest[0], self._newest, batch_size) % size
-        ends = np.cumsum([self._newest - oldest for oldest in self._oldest])  # [N]
+        ends = np.cumsum(self._newest - self._oldest)  # [N]
         places = generator.integers(0, ends[-1], batch_size)  # [B]
         ring = np.searchsorted(ends, places, side="right")  # [B]
         number = self._newest - (ends[ring] - places)  # [B]
@@ -288,13 +287,13 @@ class ReplayBuffer:
         num_rows = min(max(self._next_row), self._num_rows)
         num_transitions = min(self._newest, self._ring_size)
         rings = {name: array[:, :num_transitions] for name, array in self._rings().items()}
-        counters = (self._oldest, self._next_row, self._episode_row)
+        counters = np.stack((self._oldest, self._next_row, self._episode_row))  # [3, N]
         return {
             **rings,
             "frames": self._frames.reshape(self.num_envs, self._num_rows, -1)[:, :num_rows],
             "sizes": np.array([self._ring_size, self.stack, *self.obs_shape], np.int64),
             "newest": np.array(self._newest, np.int64),
-            "counters": np.array(counters, np.int64),  # [3, N]
+            "counters": counters,
         }
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -313,7 +312,7 @@ class ReplayBuffer:
         frames = self._frames.reshape(self.num_envs, self._num_rows, -1)
         frames[:, : state["frames"].shape[1]] = state["frames"]
         self._newest = int(state["newest"])
-        self._oldest, self._next_row, self._episode_row = state["counters"].tolist()
+        self._oldest, self._next_row, self._episode_row = state["counters"].copy()
 
     def _take_room(self) -> None:
         """Allocate the arrays, unless that is done."""
@@ -334,6 +333,8 @@ class ReplayBuffer:
             self._reward = np.zeros(size, np.float32)
             self._terminated = np.zeros(size, np.bool_)
             self._truncated = np.zeros(size, np.bool_)
+            ring = np.arange(self.num_envs, dtype=np.int64)  # [N]
+            self._first_slot, self._first_frame = ring * self._ring_size, ring * self._num_rows
             self._row = np.zeros(size, np.int64)  # of the newest frame of obs, in its ring
             self._first_row = np.zeros(size, np.int64)  # of the oldest frame of obs, in its ring
         self._has_room = True
@@ -427,30 +428,34 @@ class ReplayBuffer:
     def _begin_episode(self, ring: int, obs: NDArray[Any]) -> None:
         """Write the observation that an episode begins with; a frame that it repeats, once."""
         self._episode_row[ring] = self._next_row[ring]
-        if self.stack == 1:
-            self._write_frame(ring, obs)
-        elif (obs[1:] == obs[0]).all():
-            self._write_frame(ring, obs[0])
-        else:
-            for frame in obs:
-                self._write_frame(ring, frame)
+        frames = obs if self.stack > 1 else obs[None]  # [K, ...]
+        if (frames[1:] == frames[0]).all():
+            frames = frames[:1]
+        for frame in frames:
+            self._write_frames(slice(ring, ring + 1), frame)
 
-    def _write_frame(self, ring: int, frame: NDArray[Any]) -> None:
-        """Write a frame to the next row of a ring."""
-        self._make_room(ring)
-        row = self._next_row[ring]
-        self._frames[ring * self._num_rows + row % self._num_rows] = frame
-        self._next_row[ring] = row + 1
+    def _newest_frames(self, obs: NDArray[Any]) -> NDArray[Any]:
+        """Return the newest frame of each observation, shape [N, ...]."""
+        return obs[:, -1] if self.stack > 1 else obs
 
-    def _make_room(self, ring: int) -> None:
-        """Forget the transitions that lose a frame to the next row of a ring."""
-        lost_row = self._next_row[ring] - self._num_rows
-        start, size = ring * self._ring_size, self._ring_size
-        while (
-            self._oldest[ring] < self._newest
-            and self._first_row[start + self._oldest[ring] % size] <= lost_row
-        ):
-            self._oldest[ring] += 1
+    def _write_frames(self, rings: slice, frames: NDArray[Any]) -> None:
+        """Write a frame to the next row of each of some rings."""
+        self._make_room(rings)
+        next_row = self._next_row[rings]  # a view
+        self._frames[self._first_frame[rings] + next_row % self._num_rows] = frames
+        next_row += 1
+
+    def _make_room(self, rings: slice | NDArray[np.bool_]) -> None:
+        """Forget the transitions that lose a frame to the next row of each of some rings."""
+        lost_row = self._next_row[rings] - self._num_rows
+        while True:
+            oldest = self._oldest[rings]
+            slots = self._first_slot[rings] + oldest % self._ring_size
+            is_lost = self._first_row.take(slots) <= lost_row
+            is_lost &= oldest < self._newest
+            if not np.count_nonzero(is_lost):
+                return
+            self._oldest[rings] += is_lost
 
     def _check_follows(self, obs: NDArray[Any], next_obs: NDArray[Any]) -> None:
         expected = (self.num_envs, *self.obs_shape)
@@ -467,14 +472,16 @@ class ReplayBuffer:
                 f"{stack - 1} frames must be the last {stack - 1} of that one; store "
                 "others whole (stack=1, DQNConfig.frame_stack=False)"
             )
-        for ring, episode_row in enumerate(self._episode_row):
-            row = ring * self._num_rows + (self._next_row[ring] - 1) % self._num_rows
-            newest = obs[ring, -1] if stack > 1 else obs[ring]
-            if episode_row >= 0 and not np.array_equal(self._frames[row], newest):
-                raise ObservationError(
-                    f"obs of sub-environment {ring} is not the next_obs of the step before: pass "
-                    "the steps of an episode in order, and call end_episodes() where one is left"
-                )
+        rows = self._first_frame + (self._next_row - 1) % self._num_rows  # [N]
+        differs = self._frames.take(rows, axis=0) != self._newest_frames(obs)  # [N, ...]
+        if not np.count_nonzero(differs):
+            return
+        rings = differs.reshape(self.num_envs, -1).any(axis=1) & (self._episode_row >= 0)
+        if rings.any():
+            raise ObservationError(
+                f"obs of sub-environment {rings.argmax()} is not the next_obs of the step before: "
+                "pass the steps of an episode in order, and call end_episodes() where one is left"
+            )
 
 
 class _Sampled(NamedTuple):
