@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mario_rl_agents.algorithms.naive_q import NaiveQConfig as NaiveQConfig
     from mario_rl_agents.algorithms.ppo import PPO as PPO
     from mario_rl_agents.algorithms.ppo import PPOConfig as PPOConfig
+    from mario_rl_agents.algorithms.pqn import PQN as PQN
+    from mario_rl_agents.algorithms.pqn import PQNConfig as PQNConfig
     from mario_rl_agents.algorithms.random import RandomAgent as RandomAgent
     from mario_rl_agents.algorithms.sac import SAC as SAC
     from mario_rl_agents.algorithms.sac import SACConfig as SACConfig
@@ -64,6 +66,8 @@ _MODULES = {  # name -> where it is defined
     "NaiveQConfig": "algorithms.naive_q",
     "PPO": "algorithms.ppo",
     "PPOConfig": "algorithms.ppo",
+    "PQN": "algorithms.pqn",
+    "PQNConfig": "algorithms.pqn",
     "RandomAgent": "algorithms.random",
     "SAC": "algorithms.sac",
     "SACConfig": "algorithms.sac",
