@@ -18,6 +18,7 @@ from mario_rl_agents.algorithms.dqn import DQNConfig
 from mario_rl_agents.algorithms.naive_q import NaiveQConfig
 from mario_rl_agents.algorithms.policy import PolicyAgent
 from mario_rl_agents.algorithms.ppo import PPOConfig
+from mario_rl_agents.algorithms.pqn import PQNConfig
 from mario_rl_agents.algorithms.random import RandomConfig
 from mario_rl_agents.algorithms.sac import SACConfig
 from mario_rl_agents.algorithms.sb3.agent import OnPolicySB3Agent
@@ -72,6 +73,7 @@ _SMALL: Final[Mapping[str, Any]] = {
     "double_dqn": _DQN_CONFIG,
     "actor_critic": ActorCriticConfig(learning_rate=1e-3, hidden_sizes=(8,)),
     "ppo": PPOConfig(rollout_steps=8, num_epochs=2, batch_size=4, hidden_sizes=(8,)),
+    "pqn": PQNConfig(rollout_steps=8, batch_size=4, hidden_sizes=(8,)),
     "a3c": A3CConfig(num_workers=1, learning_rate=1e-3, hidden_sizes=(8,)),
     "ddpg": DDPGConfig(**_REPLAY, hidden_sizes=(8,)),
     "td3": TD3Config(**_REPLAY, random_steps=5, hidden_sizes=(8,)),

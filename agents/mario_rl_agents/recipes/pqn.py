@@ -5,7 +5,15 @@ from typing import Final
 
 from mario_rl_agents.algorithms.pqn import PQN, PQNConfig
 from mario_rl_agents.config import linear
-from mario_rl_agents.recipes.recipe import ANY, BY_HAND, MARIO, PIXELS, UNTUNED, Recipe, Recipes
+from mario_rl_agents.recipes.recipe import (
+    ANY,
+    BY_HAND,
+    FROM_PIXELS,
+    MARIO,
+    UNTUNED,
+    Recipe,
+    Recipes,
+)
 
 ALGORITHM: Final = PQN
 RECIPES: Final[Recipes] = MappingProxyType(
@@ -35,10 +43,11 @@ RECIPES: Final[Recipes] = MappingProxyType(
                 reward_scale=1 / 60,
                 epsilon=linear(1, 0.02, 400_000),
                 encoder="small",
+                precision="auto",
             ),
             num_envs=64,
             total_steps=2_000_000,
-            env_kwargs=PIXELS,
+            env_kwargs=FROM_PIXELS,
             tuning=UNTUNED,
         ),
         # The paper's for Atari; exploration ends after a tenth of the steps.

@@ -13,6 +13,8 @@ from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.buffers.replay import Batch
 from mario_rl_agents.config import Loss, linear
+from mario_rl_agents.envs import make_vec_env
+from mario_rl_agents.recipes import find_recipe
 from support.agent_toys import (
     CORRIDOR_CONFIG,
     SIDE_CONFIG,
@@ -215,3 +217,24 @@ def test_bad_config_is_named(change: dict[str, Any], message: str) -> None:
 def test_wrong_actions_are_refused_with_those_that_can() -> None:
     with pytest.raises(ValueError, match=r"double_dqn needs actions Discrete\(n\) .*td3"):
         DoubleDQN.create(gym.make("Pendulum-v1"), device="cpu")
+
+
+def test_stacks_of_many_games_are_those_that_were_seen() -> None:
+    """In the games of the recipe: idle frames before a start, episodes that end at other times."""
+    recipe = find_recipe("double_dqn", "MarioRL-1-1-v0", "pixels")
+    assert isinstance(recipe.config, DQNConfig)
+    keywords = {**recipe.env_kwargs, "max_episode_steps": 12, "stall": 9}
+    batches = []
+    for frame_stack in (True, False):
+        envs = make_vec_env("MarioRL-1-1-v0", 8, keywords)
+        config = dataclasses.replace(recipe.config, frame_stack=frame_stack, replay_capacity=20_000)
+        agent = DQN.create(envs, config, seed=0, device="cpu")
+        agent.learn(8 * 40)
+        batches.append(agent.replay.sample(256, np.random.default_rng(0)))
+        envs.close()
+    stacked, whole = batches
+    for name, a, b in zip(Batch._fields, stacked, whole, strict=True):
+        assert (a is None) == (b is None), name
+        assert a is None or torch.equal(a, b), name
+    assert stacked.truncated.any()
+    assert (stacked.obs[:, 0] != stacked.obs[:, -1]).any()

@@ -20,6 +20,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "double_dqn": {**_REPLAY, "overlap": False},
     "actor_critic": {"learning_rate": 1e-3},
     "ppo": {},
+    "pqn": {"rollout_steps": 8, "batch_size": 4},
     "a3c": {"num_workers": 1},
     "ddpg": _REPLAY,
     "td3": {**_REPLAY, "random_steps": 8},

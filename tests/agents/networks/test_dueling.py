@@ -49,6 +49,18 @@ def test_equals_two_networks_of_their_own() -> None:
             assert network(obs)[row, action].item() == pytest.approx(expected.item(), abs=1e-12)
 
 
+@pytest.mark.parametrize("space", [VECTORS, IMAGES], ids=["vectors", "images"])
+def test_both_streams_are_normalized_together(space: gym.spaces.Box) -> None:
+    network = make_dueling_network(space, 5, (16,), layer_norm=True)
+    norms = [x for x in network.modules() if isinstance(x, torch.nn.LayerNorm)]
+    assert [x.normalized_shape for x in norms] == [(32,) if space is VECTORS else (1024,)]
+    features = []
+    norms[0].register_forward_hook(lambda _norm, _inputs, output: features.append(output.clone()))
+    obs = torch.from_numpy(np.stack([space.sample() for _ in range(3)]))
+    assert network(obs).shape == (3, 5)
+    assert features[0].mean(dim=1).tolist() == pytest.approx([0] * 3, abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("space", "hidden_sizes", "shapes"),
     [

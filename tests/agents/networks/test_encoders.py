@@ -9,7 +9,7 @@ import torch
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.errors import CheckpointError
-from mario_rl_agents.networks.encoders import make_encoder, make_network, num_features
+from mario_rl_agents.networks.encoders import CNN, make_encoder, make_network, num_features
 from mario_rl_agents.recipes import ALGORITHMS
 from support.agent_toys import assert_same_weights, corridor, side
 from support.interface_toys import toy
@@ -23,6 +23,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "double_dqn": SMALL_STEPS,
     "actor_critic": {},
     "ppo": {},
+    "pqn": {"rollout_steps": 8, "batch_size": 4},
     "a3c": {"num_workers": 1},
     "ddpg": {**SMALL_STEPS, "hidden_sizes": (8,)},
     "td3": {**SMALL_STEPS, "hidden_sizes": (8,)},
@@ -71,6 +72,40 @@ def test_the_smallest_image(name: str, smallest: int) -> None:
     assert make_encoder(image(smallest), name)(obs).isfinite().all()
     with pytest.raises(ValueError, match=f'{smallest} pixels or more for encoder "{name}"'):
         make_encoder(image(smallest - 1), name)
+
+
+def normalized(x: Tensor) -> Tensor:
+    """Return rows of mean 0 and variance 1, without what is below 0."""
+    deviation = (x.var(dim=1, keepdim=True, correction=0) + 1e-5).sqrt()
+    return ((x - x.mean(dim=1, keepdim=True)) / deviation).relu()
+
+
+def test_hidden_layers_are_normalized() -> None:
+    network = make_network(gym.spaces.Box(-1, 1, (3,)), 2, (8, 6), layer_norm=True)
+    first, second, output = (x for x in network.modules() if isinstance(x, nn.Linear))
+    obs = torch.linspace(-1, 1, 15).reshape(5, 3)
+    expected = output(normalized(second(normalized(first(obs)))))
+    torch.testing.assert_close(network(obs), expected)
+
+
+def test_features_of_images_are_normalized() -> None:
+    network = make_network(image(42), 2, (), "small", layer_norm=True)
+    assert isinstance(network, CNN)
+    obs = torch.randint(0, 256, (5, 4, 42, 42), dtype=torch.uint8)
+    hidden, output = (x for x in network.head if isinstance(x, nn.Linear))
+    expected = output(normalized(hidden(network.convolutions(obs.float() / 255))))
+    torch.testing.assert_close(network(obs), expected)
+
+
+def test_features_of_ones_own_encoder_are_normalized() -> None:
+    space = gym.spaces.Box(-1, 1, (4,))
+    network = make_network(space, 2, (), Halves, layer_norm=True)
+    assert isinstance(network, nn.Sequential)
+    own, _, output = network
+    obs = torch.linspace(-1, 1, 20).reshape(5, 4)
+    features = own(obs)
+    expected = output(nn.functional.layer_norm(features, features.shape[1:]))
+    torch.testing.assert_close(network(obs), expected)
 
 
 def test_residual_blocks_add_to_their_input() -> None:

@@ -9,7 +9,8 @@ import torch
 from mario_rl_agents.algorithms.dqn import DQN
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.networks import precision
-from mario_rl_agents.networks.encoders import MLP, SmallCNN
+from mario_rl_agents.networks.dueling import make_dueling_network
+from mario_rl_agents.networks.encoders import MLP, SmallCNN, make_network
 from mario_rl_agents.networks.precision import Bfloat16, in_precision, precision_on
 from mario_rl_agents.recipes import ALGORITHMS
 from support.agent_toys import CORRIDOR_CONFIG, corridor
@@ -27,6 +28,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "double_dqn": SMALL_STEPS,
     "actor_critic": {},
     "ppo": {},
+    "pqn": {"rollout_steps": 8, "batch_size": 4},
     "a3c": {"num_workers": 1},
     "ddpg": SMALL_STEPS,
     "td3": SMALL_STEPS,
@@ -97,6 +99,22 @@ def test_bytes_become_bfloat16_at_once() -> None:
     in_precision(network, "bfloat16")(obs)
     network(obs)
     assert seen == [torch.bfloat16, torch.float32]
+
+
+@pytest.mark.parametrize("make", [make_network, make_dueling_network])
+@pytest.mark.parametrize("obs", ["vector", "image"])
+def test_action_values_are_not_rounded(make: Any, obs: str) -> None:
+    """Actions whose values differ by less than bfloat16 can say are told apart."""
+    space = toy(obs, "discrete").observation_space
+    network = make(space, 2, (16,))
+    layers = [x for x in network.modules() if isinstance(x, torch.nn.Linear)]
+    for layer in layers:
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    with torch.no_grad():
+        layers[-1].bias.copy_(torch.tensor([2.0, 2.001]))
+    values = in_precision(network, "bfloat16")(torch.from_numpy(space.sample()[None]))[0]
+    assert (values[1] - values[0]).item() == pytest.approx(0.001, abs=1e-5)
 
 
 def test_learns_the_corridor_in_bfloat16() -> None:
