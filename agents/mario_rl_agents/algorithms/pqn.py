@@ -247,7 +247,8 @@ class PQN(Agent):
         self.optimizer.param_groups[0]["lr"] = self.learning_rate
         for _ in range(self.config.num_epochs):
             order = self.generators["batches"].permutation(len(rollout.obs))
-            for indices in torch.from_numpy(order).to(self.device).split(self.config.batch_size):
+            shuffled = torch.from_numpy(order).to(self.device)
+            for indices in torch.split(shuffled, self.config.batch_size):
                 yield self.update(PQNBatch(*(x[indices] for x in rollout)))
 
     def metrics(self) -> dict[str, float]:
