@@ -19,8 +19,8 @@ from mario_rl_agents.recipes.recipe import (
 
 ALGORITHM: Final = DQN
 
-# The memory stores each frame once where the first axis is the stack. Sticky actions make learning
-# take longer than is worth it here: `--env sticky=0.25` has them.
+# The memory stores each frame once where the first axis is the stack. Epsilon explores already:
+# actions do not stick, unless `--env sticky=0.25` is given.
 _PIXELS: Final = MappingProxyType({**FROM_PIXELS, "channels": "first", "sticky": 0.0})
 
 # Double DQN has these too, so that only the target differs.
