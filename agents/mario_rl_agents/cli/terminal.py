@@ -1,4 +1,4 @@
-"""Consoles, errors in one line, exit codes.
+"""Consoles, times as text, errors in one line, exit codes.
 
 Nothing here takes time to import.
 """
@@ -70,6 +70,13 @@ def styled(*parts: str | tuple[str, str]) -> Text:
     return Text.assemble(*parts)
 
 
+def duration(seconds: float) -> str:
+    """Return a time as "0:42", "12:07" or "3:00:00"."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
 def make_printable(stream: TextIO) -> None:
     """Have a stream print what its encoding lacks by what comes closest, instead of failing."""
     if isinstance(stream, io.TextIOWrapper):
@@ -86,7 +93,7 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 
 _ESCAPE: Final = "backslashreplace"
 _ERRORS: Final = "mario_rl_agents.closest"
-_ASCII: Final = MappingProxyType({"·": "-", "±": "+-", "…": "..."})
+_ASCII: Final = MappingProxyType({"·": "-", "±": "+-", "…": "...", "▀": "'", "▄": ".", "█": ":"})
 codecs.register_error(_ERRORS, _replace)
 
 
