@@ -30,7 +30,7 @@ from mario_rl_envs.routes.playing import begin_stage
 from mario_rl_envs.routes.route import FRAMES_PER_STEP
 
 if TYPE_CHECKING:
-    from mario_rl_envs.core._core import Snapshot
+    from mario_rl_envs.core import _core
     from mario_rl_envs.emulators.native import NativeGame
 
 PLACE_WIDTH: Final = 16  # pixels: a cell's share of the stage, a block wide and two high
@@ -100,7 +100,7 @@ class _Inputs:
 class _Cell(NamedTuple):
     """How a cell is reached as soon as is known."""
 
-    snapshot: Snapshot
+    snapshot: _core.Snapshot
     inputs: _Inputs
     length: int  # decisions from the start of the stage
 
@@ -109,7 +109,7 @@ class _Found(NamedTuple):
     """What an exploration came upon."""
 
     cells: bytes  # [1 + T, K], T decisions that the player survived
-    snapshots: Sequence[Snapshot | None]  # [T], where the cell is another than before
+    snapshots: Sequence[_core.Snapshot | None]  # [T], where the cell is another than before
     is_over: bool
     is_cleared: bool
 
