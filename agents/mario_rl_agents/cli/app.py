@@ -16,6 +16,7 @@ from mario_rl_agents.cli.compare import compare
 from mario_rl_agents.cli.compile import compile
 from mario_rl_agents.cli.envs import envs
 from mario_rl_agents.cli.evaluate import evaluate
+from mario_rl_agents.cli.explore import explore
 from mario_rl_agents.cli.play import play
 from mario_rl_agents.cli.plot import plot
 from mario_rl_agents.cli.recipes import recipes
@@ -39,6 +40,7 @@ for command in (
     compare,
     watch,
     play,
+    explore,
     plot,
     report,
     envs,

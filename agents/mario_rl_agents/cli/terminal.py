@@ -86,7 +86,7 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 
 _ESCAPE: Final = "backslashreplace"
 _ERRORS: Final = "mario_rl_agents.closest"
-_ASCII: Final = MappingProxyType({"·": "-", "±": "+-", "…": "..."})
+_ASCII: Final = MappingProxyType({"·": "-", "±": "+-", "…": "...", "▀": "'", "▄": ".", "█": ":"})
 codecs.register_error(_ERRORS, _replace)
 
 
