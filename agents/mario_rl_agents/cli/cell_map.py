@@ -29,7 +29,8 @@ def draw_map(places: Sequence[Place], *, width: int) -> list[str]:
     for number, area in enumerate(dict.fromkeys(place.area for place in places), start=1):
         inside = [place for place in places if place.area == area]
         first, last = (f"{pick(place.x for place in inside):,}" for pick in (min, max))
-        lines.append(f"area {number} · x {first} to {last} · {len(inside):,} places"[:width])
+        count = f"{len(inside):,} place{'s' * (len(inside) > 1)}"
+        lines.append(f"area {number} · x {first} to {last} · {count}"[:width])
         lines += _draw_area(_grid(inside, width))
     return lines
 

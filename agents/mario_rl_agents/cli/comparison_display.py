@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from mario_rl_agents.cli.progress import duration
+from mario_rl_agents.cli.terminal import duration
 from mario_rl_agents.errors import JobError
 from mario_rl_agents.experiments.engine import JobReport, JobState, read_report
 from mario_rl_agents.experiments.folder import JobFolder

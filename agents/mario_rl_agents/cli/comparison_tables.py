@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from mario_rl_agents.cli.progress import duration
+from mario_rl_agents.cli.terminal import duration
 from mario_rl_agents.experiments.scores import (
     clear_rate_estimate,
     final_scores,

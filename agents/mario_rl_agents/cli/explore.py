@@ -15,6 +15,7 @@ from mario_rl_agents.cli.options import read_pairs
 from mario_rl_agents.cli.terminal import (
     Failure,
     UsageError,
+    duration,
     make_console,
     one_line_errors,
     styled,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mario_rl_envs.routes import Route, RouteSearch
 
 _ACTIONS: Final = "actions"
+_VIDEO: Final = ".mp4"
 _MAP_PERIOD: Final = 0.25  # seconds between two pictures of the map
 _LINE_PERIOD: Final = 10.0  # seconds between two lines where there is no terminal
 
@@ -128,7 +130,7 @@ def _check_files(stages: tuple[str, ...], out: Path, *, video: bool) -> None:
     if video:
         from mario_rl_agents.reports.video import check_video_path
 
-        check_video_path(_file(out, stages[0], ".mp4"))
+        check_video_path(_file(out, stages[0], _VIDEO))
     for stage in stages:
         path = _file(out, stage, ".json")
         if path.exists():
@@ -154,7 +156,7 @@ def _explore(search: RouteSearch, seconds: float) -> Route | None:
     from mario_rl_envs import routes
 
     end = time.monotonic() + seconds
-    with _Display(search) as display:
+    with SearchDisplay(search, make_console()) as display:
         while not search.explore():
             if time.monotonic() >= end:
                 return None
@@ -168,24 +170,27 @@ def _explore(search: RouteSearch, seconds: float) -> Route | None:
     return route
 
 
-class _Display:
+class SearchDisplay:
     """Shows how far a search is: a map on a terminal, and elsewhere a line now and then."""
 
-    def __init__(self, search: RouteSearch) -> None:
+    def __init__(self, search: RouteSearch, console: Console) -> None:
+        """Take what is shown, and where."""
         from rich.live import Live
 
         self._search = search
-        self._console = make_console()
+        self._console = console
         self._period = _MAP_PERIOD if self._console.is_terminal else _LINE_PERIOD
         self._shown = time.monotonic()
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
 
-    def __enter__(self) -> _Display:
+    def __enter__(self) -> SearchDisplay:
+        """Begin."""
         if self._console.is_terminal:
             self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Take the map away."""
         self._live.stop()
 
     def show(self) -> None:
@@ -220,7 +225,7 @@ def _write(route: Route, out: Path, *, video: bool) -> None:
     with replacing(_file(out, route.stage, ".png")) as new:
         draw_route(route).save(new)
     if video:
-        _record(route, _file(out, route.stage, ".mp4"))
+        _record(route, _file(out, route.stage, _VIDEO))
     with replacing(_file(out, route.stage, ".json")) as new:
         routes.write(route, new)
 
@@ -255,7 +260,5 @@ def _report(search: RouteSearch, route: Route | None, out: Path) -> object:
 
 
 def _print_sum(console: Console, num_found: int, num_stages: int, started: float) -> None:
-    from mario_rl_agents.cli.progress import duration
-
     took = duration(time.monotonic() - started)
     console.print(f"{num_found} of {num_stages} routes in {took}", soft_wrap=True)

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
 from mario_rl_agents.agent import Agent, Callback, Episode
+from mario_rl_agents.cli.terminal import duration
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, EpisodeRow, clear_rate, mean_return
 from mario_rl_agents.runs.run import Run
 
@@ -135,10 +136,3 @@ class ProgressDisplay(Callback):
             None if epsilon is None else f"epsilon {epsilon:.2f}",
         ]
         return [fact for fact in facts if fact is not None]
-
-
-def duration(seconds: float) -> str:
-    """Return a time as "0:42", "12:07" or "3:00:00"."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

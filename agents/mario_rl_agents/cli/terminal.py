@@ -1,4 +1,4 @@
-"""Consoles, errors in one line, exit codes.
+"""Consoles, times as text, errors in one line, exit codes.
 
 Nothing here takes time to import.
 """
@@ -68,6 +68,13 @@ def styled(*parts: str | tuple[str, str]) -> Text:
     from rich.text import Text
 
     return Text.assemble(*parts)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as "0:42", "12:07" or "3:00:00"."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 def make_printable(stream: TextIO) -> None:

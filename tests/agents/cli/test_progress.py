@@ -8,8 +8,8 @@ from pathlib import Path
 import gymnasium as gym
 import pytest
 from mario_rl_agents.algorithms.random import RandomAgent
-from mario_rl_agents.cli.progress import ProgressDisplay, duration
-from mario_rl_agents.cli.terminal import make_printable
+from mario_rl_agents.cli.progress import ProgressDisplay
+from mario_rl_agents.cli.terminal import duration, make_printable
 from mario_rl_agents.runs.metrics import EpisodeRow, write_rows
 from mario_rl_agents.runs.run import Run, RunSpec
 from rich.console import Console
