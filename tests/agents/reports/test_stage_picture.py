@@ -50,7 +50,11 @@ def test_the_line_is_where_mario_was(picture):
 def test_areas_stand_below_one_another():
     image = draw_route(routes.load("1-2"))
     assert image.height == 2 * 208 + 8
-    assert image.width < 3_000  # what was not seen of the second one is left out
+    assert image.width < 3_000  # the second begins on the left, too
+
+
+def test_what_the_route_does_not_show_is_left_out():
+    assert draw_route(routes.load("8-4")).width < 4_000 < 4_828  # where it ends
 
 
 def test_a_route_that_ends_early_is_drawn_as_far_as_it_goes():

@@ -77,6 +77,7 @@ def test_a_cell_is_kept_as_it_is_reached_soonest():
     cells = [first[:3] + bytes([number]) + first[4:] for number in range(1, 4)]
     search._learn(start, b"abc", discovery(search, *cells))
     search._learn(search._cells[2], b"d", discovery(search, cells[2]))  # as soon as before
+    assert search._cells[3].inputs.joined() == b"abc"
     search._learn(start, b"e", discovery(search, cells[2]))
     assert [cell.length for cell in search._cells] == [0, 1, 2, 1]
     assert [cell.inputs.joined() for cell in search._cells] == [b"", b"a", b"ab", b"e"]
