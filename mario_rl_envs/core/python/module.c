@@ -272,8 +272,8 @@ static PyObject *module_look_up(PyObject *Py_UNUSED(module), PyObject *args) {
         return NULL;
     }
     Py_ssize_t count = out.len, bad = -1;
-    bool is_good = indices.itemsize == sizeof(int64_t) &&
-                   indices.len == count * (Py_ssize_t)sizeof(int64_t);
+    bool is_good =
+        indices.itemsize == sizeof(int64_t) && indices.len == count * (Py_ssize_t)sizeof(int64_t);
     for (Py_ssize_t i = 0; is_good && bad < 0 && i < count; i++) {
         uint64_t index = ((const uint64_t *)indices.buf)[i];
         if (index < (uint64_t)table.len) {
