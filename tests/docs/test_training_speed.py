@@ -1,5 +1,6 @@
 """Both sides of the training speed do the same work, and the table says what was measured."""
 
+import argparse
 import dataclasses
 
 import pytest
@@ -62,13 +63,13 @@ def test_both_take_as_many_gradient_steps(name, num_steps, num_updates):
 
 def test_a_task_is_measured_in_rounds_after_each_start():
     task = dataclasses.replace(TASKS["dqn-cartpole"], warm_up=20, num_steps=20)
-    rounds = measure(task, SIDES, starts=2, rounds=2, threads=1)
+    rounds = measure(task, SIDES, starts=2, rounds=2, options=["--threads", "1"])
     assert len(rounds) == 4
     assert all(each[side][clock] > 0 for each in rounds for side in SIDES for clock in each[side])
 
 
 def test_a_side_that_fails_is_named():
-    side = Side(dataclasses.replace(TASKS["dqn-cartpole"]), "theirs", threads=1)
+    side = Side(dataclasses.replace(TASKS["dqn-cartpole"]), "theirs", [])
     with pytest.raises(RuntimeError, match="theirs ended with exit code 1"):
         side.train("no number")
     side.close()
@@ -89,6 +90,8 @@ def test_a_line_says_median_range_and_whether_it_is_enough():
 
 
 def test_the_setup_names_versions_and_threads():
-    text = training_speed.setup(2, 5, threads=2)
+    options = argparse.Namespace(starts=2, rounds=5, threads=2, precision="bfloat16")
+    text = training_speed.setup(options)
     assert "of 10 rounds, 5 after each of 2 starts of both processes. 2 torch threads a" in text
+    assert "ours in bfloat16" in text
     assert "stable-baselines3 2." in text

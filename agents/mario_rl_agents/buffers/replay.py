@@ -140,8 +140,9 @@ class ReplayBuffer:
         self._episode_row = np.full(num_envs, -1, np.int64)  # [N]
         # Positions of the frames of obs, then one more for next_obs, relative to the row of obs.
         self._offsets = np.arange(1 - stack, 2)  # [K + 1]
-        self._ahead = np.arange(num_return_steps)  # [M]
-        self._powers = np.float32(gamma) ** np.arange(num_return_steps + 1, dtype=np.float32)
+        num_ahead = min(num_return_steps, self._ring_size)  # no return is longer than a ring
+        self._ahead = np.arange(num_ahead)  # [M]
+        self._powers = np.float32(gamma) ** np.arange(num_ahead + 1, dtype=np.float32)
         self._sampled: _Sampled | None = None
 
     def __len__(self) -> int:

@@ -7,8 +7,10 @@ from pathlib import Path
 import gymnasium as gym
 import pytest
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
+from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.cli import conditions
 from mario_rl_agents.experiments.protocol import MARIO_CONDITIONS
+from mario_rl_agents.weights.policies import policy_path
 from support.commands import fail, succeed
 
 ROWS = [
@@ -46,7 +48,8 @@ def rows_of(lines: list[str]) -> list[list[str]]:
 
 def test_a_policy_is_evaluated_under_every_condition_by_its_id() -> None:
     lines = succeed("evaluate", "MarioRL-1-1-v0", "--episodes", "2")
-    assert lines[0].startswith("ppo, MarioRL-1-1-v0.safetensors: 1,")
+    num_steps = read_header(policy_path("MarioRL-1-1-v0")).num_steps
+    assert lines[0].startswith(f"ppo, MarioRL-1-1-v0.safetensors: {num_steps:,} steps of training")
     rows = rows_of(lines)
     assert [tuple(row[:2]) for row in rows] == ROWS
     assert rows[0][2] == "1"  # the two greedy games of the plain condition are one

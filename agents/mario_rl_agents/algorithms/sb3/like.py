@@ -284,6 +284,7 @@ RULES: Final[Mapping[type[Any], Counterpart]] = MappingProxyType(
                 "temperature": _changes_no_result,  # of Boltzmann exploration
                 "max_grad_norm": _is("max_grad_norm"),
                 "num_return_steps": _is("n_steps"),
+                "layer_norm": _lacks(False, "SB3 has no layer normalization."),
                 "dueling": _lacks(False, "SB3 has no dueling networks."),
                 "prioritized": _lacks(False, "SB3 has no prioritized replay."),
                 "priority_alpha": _changes_no_result,  # of prioritized replay
