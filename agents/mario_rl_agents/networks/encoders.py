@@ -119,8 +119,9 @@ class CNN(nn.Module):
         self.convolutions = convolutions
         with torch.inference_mode():
             num_inputs = self.convolutions(torch.zeros(1, *shape)).shape[1]
-        features = hidden_layer(num_inputs, self.num_features, layer_norm=layer_norm)
+        # The output is drawn first: a seed begins with the weights that results were measured with.
         output = [] if num_outputs is None else [Output(self.num_features, num_outputs)]
+        features = hidden_layer(num_inputs, self.num_features, layer_norm=layer_norm)
         self.head = nn.Sequential(*features, *output)
         # On a CPU core, two measurements put it within 10 % of the usual layout, one either way.
         for layer in self.convolutions.modules():

@@ -16,7 +16,7 @@ from mario_rl_envs.game.actions import COMPLEX, joypad_byte
 # 9.1 (from Python 3.13) kept the dynamics and the info, but rewards new ground only.
 HAS_SAME_REWARD = sys.version_info < (3, 13)
 STAGES = ("1-1", "1-2", "2-2", "3-4", "4-1", "5-2", "6-3", "8-1")
-NUM_FRAMES = 2_500  # a stage; benchmarks/exactness.py plays 200,000
+NUM_FRAMES = 2_500  # a stage
 
 
 def play_both(stage, num_frames, seed):
