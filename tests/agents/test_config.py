@@ -125,7 +125,7 @@ def test_what_loses_nothing_is_converted(field: str, value: Any, expected: Any) 
             "a tuple of a number in [0, 1) and a number in [0, 1), got (0",
         ),
         ("folder", 3, "a text or None, got 3 of type int"),
-        ("encoder", "big", '"nature" or "small" or "impala", got \'big\' of type str'),
+        ("encoder", "big", '"nature" or "small" or "tiny" or "impala", got \'big\' of type str'),
         ("double", 1, "true or false, yes or no, on or off, got 1 of type int"),
         ("double", "maybe", "true or false, yes or no, on or off, got 'maybe' of type str"),
     ],

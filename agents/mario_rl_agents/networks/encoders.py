@@ -192,6 +192,30 @@ class SmallCNN(CNN):
         super().__init__(shape, num_outputs, convolutions, layer_norm=layer_norm)
 
 
+class TinyCNN(CNN):
+    """Two convolutions of longer strides and 256 features: a third of the small one's work."""
+
+    smallest = 15
+    num_features = 256
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        num_outputs: int | None = None,
+        *,
+        layer_norm: bool = False,
+    ) -> None:
+        """Build the network; see `CNN`."""
+        convolutions = nn.Sequential(
+            nn.Conv2d(shape[0], 16, kernel_size=6, stride=3),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(16, 32, kernel_size=4, stride=2),
+            nn.ReLU(inplace=True),
+            nn.Flatten(),
+        )
+        super().__init__(shape, num_outputs, convolutions, layer_norm=layer_norm)
+
+
 class ImpalaCNN(CNN):
     """Fifteen convolutions in residual blocks and 256 features (Espeholt et al. 2018, figure 3).
 
@@ -307,8 +331,8 @@ class OwnEncoder(nn.Module):
         return features
 
 
-_CNNS: Final[Mapping[str, type[NatureCNN | SmallCNN | ImpalaCNN]]] = MappingProxyType(
-    {"nature": NatureCNN, "small": SmallCNN, "impala": ImpalaCNN}
+_CNNS: Final[Mapping[str, type[NatureCNN | SmallCNN | TinyCNN | ImpalaCNN]]] = MappingProxyType(
+    {"nature": NatureCNN, "small": SmallCNN, "tiny": TinyCNN, "impala": ImpalaCNN}
 )
 
 
@@ -318,7 +342,7 @@ def make_encoder(space: gym.Space[Any], encoder: str | EncoderFactory = "nature"
     Args:
         space: A uint8 image (C, H, W) or (H, W, C), a vector of numbers (D,), or a uint8 grid
             (H, W) of kinds.
-        encoder: "nature", "small" or "impala", for images; or what makes one for `space`.
+        encoder: "nature", "small", "tiny" or "impala", for images; or what makes one for `space`.
 
     Raises:
         ValueError: If no encoder fits, or a user's own does not name its `num_features`.

@@ -42,7 +42,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
                 gamma=0.9,
                 reward_scale=1 / 60,
                 epsilon=linear(1, 0.02, 400_000),
-                encoder="small",
+                encoder="tiny",
                 precision="auto",
             ),
             num_envs=64,

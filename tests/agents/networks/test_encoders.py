@@ -40,6 +40,7 @@ def image(size: int, channels: int = 4) -> gym.spaces.Box:
     [
         ("nature", 84, [(32, 4, 8, 8), (64, 32, 4, 4), (64, 64, 3, 3), (512, 3136)], 512),
         ("small", 42, [(16, 4, 4, 4), (32, 16, 4, 4), (256, 2592)], 256),
+        ("tiny", 42, [(16, 4, 6, 6), (32, 16, 4, 4), (256, 800)], 256),
         (
             "impala",
             84,
@@ -66,7 +67,9 @@ def test_layers_of_the_papers(
     assert network(obs).shape == (2, 5)
 
 
-@pytest.mark.parametrize(("name", "smallest"), [("nature", 36), ("small", 10), ("impala", 8)])
+@pytest.mark.parametrize(
+    ("name", "smallest"), [("nature", 36), ("small", 10), ("tiny", 15), ("impala", 8)]
+)
 def test_the_smallest_image(name: str, smallest: int) -> None:
     obs = torch.zeros(1, 4, smallest, smallest, dtype=torch.uint8)
     assert make_encoder(image(smallest), name)(obs).isfinite().all()
@@ -116,7 +119,7 @@ def test_residual_blocks_add_to_their_input() -> None:
     torch.testing.assert_close(first(x), x + b(a(x.relu()).relu()))
 
 
-@pytest.mark.parametrize("encoder", ["small", "impala"])
+@pytest.mark.parametrize("encoder", ["small", "tiny", "impala"])
 def test_learns_from_images_with_another_encoder(encoder: str) -> None:
     config = PPOConfig(
         rollout_steps=64,
