@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from mario_rl_envs.game.rom import find_rom
 from mario_rl_envs.game.rules import Game
 from mario_rl_envs.game.skipping import skip_start_screen
 from mario_rl_envs.routes.route import FRAMES_PER_STEP, Route
+
+if TYPE_CHECKING:
+    from mario_rl_envs.emulators.native import NativeGame
 
 
 def begin_stage(emulator: Emulator, game: Game, stage: str | None) -> None:
@@ -107,3 +111,23 @@ def _play(
 
 def _result(route: Route) -> str:
     return f"{route.num_steps} steps, total reward {route.total_reward}, {route.info}"
+
+
+def native_game(stage: str) -> NativeGame:
+    """Return a game at the start of a stage.
+
+    Raises:
+        ImportError: The native core is not built.
+    """
+    emulator = create_emulator(NATIVE, find_rom())
+    if emulator.name != NATIVE:
+        raise ImportError(
+            "a search or a plan needs the native core, which is not compiled; install a C "
+            "compiler, then the package again"
+        )
+    from mario_rl_envs.emulators.native import NativeGame
+
+    game = create_game(emulator, Reward(), is_single_stage=True)
+    assert isinstance(game, NativeGame), "it goes with the native emulator"
+    begin_stage(emulator, game, stage)
+    return game

@@ -18,15 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mario_rl_envs.checks import check_integer
-from mario_rl_envs.emulators import create_emulator, create_game
-from mario_rl_envs.emulators.emulator import NATIVE
 from mario_rl_envs.game import ram
 from mario_rl_envs.game.actions import check_actions, joypad_byte
-from mario_rl_envs.game.rewards import Reward
-from mario_rl_envs.game.rom import find_rom
 from mario_rl_envs.game.stages import check_stage
 from mario_rl_envs.processors import num_processors
-from mario_rl_envs.routes.playing import begin_stage
+from mario_rl_envs.routes.playing import native_game
 from mario_rl_envs.routes.route import FRAMES_PER_STEP
 
 if TYPE_CHECKING:
@@ -159,7 +155,7 @@ class RouteSearch:
         self._generator = np.random.default_rng(seed)
         self._games: SimpleQueue[NativeGame] = SimpleQueue()  # those that no thread plays
         for _ in range(num_threads):
-            self._games.put(_native_game(stage))
+            self._games.put(native_game(stage))
         self._threads = ThreadPoolExecutor(num_threads) if num_threads > 1 else None
         self.num_decisions = 0
         self.joypad: NDArray[np.uint8] | None = None
@@ -256,23 +252,3 @@ class RouteSearch:
         if found.is_cleared:
             inputs = _Inputs(start.inputs, joypad[: len(found.snapshots) + 1])
             self.joypad = np.frombuffer(inputs.joined(), np.uint8)
-
-
-def _native_game(stage: str) -> NativeGame:
-    """Return a game at the start of a stage.
-
-    Raises:
-        ImportError: The native core is not built.
-    """
-    emulator = create_emulator(NATIVE, find_rom())
-    if emulator.name != NATIVE:
-        raise ImportError(
-            "a search for a route needs the native core, which is not compiled; install a C "
-            "compiler, then the package again"
-        )
-    from mario_rl_envs.emulators.native import NativeGame
-
-    game = create_game(emulator, Reward(), is_single_stage=True)
-    assert isinstance(game, NativeGame), "it goes with the native emulator"
-    begin_stage(emulator, game, stage)
-    return game

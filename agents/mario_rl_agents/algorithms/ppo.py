@@ -3,7 +3,7 @@
 Schulman et al. 2017, "Proximal policy optimization algorithms".
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mario_rl_agents.agent import Step
+from mario_rl_agents.agent import Callback, Step
 from mario_rl_agents.algorithms.policy import PolicyAgent
 from mario_rl_agents.buffers.rollout import Rollout, compute_gae
 from mario_rl_agents.checks import read_losses
@@ -33,6 +33,7 @@ from mario_rl_agents.config import (
     check,
     value_at,
 )
+from mario_rl_agents.demonstrations.cloning import Lessons, clone
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.compiling import compile_losses
@@ -49,7 +50,9 @@ from mario_rl_agents.spaces import (
     IMAGE,
     VECTOR,
     Accepts,
+    is_discrete,
     is_image,
+    num_discrete_actions,
 )
 
 
@@ -86,6 +89,9 @@ class PPOConfig(Config):
     normalize_rewards: bool = False  # by the running deviation of discounted returns
     value_clip: Positive | None = None  # how far a value may move in one update; None: anywhere
     target_kl: Positive | None = None  # nats from the old policy that end an update; None: none do
+    demonstrations: tuple[str, ...] = ()  # files of `mario-rl demonstrate` to begin with
+    cloning_epochs: Count = 20  # times that these are learned from before the first step
+    demonstration_coefficient: NonNegative | Schedule = 0.1  # weight of their loss from then on
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
     def check(self) -> None:
@@ -137,7 +143,9 @@ class PPO(PolicyAgent):
         encoder: EncoderFactory | None = None,
     ) -> None:
         """Build an untrained agent; `create` is the usual way in."""
-        generators = ("exploration", "batches")
+        generators = ["exploration", "batches"]
+        if config.demonstrations:
+            generators.append("demonstrations")
         super().__init__(
             env, config, seed=seed, device=device, generators=generators, encoder=encoder
         )
@@ -146,6 +154,11 @@ class PPO(PolicyAgent):
             raise ValueError(
                 "normalize_observations is for vectors, the environment has images: they are "
                 "divided by 255; leave it False"
+            )
+        if config.demonstrations and not is_discrete(self.action_space):
+            raise ValueError(
+                f"demonstrations are of discrete actions, the environment has {self.action_space}: "
+                "leave demonstrations empty"
             )
         self.distribution = make_distribution(self.action_space)
         hidden_sizes = () if encoder or is_image(space) else config.hidden_sizes
@@ -190,6 +203,7 @@ class PPO(PolicyAgent):
             action_dtype=self.distribution.action_dtype,
         )
         self._acted: Acted | None = None
+        self._lessons: Lessons | None = None  # read when learning begins
         if config.compile:
             compile_losses(self, ("loss",), device)
 
@@ -216,6 +230,26 @@ class PPO(PolicyAgent):
         if self.config.normalize_advantages == "rollout":
             steps = self.config.rollout_steps
             check("rollout_steps", steps, rollout >= 2, ">= 2 to normalize advantages")
+
+    def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
+        """Take `total_steps` more environment steps and learn, first from demonstrations if any.
+
+        Raises:
+            FileNotFoundError: If a file of demonstrations is missing.
+            ValueError: If one is damaged, or does not fit the environment.
+        """
+        if self.config.demonstrations and self._lessons is None:
+            self._lessons = self._read_lessons()
+            if self.num_steps == 0:
+                parameters = [*self.encoder.parameters(), *self.actor.parameters()]
+                clone(
+                    self._lessons,
+                    self.cloning_loss,
+                    [*parameters, *self.distribution.parameters()],
+                    num_epochs=self.config.cloning_epochs,
+                    generator=self.generators["demonstrations"],
+                )
+        super().learn(total_steps, callbacks)
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the likeliest actions, or drawn ones; what those were drawn from is kept."""
@@ -310,6 +344,10 @@ class PPO(PolicyAgent):
             error = torch.maximum(error, self._value_error(near, batch.value_target))
         return error.mean()
 
+    def cloning_loss(self, obs: Tensor, action: Tensor) -> Tensor:
+        """Return - E log pi(a|s) of what a teacher did, a scalar."""
+        return -self.distribution.log_prob(self.dist_params(obs), action).mean()
+
     def loss(self, batch: PPOBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return what is minimized (eq. 9), and the parts of it that are logged."""
         config = self.config
@@ -338,12 +376,17 @@ class PPO(PolicyAgent):
         """Take one gradient step.
 
         Returns:
-            `losses/policy`, `losses/value`, `charts/entropy` and `charts/approx_kl`.
+            `losses/policy`, `losses/value`, `charts/entropy` and `charts/approx_kl`; with
+            demonstrations `losses/cloning`.
 
         Raises:
             FloatingPointError: If one is not finite; the weights are left as they were.
         """
         loss, parts = self.loss(batch)
+        if self._lessons is not None and self.demonstration_coefficient > 0:
+            lesson = self._lessons.draw(self.generators["demonstrations"])
+            parts["losses/cloning"] = self.cloning_loss(*lesson)
+            loss = loss + self.demonstration_coefficient * parts["losses/cloning"]
         losses = read_losses(self, parts)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -376,6 +419,11 @@ class PPO(PolicyAgent):
         """The weight of the entropy bonus, at this step of the schedule."""
         return value_at(self.config.entropy_coefficient, self.num_steps)
 
+    @property
+    def demonstration_coefficient(self) -> float:
+        """The weight of the loss of demonstrations, at this step of the schedule."""
+        return value_at(self.config.demonstration_coefficient, self.num_steps)
+
     def update_epochs(self, rollout: PPOBatch) -> Iterator[dict[str, float]]:
         """Learn from a rollout: all of it in each epoch, in another order."""
         config = self.config
@@ -389,6 +437,14 @@ class PPO(PolicyAgent):
                 yield losses
                 if config.target_kl is not None and losses["charts/approx_kl"] > config.target_kl:
                     return
+
+    def _read_lessons(self) -> Lessons:
+        """Return the demonstrations, which fit the environment."""
+        space = self.observation_space
+        assert isinstance(space, gym.spaces.Box)  # make_encoder accepts nothing else
+        lessons = Lessons(self.config.demonstrations, self.device)
+        lessons.check(space.shape, num_discrete_actions(self.action_space))
+        return lessons
 
     def _value_error(self, value: Tensor, target: Tensor) -> Tensor:
         """Return the error of each value, shape [B]."""

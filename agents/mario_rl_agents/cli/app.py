@@ -14,6 +14,7 @@ import typer
 
 from mario_rl_agents.cli.compare import compare
 from mario_rl_agents.cli.compile import compile
+from mario_rl_agents.cli.demonstrate import demonstrate
 from mario_rl_agents.cli.envs import envs
 from mario_rl_agents.cli.evaluate import evaluate
 from mario_rl_agents.cli.explore import explore
@@ -41,6 +42,7 @@ for command in (
     watch,
     play,
     explore,
+    demonstrate,
     plot,
     report,
     envs,

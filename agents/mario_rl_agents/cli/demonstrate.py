@@ -1,0 +1,127 @@
+"""`mario-rl demonstrate`: a teacher plays, for agents that begin by imitating it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mario_rl_agents.cli.completion import complete_env_id, complete_keyword
+from mario_rl_agents.cli.options import read_pairs
+from mario_rl_agents.cli.terminal import make_console, one_line_errors, usage_errors
+
+if TYPE_CHECKING:
+    from mario_rl_agents.teachers import AgentTeacher, PlannerTeacher
+
+_NUM_ENVS = 16
+_SUFFIX = ".safetensors"
+
+
+def demonstrate(
+    env_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENV_ID",
+            autocompletion=complete_env_id,
+            help="The environment: MarioRL-1-3-v0; with --agent any whose actions are discrete.",
+        ),
+    ],
+    decisions: Annotated[
+        int, typer.Option(min=1, help="How many decisions to record, at least.")
+    ] = 10_000,
+    noise: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="The probability that the action before is taken once more, whatever the teacher "
+            "does: it then shows how to go on.",
+        ),
+    ] = 0.25,
+    agent: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="The teacher: a checkpoint, a run's folder or a policy of the package. "
+            "[default: a planner, which tries plans on the game itself]",
+            show_default=False,
+        ),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env",
+            metavar="KEY=VALUE",
+            autocompletion=complete_keyword,
+            help="A keyword of gym.make beside those of the recipe pixels, on Mario.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the games, the noise and the plans.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where they are written. [default: demonstrations/ENV_ID.safetensors]",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Record demonstrations for an agent to begin with, as PPO does.
+
+    On Mario a planner plays, which is not learned: it tries what to press on the game itself, three
+    seconds ahead. The keywords of gym.make are those that the recipe pixels trains with.
+
+    mario-rl demonstrate MarioRL-1-3-v0
+
+    mario-rl train ppo MarioRL-1-3-v0 --recipe demonstrations --set
+    'demonstrations=["demonstrations/MarioRL-1-3-v0.safetensors"]'
+    """
+    with one_line_errors():
+        from mario_rl_agents.demonstrations.recording import record
+        from mario_rl_agents.recipes import is_mario
+        from mario_rl_agents.recipes.recipe import FROM_PIXELS
+
+        with usage_errors():
+            kwargs: dict[str, Any] = dict(FROM_PIXELS) if is_mario(env_id) else {}
+            kwargs |= {"sticky": 0.0} if is_mario(env_id) else {}  # the noise is in its place
+            kwargs |= read_pairs("--env", env)
+            console = make_console()
+            with _teacher(agent, kwargs, seed) as teacher, console.status("playing") as status:
+                games = record(
+                    teacher,
+                    env_id,
+                    kwargs,
+                    num_decisions=decisions,
+                    noise=noise,
+                    seed=seed,
+                    num_envs=_NUM_ENVS,
+                    tell=lambda count: status.update(f"{count:,} of {decisions:,} decisions"),
+                )
+        path = out or Path("demonstrations", env_id.rpartition(":")[2] + _SUFFIX)
+        games.save(path)
+        console.print(f"{games.summary}: {path}", soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _teacher(
+    agent: Path | None, env_kwargs: dict[str, Any], seed: int
+) -> Iterator[PlannerTeacher | AgentTeacher]:
+    """Give the teacher, and free what it has."""
+    from mario_rl_agents.teachers import DEFAULT_ACTIONS, AgentTeacher, PlannerTeacher
+
+    teacher: PlannerTeacher | AgentTeacher
+    if agent is None:
+        teacher = PlannerTeacher(env_kwargs.get("actions", DEFAULT_ACTIONS), seed=seed)
+    else:
+        from mario_rl_agents.cli.found import find
+        from mario_rl_agents.cli.policy import best_policy
+        from mario_rl_agents.runs.loading import load_agent
+
+        path = find(agent).checkpoint
+        loaded = load_agent(path)
+        teacher = AgentTeacher(loaded, greedy=not best_policy(path, loaded).sample)
+    with contextlib.closing(teacher):
+        yield teacher

@@ -1,0 +1,102 @@
+"""Behavior cloning: a policy is fitted to what a teacher did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mario_rl_agents.demonstrations.games import Demonstrations
+from mario_rl_agents.networks.adam import Adam
+
+BATCH_SIZE: Final = 256  # decisions in a gradient step of cloning
+BATCH_BESIDE: Final = 128  # and in one of reinforcement learning
+LEARNING_RATE: Final = 1e-3  # at first; it falls to 0
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class Lessons:
+    """The decisions of files of demonstrations, to draw batches from."""
+
+    def __init__(self, paths: Sequence[str | Path], device: torch.device) -> None:
+        """Read files, and play what is in them.
+
+        Raises:
+            FileNotFoundError: There is none at a path.
+            ValueError: One is damaged, their observations differ in shape, or an environment does
+                not repeat them.
+        """
+        replays = [Demonstrations.load(path).replay() for path in paths]
+        shapes = sorted({obs.shape[1:] for obs, _ in replays})
+        if len(shapes) != 1:
+            raise ValueError(
+                f"demonstrations must have observations of one shape, received {shapes}"
+            )
+        self.obs = torch.from_numpy(np.concatenate([obs for obs, _ in replays])).to(device)
+        self.action = torch.from_numpy(np.concatenate([action for _, action in replays])).to(device)
+
+    def check(self, shape: tuple[int, ...], num_actions: int) -> None:
+        """Check that an agent can learn from them.
+
+        Raises:
+            ValueError: It has other observations, or fewer actions.
+        """
+        if self.obs.shape[1:] != shape:
+            raise ValueError(
+                f"the demonstrations have observations of shape {tuple(self.obs.shape[1:])}, the "
+                f"agent's have {shape}: record them with the keywords of its environment"
+            )
+        if int(self.action.max()) >= num_actions:
+            raise ValueError(
+                f"the demonstrations have actions up to {int(self.action.max())}, the agent has "
+                f"{num_actions}: record them with the actions of its environment"
+            )
+
+    def draw(self, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Return some observations [B, ...] and actions [B], drawn with replacement."""
+        indices = torch.from_numpy(generator.integers(len(self.action), size=BATCH_BESIDE))
+        indices = indices.to(self.action.device)
+        return self.obs[indices], self.action[indices]
+
+
+def clone(
+    lessons: Lessons,
+    loss: Loss,
+    parameters: Sequence[nn.Parameter],
+    *,
+    num_epochs: int,
+    generator: np.random.Generator,
+) -> float:
+    """Fit a policy to all decisions; return the mean loss of the last epoch.
+
+    Args:
+        lessons: At least one decision.
+        loss: Of a policy on observations [B, ...] and actions [B], a scalar.
+        parameters: Of the policy.
+        num_epochs: Times that each decision is learned from, at least 1.
+        generator: Draws the order.
+    """
+    optimizer = Adam(parameters, LEARNING_RATE)
+    total = len(lessons.action)
+    size = min(BATCH_SIZE, total)
+    num_batches = total // size
+    losses: list[float] = []
+    for epoch in range(num_epochs):
+        order: NDArray[Any] = generator.permutation(total)[: num_batches * size]
+        batches = torch.from_numpy(order.reshape(num_batches, size)).to(lessons.action.device)
+        losses = []
+        for number, indices in enumerate(batches, start=epoch * num_batches):
+            share = number / (num_epochs * num_batches)
+            optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - share)
+            error = loss(lessons.obs[indices], lessons.action[indices])
+            optimizer.zero_grad()
+            torch.autograd.backward(error)
+            optimizer.step()
+            losses.append(error.item())
+    return float(np.mean(losses))

@@ -1,0 +1,99 @@
+"""Teachers for demonstrations: the planner of Super Mario Bros, and agents that have learned."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mario_rl_agents.agent import Agent
+from mario_rl_agents.envs import VecEnv
+from mario_rl_envs.game.actions import check_actions, joypad_byte
+from mario_rl_envs.processors import num_processors
+from mario_rl_envs.routes import Planner
+from mario_rl_envs.vector_env import MarioVectorEnv
+
+DEFAULT_ACTIONS: Final = "right_only"
+
+
+class PlannerTeacher:
+    """A planner for each game, in as many threads as there are processors."""
+
+    def __init__(self, actions: Any = DEFAULT_ACTIONS, *, seed: int = 0) -> None:
+        """Make ready for games with an action set.
+
+        Args:
+            actions: What the environment's keyword `actions` is.
+            seed: Planner i of each game draws from seed + i.
+
+        Raises:
+            ImportError: The native core is not built.
+            ValueError: The actions are unknown, or a planner presses what is not among them.
+        """
+        self._bytes = np.array([joypad_byte(each) for each in check_actions(actions)], np.int64)
+        missing = sorted(set(Planner.BUTTONS) - set(self._bytes.tolist()))
+        if missing:
+            raise ValueError(
+                "a planner presses nothing, right, right + A, right + B and right + A + B; "
+                f"accepted are actions that have all of them, as right_only; got {actions!r}"
+            )
+        self._action_of = {byte: action for action, byte in enumerate(self._bytes.tolist())}
+        self._seed = seed
+        self._planners: list[Planner] = []
+        self._threads = ThreadPoolExecutor(num_processors())
+
+    def begin(self, envs: VecEnv, mask: NDArray[np.bool_]) -> None:
+        """Look at the games of a mask, [N].
+
+        Raises:
+            ValueError: They are no games of Super Mario Bros in one vector environment.
+        """
+        games = envs.unwrapped
+        if not isinstance(games, MarioVectorEnv):
+            raise ValueError(
+                f"a planner plays several games of MarioRL side by side, on the native core; "
+                f"got {envs}"
+            )
+        if not self._planners:
+            self._planners = [Planner(seed=self._seed + i) for i in range(games.num_envs)]
+        for index in np.flatnonzero(mask).tolist():
+            self._planners[index].begin(games.save_state(index))
+
+    def act(self, obs: NDArray[Any]) -> NDArray[np.int64]:
+        """Return what the planners press, [N]."""
+        pressed = self._threads.map(Planner.press, self._planners)
+        return np.array([self._action_of[joypad] for joypad in pressed], np.int64)
+
+    def advance(self, actions: NDArray[np.int64]) -> None:
+        """Let the planners follow, [N]."""
+        pressed = self._bytes[actions].tolist()
+        list(self._threads.map(Planner.advance, self._planners, pressed))
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown()
+
+
+class AgentTeacher:
+    """An agent that has learned."""
+
+    def __init__(self, agent: Agent, *, greedy: bool) -> None:
+        """Take the agent, and whether it plays greedily."""
+        self._agent, self._greedy = agent, greedy
+
+    def begin(self, envs: VecEnv, mask: NDArray[np.bool_]) -> None:
+        """Tell the agent of the games that begin, [N]."""
+        self._agent.begin_episodes(mask)
+
+    def act(self, obs: NDArray[Any]) -> NDArray[np.int64]:
+        """Return its actions, [N]."""
+        return np.asarray(self._agent.act(obs, greedy=self._greedy), np.int64)
+
+    def advance(self, actions: NDArray[np.int64]) -> None:
+        """Nothing: it sees what comes of them."""
+
+    def close(self) -> None:
+        """Free its environment."""
+        self._agent.env.close()

@@ -1,0 +1,262 @@
+"""A planner: what to press now, found by trying plans on the game itself.
+
+Model predictive control with the native core as the model, which is exact. A plan is what to press
+in the next three seconds; it is worth how far the player comes by it with ground under the feet. As
+long as running on does, the planner runs. Else it tries single jumps, a grid of when and for how
+long, and takes the one whose neighbors succeed too: it still does where a decision comes late. If
+none succeeds, it changes plans at random. It sees more than a player does, and serves as a teacher.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mario_rl_envs import save_state
+from mario_rl_envs.checks import check_integer
+from mario_rl_envs.emulators.emulator import NATIVE
+from mario_rl_envs.game import ram
+from mario_rl_envs.game.actions import joypad_byte
+from mario_rl_envs.routes.playing import native_game
+from mario_rl_envs.routes.route import FRAMES_PER_STEP
+
+if TYPE_CHECKING:
+    from mario_rl_envs.core import _core
+
+PLAN_LENGTH: Final = 44  # decisions, of four frames each
+_RUN_LENGTH: Final = 18  # for which running on must do
+_JUMP_LENGTH: Final = 32  # of a plan with a single jump
+
+_WAIT: Final = joypad_byte(())
+_WALK: Final = joypad_byte(("right",))
+_WALKING_JUMP: Final = joypad_byte(("right", "A"))
+_RUN: Final = joypad_byte(("right", "B"))
+_JUMP: Final = joypad_byte(("right", "A", "B"))
+
+_ADDRESSES: Final = np.array(
+    (
+        ram.PLAYER_X_PAGE,
+        ram.PLAYER_X,
+        ram.PLAYER_FLOAT_STATE,
+        ram.AREA_DATA,
+        ram.AREA_DATA + 1,
+        ram.WORLD,
+        ram.STAGE,
+        ram.SWIMMING,
+    ),
+    np.uint16,
+)
+_MASKS: Final = bytes([0xFF] * len(_ADDRESSES))
+
+_ENOUGH: Final = 6  # pixels that a plan gains a decision, if little is in the way: half of running
+_ENOUGH_SWIMMING: Final = 1.5
+_KEPT: Final = 0.8  # share of it for which a plan that was begun is kept
+_NEW_AREA: Final = 4_000  # pixels that the way into another area counts as
+_DEATH: Final = -500  # pixels, and more the sooner it comes
+_DEATH_DECISION: Final = -3
+_NO_GROUND: Final = -50  # of a plan in which the player never stands
+
+_STARTS: Final = (0, 1, 2, 3, 4, 6, 8, 10, 12)  # decisions before a jump
+_DURATIONS: Final = (2, 5, 8, 11, 14)  # of a jump
+_DELAY: Final = 0.02  # neighbors that a later start must gain
+_REACH: Final = (2, 1)  # of the neighborhood of a jump, in starts and durations
+_NUM_RANDOM: Final = 240  # plans that are tried at random, at most
+_NUM_ENOUGH: Final = 10  # after which one that gains enough will do
+_PERIOD: Final = 6  # decisions after which a plan is tried again
+
+
+class _Outcome(NamedTuple):
+    """What a plan leads to."""
+
+    gain: float  # pixels
+    length: int  # decisions, with that at the beginning
+    is_alive: bool
+    is_cleared: bool
+    begins_in_water: bool = False
+
+
+class Planner:
+    """Plays on from any moment of a stage, to the right, with what RIGHT_ONLY can press.
+
+    Attributes:
+        BUTTONS: The joypad bytes that it presses.
+    """
+
+    BUTTONS: ClassVar[tuple[int, ...]] = (_WAIT, _WALK, _WALKING_JUMP, _RUN, _JUMP)
+
+    def __init__(self, *, seed: int = 0) -> None:
+        """Make a game to try plans on.
+
+        Args:
+            seed: Of the plans that are tried at random.
+
+        Raises:
+            ImportError: The native core is not built.
+            ValueError: The seed is no whole number from 0.
+        """
+        check_integer("seed", seed, 0)
+        self._generator = np.random.default_rng(seed)
+        self._game = native_game("1-1")
+        self._snapshot = self._game.snapshot()
+        self._plan: list[int] = []
+        self._age = 0  # decisions since the plan was tried
+        self._is_swimming = False
+
+    def begin(self, state: bytes) -> None:
+        """Go on from a moment of a game.
+
+        Args:
+            state: What `save_state` of an environment returned, or of a vector environment.
+
+        Raises:
+            TypeError: The state is not bytes.
+            ValueError: It is no save state of the native emulator.
+        """
+        saved = save_state.unpack(state, NATIVE)
+        self._game.load(saved.machine, saved.reward)
+        self._snapshot = self._game.snapshot()
+        self._plan = []
+
+    def press(self) -> int:
+        """Return the joypad byte to press for the next decision, of four frames."""
+        if self._age >= _PERIOD or not self._plan:
+            self._think()
+        return self._plan[0]
+
+    def advance(self, joypad: int) -> None:
+        """Follow the game for a decision.
+
+        Args:
+            joypad: What was pressed in it, be it as planned or not.
+        """
+        is_planned = bool(self._plan) and self._plan.pop(0) == joypad
+        self._age = self._age + 1 if is_planned else _PERIOD
+        self._game.restore(self._snapshot)
+        self._game.explore(bytes([joypad]), FRAMES_PER_STEP, _ADDRESSES, _MASKS)
+        self._snapshot = self._game.snapshot()
+
+    def _think(self) -> None:
+        """Keep the plan if it still leads on, or find another."""
+        self._age = 0
+        running = [_RUN] * _RUN_LENGTH
+        begun = self._plan + running[len(self._plan) :]
+        outcome = self._try(self._snapshot, running)
+        self._is_swimming = outcome.begins_in_water
+        if self._does(outcome, _RUN_LENGTH) and not self._is_swimming:
+            self._plan = running
+        elif self._does(self._try(self._snapshot, begun), _KEPT * len(begun)):
+            self._plan = begun
+        else:
+            jump = None if self._is_swimming else self._best_jump()
+            self._plan = jump or self._search(begun)
+
+    def _does(self, outcome: _Outcome, num_decisions: float) -> bool:
+        """Return whether a plan gains enough for so many decisions."""
+        enough = _ENOUGH_SWIMMING if self._is_swimming else _ENOUGH
+        return outcome.is_cleared or (outcome.is_alive and outcome.gain > enough * num_decisions)
+
+    def _try(self, snapshot: _core.Snapshot, plan: list[int]) -> _Outcome:
+        """Return what a plan leads to from a moment of the game."""
+        game = self._game
+        game.restore(snapshot)
+        try:
+            cells, _, is_over, is_cleared = game.explore(
+                bytes(plan), FRAMES_PER_STEP, _ADDRESSES, _MASKS
+            )
+        except RuntimeError:  # the game hangs
+            return _Outcome(_DEATH + _DEATH_DECISION * len(plan), 1, False, False)
+        cell = np.frombuffer(cells, np.uint8).reshape(-1, len(_ADDRESSES)).astype(np.int64)
+        page, left, float_state, area_low, area_high, world, stage, swimming = cell.T  # [1 + T]
+        in_water = bool(swimming[0])
+        if is_cleared:
+            return _Outcome(-float(len(cell)), len(cell), True, True, in_water)
+        area = area_high << 8 | area_low
+        new_areas = np.cumsum(np.diff(area, prepend=area[0]) != 0)
+        x = (page << 8 | left) + _NEW_AREA * new_areas
+        standing = np.flatnonzero((float_state == 0) | (swimming != 0))
+        gain = float(x[standing[-1]] - x[0]) if len(standing) else _NO_GROUND
+        # A warp zone leads out of the stage.
+        is_dead = is_over or bool((world != world[0]).any() or (stage != stage[0]).any())
+        if is_dead:
+            gain += _DEATH + _DEATH_DECISION * (PLAN_LENGTH - len(cell))
+        return _Outcome(gain, len(cell), not is_dead, False, in_water)
+
+    def _best_jump(self) -> list[int] | None:
+        """Return the single jump with the most neighbors that succeed too; None: none does."""
+        succeeds = np.zeros((len(_STARTS), len(_DURATIONS)))
+        snapshot = self._snapshot
+        for row, (before, start) in enumerate(pairwise((0, *_STARTS))):
+            if start > before and not self._run_on(snapshot, start - before):
+                break
+            snapshot = self._game.snapshot() if start > before else snapshot
+            rest = _JUMP_LENGTH - start
+            for column, duration in enumerate(_DURATIONS):
+                jump = [_JUMP] * duration + [_RUN] * (rest - duration)
+                succeeds[row, column] = self._does(self._try(snapshot, jump), rest)
+        if not succeeds.any():
+            return None
+        rows = np.arange(len(_STARTS))[:, None]
+        margin = np.where(succeeds > 0, _neighbors(succeeds) - _DELAY * rows, -1.0)
+        row, column = divmod(int(np.argmax(margin)), len(_DURATIONS))
+        start, duration = _STARTS[row], _DURATIONS[column]
+        return [_RUN] * start + [_JUMP] * duration + [_RUN] * (_JUMP_LENGTH - start - duration)
+
+    def _run_on(self, snapshot: _core.Snapshot, num_decisions: int) -> bool:
+        """Run on from a moment of the game; return whether the player survives it."""
+        self._game.restore(snapshot)
+        inputs = bytes([_RUN] * num_decisions)
+        _, _, is_over, _ = self._game.explore(inputs, FRAMES_PER_STEP, _ADDRESSES, _MASKS)
+        return not is_over
+
+    def _search(self, begun: list[int]) -> list[int]:
+        """Return the best of a plan and of others drawn at random, many of which begin like it."""
+        plan = begun + [_RUN] * (PLAN_LENGTH - len(begun))
+        outcome = self._try(self._snapshot, plan)
+        for number in range(_NUM_RANDOM):
+            num_kept = 0
+            if number % 3:
+                fault = outcome.length - 1
+                if outcome.is_alive:
+                    fault = int(self._generator.integers(4, PLAN_LENGTH))
+                num_kept = max(0, fault - int(self._generator.integers(1, 36)))
+            other = plan[:num_kept] + self._draw(PLAN_LENGTH - num_kept)
+            found = self._try(self._snapshot, other)
+            if (found.is_cleared, found.gain) > (outcome.is_cleared, outcome.gain):
+                plan, outcome = other, found
+            if outcome.is_cleared or (number > _NUM_ENOUGH and self._does(outcome, PLAN_LENGTH)):
+                break
+        return plan
+
+    def _draw(self, length: int) -> list[int]:
+        """Return random inputs: jumps, and what is between them; strokes in the water."""
+        random = self._generator
+        inputs: list[int] = []
+        jumps = bool(random.random() < 0.5)
+        while len(inputs) < length:
+            if self._is_swimming:
+                inputs += [_JUMP] * int(random.integers(1, 3)) if jumps else []
+                inputs += [] if jumps else [_RUN] * int(random.integers(1, 7))
+            elif jumps:
+                button = _JUMP if random.random() < 0.85 else _WALKING_JUMP
+                inputs += [button] * int(random.integers(1, 13))
+            else:
+                button = (_RUN, _WALK, _WAIT)[np.searchsorted((0.75, 0.88), random.random())]
+                inputs += [button] * int(random.integers(1, 10))
+            jumps = not jumps
+        return inputs[:length]
+
+
+def _neighbors(succeeds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for each cell how many around it succeed, the nearer ones counting more."""
+    rows, columns = _REACH
+    padded = np.pad(succeeds, ((rows, rows), (columns, columns)), mode="edge")
+    total = np.zeros_like(succeeds)
+    for row in range(2 * rows + 1):
+        for column in range(2 * columns + 1):
+            distance = abs(row - rows) + abs(column - columns)
+            shifted = padded[row:, column:][: succeeds.shape[0], : succeeds.shape[1]]
+            total += shifted / (1 + distance)
+    return total
