@@ -26,7 +26,7 @@ def demonstrate(
         typer.Argument(
             metavar="ENV_ID",
             autocompletion=complete_env_id,
-            help="The environment: MarioRL-1-3-v0; with --agent any whose actions are discrete.",
+            help="The environment: MarioRL-1-4-v0; with --agent any whose actions are discrete.",
         ),
     ],
     decisions: Annotated[
@@ -64,7 +64,7 @@ def demonstrate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where they are written. [default: demonstrations/ENV_ID.safetensors]",
+            help="Where they are written. [default: in demonstrations/, by the id]",
             show_default=False,
         ),
     ] = None,
@@ -74,10 +74,9 @@ def demonstrate(
     On Mario a planner plays, which is not learned: it tries what to press on the game itself, three
     seconds ahead. The keywords of gym.make are those that the recipe pixels trains with.
 
-    mario-rl demonstrate MarioRL-1-3-v0
+    mario-rl demonstrate MarioRL-1-4-v0 --out 1-4.safetensors
 
-    mario-rl train ppo MarioRL-1-3-v0 --recipe demonstrations --set
-    'demonstrations=["demonstrations/MarioRL-1-3-v0.safetensors"]'
+    mario-rl train ppo MarioRL-1-4-v0 --recipe imitation --imitate 1-4.safetensors
     """
     with one_line_errors():
         from mario_rl_agents.demonstrations.recording import record

@@ -94,6 +94,14 @@ def train(
             help="Change a field of the configuration, as --set learning_rate=1e-4. Repeatable.",
         ),
     ] = None,
+    imitate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Begin by imitating demonstrations, as mario-rl demonstrate writes them (ppo). "
+            "Repeatable.",
+        ),
+    ] = None,
     env: Annotated[
         list[str] | None,
         typer.Option(
@@ -170,6 +178,7 @@ def train(
         if resume is not None:
             fixed = {
                 "--set": bool(set_),
+                "--imitate": bool(imitate),
                 "--env": bool(env),
                 "--out": out is not None,
                 "--overwrite": overwrite,
@@ -200,11 +209,14 @@ def train(
                     "give an algorithm and an environment, as in mario-rl train dqn CartPole-v1, "
                     "or --resume RUN"
                 )
+            changes = read_pairs("--set", set_)
+            if imitate:
+                changes["demonstrations"] = _demonstrations(imitate)
             run, agent = _new(
                 algorithm,
                 env_id,
                 recipe=recipe,
-                changes=read_pairs("--set", set_),
+                changes=changes,
                 env_kwargs=read_pairs("--env", env),
                 num_envs=num_envs,
                 steps=steps,
@@ -228,6 +240,8 @@ def train(
                 ),
                 soft_wrap=True,
             )
+            if agent.num_steps == 0 and getattr(agent.config, "demonstrations", ()):
+                console.print("first it imitates demonstrations, which takes a minute or two")
             hint = compile_hint(run.spec)
             if hint is not None:
                 console.print(hint, soft_wrap=True)
@@ -344,6 +358,20 @@ def _resume(
             f"go on with --steps and a larger total"
         )
     return (run if total_steps == spec.total_steps else run.extended_to(total_steps)), agent
+
+
+def _demonstrations(paths: list[Path]) -> tuple[str, ...]:
+    """Return the files, as they were named, after a look into each.
+
+    Raises:
+        UsageError: One is none of demonstrations.
+    """
+    from mario_rl_agents.demonstrations.games import Demonstrations
+
+    with usage_errors("--imitate"):
+        for path in paths:
+            Demonstrations.load(path)
+    return tuple(map(str, paths))
 
 
 def _where(agent: Agent) -> str:

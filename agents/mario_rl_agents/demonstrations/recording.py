@@ -18,6 +18,8 @@ from mario_rl_agents.envs import VecEnv, read_end, reset_some, success_of
 
 LAST_DECISIONS: Final = 12  # before a failure: they may have led to it
 
+_MOST_USELESS: Final = 64  # episodes without a decision to imitate
+
 Tell = Callable[[int], None]
 
 
@@ -91,16 +93,24 @@ def record(
                 continue
             for index in np.flatnonzero(ended).tolist():
                 success = success_of(read_end(infos, index)[0])
-                end = len(used_rows) if success is not False else len(used_rows) - LAST_DECISIONS
+                begin, end = int(begun_at[index]), len(used_rows)
                 if truncated[index] and not success:
-                    end = 0
-                for row in used_rows[begun_at[index] : end]:
+                    end = begin
+                elif success is False:
+                    end = max(begin, end - LAST_DECISIONS)
+                for row in used_rows[begin:end]:
                     row[index] = True
-                num_used += max(0, end - int(begun_at[index]))
+                num_used += end - begin
                 num_episodes += 1
                 num_successes += bool(success)
                 begun_at[index] = len(used_rows)
                 tell(num_used)
+            if num_used == 0 and num_episodes >= _MOST_USELESS:
+                raise ValueError(
+                    f"none of the first {num_episodes} episodes on {env_id} has anything to "
+                    "imitate: all failed at once, or were truncated; take another teacher, or less "
+                    "noise"
+                )
             obs = reset_some(envs, dict.fromkeys(np.flatnonzero(ended).tolist()))
             teacher.begin(envs, ended)
     games = Demonstrations(

@@ -172,6 +172,7 @@ def test_recipes_lists_every_one() -> None:
         for (env_id, name), recipe in recipes_of(algorithm).items():
             place = {MARIO: "any MarioRL-...", ANY: "any other"}.get(env_id, env_id)
             sizes = {"demo": "tiles" if algorithm == "ppo" else "pixels 52", "pixels": "pixels 42"}
+            sizes["imitation"] = sizes["pixels"]
             sees = sizes.get(name, "pixels 84")
             facts = [place, name, *([sees] if env_id == MARIO else []), f"{recipe.total_steps:,}"]
             if recipe.measured is not None:

@@ -329,6 +329,9 @@ RULES: Final[Mapping[type[Any], Counterpart]] = MappingProxyType(
                 "normalize_rewards": _lacks(False, "SB3's PPO does not normalize rewards."),
                 "value_clip": _value_clip,
                 "target_kl": _target_kl,
+                "demonstrations": _lacks((), "SB3 learns from no demonstrations."),
+                "cloning_epochs": _changes_no_result,  # of demonstrations, as is the next
+                "demonstration_coefficient": _changes_no_result,
                 "compile": _changes_no_result,
             },
             _RELU,

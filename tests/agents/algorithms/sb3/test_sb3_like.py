@@ -50,6 +50,8 @@ def test_every_field_has_a_rule(config_class: type[Any]) -> None:
 def test_every_field_changes_something_or_says_that_it_does_not(config_class: type[Any]) -> None:
     """A value that is not the usual one reaches SB3's arguments or the remarks."""
     free = {"replay_dir", "frame_stack", "overlap", "compile"}
+    if config_class is PPOConfig:  # parts of demonstrations, which SB3 lacks
+        free |= {"cloning_epochs", "demonstration_coefficient"}
     if config_class is DQNConfig:  # parts of what SB3 lacks as a whole
         free |= {"temperature", "priority_alpha", "priority_beta"}
     other: dict[str, Any] = {
@@ -68,6 +70,7 @@ def test_every_field_changes_something_or_says_that_it_does_not(config_class: ty
         "value_clip": 0.1,
         "max_grad_norm": 0.7,
         "reward_clip": 1.0,
+        "demonstrations": ("games.safetensors",),
     }
     usual = config_class(temperature=None) if config_class is SACConfig else config_class()
     before = sb3_config(usual, total_steps=100_000, num_envs=2)

@@ -1,0 +1,90 @@
+"""`mario-rl demonstrate` and `mario-rl train --imitate`, on the real game."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mario_rl_agents.demonstrations.games import Demonstrations
+from mario_rl_agents.runs.run import Run
+from support.commands import fail, succeed
+
+ENV = "MarioRL-1-4-v0"
+TINY = ["--set", "rollout_steps=8", "--set", "batch_size=16", "--num-envs", "2"]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("demonstrations") / "new" / "1-4.safetensors"
+    [line] = succeed("demonstrate", ENV, "--decisions", "300", "--noise", "0", "--out", path)
+    games = Demonstrations.load(path)
+    assert line == f"{games.summary}: {path}"
+    return path
+
+
+def test_the_planner_shows_how_to_clear_a_stage(path: Path) -> None:
+    games = Demonstrations.load(path)
+    assert games.num_decisions >= 300
+    assert games.num_successes >= games.num_episodes / 2 > 0
+    assert (games.env_id, games.env_kwargs["size"], games.env_kwargs["sticky"]) == (ENV, 42, 0)
+    obs, action = games.replay()
+    assert obs.shape == (games.num_decisions, 42, 42, 4)
+    assert set(action.tolist()) <= set(range(5))
+    np.testing.assert_array_equal(games.shown, games.played)
+
+
+def test_an_agent_begins_with_them(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    lines = succeed(
+        *["train", "ppo", ENV, "--recipe", "imitation", "--imitate", path, *TINY],
+        *[
+            "--set",
+            "cloning_epochs=2",
+            "--set",
+            "num_epochs=10",
+            "--steps",
+            "160",
+            "--eval-episodes",
+            "0",
+            "--out",
+            out,
+        ],
+    )
+    assert "first it imitates demonstrations, which takes a minute or two" in lines
+    run = Run.open(out)
+    assert run.spec.config["demonstrations"] == [str(path)]
+    assert any(row.metric == "losses/cloning" for row in run.metrics())
+
+
+def test_an_agent_teaches(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "games.safetensors"
+    arguments = ["--agent", "MarioRL-1-1-v0", "--decisions", "20", "--out", out]
+    [line] = succeed("demonstrate", "MarioRL-1-1-v0", *arguments)
+    games = Demonstrations.load(out)
+    assert line.startswith(f"{games.num_decisions:,} decisions of ")
+    assert games.num_decisions >= 20
+
+
+def test_what_cannot_be_used_is_refused(path: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.safetensors"
+    message = fail(1, "train", "ppo", ENV, "--recipe", "pixels", "--imitate", missing)
+    assert message.startswith(f"there are no demonstrations at {missing}")
+    missing.write_bytes(b"")
+    message = fail(2, "train", "ppo", ENV, "--recipe", "pixels", "--imitate", missing)
+    assert message.startswith(f"--imitate {missing} is damaged")
+    message = fail(2, "train", "dqn", ENV, "--imitate", path)
+    assert "demonstrations" in message
+    message = fail(2, "train", "--resume", tmp_path, "--imitate", path)
+    assert message.startswith("--imitate cannot change a run")
+    message = fail(2, "demonstrate", "CartPole-v1", "--out", tmp_path / "x")
+    assert message.startswith("a planner plays several games of MarioRL side by side")
+    message = fail(2, "demonstrate", ENV, "--env", 'actions=[["left"]]', "--out", tmp_path / "x")
+    assert message.startswith("a planner presses nothing, right, right + A")
+    assert [each.name for each in tmp_path.iterdir()] == [missing.name]
+
+
+def test_without_the_native_core_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(stage: str) -> None:
+        raise ImportError("a search or a plan needs the native core")
+
+    monkeypatch.setattr("mario_rl_envs.routes.planner.native_game", refuse)
+    assert "needs the native core" in fail(1, "demonstrate", ENV)
