@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -12,26 +13,33 @@ from mario_rl_agents.agent import Agent
 from mario_rl_agents.envs import VecEnv
 from mario_rl_envs.game.actions import check_actions, joypad_byte
 from mario_rl_envs.processors import num_processors
-from mario_rl_envs.routes import Planner
+from mario_rl_envs.routes import FRAMES_PER_STEP, Planner
 from mario_rl_envs.vector_env import MarioVectorEnv
 
-DEFAULT_ACTIONS: Final = "right_only"
+_DEFAULT_ACTIONS: Final = "right_only"  # of gym.make
 
 
 class PlannerTeacher:
     """A planner for each game, in as many threads as there are processors."""
 
-    def __init__(self, actions: Any = DEFAULT_ACTIONS, *, seed: int = 0) -> None:
-        """Make ready for games with an action set.
+    def __init__(self, env_kwargs: Mapping[str, Any], *, seed: int = 0) -> None:
+        """Make ready for games.
 
         Args:
-            actions: What the environment's keyword `actions` is.
+            env_kwargs: The keywords of gym.make that they are made with.
             seed: Planner i of each game draws from seed + i.
 
         Raises:
             ImportError: The native core is not built.
-            ValueError: The actions are unknown, or a planner presses what is not among them.
+            ValueError: A planner cannot play or follow such games.
         """
+        sticky, skip = env_kwargs.get("sticky", 0.0), env_kwargs.get("skip", FRAMES_PER_STEP)
+        if sticky or skip != FRAMES_PER_STEP:
+            raise ValueError(
+                f"a planner follows games of sticky=0 and skip={FRAMES_PER_STEP} alone, got "
+                f"sticky={sticky!r} and skip={skip!r}: disturb it by noise"
+            )
+        actions = env_kwargs.get("actions", _DEFAULT_ACTIONS)
         self._bytes = np.array([joypad_byte(each) for each in check_actions(actions)], np.int64)
         missing = sorted(set(Planner.BUTTONS) - set(self._bytes.tolist()))
         if missing:

@@ -109,11 +109,11 @@ def _teacher(
     agent: Path | None, env_kwargs: dict[str, Any], seed: int
 ) -> Iterator[PlannerTeacher | AgentTeacher]:
     """Give the teacher, and free what it has."""
-    from mario_rl_agents.teachers import DEFAULT_ACTIONS, AgentTeacher, PlannerTeacher
+    from mario_rl_agents.teachers import AgentTeacher, PlannerTeacher
 
     teacher: PlannerTeacher | AgentTeacher
     if agent is None:
-        teacher = PlannerTeacher(env_kwargs.get("actions", DEFAULT_ACTIONS), seed=seed)
+        teacher = PlannerTeacher(env_kwargs, seed=seed)
     else:
         from mario_rl_agents.cli.found import find
         from mario_rl_agents.cli.policy import best_policy

@@ -240,7 +240,7 @@ def train(
                 ),
                 soft_wrap=True,
             )
-            if agent.num_steps == 0 and getattr(agent.config, "demonstrations", ()):
+            if agent.num_steps == 0 and run.spec.config.get("demonstrations"):
                 console.print("first it imitates demonstrations, which takes a minute or two")
             hint = compile_hint(run.spec)
             if hint is not None:

@@ -34,21 +34,9 @@ def test_the_planner_shows_how_to_clear_a_stage(path: Path) -> None:
 
 def test_an_agent_begins_with_them(path: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    lines = succeed(
-        *["train", "ppo", ENV, "--recipe", "imitation", "--imitate", path, *TINY],
-        *[
-            "--set",
-            "cloning_epochs=2",
-            "--set",
-            "num_epochs=10",
-            "--steps",
-            "160",
-            "--eval-episodes",
-            "0",
-            "--out",
-            out,
-        ],
-    )
+    imitate = ["--recipe", "imitation", "--imitate", str(path), "--set", "cloning_epochs=2"]
+    steps = ["--set", "num_epochs=10", "--steps", "160", "--eval-episodes", "0"]
+    lines = succeed("train", "ppo", ENV, *imitate, *steps, *TINY, "--out", out)
     assert "first it imitates demonstrations, which takes a minute or two" in lines
     run = Run.open(out)
     assert run.spec.config["demonstrations"] == [str(path)]
@@ -57,8 +45,8 @@ def test_an_agent_begins_with_them(path: Path, tmp_path: Path) -> None:
 
 def test_an_agent_teaches(path: Path, tmp_path: Path) -> None:
     out = tmp_path / "games.safetensors"
-    arguments = ["--agent", "MarioRL-1-1-v0", "--decisions", "20", "--out", out]
-    [line] = succeed("demonstrate", "MarioRL-1-1-v0", *arguments)
+    arguments = ["--agent", "MarioRL-1-1-v0", "--decisions", "20"]
+    [line] = succeed("demonstrate", "MarioRL-1-1-v0", *arguments, "--out", out)
     games = Demonstrations.load(out)
     assert line.startswith(f"{games.num_decisions:,} decisions of ")
     assert games.num_decisions >= 20
@@ -79,6 +67,8 @@ def test_what_cannot_be_used_is_refused(path: Path, tmp_path: Path) -> None:
     assert message.startswith("a planner plays several games of MarioRL side by side")
     message = fail(2, "demonstrate", ENV, "--env", 'actions=[["left"]]', "--out", tmp_path / "x")
     assert message.startswith("a planner presses nothing, right, right + A")
+    message = fail(2, "demonstrate", ENV, "--env", "sticky=0.1", "--out", tmp_path / "x")
+    assert message.startswith("a planner follows games of sticky=0 and skip=4 alone")
     assert [each.name for each in tmp_path.iterdir()] == [missing.name]
 
 

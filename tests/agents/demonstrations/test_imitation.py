@@ -25,7 +25,7 @@ class Leaner:
         pass
 
     def act(self, obs: NDArray[Any]) -> NDArray[np.int64]:
-        return (obs[:, 2] + obs[:, 3] > 0).astype(np.int64)
+        return np.asarray(obs[:, 2] + obs[:, 3] > 0, np.int64)
 
     def advance(self, actions: NDArray[np.int64]) -> None:
         pass
