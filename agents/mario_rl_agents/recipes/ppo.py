@@ -115,7 +115,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
                 encoder="tiny",
                 initialization="orthogonal",
                 precision="auto",
-                entropy_coefficient=linear(0.01, 0.002, 2_000_000),
+                entropy_coefficient=linear(0.01, 0, 2_000_000),
                 max_grad_norm=0.5,
                 normalize_advantages="rollout",
             ),
