@@ -101,7 +101,3 @@ class AgentTeacher:
 
     def advance(self, actions: NDArray[np.int64]) -> None:
         """Nothing: it sees what comes of them."""
-
-    def close(self) -> None:
-        """Free its environment."""
-        self._agent.env.close()

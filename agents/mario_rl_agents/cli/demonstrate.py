@@ -50,6 +50,15 @@ def demonstrate(
             show_default=False,
         ),
     ] = None,
+    learner: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Let this agent play half of the time; recorded is what the teacher would do "
+            "(DAgger).",
+            show_default=False,
+        ),
+    ] = None,
     env: Annotated[
         list[str] | None,
         typer.Option(
@@ -88,13 +97,18 @@ def demonstrate(
             kwargs |= {"sticky": 0.0} if is_mario(env_id) else {}  # the noise is in its place
             kwargs |= read_pairs("--env", env)
             console = make_console()
-            with _teacher(agent, kwargs, seed) as teacher, console.status("playing") as status:
+            with (
+                _teacher(agent, kwargs, seed) as teacher,
+                _learner(learner) as student,
+                console.status("playing") as status,
+            ):
                 games = record(
                     teacher,
                     env_id,
                     kwargs,
                     num_decisions=decisions,
                     noise=noise,
+                    learner=student,
                     seed=seed,
                     num_envs=_NUM_ENVS,
                     tell=lambda count: status.update(f"{count:,} of {decisions:,} decisions"),
@@ -109,18 +123,37 @@ def _teacher(
     agent: Path | None, env_kwargs: dict[str, Any], seed: int
 ) -> Iterator[PlannerTeacher | AgentTeacher]:
     """Give the teacher, and free what it has."""
-    from mario_rl_agents.teachers import AgentTeacher, PlannerTeacher
-
-    teacher: PlannerTeacher | AgentTeacher
     if agent is None:
-        teacher = PlannerTeacher(env_kwargs, seed=seed)
-    else:
-        from mario_rl_agents.cli.found import find
-        from mario_rl_agents.cli.policy import best_policy
-        from mario_rl_agents.runs.loading import load_agent
+        from mario_rl_agents.teachers import PlannerTeacher
 
-        path = find(agent).checkpoint
-        loaded = load_agent(path)
-        teacher = AgentTeacher(loaded, greedy=not best_policy(path, loaded).sample)
-    with contextlib.closing(teacher):
-        yield teacher
+        with contextlib.closing(PlannerTeacher(env_kwargs, seed=seed)) as planner:
+            yield planner
+    else:
+        with _agent(agent, greedy=None) as teacher:
+            yield teacher
+
+
+@contextlib.contextmanager
+def _learner(agent: Path | None) -> Iterator[AgentTeacher | None]:
+    """Give the learner, if there is one: it plays as it does in training."""
+    if agent is None:
+        yield None
+    else:
+        with _agent(agent, greedy=False) as learner:
+            yield learner
+
+
+@contextlib.contextmanager
+def _agent(path: Path, *, greedy: bool | None) -> Iterator[AgentTeacher]:
+    """Give an agent as a teacher, and free its environment; None: it plays as it scored best."""
+    from mario_rl_agents.cli.found import find
+    from mario_rl_agents.cli.policy import best_policy
+    from mario_rl_agents.runs.loading import load_agent
+    from mario_rl_agents.teachers import AgentTeacher
+
+    checkpoint = find(path).checkpoint
+    loaded = load_agent(checkpoint)
+    with contextlib.closing(loaded.env):
+        if greedy is None:
+            greedy = not best_policy(checkpoint, loaded).sample
+        yield AgentTeacher(loaded, greedy=greedy)

@@ -1,7 +1,9 @@
 """The recording of demonstrations: a teacher plays, and is disturbed in it.
 
 The disturbance leads where a learner's own mistakes will lead, and the teacher shows the way out
-(Laskey et al. 2017, "DART: noise injection for robust imitation learning").
+(Laskey et al. 2017, "DART: noise injection for robust imitation learning"). Or a learner plays at
+times, and the teacher says what it should do (Ross et al. 2011, "A reduction of imitation learning
+and structured prediction to no-regret online learning", DAgger).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from mario_rl_agents.envs import VecEnv, read_end, reset_some, success_of
 
 LAST_DECISIONS: Final = 12  # before a failure: they may have led to it
 
+_CHANGE: Final = 0.05  # the probability that it is drawn anew who plays
 _MOST_USELESS: Final = 64  # episodes without a decision to imitate
 
 Tell = Callable[[int], None]
@@ -43,6 +46,8 @@ def record(
     *,
     num_decisions: int,
     noise: float = 0.25,
+    learner: Teacher | None = None,
+    share: float = 0.5,
     seed: int = 0,
     num_envs: int = 16,
     tell: Tell = lambda num_decisions: None,
@@ -57,6 +62,9 @@ def record(
         env_kwargs: Keywords of gym.make.
         num_decisions: To be shown, at least.
         noise: The probability that the action before is taken once more, whatever is shown.
+        learner: Plays at times in place of the teacher, whose actions are recorded all the same;
+            None: it never does.
+        share: The part of the time in which it does.
         seed: Of the environments and of the noise.
         num_envs: Episodes that are played side by side.
         tell: Told how many decisions there are, after each episode.
@@ -66,6 +74,7 @@ def record(
     """
     num_decisions = convert(Count, num_decisions, "num_decisions")
     noise = convert(Fraction, noise, "noise")
+    share = convert(Fraction, share, "share")
     seed = convert(Seed, seed, "seed")
     generator = np.random.default_rng(seed)
     shown_rows: list[NDArray[Any]] = []
@@ -75,10 +84,17 @@ def record(
     with open_envs(env_id, env_kwargs, num_envs) as envs:
         obs = reset_some(envs, {index: seed + index for index in range(num_envs)})
         begun_at = np.zeros(num_envs, np.int64)
-        teacher.begin(envs, np.ones(num_envs, np.bool_))
+        players = [teacher] if learner is None else [teacher, learner]
+        for player in players:
+            player.begin(envs, np.ones(num_envs, np.bool_))
+        by_learner = generator.random(num_envs) < share
         while num_used < num_decisions:
             shown = teacher.act(obs)
             played = shown.copy()
+            if learner is not None:
+                changes = generator.random(num_envs) < _CHANGE
+                by_learner[changes] = generator.random(num_envs)[changes] < share
+                played[by_learner] = learner.act(obs)[by_learner]
             if played_rows:
                 repeats = generator.random(num_envs) < noise
                 repeats &= begun_at < len(played_rows)
@@ -87,7 +103,8 @@ def record(
             played_rows.append(played)
             used_rows.append(np.zeros(num_envs, np.bool_))
             obs, _, terminated, truncated, infos = envs.step(played)
-            teacher.advance(played)
+            for player in players:
+                player.advance(played)
             ended = terminated | truncated
             if not ended.any():
                 continue
@@ -112,7 +129,8 @@ def record(
                     "noise"
                 )
             obs = reset_some(envs, dict.fromkeys(np.flatnonzero(ended).tolist()))
-            teacher.begin(envs, ended)
+            for player in players:
+                player.begin(envs, ended)
     games = Demonstrations(
         env_id=env_id,
         env_kwargs=dict(env_kwargs),

@@ -52,6 +52,14 @@ def test_an_agent_teaches(path: Path, tmp_path: Path) -> None:
     assert games.num_decisions >= 20
 
 
+def test_a_learner_is_corrected(tmp_path: Path) -> None:
+    out = tmp_path / "games.safetensors"
+    succeed("demonstrate", ENV, "--learner", "MarioRL-1-1-v0", "--decisions", "100", "--out", out)
+    games = Demonstrations.load(out)
+    assert games.num_decisions >= 100
+    assert 0.15 < (games.played != games.shown).mean() < 0.7
+
+
 def test_what_cannot_be_used_is_refused(path: Path, tmp_path: Path) -> None:
     missing = tmp_path / "missing.safetensors"
     message = fail(1, "train", "ppo", ENV, "--recipe", "pixels", "--imitate", missing)

@@ -68,6 +68,27 @@ def test_the_teacher_is_told_what_was_done() -> None:
     assert teacher.num_begun == games.num_episodes + 3
 
 
+class Lefty(Pusher):
+    """Pushes to the left."""
+
+    def act(self, obs: NDArray[Any]) -> NDArray[np.int64]:
+        return np.zeros(len(obs), np.int64)
+
+
+def test_a_learner_plays_and_the_teacher_is_recorded() -> None:
+    learner, teacher = Lefty(), Pusher()
+    options: dict[str, Any] = {"num_decisions": 1_000, "noise": 0.0, "num_envs": 3}
+    games = record(teacher, "CartPole-v1", {}, learner=learner, **options)
+    obs, action = games.replay()
+    np.testing.assert_array_equal(Pusher().act(obs), action)
+    assert set(games.played[games.played != games.shown].tolist()) == {0}
+    assert 0.1 < (games.played != games.shown).mean() < 0.6
+    np.testing.assert_array_equal(np.stack(learner.advanced), games.played)
+    assert learner.num_begun == teacher.num_begun
+    never = record(Pusher(), "CartPole-v1", {}, learner=Lefty(), share=0.0, **options)
+    np.testing.assert_array_equal(never.played, never.shown)
+
+
 def test_the_end_of_a_failure_is_left_out() -> None:
     cleared = recorded("FlagWalk-v0", env_kwargs={"flag_probability": 1.0}, num_decisions=20)
     assert cleared.num_successes == cleared.num_episodes > 0
