@@ -55,7 +55,7 @@ def test_the_first_flag_lies_between_evaluations(tmp_path, monkeypatch):
 def test_a_run_is_trained_and_told_of_once(tmp_path, monkeypatch, capsys):
     command = f"--out {tmp_path} --seeds 1 --steps 512 --period 256 --episodes 2 --cores 1"
     command += " --final-episodes 3 --set rollout_steps=4 --set batch_size=256"
-    command += " --env-kwarg size=10 --env-kwarg stall=5"
+    command += " --env-kwarg size=16 --env-kwarg stall=5"
     monkeypatch.setattr(sys, "argv", ["first_flag.py", *command.split()])
     first_flag.main()
     told = capsys.readouterr().out

@@ -193,7 +193,7 @@ class SmallCNN(CNN):
 
 
 class TinyCNN(CNN):
-    """Two convolutions of longer strides and 256 features: a third of the small one's work."""
+    """Two convolutions of longer strides and 256 features: half of the small one's work."""
 
     smallest = 15
     num_features = 256

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mario_rl_envs import routes
-from mario_rl_envs.routes import search as search_module
+from mario_rl_envs.routes import playing
 from mario_rl_envs.routes.search import Place, RouteSearch, _Found
 
 STAGE = "1-4"  # found soonest
@@ -131,7 +131,7 @@ def test_bad_arguments(stage, options, message):
 def test_the_native_core_is_needed(monkeypatch):
     from mario_rl_envs.emulators.nes_py import NesPyEmulator
 
-    monkeypatch.setattr(search_module, "create_emulator", lambda _, path: NesPyEmulator(path))
+    monkeypatch.setattr(playing, "create_emulator", lambda _, path: NesPyEmulator(path))
     with pytest.raises(ImportError, match="needs the native core"):
         RouteSearch("1-1", num_threads=1)
 
