@@ -3,9 +3,9 @@
 Model predictive control with the native core as the model, which is exact. A plan is what to press
 in the next three seconds; it is worth how far the player comes by it with ground under the feet. As
 long as running on does, the planner runs. Else it tries single jumps, a grid of when and for how
-long, and takes the earliest of which many neighbors succeed too: it still does where a decision
-comes late. If none succeeds, it changes plans at random. It thinks anew at each decision, so that
-it does much the same in like places. It sees more than a player does, and serves as a teacher.
+long, and takes the one of which most neighbors succeed too: it still does where a decision comes
+late. If none succeeds, it changes plans at random. A plan is tried again after six decisions, and
+where something else was pressed. It sees more than a player does, and serves as a teacher.
 """
 
 from __future__ import annotations
@@ -62,10 +62,11 @@ _NO_GROUND: Final = -50  # of a plan in which the player never stands
 
 _STARTS: Final = (0, 1, 2, 3, 4, 6, 8, 10, 12)  # decisions before a jump
 _DURATIONS: Final = (2, 5, 8, 11, 14)  # of a jump
-_SAFE: Final = 0.6  # share of the most neighbors with which the earliest start is taken
+_DELAY: Final = 0.02  # neighbors that a later start must gain
 _REACH: Final = (2, 1)  # of the neighborhood of a jump, in starts and durations
 _NUM_RANDOM: Final = 240  # plans that are tried at random, at most
 _NUM_ENOUGH: Final = 10  # after which one that gains enough will do
+_PERIOD: Final = 6  # decisions after which a plan is tried again
 
 
 class _Outcome(NamedTuple):
@@ -102,6 +103,7 @@ class Planner:
         self._game = native_game("1-1")
         self._snapshot = self._game.snapshot()
         self._plan: list[int] = []
+        self._age = 0  # decisions since the plan was last tried
         self._is_swimming = False
 
     def begin(self, state: bytes) -> None:
@@ -121,7 +123,8 @@ class Planner:
 
     def press(self) -> int:
         """Return the joypad byte to press for the next decision, of four frames."""
-        self._think()
+        if self._age >= _PERIOD or not self._plan:
+            self._think()
         return self._plan[0]
 
     def advance(self, joypad: int) -> None:
@@ -130,13 +133,15 @@ class Planner:
         Args:
             joypad: What was pressed in it, be it as planned or not.
         """
-        self._plan = self._plan[1:]
+        is_planned = bool(self._plan) and self._plan.pop(0) == joypad
+        self._age = self._age + 1 if is_planned else _PERIOD
         self._game.restore(self._snapshot)
         self._game.explore(bytes([joypad]), FRAMES_PER_STEP, _ADDRESSES, _MASKS)
         self._snapshot = self._game.snapshot()
 
     def _think(self) -> None:
         """Keep the plan if it still leads on, or find another."""
+        self._age = 0
         running = [_RUN] * _RUN_LENGTH
         begun = self._plan + running[len(self._plan) :]
         outcome = self._try(self._snapshot, running)
@@ -181,7 +186,7 @@ class Planner:
         return _Outcome(gain, len(cell), not is_dead, False, in_water)
 
     def _best_jump(self) -> list[int] | None:
-        """Return the earliest single jump of which many neighbors succeed too; None: none does."""
+        """Return the single jump with the most neighbors that succeed too; None: none does."""
         succeeds = np.zeros((len(_STARTS), len(_DURATIONS)))
         snapshot = self._snapshot
         for row, (before, start) in enumerate(pairwise((0, *_STARTS))):
@@ -194,9 +199,9 @@ class Planner:
                 succeeds[row, column] = self._does(self._try(snapshot, jump), rest)
         if not succeeds.any():
             return None
-        margin = np.where(succeeds > 0, _neighbors(succeeds), -1.0)
-        row = int(np.argmax(margin.max(axis=1) >= _SAFE * margin.max()))
-        column = int(np.argmax(margin[row]))
+        rows = np.arange(len(_STARTS))[:, None]
+        margin = np.where(succeeds > 0, _neighbors(succeeds) - _DELAY * rows, -1.0)
+        row, column = divmod(int(np.argmax(margin)), len(_DURATIONS))
         start, duration = _STARTS[row], _DURATIONS[column]
         return [_RUN] * start + [_JUMP] * duration + [_RUN] * (_JUMP_LENGTH - start - duration)
 
