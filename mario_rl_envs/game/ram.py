@@ -31,7 +31,6 @@ AREA_DATA: Final = 0x00E7  # 2 bytes, where the ROM keeps the loaded area's layo
 PLAYER_Y_SCREEN: Final = 0x03B8
 BLOCK_BUFFER: Final = 0x0500  # 2 pages of 13 rows of 16 blocks
 AREA_CHANGE_TIMER: Final = 0x06DE
-SWIMMING: Final = 0x0704
 SCREEN_LEFT_PAGE: Final = 0x071A
 SCREEN_LEFT_X: Final = 0x071C
 POWER: Final = 0x0756

@@ -37,6 +37,8 @@ _WALKING_JUMP: Final = joypad_byte(("right", "A"))
 _RUN: Final = joypad_byte(("right", "B"))
 _JUMP: Final = joypad_byte(("right", "A", "B"))
 
+_SWIMMING: Final = 0x0704  # whether the area is under water
+
 _ADDRESSES: Final = np.array(
     (
         ram.PLAYER_X_PAGE,
@@ -46,7 +48,7 @@ _ADDRESSES: Final = np.array(
         ram.AREA_DATA + 1,
         ram.WORLD,
         ram.STAGE,
-        ram.SWIMMING,
+        _SWIMMING,
     ),
     np.uint16,
 )

@@ -261,6 +261,8 @@ def wrong_values(hint: Any) -> list[Any]:
         wrong += [] if takes_numbers else [3, 2.5]
     if any(get_origin(kind) is tuple for kind in kinds):
         wrong += [(0.5, -1), (-1,), ("a",)]
+    if tuple[str, ...] in kinds:
+        wrong = [value for value in wrong if value not in (["a"], ("a",))]
     if Schedule in kinds:
         wrong += [linear(-1, 1, 9), linear(1, -1, 9), "linear(1, 0)", "linear(1, 0, 0)"]
     return wrong

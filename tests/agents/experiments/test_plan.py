@@ -27,7 +27,8 @@ def test_every_setting_is_written_out():
     assert (dqn.label, dqn.algorithm, dqn.recipe, dqn.num_envs) == ("dqn", "dqn", "default", 1)
     assert ppo.num_envs == 8
     recipe = dataclasses.asdict(find_recipe("ppo", "CartPole-v1").config)
-    recipe["hidden_sizes"] = list(recipe["hidden_sizes"])
+    for name in ("hidden_sizes", "demonstrations"):
+        recipe[name] = list(recipe[name])
     assert ppo.config == {**recipe, "gamma": 0.5, "rollout_steps": 64}
     assert dqn.config["gamma"] == 0.5
     assert plan.protocol == Protocol(100, (PLAIN,), threshold=475.0)  # Gymnasium's
