@@ -99,6 +99,9 @@ class PPOConfig(Config):
         if self.normalize_advantages == "batch":
             size = self.batch_size
             check("batch_size", size, size >= 2, ">= 2 to normalize advantages")
+        if self.demonstrations:  # they are learned before there is anything to normalize by
+            normalizes = self.normalize_observations
+            check("normalize_observations", normalizes, not normalizes, "False with demonstrations")
 
 
 class PPOBatch(NamedTuple):

@@ -173,6 +173,7 @@ class SmallCNN(CNN):
 
     smallest = 10
     num_features = 256
+    first: ClassVar[tuple[int, int]] = (4, 2)  # kernel and stride of the first convolution
 
     def __init__(
         self,
@@ -182,8 +183,9 @@ class SmallCNN(CNN):
         layer_norm: bool = False,
     ) -> None:
         """Build the network; see `CNN`."""
+        kernel_size, stride = self.first
         convolutions = nn.Sequential(
-            nn.Conv2d(shape[0], 16, kernel_size=4, stride=2),
+            nn.Conv2d(shape[0], 16, kernel_size=kernel_size, stride=stride),
             nn.ReLU(inplace=True),
             nn.Conv2d(16, 32, kernel_size=4, stride=2),
             nn.ReLU(inplace=True),
@@ -192,28 +194,11 @@ class SmallCNN(CNN):
         super().__init__(shape, num_outputs, convolutions, layer_norm=layer_norm)
 
 
-class TinyCNN(CNN):
-    """Two convolutions of longer strides and 256 features: half of the small one's work."""
+class TinyCNN(SmallCNN):
+    """The small one with longer strides: half of its work."""
 
     smallest = 15
-    num_features = 256
-
-    def __init__(
-        self,
-        shape: tuple[int, int, int],
-        num_outputs: int | None = None,
-        *,
-        layer_norm: bool = False,
-    ) -> None:
-        """Build the network; see `CNN`."""
-        convolutions = nn.Sequential(
-            nn.Conv2d(shape[0], 16, kernel_size=6, stride=3),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(16, 32, kernel_size=4, stride=2),
-            nn.ReLU(inplace=True),
-            nn.Flatten(),
-        )
-        super().__init__(shape, num_outputs, convolutions, layer_norm=layer_norm)
+    first = (6, 3)
 
 
 class ImpalaCNN(CNN):
@@ -331,7 +316,7 @@ class OwnEncoder(nn.Module):
         return features
 
 
-_CNNS: Final[Mapping[str, type[NatureCNN | SmallCNN | TinyCNN | ImpalaCNN]]] = MappingProxyType(
+_CNNS: Final[Mapping[str, type[NatureCNN | SmallCNN | ImpalaCNN]]] = MappingProxyType(
     {"nature": NatureCNN, "small": SmallCNN, "tiny": TinyCNN, "impala": ImpalaCNN}
 )
 

@@ -1,5 +1,6 @@
 """Recipes of PPO."""
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -18,6 +19,25 @@ from mario_rl_agents.recipes.recipe import (
 )
 
 ALGORITHM: Final = PPO
+# From pixels, with sticky actions and no-op starts: what is learned without them fails with them.
+# The environment makes what the encoder reads. A discount of 0.9 looks a second ahead; with 0.95
+# and 0.99 learning from nothing stalls at the first pipe.
+_PIXELS: Final = PPOConfig(
+    rollout_steps=64,
+    num_epochs=3,
+    batch_size=512,
+    learning_rate=linear(1e-3, 2e-5, 3_000_000),
+    adam_epsilon=1e-5,
+    gamma=0.9,
+    reward_scale=1 / 60,
+    value_loss="huber",
+    encoder="tiny",
+    initialization="orthogonal",
+    precision="auto",
+    entropy_coefficient=linear(0.01, 0.002, 3_000_000),
+    max_grad_norm=0.5,
+    normalize_advantages="rollout",
+)
 RECIPES: Final[Recipes] = MappingProxyType(
     {
         # 300 games of 200 steps at most. All numbers are the author's; the networks have ReLU.
@@ -99,26 +119,8 @@ RECIPES: Final[Recipes] = MappingProxyType(
             total_steps=10_000_000,
             tuning="the paper's settings for Atari, not tuned",
         ),
-        # From pixels, with sticky actions and no-op starts: what is learned without them fails with
-        # them. The environment makes what the small encoder reads. A discount of 0.9 looks a second
-        # ahead; with 0.95 and 0.99 learning stalls at the first pipe.
         (MARIO, "pixels"): Recipe(
-            PPOConfig(
-                rollout_steps=64,
-                num_epochs=3,
-                batch_size=512,
-                learning_rate=linear(1e-3, 2e-5, 3_000_000),
-                adam_epsilon=1e-5,
-                gamma=0.9,
-                reward_scale=1 / 60,
-                value_loss="huber",
-                encoder="tiny",
-                initialization="orthogonal",
-                precision="auto",
-                entropy_coefficient=linear(0.01, 0.002, 3_000_000),
-                max_grad_norm=0.5,
-                normalize_advantages="rollout",
-            ),
+            _PIXELS,
             num_envs=64,
             total_steps=3_000_000,
             env_kwargs=FROM_PIXELS,
@@ -126,23 +128,13 @@ RECIPES: Final[Recipes] = MappingProxyType(
         ),
         # The same after demonstrations, `mario-rl train --imitate`. A policy that can play needs a
         # small learning rate and little entropy. With a discount of 0.9 it does not wait for what
-        # has to pass first, as in a castle; with 0.95, play that begins at random learns nothing.
+        # has to pass first, as in a castle.
         (MARIO, "imitation"): Recipe(
-            PPOConfig(
-                rollout_steps=64,
-                num_epochs=3,
-                batch_size=512,
+            replace(
+                _PIXELS,
                 learning_rate=linear(5e-4, 1e-5, 500_000),
-                adam_epsilon=1e-5,
                 gamma=0.95,
-                reward_scale=1 / 60,
-                value_loss="huber",
-                encoder="tiny",
-                initialization="orthogonal",
-                precision="auto",
                 entropy_coefficient=linear(0.005, 0.001, 500_000),
-                max_grad_norm=0.5,
-                normalize_advantages="rollout",
                 demonstration_coefficient=linear(0.1, 0, 500_000),
             ),
             num_envs=64,

@@ -125,6 +125,8 @@ def test_what_does_not_fit_is_refused(path: str) -> None:
         lessons.check((4,), 1)
     with pytest.raises(ValueError, match="demonstrations must be a tuple of"):
         PPOConfig(demonstrations=3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="normalize_observations must be False with"):
+        PPOConfig(demonstrations=(path,), normalize_observations=True)
 
 
 def test_files_of_several_shapes_are_refused(path: str, tmp_path: Path) -> None:
