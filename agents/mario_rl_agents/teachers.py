@@ -33,21 +33,8 @@ class PlannerTeacher:
             ImportError: The native core is not built.
             ValueError: A planner cannot play or follow such games.
         """
-        sticky, skip = env_kwargs.get("sticky", 0.0), env_kwargs.get("skip", FRAMES_PER_STEP)
-        if sticky or skip != FRAMES_PER_STEP:
-            raise ValueError(
-                f"a planner follows games of sticky=0 and skip={FRAMES_PER_STEP} alone, got "
-                f"sticky={sticky!r} and skip={skip!r}: disturb it by noise"
-            )
-        actions = env_kwargs.get("actions", _DEFAULT_ACTIONS)
-        self._bytes = np.array([joypad_byte(each) for each in check_actions(actions)], np.int64)
-        missing = sorted(set(Planner.BUTTONS) - set(self._bytes.tolist()))
-        if missing:
-            raise ValueError(
-                "a planner presses nothing, right, right + A, right + B and right + A + B; "
-                f"accepted are actions that have all of them, as right_only; got {actions!r}"
-            )
-        self._action_of = {byte: action for action, byte in enumerate(self._bytes.tolist())}
+        self._bytes = joypad_bytes(env_kwargs)
+        self._action_of = {joypad: action for action, joypad in enumerate(self._bytes)}
         self._seed = seed
         self._planners: list[Planner] = []
         self._threads = ThreadPoolExecutor(num_processors())
@@ -58,12 +45,7 @@ class PlannerTeacher:
         Raises:
             ValueError: They are no games of Super Mario Bros in one vector environment.
         """
-        games = envs.unwrapped
-        if not isinstance(games, MarioVectorEnv):
-            raise ValueError(
-                f"a planner plays several games of MarioRL side by side, on the native core; "
-                f"got {envs}"
-            )
+        games = games_of(envs)
         if not self._planners:
             self._planners = [Planner(seed=self._seed + i) for i in range(games.num_envs)]
         for index in np.flatnonzero(mask).tolist():
@@ -76,7 +58,7 @@ class PlannerTeacher:
 
     def advance(self, actions: NDArray[np.int64]) -> None:
         """Let the planners follow, [N]."""
-        pressed = self._bytes[actions].tolist()
+        pressed = [self._bytes[action] for action in actions.tolist()]
         list(self._threads.map(Planner.advance, self._planners, pressed))
 
     def close(self) -> None:
@@ -101,3 +83,42 @@ class AgentTeacher:
 
     def advance(self, actions: NDArray[np.int64]) -> None:
         """Nothing: it sees what comes of them."""
+
+
+def joypad_bytes(env_kwargs: Mapping[str, Any]) -> list[int]:
+    """Return the joypad byte of each action of games that a planner can play and follow.
+
+    Args:
+        env_kwargs: The keywords of gym.make that they are made with.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    sticky, skip = env_kwargs.get("sticky", 0.0), env_kwargs.get("skip", FRAMES_PER_STEP)
+    if sticky or skip != FRAMES_PER_STEP:
+        raise ValueError(
+            f"a planner follows games of sticky=0 and skip={FRAMES_PER_STEP} alone, got "
+            f"sticky={sticky!r} and skip={skip!r}: disturb it by noise"
+        )
+    actions = env_kwargs.get("actions", _DEFAULT_ACTIONS)
+    joypads = [joypad_byte(each) for each in check_actions(actions)]
+    if not set(Planner.BUTTONS) <= set(joypads):
+        raise ValueError(
+            "a planner presses nothing, right, right + A, right + B and right + A + B; "
+            f"accepted are actions that have all of them, as right_only; got {actions!r}"
+        )
+    return joypads
+
+
+def games_of(envs: VecEnv) -> MarioVectorEnv:
+    """Return the games of a vector environment.
+
+    Raises:
+        ValueError: They are no games of Super Mario Bros in one vector environment.
+    """
+    games = envs.unwrapped
+    if not isinstance(games, MarioVectorEnv):
+        raise ValueError(
+            f"a planner plays several games of MarioRL side by side, on the native core; got {envs}"
+        )
+    return games

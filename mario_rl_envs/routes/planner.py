@@ -56,6 +56,7 @@ _MASKS: Final = bytes([0xFF] * len(_ADDRESSES))
 
 _ENOUGH: Final = 6  # pixels that a plan gains a decision, if little is in the way: half of running
 _ENOUGH_SWIMMING: Final = 1.5
+_LEADS_ON: Final = 0.5  # share of it that a plan out of trouble gains
 _KEPT: Final = 0.8  # share of it for which a plan that was begun is kept
 _NEW_AREA: Final = 4_000  # pixels that the way into another area counts as
 _DEATH: Final = -500  # pixels, and more the sooner it comes
@@ -123,6 +124,29 @@ class Planner:
         self._snapshot = self._game.snapshot()
         self._plan = []
 
+    def rescue(self, state: bytes, num_decisions: int) -> list[int] | None:
+        """Return a plan from a moment of a game on, joypad bytes; None if none is found that does.
+
+        It survives so many decisions and leads on, or clears the stage.
+
+        Args:
+            state: As of `begin`.
+            num_decisions: Of four frames each, 1 to 32.
+
+        Raises:
+            TypeError: The state is not bytes.
+            ValueError: It is no save state of the native emulator, or the number is out of range.
+        """
+        check_integer("num_decisions", num_decisions, 1, _JUMP_LENGTH)
+        self.begin(state)
+        self._think()
+        plan = self._plan
+        outcome = self._try(self._snapshot, plan)
+        if outcome.is_cleared:
+            return plan[: outcome.length - 1]
+        needed = _LEADS_ON * self._enough * len(plan)
+        return plan if outcome.is_alive and outcome.gain > needed else None
+
     def press(self) -> int:
         """Return the joypad byte to press for the next decision, of four frames."""
         if self._age >= _PERIOD or not self._plan:
@@ -158,8 +182,13 @@ class Planner:
 
     def _does(self, outcome: _Outcome, num_decisions: float) -> bool:
         """Return whether a plan gains enough for so many decisions."""
-        enough = _ENOUGH_SWIMMING if self._is_swimming else _ENOUGH
-        return outcome.is_cleared or (outcome.is_alive and outcome.gain > enough * num_decisions)
+        enough = self._enough * num_decisions
+        return outcome.is_cleared or (outcome.is_alive and outcome.gain > enough)
+
+    @property
+    def _enough(self) -> float:
+        """What a plan gains a decision, in pixels, if little is in the way."""
+        return _ENOUGH_SWIMMING if self._is_swimming else _ENOUGH
 
     def _try(self, snapshot: _core.Snapshot, plan: list[int]) -> _Outcome:
         """Return what a plan leads to from a moment of the game."""

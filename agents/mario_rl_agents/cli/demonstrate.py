@@ -14,10 +14,14 @@ from mario_rl_agents.cli.options import read_pairs
 from mario_rl_agents.cli.terminal import make_console, one_line_errors, usage_errors
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mario_rl_agents.demonstrations.games import Demonstrations
     from mario_rl_agents.teachers import AgentTeacher, PlannerTeacher
 
 _NUM_ENVS = 16
 _SUFFIX = ".safetensors"
+_TAUGHT = 12_000  # decisions that a learner is shown before it practices
 
 
 def demonstrate(
@@ -59,6 +63,15 @@ def demonstrate(
             show_default=False,
         ),
     ] = None,
+    practice: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="ROUNDS",
+            help="Let a learner practice for so many rounds, corrected by the planner where it "
+            "fails, and record how it plays then (Mario).",
+        ),
+    ] = 0,
     env: Annotated[
         list[str] | None,
         typer.Option(
@@ -86,7 +99,14 @@ def demonstrate(
     mario-rl demonstrate MarioRL-1-4-v0 --out 1-4.safetensors
 
     mario-rl train ppo MarioRL-1-4-v0 --recipe imitation --imitate 1-4.safetensors
+
+    mario-rl demonstrate MarioRL-1-4-v0 --practice 30 --decisions 30000
     """
+    if practice and (agent or learner):
+        raise typer.BadParameter(
+            "the planner corrects a learner of its own: leave --agent and --learner out",
+            param_hint="--practice",
+        )
     with one_line_errors():
         from mario_rl_agents.demonstrations.recording import record
         from mario_rl_agents.recipes import is_mario
@@ -97,6 +117,7 @@ def demonstrate(
             kwargs |= {"sticky": 0.0} if is_mario(env_id) else {}  # the noise is in its place
             kwargs |= read_pairs("--env", env)
             console = make_console()
+            taught = _TAUGHT if practice else decisions
             with (
                 _teacher(agent, kwargs, seed) as teacher,
                 _learner(learner) as student,
@@ -106,16 +127,37 @@ def demonstrate(
                     teacher,
                     env_id,
                     kwargs,
-                    num_decisions=decisions,
+                    num_decisions=taught,
                     noise=noise,
                     learner=student,
                     seed=seed,
                     num_envs=_NUM_ENVS,
-                    tell=lambda count: status.update(f"{count:,} of {decisions:,} decisions"),
+                    tell=lambda count: status.update(f"{count:,} of {taught:,} decisions"),
                 )
+            if practice:
+                games = _practice(games, practice, decisions, seed, console)
         path = out or Path("demonstrations", env_id.rpartition(":")[2] + _SUFFIX)
         games.save(path)
         console.print(f"{games.summary}: {path}", soft_wrap=True)
+
+
+def _practice(
+    games: Demonstrations, num_rounds: int, num_decisions: int, seed: int, console: Console
+) -> Demonstrations:
+    """Let a learner practice after demonstrations; return what it shows then."""
+    from mario_rl_agents.algorithms.ppo import PPO
+    from mario_rl_agents.envs import make_vec_env
+    from mario_rl_agents.practice import Practice
+    from mario_rl_agents.recipes.ppo import RECIPES
+    from mario_rl_agents.recipes.recipe import MARIO
+
+    config = RECIPES[MARIO, "imitation"].config
+    with contextlib.closing(make_vec_env(games.env_id, _NUM_ENVS, games.env_kwargs)) as envs:
+        learner = PPO.create(envs, config, seed=seed)
+        with Practice(learner, games.env_id, games.env_kwargs, seed=seed) as practice:
+            practice.learn_from(games)
+            practice.learn(num_rounds, console.print)
+            return practice.record(num_decisions)
 
 
 @contextlib.contextmanager
