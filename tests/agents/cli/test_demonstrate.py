@@ -60,6 +60,21 @@ def test_a_learner_is_corrected(tmp_path: Path) -> None:
     assert 0.15 < (games.played != games.shown).mean() < 0.7
 
 
+def test_a_learner_practices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mario_rl_agents.cli.demonstrate._TAUGHT", 100)
+    monkeypatch.setattr("mario_rl_agents.practice.ROUND", 320)
+    out = tmp_path / "games.safetensors"
+    *rounds, line = succeed(
+        "demonstrate", ENV, "--practice", "2", "--decisions", "200", "--out", out
+    )
+    games = Demonstrations.load(out)
+    assert line == f"{games.summary}: {out}"
+    assert games.num_successes > 0
+    assert "round 2 of 2: " in " ".join(rounds)
+    message = fail(2, "demonstrate", ENV, "--practice", "2", "--agent", "MarioRL-1-1-v0")
+    assert "leave --agent and --learner out" in message
+
+
 def test_what_cannot_be_used_is_refused(path: Path, tmp_path: Path) -> None:
     missing = tmp_path / "missing.safetensors"
     message = fail(1, "train", "ppo", ENV, "--recipe", "pixels", "--imitate", missing)

@@ -71,3 +71,26 @@ def test_what_is_no_state_is_refused():
         planner.begin(b"1-1")
     with pytest.raises(ValueError, match="seed"):
         Planner(seed=-1)
+
+
+def test_it_finds_a_way_out_of_what_running_on_ends_in():
+    envs = gym.make_vec("MarioRL-1-1-v0", num_envs=1, num_threads=1)
+    envs.reset(seed=0)
+    states, positions = [], []
+    while True:
+        states.append(envs.save_state(0))
+        _, _, terminated, _, info = envs.step([ACTIONS[joypad_byte(("right", "B"))]])
+        positions.append(info["x_pos"][0])
+        if terminated[0]:
+            break
+    planner = Planner()
+    assert planner.rescue(states[-1], 20) is None  # too late
+    plan = planner.rescue(states[-24], 30)
+    envs.reset(options={"state": states[-24]})
+    for joypad in plan[:30]:
+        _, _, terminated, _, info = envs.step([ACTIONS[joypad]])
+        assert not terminated[0]
+    assert info["x_pos"][0] > positions[-24] + 3 * 30
+    envs.close()
+    with pytest.raises(ValueError, match="num_decisions is 33; accepted"):
+        planner.rescue(states[0], 33)
