@@ -145,13 +145,20 @@ class Agent(ABC):
         self.config, self.seed, self.device = config, seed, device
         self.encoder_factory = encoder
         self.num_steps = self.num_updates = self.num_episodes = 0
-        self.generators = make_generators(seed, generators)
+        retries = float(getattr(config, "retries", 0.0))
+        self.generators = make_generators(seed, [*generators, *(["retries"] if retries else [])])
         self.networks: dict[str, nn.Module] = {}
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self._replay: Memory | None = None
         self._unread_replay: tuple[Path, checkpoint.ReplayFile] | None = None
         overlap = bool(getattr(config, "overlap", False))
-        self.loop = TrainingLoop(self.envs, seed, overlap=overlap)
+        self.loop = TrainingLoop(
+            self.envs,
+            seed,
+            overlap=overlap,
+            retries=retries,
+            generator=self.generators.get("retries"),
+        )
 
     @property
     def replay(self) -> Memory | None:

@@ -11,6 +11,7 @@ import importlib
 import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from numbers import Real
 from types import MappingProxyType
 from typing import Any, Final
@@ -276,19 +277,44 @@ def generators_of(envs: VecEnv) -> Sequence[np.random.Generator] | None:
     return None
 
 
-def reset_some(envs: VecEnv, seeds: Mapping[int, int | None]) -> NDArray[Any]:
+def reset_some(
+    envs: VecEnv,
+    seeds: Mapping[int, int | None],
+    states: Mapping[int, bytes] = MappingProxyType({}),
+) -> NDArray[Any]:
     """Begin an episode in some sub-environments; return the observations of all, [N, ...].
 
     Args:
         envs: A vector environment; the first reset is of all.
         seeds: By sub-environment, what seeds its generator; None leaves that as it is.
+        states: By some of these, what `save_state_of` returned: where the episode begins.
     """
     mask = np.zeros(envs.num_envs, np.bool_)
     mask[list(seeds)] = True
-    options = None if mask.all() else {"reset_mask": mask}
+    options: dict[str, Any] | None = None if mask.all() else {"reset_mask": mask}
+    if states:
+        places = [states.get(index) for index in range(envs.num_envs)]
+        options = {"reset_mask": mask, "state": places}
     seed: Any = [seeds.get(index) for index in range(envs.num_envs)]
     obs, _ = envs.reset(seed=seed, options=options)
     return np.asarray(obs)
+
+
+def saves_states(envs: VecEnv) -> bool:
+    """Return whether `save_state_of` works: sub-environments save their state, and begin in it."""
+    if isinstance(envs, SequentialVectorEnv):
+        return all(env.has_wrapper_attr("save_state") for env in envs.envs)
+    return _takes_reset_mask(envs) and hasattr(envs.unwrapped, "save_state")
+
+
+def save_state_of(envs: VecEnv, index: int) -> bytes:
+    """Return the state of a sub-environment in the middle of an episode, for `reset_some`."""
+    if isinstance(envs, SequentialVectorEnv):
+        save_state = envs.envs[index].get_wrapper_attr("save_state")
+    else:
+        save_state = partial(envs.unwrapped.save_state, index)  # type: ignore[attr-defined]
+    state: bytes = save_state()
+    return state
 
 
 def read_end(infos: Mapping[Any, Any], index: int) -> tuple[dict[str, Any], NDArray[Any] | None]:
@@ -418,12 +444,17 @@ class SequentialVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
     def reset(
         self, *, seed: Any = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[Any], dict[str, Any]]:
-        """Begin an episode in every sub-environment, or in those of `options["reset_mask"]`."""
+        """Begin an episode in every sub-environment, or in those of `options["reset_mask"]`.
+
+        `options["state"]` has a value for each: where it begins, or None.
+        """
         seeds = seed if isinstance(seed, Sequence) else [seed] * self.num_envs
-        mask = None if options is None else options.get("reset_mask")
+        options = options or {}
+        mask, states = options.get("reset_mask"), options.get("state") or [None] * self.num_envs
         for index, env in enumerate(self.envs):
             if mask is None or mask[index]:
-                shown, _ = env.reset(seed=seeds[index])
+                own = None if states[index] is None else {"state": states[index]}
+                shown, _ = env.reset(seed=seeds[index], options=own)
                 self._obs[index] = as_obs(shown, self._obs[index])
         return self._obs, {}
 

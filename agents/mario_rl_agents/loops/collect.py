@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from mario_rl_agents.checks import check_obs, check_reward
 from mario_rl_agents.config import Count, convert
-from mario_rl_agents.envs import VecEnv, autoreset_mode, read_end
+from mario_rl_agents.envs import VecEnv, autoreset_mode, read_end, success_of
 from mario_rl_agents.loops.callbacks import Callback, Episode, Learner, LoopState, Step
 from mario_rl_agents.loops.episode_log import MAX_ACTION_BYTES, EpisodeLog, Resumption
 from mario_rl_agents.loops.interrupt import DeferredInterrupt
+from mario_rl_agents.loops.retries import Retries
 
 Losses = dict[str, float]
 
@@ -40,7 +41,15 @@ class TrainingLoop:
     take the next step, in another thread if `overlap` says so: the results are the same.
     """
 
-    def __init__(self, envs: VecEnv, seed: int, *, overlap: bool = False) -> None:
+    def __init__(
+        self,
+        envs: VecEnv,
+        seed: int,
+        *,
+        overlap: bool = False,
+        retries: float = 0.0,
+        generator: np.random.Generator | None = None,
+    ) -> None:
         """Prepare for first episodes.
 
         Args:
@@ -48,11 +57,16 @@ class TrainingLoop:
             seed: Sub-environment i is first reset with seed + i; later resets go on with its own
                 generator.
             overlap: Whether environments step in a second thread during gradient steps.
+            retries: The probability that an episode which failed is tried again from a little
+                before that. Retries are no episodes of their own: they are not counted.
+            generator: Draws them.
         """
         self._envs = envs
         self._seed = seed
         self._overlap = overlap
-        self._log = EpisodeLog(envs)
+        self._retries = Retries(envs, retries) if retries > 0 else None
+        self._generator = generator
+        self._log = EpisodeLog(envs, self._retries)
         self._shares_obs = not getattr(envs.unwrapped, "copy", True)  # a step writes over the last
         self._resets_itself = autoreset_mode(envs) is AutoresetMode.SAME_STEP
         self._obs: NDArray[Any] | None = None  # [N, ...]; None before a reset
@@ -67,9 +81,12 @@ class TrainingLoop:
         at once.
 
         Raises:
-            ValueError: If `total_steps` is no whole number >= 1.
+            ValueError: If `total_steps` is no whole number >= 1, or there are to be retries in
+                environments that do not save their states.
         """
         total_steps = convert(Count, total_steps, "total_steps")
+        if self._retries is not None:
+            self._retries.check()
         with ExitStack() as stack:
             executor = stack.enter_context(ThreadPoolExecutor(1)) if self._overlap else None
             interrupt = stack.enter_context(DeferredInterrupt())
@@ -157,6 +174,7 @@ class TrainingLoop:
         agent.num_steps += self._envs.num_envs
         self._log.add(action, reward)
         self._obs = next_obs
+        self._log.keep_states(terminated | truncated)
         ended = np.flatnonzero(terminated | truncated).tolist()
         if not ended:
             return Step(obs, action, reward, terminated, truncated, next_obs, {}), []
@@ -167,14 +185,27 @@ class TrainingLoop:
             if final_obs is not None:
                 last_obs[index] = final_obs
         step = Step(obs, action, reward, terminated, truncated, last_obs, last_infos)
-        episodes = [self._finish(agent, step, index) for index in ended]
+        whole = [index for index in ended if not self._log.is_retry(index)]
+        episodes = [self._finish(agent, step, index) for index in whole]
         if self._resets_itself:
             for index in ended:
                 self._log.begin(index)
         else:
-            self._obs = self._log.reset(dict.fromkeys(ended))
+            self._obs = self._log.reset(dict.fromkeys(ended), self._draw_retries(step, ended))
             check_obs(self._obs, agent.num_steps, is_batch=True)
         return step, episodes
+
+    def _draw_retries(self, step: Step, ended: Iterable[int]) -> dict[int, bytes]:
+        """Return where episodes that failed are tried again."""
+        states = {}
+        if self._retries is not None and self._generator is not None:
+            for index in ended:
+                if step.terminated[index] and not success_of(step.infos[index]):
+                    length = int(self._log.lengths[index])
+                    state = self._retries.draw(index, length, self._generator)
+                    if state is not None:
+                        states[index] = state
+        return states
 
     def _finish(self, agent: Learner, step: Step, index: int) -> Episode:
         """Return the episode that ended in a sub-environment, and count it."""

@@ -13,6 +13,7 @@ import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 import gymnasium as gym
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from mario_rl_agents.config import Whole, read
 from mario_rl_agents.envs import VecEnv, autoreset_mode, generators_of, reset_some
 from mario_rl_agents.loops.callbacks import LoopState
+from mario_rl_agents.loops.retries import Retries
 from mario_rl_agents.seeding import generator_state, set_generator_state
 from mario_rl_agents.spaces import check_elements
 
@@ -42,6 +44,7 @@ class Recording:
     """An episode in progress in one sub-environment."""
 
     start: Start = field(default_factory=Start)
+    state: bytes | None = None  # that it began in
     actions: bytearray | None = field(default_factory=bytearray)  # None: too many to be kept
 
 
@@ -57,10 +60,11 @@ class SavedLog:
 
 @dataclass(frozen=True)
 class Resumption:
-    """How to go on: a `SavedLog`, checked, with the actions of each episode, [T, ...]."""
+    """How to go on: a `SavedLog`, checked."""
 
     log: SavedLog
-    actions: tuple[NDArray[Any], ...]
+    actions: tuple[NDArray[Any], ...]  # of each episode, [T, ...]
+    states: tuple[bytes, ...]  # that each began in; empty: an episode from its beginning
 
 
 class EpisodeLog:
@@ -71,9 +75,10 @@ class EpisodeLog:
         lengths: Environment steps so far, shape [N].
     """
 
-    def __init__(self, envs: VecEnv) -> None:
+    def __init__(self, envs: VecEnv, retries: Retries | None = None) -> None:
         """Prepare for the first reset."""
         self._envs = envs
+        self._retries = retries
         # One that resets sub-environments by itself draws for it before that can be noted.
         resets_here = autoreset_mode(envs) is not AutoresetMode.SAME_STEP
         self._can_repeat = resets_here and generators_of(envs) is not None
@@ -82,24 +87,39 @@ class EpisodeLog:
         self.returns = np.zeros(envs.num_envs)
         self.lengths = np.zeros(envs.num_envs, np.int64)
 
-    def reset(self, seeds: Mapping[int, int | None]) -> NDArray[Any]:
+    def reset(
+        self, seeds: Mapping[int, int | None], states: Mapping[int, bytes] = MappingProxyType({})
+    ) -> NDArray[Any]:
         """Begin an episode in some sub-environments; return the observations of all, [N, ...].
 
         Args:
             seeds: By sub-environment, what seeds its generator; None leaves that as it is.
+            states: By some of these, the state that the episode begins in.
         """
         generators = generators_of(self._envs)
         for index, seed in seeds.items():
             state = None
             if seed is None and generators is not None:
                 state = generator_state(generators[index])
-            self.begin(index, Start(seed, state))
-        return reset_some(self._envs, seeds)
+            self.begin(index, Start(seed, state), states.get(index))
+        return reset_some(self._envs, seeds, states)
 
-    def begin(self, index: int, start: Start | None = None) -> None:
-        """Note that an episode begins in a sub-environment."""
-        self._recordings[index] = Recording(start or Start())
+    def begin(self, index: int, start: Start | None = None, state: bytes | None = None) -> None:
+        """Note that an episode begins in a sub-environment, in a state if it is a retry."""
+        self._recordings[index] = Recording(start or Start(), state)
         self.returns[index] = self.lengths[index] = 0
+        if self._retries is not None:
+            self._retries.begin(index, state)
+
+    def is_retry(self, index: int) -> bool:
+        """Return whether the episode in a sub-environment began in a state of another one."""
+        return self._recordings[index].state is not None
+
+    def keep_states(self, ended: NDArray[np.bool_]) -> None:
+        """Save what retries need of the episodes that go on, after a step."""
+        if self._retries is not None:
+            for index in np.flatnonzero(~ended).tolist():
+                self._retries.note(index, int(self.lengths[index]))
 
     def add(self, action: NDArray[Any], reward: NDArray[np.float64]) -> None:
         """Note a step, its actions and rewards, both [N, ...]."""
@@ -133,10 +153,12 @@ class EpisodeLog:
         shape = space.shape or ()
         joined = np.frombuffer(b"".join(kept), space.dtype).reshape(-1, *shape)  # [sum T, ...]
         starts = tuple(recording.start for recording in self._recordings)
-        return LoopState(
-            asdict(SavedLog(states, starts, _digest(obs))),
-            {"actions": joined, "lengths": self.lengths.copy()},
-        )
+        arrays = {"actions": joined, "lengths": self.lengths.copy()}
+        if self._retries is not None:
+            begun = [recording.state or b"" for recording in self._recordings]
+            arrays["states"] = np.frombuffer(b"".join(begun), np.uint8)
+            arrays["state_sizes"] = np.array(list(map(len, begun)), np.int64)
+        return LoopState(asdict(SavedLog(states, starts, _digest(obs))), arrays)
 
     def check_state(self, state: LoopState) -> Resumption:
         """Return how to go on from a state, once it is certain that it fits these environments.
@@ -160,8 +182,12 @@ class EpisodeLog:
                     if saved is not None:
                         set_generator_state(copy.deepcopy(generator), saved)
         if log.episodes is None:
-            return Resumption(log, ())
-        return Resumption(log, _split(state.arrays, self._envs.single_action_space, num_envs))
+            return Resumption(log, (), ())
+        arrays = dict(state.arrays)
+        places: tuple[bytes, ...] = (b"",) * num_envs
+        if self._retries is not None:
+            places = _split_states(arrays, num_envs)
+        return Resumption(log, _split(arrays, self._envs.single_action_space, num_envs), places)
 
     def repeat(self, resumption: Resumption) -> NDArray[Any] | None:
         """Repeat the episodes of a state; return the observations, or None if they differ.
@@ -180,7 +206,7 @@ class EpisodeLog:
         for left in range(len(longest), -1, -1):
             beginning = {i: starts[i] for i in np.flatnonzero(lengths == left).tolist()}
             if beginning:
-                obs = self._begin_again(beginning)
+                obs = self._begin_again(beginning, resumption.states)
             if left == 0:
                 break
             is_begun = lengths >= left
@@ -194,11 +220,12 @@ class EpisodeLog:
                 return None
             self.returns += reward * is_begun
             self.lengths += is_begun
+            self.keep_states(ended | ~is_begun)
             if ended.any():
                 obs = self.reset(dict.fromkeys(np.flatnonzero(ended).tolist()))
         self._recordings = [
-            Recording(start, bytearray(actions.tobytes()))
-            for start, actions in zip(starts, taken, strict=True)
+            Recording(start, state or None, bytearray(actions.tobytes()))
+            for start, state, actions in zip(starts, resumption.states, taken, strict=True)
         ]
         return obs if _digest(obs) == resumption.log.obs_digest else None
 
@@ -211,14 +238,18 @@ class EpisodeLog:
             set_generator_state(generator, state)
         return True
 
-    def _begin_again(self, starts: Mapping[int, Start]) -> NDArray[Any]:
+    def _begin_again(self, starts: Mapping[int, Start], states: Sequence[bytes]) -> NDArray[Any]:
         generators = generators_of(self._envs)
         assert generators is not None  # or they are not repeated
         for index, start in starts.items():
             if start.generator is not None:
                 set_generator_state(generators[index], start.generator)
-            self.begin(index)
-        return reset_some(self._envs, {index: start.seed for index, start in starts.items()})
+            self.begin(index, state=states[index] or None)
+        return reset_some(
+            self._envs,
+            {index: start.seed for index, start in starts.items()},
+            {index: states[index] for index in starts if states[index]},
+        )
 
 
 def _split(
@@ -238,6 +269,21 @@ def _split(
         raise ValueError(f"the lengths of its episodes do not go with {len(actions):,} actions")
     check_elements(space, actions, "actions of the episodes in progress")
     return tuple(np.split(actions, np.cumsum(lengths)[:-1]))
+
+
+def _split_states(arrays: dict[str, NDArray[Any]], num_envs: int) -> tuple[bytes, ...]:
+    """Return the states that each of N episodes began in, and take them out of the arrays.
+
+    Raises:
+        ValueError: If they are not what `EpisodeLog.state` returned.
+    """
+    states, sizes = arrays.pop("states", None), arrays.pop("state_sizes", None)
+    if states is None or sizes is None:
+        raise ValueError("it holds no states that episodes began in: it was saved without retries")
+    is_whole = sizes.dtype == np.int64 and sizes.shape == (num_envs,) and (sizes >= 0).all()
+    if not is_whole or states.dtype != np.uint8 or sum(sizes.tolist()) != len(states):
+        raise ValueError("the sizes of the states of its episodes do not go with them")
+    return tuple(part.tobytes() for part in np.split(states, np.cumsum(sizes)[:-1]))
 
 
 def _digest(obs: NDArray[Any]) -> str:
