@@ -332,6 +332,7 @@ RULES: Final[Mapping[type[Any], Counterpart]] = MappingProxyType(
                 "demonstrations": _lacks((), "SB3 learns from no demonstrations."),
                 "cloning_epochs": _changes_no_result,  # of demonstrations, as is the next
                 "demonstration_coefficient": _changes_no_result,
+                "retries": _lacks(0.0, "SB3 tries no failure again."),
                 "compile": _changes_no_result,
             },
             _RELU,

@@ -71,6 +71,7 @@ def test_every_field_changes_something_or_says_that_it_does_not(config_class: ty
         "max_grad_norm": 0.7,
         "reward_clip": 1.0,
         "demonstrations": ("games.safetensors",),
+        "retries": 0.5,
     }
     usual = config_class(temperature=None) if config_class is SACConfig else config_class()
     before = sb3_config(usual, total_steps=100_000, num_envs=2)

@@ -1,0 +1,136 @@
+"""Retries: failures are tried again from shortly before, uncounted, and resumed to the bit."""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+from mario_rl_agents.agent import Agent, Callback, Episode, Step
+from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
+from mario_rl_agents.envs import make_vec_env
+from mario_rl_agents.loops.retries import BACK, Retries
+from numpy.typing import NDArray
+from support.agent_toys import assert_same_weights, weights
+
+import mario_rl_envs  # noqa: F401  registers the environments of Mario
+
+ENV = "MarioRL-1-1-v0"
+SMALL: dict[str, Any] = {"size": 42, "channels": "last", "noop_max": 30, "sticky": 0.25}
+CONFIG = PPOConfig(encoder="tiny", rollout_steps=32, batch_size=32, retries=0.9)
+
+
+@dataclass(frozen=True)
+class RunnerConfig:
+    """The only setting that the loop reads."""
+
+    retries: float = 0.0
+
+
+class Runner(Agent):
+    """Runs to the right, always: a Goomba ends it."""
+
+    algorithm = "runner"
+    config_class = RunnerConfig
+
+    def __init__(self, env: Any, config: Any, *, seed: int, device: torch.device) -> None:
+        super().__init__(env, config, seed=seed, device=device)
+        self.steps: list[Step] = []
+
+    def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
+        return np.full(len(obs), 3)
+
+    def observe(self, step: Step) -> Iterable[dict[str, float]]:
+        self.steps.append(step)
+        return ()
+
+
+class Episodes(Callback):
+    """Keeps the episodes that it is told of."""
+
+    def __init__(self) -> None:
+        self.all: list[Episode] = []
+
+    def on_episode_end(self, agent: Agent, episode: Episode) -> None:
+        self.all.append(episode)
+
+
+def run(retries: float, num_envs: int) -> tuple[list[int], list[Episode]]:
+    """Return the lengths of all that the first game played, and the episodes that were told."""
+    runner = Runner.create(
+        make_vec_env(ENV, num_envs, SMALL), RunnerConfig(retries), seed=0, device="cpu"
+    )
+    episodes = Episodes()
+    runner.learn(400 * num_envs, [episodes])
+    ends = [number for number, step in enumerate(runner.steps, start=1) if step.terminated[0]]
+    return np.diff([0, *ends]).tolist(), episodes.all
+
+
+@pytest.mark.parametrize("num_envs", [1, 3])
+def test_a_failure_is_tried_again_from_shortly_before_it(num_envs: int) -> None:
+    lengths, told = run(0.0, num_envs)
+    whole = min(lengths)
+    assert whole >= 20
+    assert len(told) >= len(lengths)
+    retried, told = run(1.0, num_envs)
+    assert retried[0] >= whole
+    assert BACK[0] <= min(retried[1:]) < whole
+    assert 0 < len(told) < len(retried)
+    assert [each.index for each in told] == list(range(len(told)))
+    assert min(each.length for each in told) >= whole  # of retries nobody is told
+
+
+def test_what_failed_at_once_is_not_tried_again() -> None:
+    retries = Retries(make_vec_env(ENV, 2, SMALL), 1.0)
+    generator = np.random.default_rng(0)
+    retries.begin(0, b"state")
+    assert retries.draw(0, BACK[0] - 1, generator) is None
+    assert retries.draw(0, BACK[0], generator) == b"state"
+    retries.begin(0, None)
+    assert retries.draw(0, BACK[1], generator) is None
+
+
+@pytest.mark.parametrize("num_envs", [1, 4])
+def test_what_is_resumed_ends_as_what_was_not_interrupted(tmp_path: Path, num_envs: int) -> None:
+    def envs() -> Any:
+        return make_vec_env(ENV, num_envs, SMALL)
+
+    path = tmp_path / "agent.safetensors"
+    whole = PPO.create(envs(), CONFIG, seed=0, device="cpu")
+    whole.learn(1_920)
+    for length in (700, 1_000):
+        first = PPO.create(envs(), CONFIG, seed=0, device="cpu")
+        first.learn(length)
+        first.save(path, replay=True)
+        resumed = PPO.load(path, envs(), device="cpu")
+        resumed.learn(whole.num_steps - resumed.num_steps)
+        assert_same_weights(weights(resumed), weights(whole))
+        assert resumed.num_episodes == whole.num_episodes
+
+
+def test_a_state_without_retries_does_not_fit_a_training_with_them() -> None:
+    plain, other = (
+        PPO.create(make_vec_env(ENV, 2, SMALL), config, device="cpu")
+        for config in (dataclasses.replace(CONFIG, retries=0.0), CONFIG)
+    )
+    assert "retries" not in plain.generators
+    plain.learn(64)
+    with pytest.raises(ValueError, match="saved without retries"):
+        other.loop.load_state(plain.loop.state(replay=True))
+
+
+def test_environments_that_save_no_state_are_refused_when_they_learn() -> None:
+    agent = PPO.create("CartPole-v1", PPOConfig(retries=0.5), device="cpu")
+    with pytest.raises(ValueError, match="retries must be 0 where environments do not save"):
+        agent.learn(1)
+    assert agent.act(np.zeros((1, 4), np.float32)).shape == (1,)
+    envs = gym.make_vec(ENV, 2, autoreset_mode=AutoresetMode.SAME_STEP, **SMALL)
+    with pytest.raises(ValueError, match="reset themselves in the step that ends one"):
+        PPO.create(envs, CONFIG, device="cpu").learn(1)
+    with pytest.raises(ValueError, match="retries must be"):
+        PPOConfig(retries=1.5)
