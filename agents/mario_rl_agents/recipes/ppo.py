@@ -127,8 +127,8 @@ RECIPES: Final[Recipes] = MappingProxyType(
             tuning=BY_HAND,
         ),
         # The same after demonstrations, `mario-rl train --imitate`. A policy that can play needs a
-        # small learning rate and little entropy, and gets most out of what it fails at. With a
-        # discount of 0.9 it does not wait for what has to pass first, as in a castle.
+        # small learning rate and little entropy. With a discount of 0.9 it does not wait for what
+        # has to pass first, as in a castle.
         (MARIO, "imitation"): Recipe(
             replace(
                 _PIXELS,
@@ -136,7 +136,6 @@ RECIPES: Final[Recipes] = MappingProxyType(
                 gamma=0.95,
                 entropy_coefficient=linear(0.005, 0.001, 500_000),
                 demonstration_coefficient=linear(0.1, 0, 500_000),
-                retries=0.75,
             ),
             num_envs=64,
             total_steps=500_000,
