@@ -11,7 +11,7 @@ import typer
 
 from mario_rl_agents.cli.completion import complete_env_id, complete_keyword
 from mario_rl_agents.cli.options import read_pairs
-from mario_rl_agents.cli.terminal import make_console, one_line_errors, usage_errors
+from mario_rl_agents.cli.terminal import UsageError, make_console, one_line_errors, usage_errors
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,16 +102,16 @@ def demonstrate(
 
     mario-rl demonstrate MarioRL-1-4-v0 --practice 30 --decisions 30000
     """
-    if practice and (agent or learner):
-        raise typer.BadParameter(
-            "the planner corrects a learner of its own: leave --agent and --learner out",
-            param_hint="--practice",
-        )
     with one_line_errors():
         from mario_rl_agents.demonstrations.recording import record
         from mario_rl_agents.recipes import is_mario
         from mario_rl_agents.recipes.recipe import FROM_PIXELS
 
+        if practice and (agent or learner):
+            raise UsageError(
+                "--practice: the planner corrects a learner of its own, leave --agent and "
+                "--learner out"
+            )
         with usage_errors():
             kwargs: dict[str, Any] = dict(FROM_PIXELS) if is_mario(env_id) else {}
             kwargs |= {"sticky": 0.0} if is_mario(env_id) else {}  # the noise is in its place
