@@ -32,6 +32,17 @@ def test_the_file_says_how_it_was_made_and_what_it_reaches(env_id: str) -> None:
     assert str(Path.home()) not in str(record.to_json())
 
 
+@EVERY
+def test_it_loads_and_plays(env_id: str) -> None:
+    agent = load_policy(env_id, device="cpu")
+    env = agent.single_env
+    obs, _ = env.reset(seed=0)
+    for _ in range(20):
+        obs, _, _, _, info = env.step(int(agent.act(obs[None], greedy=True)[0]))
+    assert info["x_pos"] > 50  # it goes to the right
+    env.close()
+
+
 def test_all_files_together_are_small() -> None:
     assert sum(policy_path(env_id).stat().st_size for env_id in policy_ids()) <= 50_000_000
 
