@@ -26,6 +26,7 @@ from mario_rl_agents.loops.callbacks import Episode as Episode
 from mario_rl_agents.loops.callbacks import LoopState
 from mario_rl_agents.loops.callbacks import Step as Step
 from mario_rl_agents.loops.collect import TrainingLoop
+from mario_rl_agents.loops.retries import Retries
 from mario_rl_agents.networks.encoders import EncoderFactory
 from mario_rl_agents.networks.state import load_network, load_optimizer
 from mario_rl_agents.seeding import generator_state, make_generators, set_generator_state
@@ -145,20 +146,18 @@ class Agent(ABC):
         self.config, self.seed, self.device = config, seed, device
         self.encoder_factory = encoder
         self.num_steps = self.num_updates = self.num_episodes = 0
-        retries = float(getattr(config, "retries", 0.0))
-        self.generators = make_generators(seed, [*generators, *(["retries"] if retries else [])])
+        probability = float(getattr(config, "retries", 0.0))
+        purposes = [*generators, "retries"] if probability > 0 else generators
+        self.generators = make_generators(seed, purposes)
         self.networks: dict[str, nn.Module] = {}
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self._replay: Memory | None = None
         self._unread_replay: tuple[Path, checkpoint.ReplayFile] | None = None
         overlap = bool(getattr(config, "overlap", False))
-        self.loop = TrainingLoop(
-            self.envs,
-            seed,
-            overlap=overlap,
-            retries=retries,
-            generator=self.generators.get("retries"),
-        )
+        retries = None
+        if probability > 0:
+            retries = Retries(self.envs, probability, self.generators["retries"])
+        self.loop = TrainingLoop(self.envs, seed, overlap=overlap, retries=retries)
 
     @property
     def replay(self) -> Memory | None:

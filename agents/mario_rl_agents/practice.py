@@ -24,7 +24,7 @@ from mario_rl_agents.algorithms.ppo import PPO
 from mario_rl_agents.config import Count, Fraction, Seed, convert
 from mario_rl_agents.demonstrations.cloning import BATCH_SIZE
 from mario_rl_agents.demonstrations.games import Demonstrations, digest_of, open_envs
-from mario_rl_agents.envs import reset_some
+from mario_rl_agents.envs import reset_some, save_state_of
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.teachers import games_of, joypad_bytes
 from mario_rl_envs.processors import num_processors
@@ -139,7 +139,7 @@ class Practice:
         self._generator = np.random.default_rng(seed)
         with ExitStack() as stack:
             self._envs = stack.enter_context(open_envs(env_id, env_kwargs, num_envs))
-            self._games_of_envs = games_of(self._envs)
+            games_of(self._envs)  # or they are refused
             self._threads = stack.enter_context(ThreadPoolExecutor(num_processors()))
             self._stack = stack.pop_all()
         self._planners = [Planner(seed=seed + i) for i in range(num_envs)]
@@ -262,7 +262,7 @@ class Practice:
         actions: NDArray[np.int64] = (totals <= drawn).sum(axis=1)
         for index, game in enumerate(self._games):
             if len(game.decisions) % _SAVED_EVERY == 0:
-                game.states.append((len(game.decisions), self._games_of_envs.save_state(index)))
+                game.states.append((len(game.decisions), save_state_of(self._envs, index)))
             if game.plan:
                 actions[index] = game.plan.popleft()
         return actions
@@ -321,16 +321,8 @@ class Practice:
         begun = dict.fromkeys(over)
         for index in begun:
             self._games[index] = _Game()
-        changed = [*states, *begun]
-        if not changed:
-            return
-        num_envs = self._envs.num_envs
-        mask = np.zeros(num_envs, np.bool_)
-        mask[changed] = True
-        options: dict[str, Any] = {"reset_mask": mask}
-        if states:
-            options["state"] = [states.get(index) for index in range(num_envs)]
-        self._current, _ = self._envs.reset(options=options)
+        if states or begun:
+            self._current = reset_some(self._envs, dict.fromkeys([*states, *begun]), states)
 
     # Learning
 

@@ -127,7 +127,7 @@ class Planner:
     def rescue(self, state: bytes, num_decisions: int) -> list[int] | None:
         """Return a plan from a moment of a game on, joypad bytes; None if none is found that does.
 
-        It survives so many decisions and leads on, or clears the stage.
+        It has so many decisions at least, survives them and leads on; or it clears the stage.
 
         Args:
             state: As of `begin`.
@@ -139,7 +139,7 @@ class Planner:
         """
         check_integer("num_decisions", num_decisions, 1, _JUMP_LENGTH)
         self.begin(state)
-        self._think()
+        self._think(max(num_decisions, _RUN_LENGTH))
         plan = self._plan
         outcome = self._try(self._snapshot, plan)
         if outcome.is_cleared:
@@ -165,14 +165,14 @@ class Planner:
         self._game.explore(bytes([joypad]), FRAMES_PER_STEP, _ADDRESSES, _MASKS)
         self._snapshot = self._game.snapshot()
 
-    def _think(self) -> None:
-        """Keep the plan if it still leads on, or find another."""
+    def _think(self, run_length: int = _RUN_LENGTH) -> None:
+        """Run if that does for so long; else keep the plan if it leads on, or find another."""
         self._age = 0
-        running = [_RUN] * _RUN_LENGTH
+        running = [_RUN] * run_length
         begun = self._plan + running[len(self._plan) :]
         outcome = self._try(self._snapshot, running)
         self._is_swimming = outcome.begins_in_water
-        if self._does(outcome, _RUN_LENGTH) and not self._is_swimming:
+        if self._does(outcome, run_length) and not self._is_swimming:
             self._plan = running
         elif self._does(self._try(self._snapshot, begun), _KEPT * len(begun)):
             self._plan = begun

@@ -47,8 +47,7 @@ class TrainingLoop:
         seed: int,
         *,
         overlap: bool = False,
-        retries: float = 0.0,
-        generator: np.random.Generator | None = None,
+        retries: Retries | None = None,
     ) -> None:
         """Prepare for first episodes.
 
@@ -57,16 +56,14 @@ class TrainingLoop:
             seed: Sub-environment i is first reset with seed + i; later resets go on with its own
                 generator.
             overlap: Whether environments step in a second thread during gradient steps.
-            retries: The probability that an episode which failed is tried again from a little
-                before that. Retries are no episodes of their own: they are not counted.
-            generator: Draws them.
+            retries: Where episodes that failed are tried again; None: nowhere. Retries are no
+                episodes of their own: they are not counted.
         """
         self._envs = envs
         self._seed = seed
         self._overlap = overlap
-        self._retries = Retries(envs, retries) if retries > 0 else None
-        self._generator = generator
-        self._log = EpisodeLog(envs, self._retries)
+        self._retries = retries
+        self._log = EpisodeLog(envs, retries)
         self._shares_obs = not getattr(envs.unwrapped, "copy", True)  # a step writes over the last
         self._resets_itself = autoreset_mode(envs) is AutoresetMode.SAME_STEP
         self._obs: NDArray[Any] | None = None  # [N, ...]; None before a reset
@@ -198,11 +195,11 @@ class TrainingLoop:
     def _draw_retries(self, step: Step, ended: Iterable[int]) -> dict[int, bytes]:
         """Return where episodes that failed are tried again."""
         states = {}
-        if self._retries is not None and self._generator is not None:
+        if self._retries is not None:
             for index in ended:
                 if step.terminated[index] and not success_of(step.infos[index]):
                     length = int(self._log.lengths[index])
-                    state = self._retries.draw(index, length, self._generator)
+                    state = self._retries.draw(index, length)
                     if state is not None:
                         states[index] = state
         return states

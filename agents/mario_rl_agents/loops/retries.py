@@ -24,14 +24,15 @@ State = bytes
 class Retries:
     """The states that retries may begin in: of the episodes in progress in N sub-environments."""
 
-    def __init__(self, envs: VecEnv, probability: float) -> None:
+    def __init__(self, envs: VecEnv, probability: float, generator: np.random.Generator) -> None:
         """Prepare for first episodes.
 
         Args:
             envs: N sub-environments.
             probability: That a retry follows on a failure.
+            generator: Draws whether and where.
         """
-        self._envs, self._probability = envs, probability
+        self._envs, self._probability, self._generator = envs, probability, generator
         # Of each episode by the steps before it: where it began, if in a state, and the latest.
         self._states: list[dict[int, State]] = [{} for _ in range(envs.num_envs)]
 
@@ -61,15 +62,15 @@ class Retries:
             del states[step]
         states[num_steps] = save_state_of(self._envs, index)
 
-    def draw(self, index: int, num_steps: int, generator: np.random.Generator) -> State | None:
+    def draw(self, index: int, num_steps: int) -> State | None:
         """Return where an episode that failed after so many steps is tried again; None: nowhere.
 
         One that failed soon after its own beginning has that as its only place; one that failed at
         once may have had no way out, and is not tried again.
         """
-        back = int(generator.integers(*BACK))
+        back = int(self._generator.integers(*BACK))
         states = self._states[index]
-        if generator.random() >= self._probability or num_steps < BACK[0]:
+        if self._generator.random() >= self._probability or num_steps < BACK[0]:
             return None
         earlier = [step for step in states if step <= num_steps - back]
         return states.get(max(earlier, default=0))

@@ -86,13 +86,12 @@ def test_a_failure_is_tried_again_from_shortly_before_it(num_envs: int) -> None:
 
 
 def test_what_failed_at_once_is_not_tried_again() -> None:
-    retries = Retries(make_vec_env(ENV, 2, SMALL), 1.0)
-    generator = np.random.default_rng(0)
+    retries = Retries(make_vec_env(ENV, 2, SMALL), 1.0, np.random.default_rng(0))
     retries.begin(0, b"state")
-    assert retries.draw(0, BACK[0] - 1, generator) is None
-    assert retries.draw(0, BACK[0], generator) == b"state"
+    assert retries.draw(0, BACK[0] - 1) is None
+    assert retries.draw(0, BACK[0]) == b"state"
     retries.begin(0, None)
-    assert retries.draw(0, BACK[1], generator) is None
+    assert retries.draw(0, BACK[1]) is None
 
 
 @pytest.mark.parametrize("num_envs", [1, 4])
