@@ -38,7 +38,7 @@ SECONDS ?= 60
 demo: compiled
 	@out=runs/demo; number=2; \
 	while [ -e $$out ]; do out=runs/demo-$$number; number=$$((number + 1)); done; \
-	set -x; $(BIN)/mario-rl train ppo MarioRL-1-1-v0 --recipe demo --minutes 5 --video --out $$out
+	set -x; $(BIN)/mario-rl train ppo MarioRL-1-1-v0 --recipe demo --minutes 10 --video --out $$out
 
 # The game's code, in the user's cache folder; soon done if it is there. Without it everything works,
 # more slowly.

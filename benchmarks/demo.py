@@ -1,10 +1,10 @@
-"""What five minutes teach: the demo of the README over several seeds, beside random play.
+"""What minutes teach: the demo of the README over several seeds, beside random play.
 
-    python benchmarks/demo.py [--algorithm ppo] [--seeds 0 1 2] [--minutes 5] [--out FOLDER]
+    python benchmarks/demo.py [--algorithm ppo] [--recipe demo] [--seeds 0 1 2] [--minutes 10]
+        [--out FOLDER]
 
-Trains one seed after the other with `mario-rl train --recipe demo`, each alone on the machine, and
-writes `results.md` and `learning_curves.png` into the folder. Seeds already trained are not trained
-again.
+Trains one seed after the other with `mario-rl train`, each alone on the machine, and writes
+`results.md` and `learning_curves.png` into the folder. Seeds already trained are not trained again.
 """
 
 from __future__ import annotations
@@ -40,19 +40,20 @@ def main() -> None:
     """Train, evaluate, write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--algorithm", choices=NAMES, default="double_dqn")
+    parser.add_argument("--recipe", default="demo")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--minutes", type=float, default=5.0, help="of training, a seed")
-    parser.add_argument("--out", type=Path, help="default: runs/demo-ALGORITHM")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of training, a seed")
+    parser.add_argument("--out", type=Path, help="default: runs/RECIPE-ALGORITHM")
     arguments = parser.parse_args()
-    algorithm = arguments.algorithm
-    out = arguments.out or Path("runs", f"demo-{algorithm}")
+    algorithm, recipe = arguments.algorithm, arguments.recipe
+    out = arguments.out or Path("runs", f"{recipe}-{algorithm}")
     folders = [out / f"seed{seed}" for seed in arguments.seeds]
     for seed, folder in zip(arguments.seeds, folders, strict=True):
         if not is_finished(folder):
-            train(algorithm, seed, folder, arguments.minutes)
+            train(algorithm, recipe, seed, folder, arguments.minutes)
     runs = [Run.open(folder) for folder in folders]
     plot_learning_curves(runs, out / "learning_curves.png")
-    table = results(algorithm, runs, arguments.minutes)
+    table = results(algorithm, recipe, runs, arguments.minutes)
     (out / "results.md").write_text(table)
     print(table)
 
@@ -65,15 +66,15 @@ def is_finished(folder: Path) -> bool:
         return False
 
 
-def train(algorithm: str, seed: int, folder: Path, minutes: float) -> None:
+def train(algorithm: str, recipe: str, seed: int, folder: Path, minutes: float) -> None:
     """Train one seed from scratch."""
-    command = [*MARIO_RL, "train", algorithm, ENV_ID, "--recipe", "demo", "--overwrite"]
+    command = [*MARIO_RL, "train", algorithm, ENV_ID, "--recipe", recipe, "--overwrite"]
     command += ["--minutes", str(minutes), "--seed", str(seed), "--out", str(folder)]
     command += ["--eval-episodes", str(NUM_EPISODES)]
     subprocess.run(command, check=True)
 
 
-def results(algorithm: str, runs: list[Run], minutes: float) -> str:
+def results(algorithm: str, recipe: str, runs: list[Run], minutes: float) -> str:
     """Return the table, in Markdown."""
     rows = []
     for run in runs:
@@ -81,7 +82,7 @@ def results(algorithm: str, runs: list[Run], minutes: float) -> str:
         greedy, varied = run.evaluations()
         rows.append({"steps": steps, **figures(greedy, varied), **last_games(run)})
     policy = policy_name(varied.epsilon, sampled=varied.sampled)
-    random = play_at_random(algorithm)
+    random = play_at_random(algorithm, recipe)
     lines = [
         f"| {ENV_ID} | steps trained | x, greedy | x, {policy} | return, same | cleared, same "
         f"| x, last {RUNNING_EPISODES} training games | cleared, same |",
@@ -126,9 +127,9 @@ def spread(rows: list[dict[str, float]], key: str) -> str:
     return f"{statistics.mean(values):,.0f} ± {deviation:,.0f}"
 
 
-def play_at_random(algorithm: str) -> Evaluation:
-    """Return the evaluation of uniformly random actions, at the pace of the algorithm's demo."""
-    env = gym.make(ENV_ID, **find_recipe(algorithm, ENV_ID, "demo").env_kwargs)
+def play_at_random(algorithm: str, recipe: str) -> Evaluation:
+    """Return the evaluation of uniformly random actions, at the pace of the recipe."""
+    env = gym.make(ENV_ID, **find_recipe(algorithm, ENV_ID, recipe).env_kwargs)
     anyone = RandomAgent.create(env)  # at epsilon 1 it does not matter who plays
     evaluation = evaluate(anyone, env, num_episodes=NUM_RANDOM_EPISODES, epsilon=1.0, seed=0)
     env.close()

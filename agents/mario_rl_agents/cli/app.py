@@ -29,7 +29,7 @@ from mario_rl_agents.cli.watch import watch
 app = typer.Typer(
     name="mario-rl",
     help="Train agents on Super Mario Bros (or any Gymnasium environment), measure and watch them.",
-    epilog="Start with: mario-rl train ppo MarioRL-1-1-v0 --recipe demo --minutes 5 --video",
+    epilog="Start with: mario-rl train ppo MarioRL-1-1-v0 --recipe demo --minutes 10 --video",
     no_args_is_help=True,
     rich_markup_mode=None,  # its tables cut words on narrow terminals, and are not ASCII
     pretty_exceptions_enable=False,

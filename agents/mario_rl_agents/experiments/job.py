@@ -107,7 +107,7 @@ class Job:
         Args:
             algorithm: Its name in recipes.
             env_id: A Gymnasium id.
-            recipe: "default", "tutorial" or "demo".
+            recipe: Such as "default", "tutorial" or "demo".
             config: Fields of the configuration that differ from the recipe's, as JSON values.
             env_kwargs: Keywords of gym.make beside the recipe's, or in place of them.
             num_envs: Environments stepped side by side; None takes the recipe's.

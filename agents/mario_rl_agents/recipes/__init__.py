@@ -91,7 +91,7 @@ def find_recipe(
     Args:
         algorithm: A key of `ALGORITHMS`.
         env_id: A Gymnasium id.
-        name: "default", "tutorial", "demo" or "like".
+        name: Such as "default", "tutorial", "demo" or "like".
         total_steps: Environment steps to be taken, which "like" depends on; None: the recipe's.
         num_envs: Sub-environments, which it depends on too; None: the recipe's.
 

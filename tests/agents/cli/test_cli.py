@@ -171,8 +171,8 @@ def test_recipes_lists_every_one() -> None:
         assert algorithm in rows
         for (env_id, name), recipe in recipes_of(algorithm).items():
             place = {MARIO: "any MarioRL-...", ANY: "any other"}.get(env_id, env_id)
-            sizes = {"demo": "tiles" if algorithm == "ppo" else "pixels 52", "pixels": "pixels 42"}
-            sizes["imitation"] = sizes["pixels"]
+            sizes = {"tiles": "tiles", **dict.fromkeys(["imitation", "pixels"], "pixels 42")}
+            sizes["demo"] = "pixels 42" if algorithm == "ppo" else "pixels 52"
             sees = sizes.get(name, "pixels 84")
             facts = [place, name, *([sees] if env_id == MARIO else []), f"{recipe.total_steps:,}"]
             if recipe.measured is not None:

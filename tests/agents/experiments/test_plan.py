@@ -53,9 +53,9 @@ def test_mario_has_three_conditions_and_one_environment():
 
 
 def test_recipes_for_different_environments_are_not_compared():
-    sides = ["ppo/demo", "dqn/demo"]  # of tiles; of small pictures and longer steps
+    sides = ["ppo/tiles", "dqn/demo"]  # of tiles; of small pictures and longer steps
     options = {"total_steps": 500, "num_seeds": 1}
-    with pytest.raises(ValueError, match="for different environments, observation is ppo/demo"):
+    with pytest.raises(ValueError, match="for different environments, observation is ppo/tiles"):
         Plan.make(sides, "MarioRL-1-1-v0", **options)
     keywords = {"observation": "pixels", "size": 42, "skip": 4}
     plan = Plan.make(sides, "MarioRL-1-1-v0", env_kwargs=keywords, **options)
