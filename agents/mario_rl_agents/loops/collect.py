@@ -18,7 +18,7 @@ from mario_rl_agents.envs import VecEnv, autoreset_mode, read_end, success_of
 from mario_rl_agents.loops.callbacks import Callback, Episode, Learner, LoopState, Step
 from mario_rl_agents.loops.episode_log import MAX_ACTION_BYTES, EpisodeLog, Resumption
 from mario_rl_agents.loops.interrupt import DeferredInterrupt
-from mario_rl_agents.loops.retries import Retries
+from mario_rl_agents.loops.retries import Retries, States
 
 Losses = dict[str, float]
 
@@ -192,16 +192,16 @@ class TrainingLoop:
             check_obs(self._obs, agent.num_steps, is_batch=True)
         return step, episodes
 
-    def _draw_retries(self, step: Step, ended: Iterable[int]) -> dict[int, bytes]:
+    def _draw_retries(self, step: Step, ended: Iterable[int]) -> dict[int, States]:
         """Return where episodes that failed are tried again."""
-        states = {}
+        states: dict[int, States] = {}
         if self._retries is not None:
             for index in ended:
                 if step.terminated[index] and not success_of(step.infos[index]):
                     length = int(self._log.lengths[index])
-                    state = self._retries.draw(index, length)
-                    if state is not None:
-                        states[index] = state
+                    drawn = self._retries.draw(index, length)
+                    if drawn is not None:
+                        states[index] = drawn
         return states
 
     def _finish(self, agent: Learner, step: Step, index: int) -> Episode:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from mario_rl_agents.config import Whole, read
 from mario_rl_agents.envs import VecEnv, autoreset_mode, generators_of, reset_some
 from mario_rl_agents.loops.callbacks import LoopState
-from mario_rl_agents.loops.retries import Retries
+from mario_rl_agents.loops.retries import WHOLE, Retries, States
 from mario_rl_agents.seeding import generator_state, set_generator_state
 from mario_rl_agents.spaces import check_elements
 
@@ -44,7 +44,7 @@ class Recording:
     """An episode in progress in one sub-environment."""
 
     start: Start = field(default_factory=Start)
-    state: bytes | None = None  # that it began in
+    states: States = field(default_factory=dict)  # what a retry began with
     actions: bytearray | None = field(default_factory=bytearray)  # None: too many to be kept
 
 
@@ -64,7 +64,7 @@ class Resumption:
 
     log: SavedLog
     actions: tuple[NDArray[Any], ...]  # of each episode, [T, ...]
-    states: tuple[bytes, ...]  # that each began in; empty: an episode from its beginning
+    states: tuple[States, ...]  # what each began with
 
 
 class EpisodeLog:
@@ -88,32 +88,32 @@ class EpisodeLog:
         self.lengths = np.zeros(envs.num_envs, np.int64)
 
     def reset(
-        self, seeds: Mapping[int, int | None], states: Mapping[int, bytes] = MappingProxyType({})
+        self, seeds: Mapping[int, int | None], states: Mapping[int, States] = MappingProxyType({})
     ) -> NDArray[Any]:
         """Begin an episode in some sub-environments; return the observations of all, [N, ...].
 
         Args:
             seeds: By sub-environment, what seeds its generator; None leaves that as it is.
-            states: By some of these, the state that the episode begins in.
+            states: By some of these, what a retry begins with.
         """
         generators = generators_of(self._envs)
         for index, seed in seeds.items():
             state = None
             if seed is None and generators is not None:
                 state = generator_state(generators[index])
-            self.begin(index, Start(seed, state), states.get(index))
-        return reset_some(self._envs, seeds, states)
+            self.begin(index, Start(seed, state), states.get(index, WHOLE))
+        return reset_some(self._envs, seeds, {index: each[0] for index, each in states.items()})
 
-    def begin(self, index: int, start: Start | None = None, state: bytes | None = None) -> None:
-        """Note that an episode begins in a sub-environment, in a state if it is a retry."""
-        self._recordings[index] = Recording(start or Start(), state)
+    def begin(self, index: int, start: Start | None = None, states: States = WHOLE) -> None:
+        """Note that an episode begins in a sub-environment, with states if it is a retry."""
+        self._recordings[index] = Recording(start or Start(), states)
         self.returns[index] = self.lengths[index] = 0
         if self._retries is not None:
-            self._retries.begin(index, state)
+            self._retries.begin(index, states)
 
     def is_retry(self, index: int) -> bool:
         """Return whether the episode in a sub-environment began in a state of another one."""
-        return self._recordings[index].state is not None
+        return bool(self._recordings[index].states)
 
     def keep_states(self, ended: NDArray[np.bool_]) -> None:
         """Save what retries need of the episodes that go on, after a step."""
@@ -155,9 +155,7 @@ class EpisodeLog:
         starts = tuple(recording.start for recording in self._recordings)
         arrays = {"actions": joined, "lengths": self.lengths.copy()}
         if self._retries is not None:
-            begun = [recording.state or b"" for recording in self._recordings]
-            arrays["states"] = np.frombuffer(b"".join(begun), np.uint8)
-            arrays["state_sizes"] = np.array(list(map(len, begun)), np.int64)
+            arrays |= _joined_states([recording.states for recording in self._recordings])
         return LoopState(asdict(SavedLog(states, starts, _digest(obs))), arrays)
 
     def check_state(self, state: LoopState) -> Resumption:
@@ -184,7 +182,7 @@ class EpisodeLog:
         if log.episodes is None:
             return Resumption(log, (), ())
         arrays = dict(state.arrays)
-        places: tuple[bytes, ...] = (b"",) * num_envs
+        places: tuple[States, ...] = (WHOLE,) * num_envs
         if self._retries is not None:
             places = _split_states(arrays, num_envs)
         return Resumption(log, _split(arrays, self._envs.single_action_space, num_envs), places)
@@ -224,8 +222,8 @@ class EpisodeLog:
             if ended.any():
                 obs = self.reset(dict.fromkeys(np.flatnonzero(ended).tolist()))
         self._recordings = [
-            Recording(start, state or None, bytearray(actions.tobytes()))
-            for start, state, actions in zip(starts, resumption.states, taken, strict=True)
+            Recording(start, states, bytearray(actions.tobytes()))
+            for start, states, actions in zip(starts, resumption.states, taken, strict=True)
         ]
         return obs if _digest(obs) == resumption.log.obs_digest else None
 
@@ -238,17 +236,17 @@ class EpisodeLog:
             set_generator_state(generator, state)
         return True
 
-    def _begin_again(self, starts: Mapping[int, Start], states: Sequence[bytes]) -> NDArray[Any]:
+    def _begin_again(self, starts: Mapping[int, Start], states: Sequence[States]) -> NDArray[Any]:
         generators = generators_of(self._envs)
         assert generators is not None  # or they are not repeated
         for index, start in starts.items():
             if start.generator is not None:
                 set_generator_state(generators[index], start.generator)
-            self.begin(index, state=states[index] or None)
+            self.begin(index, states=states[index])
         return reset_some(
             self._envs,
             {index: start.seed for index, start in starts.items()},
-            {index: states[index] for index in starts if states[index]},
+            {index: states[index][0] for index in starts if states[index]},
         )
 
 
@@ -271,19 +269,43 @@ def _split(
     return tuple(np.split(actions, np.cumsum(lengths)[:-1]))
 
 
-def _split_states(arrays: dict[str, NDArray[Any]], num_envs: int) -> tuple[bytes, ...]:
-    """Return the states that each of N episodes began in, and take them out of the arrays.
+def _joined_states(states: Sequence[States]) -> dict[str, NDArray[Any]]:
+    """Return what N episodes began with: bytes, and whose, at which step, how many."""
+    found = [(i, step, each) for i, own in enumerate(states) for step, each in own.items()]
+    return {
+        "states": np.frombuffer(b"".join(state for _, _, state in found), np.uint8),
+        "state_places": np.array(
+            [(index, step, len(state)) for index, step, state in found], np.int64
+        ).reshape(-1, 3),
+    }
+
+
+def _split_states(arrays: dict[str, NDArray[Any]], num_envs: int) -> tuple[States, ...]:
+    """Return what each of N episodes began with, and take it out of the arrays.
 
     Raises:
-        ValueError: If they are not what `EpisodeLog.state` returned.
+        ValueError: If it is not what `EpisodeLog.state` returned.
     """
-    states, sizes = arrays.pop("states", None), arrays.pop("state_sizes", None)
-    if states is None or sizes is None:
+    states, places = arrays.pop("states", None), arrays.pop("state_places", None)
+    if states is None or places is None:
         raise ValueError("it holds no states that episodes began in: it was saved without retries")
-    is_whole = sizes.dtype == np.int64 and sizes.shape == (num_envs,) and (sizes >= 0).all()
-    if not is_whole or states.dtype != np.uint8 or sum(sizes.tolist()) != len(states):
-        raise ValueError("the sizes of the states of its episodes do not go with them")
-    return tuple(part.tobytes() for part in np.split(states, np.cumsum(sizes)[:-1]))
+    split: tuple[dict[int, bytes], ...] = tuple({} for _ in range(num_envs))
+    fits = places.dtype == np.int64 and places.shape[1:] == (3,) and states.dtype == np.uint8
+    if fits:
+        index, step, size = places.T
+        fits = bool(((index >= 0) & (index < num_envs) & (step <= 0) & (size > 0)).all()) and sum(
+            size.tolist()
+        ) == len(states)
+    if not fits:
+        raise ValueError(
+            "the places of the states that its episodes began with do not go with them"
+        )
+    parts = np.split(states, np.cumsum(places[:, 2])[:-1]) if len(places) else []
+    for (index, step, _), part in zip(places.tolist(), parts, strict=True):
+        split[index][step] = part.tobytes()
+    if any(own and 0 not in own for own in split):
+        raise ValueError("a retry among its episodes has no state that it began in")
+    return split
 
 
 def _digest(obs: NDArray[Any]) -> str:

@@ -1,13 +1,16 @@
 """Retries: where an episode has failed, the next one may begin a little before that.
 
 What is hard is then tried again at once, instead of once an episode: the states that lead to a
-failure are visited as often as the failure is likely. They are states of the agent's own play, so
-no route is needed (compare Salimans & Chen 2018, "Learning Montezuma's Revenge from a single
-demonstration", who start along one).
+failure are visited as often as the failure is likely. A retry that fails soon goes back further:
+what it began in may have had no way out. They are states of the agent's own play, so no route is
+needed (compare Salimans & Chen 2018, "Learning Montezuma's Revenge from a single demonstration",
+who start along one).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -17,8 +20,12 @@ from mario_rl_agents.envs import VecEnv, autoreset_mode, save_state_of, saves_st
 
 SAVED_EVERY: Final = 8  # steps
 BACK: Final = (12, 56)  # steps before the failure at which a retry begins: at least, less than
+NUM_KEPT: Final = 9  # states of an episode
 
-State = bytes
+# By the steps of an episode before them. 0: it began there; less than 0: the episode did that it
+# tries again.
+States = Mapping[int, bytes]
+WHOLE: Final[States] = MappingProxyType({})  # what an episode from its beginning begins with
 
 
 class Retries:
@@ -33,8 +40,7 @@ class Retries:
             generator: Draws whether and where.
         """
         self._envs, self._probability, self._generator = envs, probability, generator
-        # Of each episode by the steps before it: where it began, if in a state, and the latest.
-        self._states: list[dict[int, State]] = [{} for _ in range(envs.num_envs)]
+        self._states: list[dict[int, bytes]] = [{} for _ in range(envs.num_envs)]
 
     def check(self) -> None:
         """Check that episodes can begin in a state.
@@ -49,28 +55,26 @@ class Retries:
                 f"{self._probability} for {self._envs}"
             )
 
-    def begin(self, index: int, state: State | None) -> None:
-        """Note that an episode begins, in a state if it is a retry."""
-        self._states[index] = {} if state is None else {0: state}
+    def begin(self, index: int, states: States = WHOLE) -> None:
+        """Note that an episode begins, with what `draw` returned if it is a retry."""
+        self._states[index] = dict(states)
 
     def note(self, index: int, num_steps: int) -> None:
         """Save the state of an episode in progress after so many steps, if that is due."""
-        if num_steps % SAVED_EVERY:
-            return
-        states = self._states[index]
-        for step in [each for each in states if 0 < each < num_steps - BACK[1]]:
-            del states[step]
-        states[num_steps] = save_state_of(self._envs, index)
+        if num_steps % SAVED_EVERY == 0:
+            states = self._states[index]
+            states[num_steps] = save_state_of(self._envs, index)
+            if len(states) > NUM_KEPT:
+                del states[min(states)]
 
-    def draw(self, index: int, num_steps: int) -> State | None:
-        """Return where an episode that failed after so many steps is tried again; None: nowhere.
+    def draw(self, index: int, num_steps: int) -> States | None:
+        """Return what a retry of an episode that failed after so many steps begins with.
 
-        One that failed soon after its own beginning has that as its only place; one that failed at
-        once may have had no way out, and is not tried again.
+        None: it is not tried again, by chance or because nothing is left of the time before.
         """
-        back = int(self._generator.integers(*BACK))
-        states = self._states[index]
-        if self._generator.random() >= self._probability or num_steps < BACK[0]:
+        last = num_steps - int(self._generator.integers(*BACK))
+        earlier = {step: state for step, state in self._states[index].items() if step <= last}
+        if self._generator.random() >= self._probability or not earlier:
             return None
-        earlier = [step for step in states if step <= num_steps - back]
-        return states.get(max(earlier, default=0))
+        place = max(earlier)
+        return {step - place: state for step, state in earlier.items()}

@@ -14,7 +14,8 @@ from gymnasium.vector import AutoresetMode
 from mario_rl_agents.agent import Agent, Callback, Episode, Step
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.envs import make_vec_env
-from mario_rl_agents.loops.retries import BACK, Retries
+from mario_rl_agents.loops.callbacks import LoopState
+from mario_rl_agents.loops.retries import BACK, NUM_KEPT, Retries
 from numpy.typing import NDArray
 from support.agent_toys import assert_same_weights, weights
 
@@ -60,38 +61,58 @@ class Episodes(Callback):
         self.all.append(episode)
 
 
-def run(retries: float, num_envs: int) -> tuple[list[int], list[Episode]]:
-    """Return the lengths of all that the first game played, and the episodes that were told."""
+def run(retries: float, num_envs: int) -> tuple[list[int], int, list[Episode]]:
+    """Return the lengths of what the first game played, how many ended in all, and those told."""
     runner = Runner.create(
         make_vec_env(ENV, num_envs, SMALL), RunnerConfig(retries), seed=0, device="cpu"
     )
     episodes = Episodes()
     runner.learn(400 * num_envs, [episodes])
     ends = [number for number, step in enumerate(runner.steps, start=1) if step.terminated[0]]
-    return np.diff([0, *ends]).tolist(), episodes.all
+    num_ended = sum(int(step.terminated.sum()) for step in runner.steps)
+    return np.diff([0, *ends]).tolist(), num_ended, episodes.all
 
 
 @pytest.mark.parametrize("num_envs", [1, 3])
 def test_a_failure_is_tried_again_from_shortly_before_it(num_envs: int) -> None:
-    lengths, told = run(0.0, num_envs)
+    lengths, num_ended, told = run(0.0, num_envs)
     whole = min(lengths)
     assert whole >= 20
-    assert len(told) >= len(lengths)
-    retried, told = run(1.0, num_envs)
+    assert len(told) == num_ended
+    retried, num_ended, told = run(1.0, num_envs)
     assert retried[0] >= whole
     assert BACK[0] <= min(retried[1:]) < whole
-    assert 0 < len(told) < len(retried)
+    assert 0 < len(told) < num_ended
     assert [each.index for each in told] == list(range(len(told)))
     assert min(each.length for each in told) >= whole  # of retries nobody is told
 
 
-def test_what_failed_at_once_is_not_tried_again() -> None:
+def test_what_fails_again_goes_back_further() -> None:
     retries = Retries(make_vec_env(ENV, 2, SMALL), 1.0, np.random.default_rng(0))
-    retries.begin(0, b"state")
-    assert retries.draw(0, BACK[0] - 1) is None
-    assert retries.draw(0, BACK[0]) == b"state"
-    retries.begin(0, None)
+    states = {-24: b"first", -8: b"second", 0: b"third"}
+    found = set()
+    for _ in range(100):
+        retries.begin(0, states)
+        drawn = retries.draw(0, 10)  # the failure; BACK steps before it is -2 at the latest
+        found.add(drawn and tuple(drawn.items()))
+    # As many steps before the new beginning as before the old one.
+    assert found == {((-16, b"first"), (0, b"second")), ((0, b"first"),), None}
+    retries.begin(0)  # from the beginning: there is nothing before it
     assert retries.draw(0, BACK[1]) is None
+
+
+def test_the_latest_states_are_kept() -> None:
+    envs = make_vec_env(ENV, 2, SMALL)
+    envs.reset(seed=0)
+    retries = Retries(envs, 1.0, np.random.default_rng(0))
+    retries.begin(1, {0: b"its beginning"})
+    for num_steps in range(1, 200):
+        retries.note(1, num_steps)
+    drawn = retries.draw(1, 199)
+    assert drawn is not None
+    assert len(drawn) < NUM_KEPT
+    assert max(drawn) == 0
+    assert b"its beginning" not in drawn.values()
 
 
 @pytest.mark.parametrize("num_envs", [1, 4])
@@ -133,3 +154,20 @@ def test_environments_that_save_no_state_are_refused_when_they_learn() -> None:
         PPO.create(envs, CONFIG, device="cpu").learn(1)
     with pytest.raises(ValueError, match="retries must be"):
         PPOConfig(retries=1.5)
+
+
+def test_damaged_states_are_refused() -> None:
+    agent = PPO.create(make_vec_env(ENV, 4, SMALL), CONFIG, seed=0, device="cpu")
+    agent.learn(1_000)
+    state = agent.loop.state(replay=True)
+    places = state.arrays["state_places"]
+    assert len(places), "no retry is in progress"
+    assert (places[:, 1] <= 0).all()
+    for damaged in (places[:-1], places[:, :2], places + np.array([4, 0, 0]), -places):
+        with pytest.raises(ValueError, match="do not go with them"):
+            agent.loop.load_state(
+                LoopState(state.values, {**state.arrays, "state_places": damaged})
+            )
+    moved = {**state.arrays, "state_places": places - np.array([0, 1, 0])}
+    with pytest.raises(ValueError, match="no state that it began in"):
+        agent.loop.load_state(LoopState(state.values, moved))
