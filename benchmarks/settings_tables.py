@@ -9,32 +9,29 @@ project's root:
 
 import argparse
 import importlib
-import inspect
 import re
 import sys
 from pathlib import Path
 from typing import Any, Final
 
-from mario_rl_agents.config import Schedule, describe, field_types
+from mario_rl_agents.config import Schedule, describe, field_comments, field_types
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = sorted((ROOT / "docs").glob("*.md"))
 _BLOCK: Final = re.compile(
     r"(<!-- settings of ([\w.]+)\.(\w+) -->\n).*?(<!-- end of settings -->)", re.DOTALL
 )
-_FIELD: Final = re.compile(r"^    (\w+): .+? = (.+?)(?:  # (.+))?$", re.MULTILINE)
 
 
 def table_of(config_class: type[Any]) -> str:
     """Return the settings of a configuration as a Markdown table."""
     types = field_types(config_class)
     rows = ["| field | accepts | default | |", "|---|---|---|---|"]
-    for name, default, comment in _FIELD.findall(inspect.getsource(config_class)):
-        if name in types:
-            accepts = describe(types[name]).replace(
-                describe(Schedule), "[a schedule](parts/schedules.md)"
-            )
-            rows.append(f"| `{name}` | {accepts} | `{default}` | {comment} |")
+    for name, (default, comment) in field_comments(config_class).items():
+        accepts = describe(types[name]).replace(
+            describe(Schedule), "[a schedule](parts/schedules.md)"
+        )
+        rows.append(f"| `{name}` | {accepts} | `{default}` | {comment} |")
     return "\n".join(rows)
 
 

@@ -13,6 +13,7 @@ The check is written here rather than left to a library, which either takes True
 import contextlib
 import dataclasses
 import difflib
+import inspect
 import json
 import math
 import os
@@ -309,6 +310,17 @@ def field_types(config_class: type[Any]) -> Mapping[str, Any]:
     return MappingProxyType({name: hints[name] for name in names})
 
 
+def field_comments(config_class: type[Any]) -> Mapping[str, tuple[str, str]]:
+    """Return the default of each field of a dataclass, as it is written, and the comment beside it.
+
+    Raises:
+        OSError: Its source is not there.
+    """
+    own = {field.name for field in dataclasses.fields(config_class)}
+    found = _FIELD.findall(inspect.getsource(config_class))
+    return MappingProxyType({name: (value, text) for name, value, text in found if name in own})
+
+
 def describe(hint: Any) -> str:
     """Return what a field of type `hint` accepts, in words."""
     origin, arguments = get_origin(hint), get_args(hint)
@@ -340,6 +352,7 @@ _WORDS: Final = MappingProxyType(
         Schedule: "a schedule such as linear(1, 0, 10000)",
     }
 )
+_FIELD: Final = re.compile(r"^    (\w+): .+? = (.+?)(?:  # (.+))?$", re.MULTILINE)
 _SWITCH: Final = MappingProxyType(
     {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from mario_rl_agents.cli.completion import complete_algorithm
-from mario_rl_agents.cli.terminal import make_console, one_line_errors, usage_errors
+from mario_rl_agents.cli.completion import complete_algorithm, complete_env_id
+from mario_rl_agents.cli.terminal import UsageError, make_console, one_line_errors, usage_errors
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,25 +35,53 @@ def recipes(
             autocompletion=complete_algorithm,
         ),
     ] = None,
+    env_id: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ENV_ID",
+            help="Only those for this environment.",
+            show_default=False,
+            autocompletion=complete_env_id,
+        ),
+    ] = None,
+    show: Annotated[
+        bool,
+        typer.Option("--show", help="Every number of them, and what it is. Needs ALGO."),
+    ] = False,
 ) -> None:
-    """List the algorithms, and the configurations that training starts from."""
+    """List the algorithms, and the configurations that training starts from.
+
+    mario-rl recipes ppo MarioRL-1-1-v0 --show
+    """
     with one_line_errors():
-        from mario_rl_agents.recipes import ALGORITHMS
+        from mario_rl_agents.recipes import ALGORITHMS, recipes_for
         from mario_rl_agents.runs.loading import find_algorithm
 
         if algorithm is not None:
             with usage_errors():
                 find_algorithm(algorithm)
-        names = list(ALGORITHMS) if algorithm is None else [algorithm]
-        make_console(stderr=False).print(recipes_table(names))
+        if show and algorithm is None:
+            raise UsageError("--show needs an algorithm, as in mario-rl recipes dqn --show")
+        console = make_console(stderr=False)
+        if algorithm is None or not show:
+            names = list(ALGORITHMS) if algorithm is None else [algorithm]
+            console.print(recipes_table(names, env_id))
+            return
+        for key, recipe in recipes_for(algorithm, env_id).items():
+            console.print(settings_table(algorithm, *key, recipe))
 
 
-def recipes_table(algorithms: list[str]) -> Table:
-    """Return a table of the recipes of these algorithms; it needs 80 columns."""
+def recipes_table(algorithms: list[str], env_id: str | None = None) -> Table:
+    """Return a table of the recipes of these algorithms; it needs 80 columns.
+
+    Args:
+        algorithms: Their names.
+        env_id: The environment that they are for; None: all that there are.
+    """
     from rich.box import SIMPLE
     from rich.table import Table
 
-    from mario_rl_agents.recipes import ANY, LIKE, MARIO, counterpart_of, recipes_of
+    from mario_rl_agents.recipes import LIKE, MARIO, counterpart_of, recipes_for
 
     table = Table(box=SIMPLE, caption=_CAPTION, caption_justify="left", padding=(0, 1, 0, 0))
     for column in ("environment", "recipe", "sees"):
@@ -60,22 +89,70 @@ def recipes_table(algorithms: list[str]) -> Table:
     for column in ("steps", "minutes"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("result", overflow="fold")
-    families = {MARIO: "any MarioRL-...", ANY: "any other"}
     for name in algorithms:
         table.add_row(name, style="bold")
-        rows = [(*key, recipe) for key, recipe in recipes_of(name).items()]
-        # Environments of their own come before families.
-        for env_id, recipe_name, recipe in sorted(
-            rows, key=lambda row: (row[0] == ANY, row[0] == MARIO, row[0], row[1])
-        ):
-            sees = _observation(recipe) if env_id == MARIO else ""
-            shown = families.get(env_id, env_id)
-            table.add_row(shown, recipe_name, sees, f"{recipe.total_steps:,}", *_measured(recipe))
+        for (place, recipe_name), recipe in recipes_for(name, env_id).items():
+            sees = _observation(recipe) if place == MARIO else ""
+            steps = f"{recipe.total_steps:,}"
+            table.add_row(_named(place), recipe_name, sees, steps, *_measured(recipe))
         counterpart = counterpart_of(name)
         if counterpart is not None:
             table.add_row("all", LIKE, "", "", "", f"the settings of {counterpart}'s default")
         table.add_section()
     return table
+
+
+def settings_table(algorithm: str, place: str, name: str, recipe: Recipe) -> Table:
+    """Return a table of all that a recipe says; it needs 80 columns.
+
+    Args:
+        algorithm: Its name.
+        place: The environment, or the family of them.
+        name: The recipe's.
+        recipe: The recipe.
+    """
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    from mario_rl_agents.config import field_comments
+
+    minutes, result = _measured(recipe)
+    games = "environment" if recipe.num_envs == 1 else "sub-environments side by side"
+    about = [f"{recipe.total_steps:,} steps in {recipe.num_envs} {games}"]
+    about += [f"measured: {minutes} minutes, {result}" if result else "not measured"]
+    about += [f"chosen: {recipe.tuning}"] if recipe.tuning else []
+    about += [f"--env {key}={_option(value)}" for key, value in recipe.env_kwargs.items()]
+    about += recipe.remarks
+    table = Table(
+        title=f"{algorithm} on {_named(place)}, recipe {name}\n" + "\n".join(about),
+        title_justify="left",
+        title_style="",
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("--set", no_wrap=True)
+    for column in ("value", "default", ""):
+        table.add_column(column, overflow="fold")
+    for setting, (default, comment) in field_comments(type(recipe.config)).items():
+        value = getattr(recipe.config, setting)
+        differs = value != getattr(type(recipe.config)(), setting)
+        cells = (setting, _option(value), default if differs else "", comment)
+        table.add_row(*cells, style="bold" if differs else "")
+    return table
+
+
+def _option(value: Any) -> str:
+    """Return a value as an option of the command line has it."""
+    from mario_rl_agents.config import plain
+
+    return value if isinstance(value, str) else json.dumps(plain(value))
+
+
+def _named(place: str) -> str:
+    """Return an environment, or a family of them, as it is shown."""
+    from mario_rl_agents.recipes import ANY, MARIO
+
+    return {MARIO: "any MarioRL-...", ANY: "any other"}.get(place, place)
 
 
 def _observation(recipe: Recipe) -> str:

@@ -78,6 +78,29 @@ def recipes_of(algorithm: str) -> Recipes:
     return recipes
 
 
+def recipes_for(algorithm: str, env_id: str | None = None) -> dict[tuple[str, str], Recipe]:
+    """Return the recipes of an algorithm, environments of their own before families.
+
+    Args:
+        algorithm: A key of `ALGORITHMS`.
+        env_id: The environment that they are for, by which each is the one that `find_recipe`
+            finds; None: all that there are.
+
+    Raises:
+        KeyError: There is no such algorithm.
+    """
+    recipes = recipes_of(algorithm)
+    order = sorted(recipes, key=lambda key: (key[0] == ANY, key[0] == MARIO, *key))
+    if env_id is None:
+        return {key: recipes[key] for key in order}
+    found: dict[str, tuple[str, str]] = {}
+    for place in _places(env_id):
+        for key in order:
+            if key[0] == place:
+                found.setdefault(key[1], key)
+    return {key: recipes[key] for key in found.values()}
+
+
 def find_recipe(
     algorithm: str,
     env_id: str,

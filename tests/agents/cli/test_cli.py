@@ -1,5 +1,6 @@
 """The command line: what each command leaves and prints, and that every mistake is one line."""
 
+import dataclasses
 import inspect
 import json
 import os
@@ -18,6 +19,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.wrappers import TransformObservation, TransformReward
+from mario_rl_agents.algorithms.ppo import PPOConfig
 from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.cli.app import app
 from mario_rl_agents.recipes import ALGORITHMS, ANY, MARIO, recipes_of
@@ -185,6 +187,31 @@ def test_recipes_lists_every_one() -> None:
     assert "the settings of dqn's default" in wide("recipes", "sb3-dqn")
     assert "like" not in succeed("recipes", "sb3-qrdqn")
     assert "no algorithm 'dqqn', did you mean dqn?" in fail(2, "recipes", "dqqn")
+
+
+def test_recipes_shows_every_number() -> None:
+    shown = wide("recipes", "ppo", "MarioRL-1-1-v0", "--show")
+    rows = [" ".join(line.split()) for line in shown.splitlines()]
+    names = ["default", "demo", "imitation", "pixels", "tiles"]
+    assert [row for row in rows if ", recipe " in row] == [
+        f"ppo on any MarioRL-..., recipe {name}" for name in names
+    ]
+    pixels = rows[rows.index("ppo on any MarioRL-..., recipe pixels") :]
+    assert pixels[1] == "3,000,000 steps in 64 sub-environments side by side"
+    assert "--env sticky=0.25" in pixels
+    assert "--env channels=last" in pixels
+    assert "gamma 0.9 0.99 discount per environment step" in pixels
+    assert "gae_lambda 0.95 0 trusts the values, 1 the rewards alone" in pixels
+    for field in dataclasses.fields(PPOConfig):
+        assert sum(row.startswith(f"{field.name} ") for row in rows) == len(names)
+    measured = wide("recipes", "dqn", "CartPole-v1", "--show")
+    assert "measured: 4.1 minutes, 500.0 ± 0.00" in measured
+    for algorithm in ALGORITHMS:
+        assert f"{algorithm} on" in succeed("recipes", algorithm, "--show")
+    assert [line for line in wide("recipes", "dqn", "CartPole-v1").splitlines() if "Pole" in line]
+    assert "MarioRL" not in wide("recipes", "dqn", "CartPole-v1").partition("Train with")[0]
+    assert "--show needs an algorithm" in fail(2, "recipes", "--show")
+    assert "ddpg on any other, recipe default" in wide("recipes", "ddpg", "My-v0", "--show")
 
 
 def test_version_and_help() -> None:
