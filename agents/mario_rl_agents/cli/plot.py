@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
-from mario_rl_agents.cli.terminal import Failure, make_console, one_line_errors, styled
+from mario_rl_agents.cli.terminal import Failure, UsageError, make_console, one_line_errors, styled
 
 
 def plot(
@@ -21,16 +21,21 @@ def plot(
             show_default=False,
         ),
     ] = None,
+    over: Annotated[
+        str, typer.Option(metavar="AXIS", help="Draw them over steps, or over games.")
+    ] = "steps",
 ) -> None:
     """Draw learning curves: of one run, or of several with their mean and spread."""
     with one_line_errors():
-        from mario_rl_agents.reports.plots import plot_learning_curves
+        from mario_rl_agents.reports.plots import Axis, plot_learning_curves
         from mario_rl_agents.runs.run import Run
 
         opened = [Run.open(folder) for folder in runs]
         path = out or (opened[0].learning_curve if len(opened) == 1 else Path("learning_curve.png"))
+        if over not in get_args(Axis):
+            raise UsageError(f"--over must be {' or '.join(get_args(Axis))}, got {over}")
         try:
-            plot_learning_curves(opened, path)
+            plot_learning_curves(opened, path, over=cast("Axis", over))
         except ValueError as error:
             raise Failure(str(error)) from error
         make_console(stderr=False).print(styled((str(path), "bold")), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Progress of a training: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of a training: a bar on a terminal, a line now and then elsewhere, a line a game."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ProgressDisplay(Callback):
         """
         self._console = console
         self._run = run
-        self._total_steps = run.spec.total_steps
+        self._spec = run.spec
         self._seconds = None if minutes is None else 60.0 * minutes
         self._period = 0.2 if console.is_terminal else 10.0  # seconds
         self._progress: Progress | None = None
@@ -44,7 +44,7 @@ class ProgressDisplay(Callback):
         # On resumption the logger has cut the log back to the checkpoint.
         self._recent = deque(self._run.episodes(), maxlen=RUNNING_EPISODES)
         self._start = self._shown = time.monotonic()
-        self._first_step = agent.num_steps
+        self._first_step, self._first_game = agent.num_steps, agent.num_episodes
         # The speed is that of the last ten seconds or so, since it changes when learning starts.
         self._clocks = deque([(self._start, agent.num_steps)], maxlen=int(10 / self._period) + 1)
         if self._console.is_terminal:
@@ -93,33 +93,44 @@ class ProgressDisplay(Callback):
 
     def _share_and_seconds_left(self, agent: Agent) -> tuple[float, float | None]:
         """Return how much of the tighter budget is used, in [0, 1], and the seconds left of it."""
-        steps = self._total_steps - self._first_step
+        total_steps, total_games = self._spec.total_steps, self._spec.total_games
+        steps = total_steps - self._first_step
         share = (agent.num_steps - self._first_step) / max(steps, 1)
         speed = self._speed()
         # The last rollout may take more steps than are left.
-        steps_left = max(self._total_steps - agent.num_steps, 0)
-        left = steps_left / speed if speed > 0 else None
+        left = max(total_steps - agent.num_steps, 0) / speed if speed > 0 else math.inf
+        used = time.monotonic() - self._start
+        if total_games is not None:
+            played = agent.num_episodes - self._first_game
+            of_games = played / max(total_games - self._first_game, 1)
+            share = max(share, of_games)
+            left = min(left, used * max(1 / of_games - 1, 0.0) if played else math.inf)
         if self._seconds is not None:
-            used = time.monotonic() - self._start
             share = max(share, used / max(self._seconds, 1e-9))
-            left = min(max(self._seconds - used, 0.0), math.inf if left is None else left)
-        return min(share, 1.0), left
+            left = min(left, max(self._seconds - used, 0.0))
+        return min(share, 1.0), left if left < math.inf else None
 
     def _describe(self, agent: Agent) -> str:
         """Return everything in a line, for a log."""
-        steps = f"step {agent.num_steps:,} of {self._total_steps:,}"
-        return _SEPARATOR.join([steps, *self._facts(agent)])
+        return _SEPARATOR.join([*self._counts(agent), *self._facts(agent)])
 
     def _describe_beside_bar(self, agent: Agent) -> str:
         """Return what fits beside the bar, the most important first."""
-        steps = f"step {agent.num_steps:,} of {self._total_steps:,}"
-        text, *others = [*self._facts(agent), steps]
+        text, *others = [*self._facts(agent), *self._counts(agent)]
         for other in others:
             longer = f"{text}{_SEPARATOR}{other}"
             if len(longer) + _BAR > self._console.width:
                 break
             text = longer
         return text
+
+    def _counts(self, agent: Agent) -> list[str]:
+        """Return the numbers of games, if they are a budget, and of steps."""
+        total_games = self._spec.total_games
+        steps = f"step {agent.num_steps:,} of {self._spec.total_steps:,}"
+        if total_games is None:
+            return [steps]
+        return [f"game {agent.num_episodes:,} of {total_games:,}", steps]
 
     def _facts(self, agent: Agent) -> list[str]:
         """Return time left, clear rate, speed, return and epsilon, as far as they are known."""
@@ -136,3 +147,40 @@ class ProgressDisplay(Callback):
             None if epsilon is None else f"epsilon {epsilon:.2f}",
         ]
         return [fact for fact in facts if fact is not None]
+
+
+class GamesPrinter(Callback):
+    """Prints a line for each game, as the tutorials do: its return, the mean, the best so far."""
+
+    def __init__(self, console: Console, run: Run) -> None:
+        """Take where it is printed, and what is trained."""
+        self._console = console
+        self._run = run
+
+    def on_training_start(self, agent: Agent) -> None:
+        """Read the games before a resumption."""
+        rows = self._run.episodes()
+        self._recent = deque(rows, maxlen=RUNNING_EPISODES)
+        self._best = max((row.episodic_return for row in rows), default=-math.inf)
+        self._has_workers = agent.num_envs > 1 or hasattr(agent.config, "num_workers")
+
+    def on_episode_end(self, agent: Agent, episode: Episode) -> None:
+        """Print the game."""
+        row = EpisodeRow.of(episode)
+        self._recent.append(row)
+        self._best = max(self._best, row.episodic_return)
+        place = None if row.x_pos is None else f"x {row.x_pos:,}"
+        if row.cleared is not None:
+            place = "cleared" if row.cleared else place
+        facts = [
+            f"game {row.episode + 1:,}",
+            f"return {row.episodic_return:,.1f}",
+            f"mean {mean_return(self._recent):,.1f}",
+            f"best {self._best:,.1f}",
+            place,
+            f"worker {episode.worker}" if self._has_workers else None,
+            f"{row.episodic_length:,} steps",
+        ]
+        self._console.print(
+            _SEPARATOR.join(fact for fact in facts if fact is not None), soft_wrap=True
+        )

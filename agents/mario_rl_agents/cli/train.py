@@ -39,7 +39,7 @@ from mario_rl_agents.cli.terminal import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mario_rl_agents.agent import Agent
+    from mario_rl_agents.agent import Agent, Callback
     from mario_rl_agents.runs.run import Run
     from mario_rl_agents.runs.trainer import Outcome
 
@@ -68,6 +68,15 @@ def train(
         typer.Option(
             min=1,
             help="Environment steps in all, resumed ones included. [default: the recipe's]",
+            show_default=False,
+        ),
+    ] = None,
+    games: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Stop after so many games in all, resumed ones included, if the steps are not "
+            "taken before.",
             show_default=False,
         ),
     ] = None,
@@ -152,6 +161,10 @@ def train(
     video: Annotated[
         bool, typer.Option("--video/--no-video", help="Record the best episode of that evaluation.")
     ] = False,
+    print_games: Annotated[
+        bool,
+        typer.Option("--print-games", help="A line for each game: return, mean, best so far."),
+    ] = False,
 ) -> None:
     """Train an agent, or go on training one.
 
@@ -190,13 +203,15 @@ def train(
             if refused:
                 raise UsageError(
                     f"{', '.join(refused)} cannot change a run: with --resume give only "
-                    "--steps, --minutes, --device, --trust, --eval-episodes and --video"
+                    "--steps, --games, --minutes, --device, --trust, --eval-episodes, --video and "
+                    "--print-games"
                 )
             run, agent = _resume(
                 resume,
                 algorithm=algorithm,
                 env_id=env_id,
                 steps=steps,
+                games=games,
                 device=device,
                 video=video,
                 trust=trust,
@@ -220,6 +235,7 @@ def train(
                 env_kwargs=read_pairs("--env", env),
                 num_envs=num_envs,
                 steps=steps,
+                games=games,
                 seed=seed,
                 device=device,
                 folder=out,
@@ -246,8 +262,8 @@ def train(
             if hint is not None:
                 console.print(hint, soft_wrap=True)
             outcome = Outcome.FINISHED
-            if agent.num_steps < run.spec.total_steps:
-                outcome = _train(agent, run, console, minutes=minutes)
+            if not run.spec.is_finished(agent):
+                outcome = _train(agent, run, console, minutes=minutes, print_games=print_games)
         command = resume_command(run, *_evaluation_options(eval_episodes, video))
         if outcome is Outcome.INTERRUPTED:
             console.print(
@@ -284,6 +300,7 @@ def _new(
     env_kwargs: dict[str, Any],
     num_envs: int | None,
     steps: int | None,
+    games: int | None,
     seed: int,
     device: str,
     folder: Path | None,
@@ -307,6 +324,7 @@ def _new(
             env_kwargs=env_kwargs,
             num_envs=num_envs,
             total_steps=steps,
+            total_games=games,
             seed=seed,
         )
         if video:
@@ -321,14 +339,15 @@ def _resume(
     algorithm: str | None,
     env_id: str | None,
     steps: int | None,
+    games: int | None,
     device: str,
     video: bool,
     trust: bool,
     evaluates: bool,
 ) -> tuple[Run, Agent]:
-    """Return a run and its agent, with a new number of total steps if one is given.
+    """Return a run and its agent, with new numbers of steps and games if they are given.
 
-    A run without steps left is taken if it `evaluates` and its evaluation is missing.
+    A finished run is taken if it `evaluates` and its evaluation is missing.
     """
     from mario_rl_agents.cli.summary import check_draws
     from mario_rl_agents.runs.loading import resume_run
@@ -349,15 +368,18 @@ def _resume(
         )
         if video:  # not before: it makes the environment
             check_draws(spec)
-    total_steps = steps or spec.total_steps
-    if agent.num_steps >= total_steps:
-        if total_steps == spec.total_steps and evaluates and not run.is_evaluated:
+    wanted = dataclasses.replace(
+        spec, total_steps=steps or spec.total_steps, total_games=games or spec.total_games
+    )
+    if wanted.is_finished(agent):
+        if wanted == spec and evaluates and not run.is_evaluated:
             return run, agent
+        option = "--steps" if agent.num_steps >= wanted.total_steps else "--games"
         raise UsageError(
-            f"{folder} is finished: it has taken {agent.num_steps:,} of {total_steps:,} steps; "
-            f"go on with --steps and a larger total"
+            f"{folder} is finished: {wanted.progress_of(agent)}; go on with {option} and a larger "
+            "total"
         )
-    return (run if total_steps == spec.total_steps else run.extended_to(total_steps)), agent
+    return (run if wanted == spec else run.extended_to(steps, total_games=games)), agent
 
 
 def _demonstrations(paths: list[Path]) -> tuple[str, ...]:
@@ -382,16 +404,20 @@ def _where(agent: Agent) -> str:
     return f"{agent.device}, {precision}" if precision != "float32" else str(agent.device)
 
 
-def _train(agent: Agent, run: Run, console: Console, *, minutes: float | None) -> Outcome:
+def _train(
+    agent: Agent, run: Run, console: Console, *, minutes: float | None, print_games: bool
+) -> Outcome:
     """Train; an error of the environment or of the numbers is one line."""
-    from mario_rl_agents.cli.progress import ProgressDisplay
+    from mario_rl_agents.cli.progress import GamesPrinter, ProgressDisplay
     from mario_rl_agents.cli.summary import resume_command
     from mario_rl_agents.errors import ObservationError, RewardError, SetupError
     from mario_rl_agents.runs.trainer import train as train_agent
 
-    progress = ProgressDisplay(console, run, minutes)
+    shown: list[Callback] = [ProgressDisplay(console, run, minutes)]
+    if print_games:
+        shown.append(GamesPrinter(console, run))
     try:
-        return train_agent(agent, run, minutes=minutes, callbacks=[progress])
+        return train_agent(agent, run, minutes=minutes, callbacks=shown)
     except KeyboardInterrupt:
         if run.checkpoint.is_file():
             raise Failure(

@@ -104,8 +104,11 @@ def _endings(job: Job, folder: JobFolder, stopwatch: Stopwatch, agent: Agent) ->
         evaluator = Evaluator(job, folder, stopwatch)
         evaluator.catch_up(agent)
         endings.append(evaluator)
-    if job.max_episodes is not None:
-        endings.append(EpisodeLimit(job.max_episodes))
+    endings += [
+        EpisodeLimit(limit)
+        for limit in (job.max_episodes, job.spec.total_games)
+        if limit is not None
+    ]
     endings.append(StepLimit(job.spec.total_steps))
     if job.max_minutes is not None:
         endings.append(MinuteLimit(job.max_minutes, stopwatch))

@@ -33,6 +33,7 @@ class Episode:
     terminated: bool
     truncated: bool
     info: dict[str, Any]  # the info of the last step
+    worker: int = 0  # the sub-environment that it was played in, or the process (A3C)
 
 
 class LoopState(NamedTuple):

@@ -214,6 +214,7 @@ class TrainingLoop:
             terminated=bool(step.terminated[index]),
             truncated=bool(step.truncated[index]),
             info=step.infos[index],
+            worker=index,
         )
         agent.num_episodes += 1
         return episode

@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mario_rl_agents.config import check
 from mario_rl_agents.errors import RunError
 from mario_rl_agents.files import replacing
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, EpisodeRow, running_average
@@ -18,6 +19,8 @@ from mario_rl_agents.runs.run import Run, RunSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+Axis = Literal["steps", "games"]
 
 _COLORS = ("#2f6fde", "#e4572e", "#2a9d5c", "#8e5bd0", "#c79a00", "#1aa6b7")
 _GRID_POINTS = 400  # common steps at which runs are averaged
@@ -29,9 +32,10 @@ class Curve:
 
     label: str  # runs with the same label are averaged
     episodes: list[EpisodeRow]
+    over: Axis = "steps"
 
     @classmethod
-    def of_each(cls, runs: Sequence[Run]) -> list[Self]:
+    def of_each(cls, runs: Sequence[Run], over: Axis = "steps") -> list[Self]:
         """Return the curves of runs: those that differ in seed and length alone have one label.
 
         It names algorithm and environment, and the settings that others of these do not share.
@@ -39,29 +43,33 @@ class Curve:
         Raises:
             RunError: A run has no finished episode yet, or its log is damaged.
         """
-        return [cls(_label(run.spec, [x.spec for x in runs]), _episodes(run)) for run in runs]
+        specs = [run.spec for run in runs]
+        return [cls(_label(run.spec, specs), _episodes(run), over) for run in runs]
 
     @property
-    def steps(self) -> np.ndarray:
-        """Environment steps at the end of each episode, shape [N]."""
+    def places(self) -> NDArray[np.float64]:
+        """Environment steps, or games, at the end of each episode, shape [N]."""
+        if self.over == "games":
+            return np.arange(1.0, len(self.episodes) + 1)
         return np.asarray([row.step for row in self.episodes], dtype=np.float64)
 
 
-def plot_learning_curves(runs: Sequence[Run], path: Path) -> None:
-    """Draw return, clear rate and final x of runs over environment steps.
+def plot_learning_curves(runs: Sequence[Run], path: Path, *, over: Axis = "steps") -> None:
+    """Draw return, clear rate and final x of runs over environment steps, or over games.
 
     One run is drawn with every episode; of several, each is a faint line, and those of the same
-    settings, whatever their seeds, get their mean and a band of one standard deviation over the
-    steps that all of them reached.
+    settings, whatever their seeds, get their mean and a band of one standard deviation as far as
+    all of them reached.
 
     Args:
         runs: At least one.
         path: The picture to write; its ending is the format, such as .png or .svg. Without one it
             is a .png.
+        over: What they are drawn over: environment steps, or games (episodes).
 
     Raises:
         RunError: A run has no finished episode yet, or its log is damaged.
-        ValueError: There are no runs, or the format is unknown.
+        ValueError: There are no runs, or the format is unknown, or `over`.
     """
     # The object interface, not pyplot: no window system, no global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -69,7 +77,8 @@ def plot_learning_curves(runs: Sequence[Run], path: Path) -> None:
 
     if not runs:
         raise ValueError("expected at least one run to plot, received none")
-    curves = Curve.of_each(runs)
+    check("over", over, over in get_args(Axis), " or ".join(get_args(Axis)))
+    curves = Curve.of_each(runs, over)
     with_clears = [c for c in curves if c.episodes[0].cleared is not None]
     with_x = [c for c in curves if c.episodes[0].x_pos is not None]
     panels: list[tuple[str, list[Curve], str]] = [
@@ -84,7 +93,7 @@ def plot_learning_curves(runs: Sequence[Run], path: Path) -> None:
     for axis, (field, drawn, label) in zip(axes, panels, strict=True):
         _draw_panel(axis, drawn, field)
         axis.set_ylabel(label)
-    axes[-1].set_xlabel("environment steps")
+    axes[-1].set_xlabel("games" if over == "games" else "environment steps")
     axes[-1].xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axes[0].yaxis.set_major_formatter(lambda y, _: f"{y:,g}")
     axes[0].legend(loc="best", frameon=False)
@@ -162,9 +171,9 @@ def _draw_panel(axis: Axes, curves: list[Curve], field: str) -> None:
         name = _plain(label) if len(labels) > 1 else f"mean of the last {RUNNING_EPISODES} episodes"
         if len(curves) == 1 and field != "cleared":
             axis.plot(
-                curve.steps, values, "o", ms=4, color=color, alpha=0.35, mew=0, label="one episode"
+                curve.places, values, "o", ms=4, color=color, alpha=0.35, mew=0, label="one episode"
             )
-        axis.plot(curve.steps, running_average(values), color=color, lw=2, label=name)
+        axis.plot(curve.places, running_average(values), color=color, lw=2, label=name)
     if field == "cleared":
         axis.set_ylim(-3, 103)
     axis.margins(x=0.01)
@@ -176,10 +185,10 @@ def _draw_panel(axis: Axes, curves: list[Curve], field: str) -> None:
 def _draw_group(axis: Axes, group: list[Curve], field: str, color: str, label: str) -> None:
     """Draw runs of one label: each faintly, their mean, and a band of a standard deviation."""
     averages = [running_average(_values(curve, field)) for curve in group]
-    grid, mean, std = mean_curve([(c.steps, a) for c, a in zip(group, averages, strict=True)])
+    grid, mean, std = mean_curve([(c.places, a) for c, a in zip(group, averages, strict=True)])
     for index, (curve, average) in enumerate(zip(group, averages, strict=True)):
         name = f"{label}, {len(group)} runs" if len(grid) == 0 and index == 0 else None
-        axis.plot(curve.steps, average, color=color, lw=0.8, alpha=0.35, label=name)
+        axis.plot(curve.places, average, color=color, lw=0.8, alpha=0.35, label=name)
     if len(grid) == 0:
         return
     axis.plot(grid, mean, color=color, lw=2, label=f"{label}, mean of {len(group)} runs ± 1 s.d.")

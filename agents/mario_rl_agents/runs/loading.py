@@ -76,6 +76,7 @@ def spec_from_recipe(
     env_kwargs: Mapping[str, Any] | None = None,
     num_envs: int | None = None,
     total_steps: int | None = None,
+    total_games: int | None = None,
     seed: int = 0,
 ) -> RunSpec:
     """Return what a recipe trains.
@@ -87,6 +88,7 @@ def spec_from_recipe(
         env_kwargs: Keywords of gym.make beside the recipe's, or in place of them.
         num_envs: Sub-environments that are stepped side by side; None takes the recipe's.
         total_steps: Environment steps; None takes the recipe's.
+        total_games: Episodes that end it as well; None: it has its steps alone.
         seed: Of the agent.
 
     Raises:
@@ -105,6 +107,7 @@ def spec_from_recipe(
         total_steps=chosen.total_steps if total_steps is None else total_steps,
         evaluation_epsilon=evaluation_epsilon(env_id),
         num_envs=chosen.num_envs if num_envs is None else num_envs,
+        total_games=total_games,
     )
 
 

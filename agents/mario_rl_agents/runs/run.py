@@ -9,7 +9,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 from mario_rl_agents.checkpoint import is_file_of, remove_leftovers
 from mario_rl_agents.config import Count, Fraction, Interval, Seed, convert, convert_fields, read
@@ -19,6 +19,9 @@ from mario_rl_agents.lock import is_locked, lock
 from mario_rl_agents.runs.evaluation import Evaluation, evaluations_json
 from mario_rl_agents.runs.metrics import EpisodeRow, MetricRow, read_rows
 from mario_rl_agents.runs.provenance import describe_commit, describe_machine
+
+if TYPE_CHECKING:
+    from mario_rl_agents.agent import Agent
 
 _CONFIG: Final = "config.json"
 _LOCK: Final = "lock"  # held while the run is trained
@@ -55,10 +58,23 @@ class RunSpec:
         0.0  # probability of a random action in the evaluation at the end
     )
     num_envs: Annotated[int, Interval(1, 65_536)] = 1  # environments stepped side by side
+    total_games: Count | None = None  # episodes that end it as well, over all resumptions
 
     def __post_init__(self) -> None:
         """Check every field; NumPy's numbers, paths and tuples become JSON values."""
         convert_fields(self)
+
+    def is_finished(self, agent: Agent) -> bool:
+        """Return whether an agent has taken all steps, or played all games."""
+        has_played = self.total_games is not None and agent.num_episodes >= self.total_games
+        return has_played or agent.num_steps >= self.total_steps
+
+    def progress_of(self, agent: Agent) -> str:
+        """Return how far an agent has come, as "1,000 of 5,000 steps, 12 of 300 games"."""
+        steps = f"{agent.num_steps:,} of {self.total_steps:,} steps"
+        if self.total_games is None:
+            return steps
+        return f"{steps}, {agent.num_episodes:,} of {self.total_games:,} games"
 
 
 @dataclass(frozen=True)
@@ -154,13 +170,23 @@ class Run:
                 f"{path} is damaged ({error}): restore it from a copy, or train anew"
             ) from error
 
-    def extended_to(self, total_steps: int) -> Self:
-        """Return the run with another number of total steps, written to `config.json`.
+    def extended_to(
+        self, total_steps: int | None = None, *, total_games: int | None = None
+    ) -> Self:
+        """Return the run with other numbers of steps and games, written to `config.json`.
+
+        Args:
+            total_steps: Environment steps; None: as they are.
+            total_games: Episodes; None: as they are.
 
         Raises:
             RunError: The run is being trained, or its `config.json` is damaged.
         """
-        spec = dataclasses.replace(self.spec, total_steps=total_steps)
+        spec = dataclasses.replace(
+            self.spec,
+            total_steps=total_steps or self.spec.total_steps,
+            total_games=total_games or self.spec.total_games,
+        )
         run = dataclasses.replace(self, spec=spec)
         with self.locked():
             type(self).open(self.folder)  # or there is nothing to go on from

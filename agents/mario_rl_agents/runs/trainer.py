@@ -43,7 +43,7 @@ def train(
     checkpoint_seconds: float = 60.0,
     callbacks: Sequence[Callback] = (),
 ) -> Outcome:
-    """Train until the run's total steps are taken, the minutes are over, or Ctrl-C; then save.
+    """Train until the run's steps or games are done, the minutes are over, or Ctrl-C; then save.
 
     A second Ctrl-C raises KeyboardInterrupt at once; the latest periodic checkpoint remains. Where
     the agent's `config.overlap` is True, torch has a thread fewer until this returns. Nobody else
@@ -61,7 +61,7 @@ def train(
         Why it stopped.
 
     Raises:
-        ValueError: The run's total steps are taken already, or a time is no number >= 0.
+        ValueError: The run's steps or games are done already, or a time is no number >= 0.
         FileNotFoundError: A log of the run that is resumed is missing, or its replay memory.
         RunError: Somebody else is training the run, or has since the agent was loaded; or a log
             of the run that is resumed is damaged.
@@ -69,11 +69,10 @@ def train(
     """
     minutes = convert(NonNegative | None, minutes, "minutes")
     checkpoint_seconds = convert(NonNegative, checkpoint_seconds, "checkpoint_seconds")
-    num_steps = run.spec.total_steps - agent.num_steps
-    if num_steps < 1:
+    if run.spec.is_finished(agent):
         raise ValueError(
-            f"the agent has taken {agent.num_steps:,} of the {run.spec.total_steps:,} steps of "
-            f"{run.folder}: extend the run first, with run.extended_to(total_steps)"
+            f"{run.folder} is finished, {run.spec.progress_of(agent)}: extend the run first, with "
+            "run.extended_to(total_steps, total_games=...)"
         )
     with run.locked():
         _check_current(agent, run)
@@ -81,10 +80,10 @@ def train(
         run.remove_leftovers()
         logger = RunLogger(run, resume_step=agent.num_steps or None)
         with _leave_a_core(agent), _stop_on_signals() as stop_requested:
-            budget = _Budget(minutes, stop_requested)
+            budget = _Budget(run, minutes, stop_requested)
             checkpointer = _Checkpointer(run.checkpoint, checkpoint_seconds)
             watchers = [logger, _BestKeeper(run), checkpointer, budget, *callbacks]
-            agent.learn(num_steps, watchers)
+            agent.learn(run.spec.total_steps - agent.num_steps, watchers)
             agent.save(run.checkpoint, replay=True)
     return budget.outcome
 
@@ -109,9 +108,10 @@ def _check_current(agent: Agent, run: Run) -> None:
 
 
 class _Budget(Callback):
-    """Ends training when the time is over or a signal came."""
+    """Ends training when the games are played, the time is over or a signal came."""
 
-    def __init__(self, minutes: float | None, stop_requested: threading.Event) -> None:
+    def __init__(self, run: Run, minutes: float | None, stop_requested: threading.Event) -> None:
+        self._spec = run.spec
         self._seconds = None if minutes is None else 60.0 * minutes
         self._stop_requested = stop_requested
         self.outcome = Outcome.FINISHED
@@ -120,6 +120,8 @@ class _Budget(Callback):
         self._start = time.monotonic()
 
     def on_step(self, agent: Agent) -> bool | None:
+        if self._spec.is_finished(agent):
+            return False
         if self._stop_requested.is_set():
             self.outcome = Outcome.INTERRUPTED
             return False

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import gymnasium as gym
 import pytest
+from mario_rl_agents.agent import Episode
 from mario_rl_agents.algorithms.random import RandomAgent
-from mario_rl_agents.cli.progress import ProgressDisplay
+from mario_rl_agents.cli.progress import GamesPrinter, ProgressDisplay
 from mario_rl_agents.cli.terminal import duration, make_printable
+from mario_rl_agents.envs import make_vec_env
 from mario_rl_agents.runs.metrics import EpisodeRow, write_rows
 from mario_rl_agents.runs.run import Run, RunSpec
 from rich.console import Console
@@ -36,6 +38,50 @@ def test_a_resumed_run_shows_the_average_of_the_episodes_before(tmp_path: Path) 
         progress.on_training_end(agent)
     env.close()
     assert capture.get().startswith("step 0 of 200 · clear 50% · 0 steps/s · return 2.5")
+
+
+def test_games_are_shown_where_they_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    spec = RunSpec("random", "CartPole-v1", {}, {}, seed=0, total_steps=10**6, total_games=50)
+    run = Run.create(tmp_path / "run", spec)
+    rows = [EpisodeRow(i, 9, 5.0, 9, True, False, None, None) for i in range(10)]
+    write_rows(run.episodes_path, EpisodeRow, rows)
+    agent = RandomAgent.create("CartPole-v1", device="cpu")
+    agent.num_episodes, agent.num_steps = 10, 90
+    console = Console(width=120, force_terminal=False)
+    progress = ProgressDisplay(console, run, minutes=None)
+    with console.capture() as capture:
+        progress.on_training_start(agent)
+        clock[0] += 60.0
+        agent.num_episodes, agent.num_steps = 20, 180
+        progress.on_training_end(agent)
+    agent.env.close()
+    # Ten games a minute, and thirty are left.
+    text = "game 20 of 50 · step 180 of 1,000,000 · 3:00 left · return 5.0 ·"
+    assert capture.get().startswith(text)
+
+
+def test_a_line_is_printed_for_each_game(tmp_path: Path) -> None:
+    spec = RunSpec("random", "CartPole-v1", {}, {}, seed=0, total_steps=10**6, num_envs=2)
+    run = Run.create(tmp_path / "run", spec)
+    write_rows(run.episodes_path, EpisodeRow, [EpisodeRow(0, 9, 30.0, 9, True, False, None, None)])
+    console = Console(width=120, force_terminal=False)
+    agent = RandomAgent.create(make_vec_env("CartPole-v1", 2), device="cpu")
+    printer = GamesPrinter(console, run)
+    with console.capture() as capture:
+        printer.on_training_start(agent)
+        printer.on_episode_end(agent, Episode(1, 40, 10.0, 9, True, False, {}, worker=1))
+        infos = {"x_pos": 1204, "flag_get": False}
+        printer.on_episode_end(agent, Episode(2, 90, 50.0, 1_000, True, False, infos))
+        infos = {"x_pos": 3161, "flag_get": True}
+        printer.on_episode_end(agent, Episode(3, 99, 40.0, 300, True, False, infos))
+    agent.env.close()
+    assert capture.get().splitlines() == [
+        "game 2 · return 10.0 · mean 20.0 · best 30.0 · worker 1 · 9 steps",
+        "game 3 · return 50.0 · mean 30.0 · best 50.0 · x 1,204 · worker 0 · 1,000 steps",
+        "game 4 · return 40.0 · mean 32.5 · best 50.0 · cleared · worker 0 · 300 steps",
+    ]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])

@@ -69,7 +69,20 @@ def test_runs_that_share_no_step_are_drawn_without_a_mean(tmp_path: Path) -> Non
 def test_curve_is_that_of_the_log(tmp_path: Path) -> None:
     [curve] = Curve.of_each([make_run(tmp_path / "a", episodes=3)])
     assert curve.label == "dqn on MarioRL-1-1-v0"
-    assert curve.steps.tolist() == [100, 200, 300]
+    assert curve.places.tolist() == [100, 200, 300]
+    [curve] = Curve.of_each([make_run(tmp_path / "b", episodes=3)], "games")
+    assert curve.places.tolist() == [1, 2, 3]
+
+
+def test_curves_are_drawn_over_steps_or_games(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a")
+    plot_learning_curves([run], tmp_path / "steps.png")
+    plot_learning_curves([run], tmp_path / "games.png", over="games")
+    steps, games = picture(tmp_path / "steps.png"), picture(tmp_path / "games.png")
+    assert steps.shape == games.shape
+    assert not np.array_equal(steps, games)
+    with pytest.raises(ValueError, match="over must be steps or games, got 'hours'"):
+        plot_learning_curves([run], tmp_path / "hours.png", over="hours")  # type: ignore[arg-type]
 
 
 def labels_of(folder: Path, *changes: dict[str, Any]) -> list[str]:

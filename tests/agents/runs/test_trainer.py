@@ -23,8 +23,10 @@ from safetensors import safe_open
 CONFIG = DQNConfig(learning_starts=50, batch_size=8)
 
 
-def new_run(folder: Path, total_steps: int) -> Run:
-    spec = RunSpec("dqn", "CartPole-v1", {}, {}, seed=0, total_steps=total_steps)
+def new_run(folder: Path, total_steps: int, total_games: int | None = None) -> Run:
+    spec = RunSpec(
+        "dqn", "CartPole-v1", {}, {}, seed=0, total_steps=total_steps, total_games=total_games
+    )
     return Run.create(folder, spec)
 
 
@@ -66,6 +68,26 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(tmp_path: Path) -> None
         first, second = tensors(one), tensors(other)
         assert first.keys() == second.keys()
         assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_games_end_a_run_and_a_resumed_one_equals_one_that_was_never_stopped(
+    tmp_path: Path,
+) -> None:
+    whole = new_run(tmp_path / "whole", 10**6, total_games=30)
+    assert train_new(whole).num_episodes == 30
+    parts = new_run(tmp_path / "parts", 200, total_games=12)  # the steps are taken before
+    agent = train_new(parts)
+    assert agent.num_episodes < 12
+    assert agent.num_steps == 200
+    parts = parts.extended_to(10**6)
+    resume(parts)
+    assert len(parts.episodes()) == 12
+    with pytest.raises(ValueError, match=r"of 1,000,000 steps, 12 of 12 games: extend the run"):
+        resume(parts)
+    resume(Run.open(parts.folder).extended_to(total_games=30))
+    assert parts.episodes() == whole.episodes()
+    first, second = tensors(parts.checkpoint), tensors(whole.checkpoint)
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_a_crash_after_the_checkpoint_leaves_no_trace(tmp_path: Path) -> None:
@@ -207,7 +229,7 @@ def test_the_number_of_threads_is_restored_after_an_error(tmp_path: Path) -> Non
 def test_a_run_whose_steps_are_taken_is_refused(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run", 60)
     agent = train_new(run)
-    with pytest.raises(ValueError, match=r"has taken 60 of the 60 steps of .*: extend the run"):
+    with pytest.raises(ValueError, match=r"run is finished, 60 of 60 steps: extend the run"):
         train(agent, run)
 
 

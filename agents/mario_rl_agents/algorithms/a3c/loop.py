@@ -234,7 +234,7 @@ class AsynchronousLoop:
         agent.num_updates += 1
         episode = None
         if report.episode is not None:
-            episode = Episode(agent.num_episodes, agent.num_steps, *report.episode)
+            episode = Episode(agent.num_episodes, agent.num_steps, *report.episode, slot)
             agent.num_episodes += 1
         for callback in callbacks:
             callback.on_update(agent, report.losses)
