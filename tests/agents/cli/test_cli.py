@@ -396,9 +396,8 @@ def test_mistakes_of_train_are_one_line(
 
 def test_resume_refuses_what_it_cannot_do(run: Path, tmp_path: Path) -> None:
     assert "there is no run at" in fail(1, "train", "--resume", tmp_path / "nowhere")
-    assert "is finished: 3,000 of 3,000 steps; go on with --steps" in fail(
-        2, "train", "--resume", run
-    )
+    line = fail(2, "train", "--resume", run)
+    assert "is finished: 3,000 of 3,000 steps; go on with --steps" in line
     line = fail(2, "train", "--resume", run, "--set", "gamma=0.5", "--seed", "1")
     assert "--set, --seed cannot change a run" in line
     line = fail(2, "train", "double_dqn", "--resume", run, "--steps", "4000")
@@ -406,8 +405,11 @@ def test_resume_refuses_what_it_cannot_do(run: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text((run / "config.json").read_text())
     assert "has no checkpoint yet" in fail(1, "train", "--resume", tmp_path)
     games = tmp_path / "games"
-    short = ["--games", "2", "--print-games", "--eval-episodes", "0", "--out", games]
-    assert "game 2 · return" in invoke("train", "dqn", "CartPole-v1", *short).stderr
+    begun = invoke(
+        "train", "dqn", "CartPole-v1", "--out", games,
+        "--games", "2", "--print-games", "--eval-episodes", "0",
+    )  # fmt: skip
+    assert "game 2 · return" in begun.stderr
     line = fail(2, "train", "--resume", games, "--eval-episodes", "0")
     assert re.search(r"is finished: \d+ of 50,000 steps, 2 of 2 games; go on with --games", line)
     succeed("train", "--resume", games, "--games", "3", "--eval-episodes", "0")
