@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mario_rl_agents.cli.terminal import Failure
-from mario_rl_agents.reports.show import Show
+from mario_rl_agents.reports.show import Showable
 
 if TYPE_CHECKING:
     from mario_rl_agents.reports.window import Window
@@ -64,7 +64,7 @@ def film_progress(
         )
 
 
-def summary_of(show: Show) -> str:
+def summary_of(show: Showable) -> str:
     """Return how a show went, in a line."""
     result = show.result or "stopped"
     return f"return {show.episodic_return:,.1f}, {show.length:,} steps, {result}"

@@ -161,6 +161,15 @@ def train(
     video: Annotated[
         bool, typer.Option("--video/--no-video", help="Record the best episode of that evaluation.")
     ] = False,
+    keep_every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="STEPS",
+            help="Keep the weights after every so many steps, to see how it learned.",
+            show_default=False,
+        ),
+    ] = None,
     print_games: Annotated[
         bool,
         typer.Option("--print-games", help="A line for each game: return, mean, best so far."),
@@ -203,8 +212,8 @@ def train(
             if refused:
                 raise UsageError(
                     f"{', '.join(refused)} cannot change a run: with --resume give only "
-                    "--steps, --games, --minutes, --device, --trust, --eval-episodes, --video and "
-                    "--print-games"
+                    "--steps, --games, --minutes, --device, --trust, --eval-episodes, --video, "
+                    "--keep-every and --print-games"
                 )
             run, agent = _resume(
                 resume,
@@ -263,7 +272,14 @@ def train(
                 console.print(hint, soft_wrap=True)
             outcome = Outcome.FINISHED
             if not run.spec.is_finished(agent):
-                outcome = _train(agent, run, console, minutes=minutes, print_games=print_games)
+                outcome = _train(
+                    agent,
+                    run,
+                    console,
+                    minutes=minutes,
+                    keep_every=keep_every,
+                    print_games=print_games,
+                )
         command = resume_command(run, *_evaluation_options(eval_episodes, video))
         if outcome is Outcome.INTERRUPTED:
             console.print(
@@ -405,7 +421,13 @@ def _where(agent: Agent) -> str:
 
 
 def _train(
-    agent: Agent, run: Run, console: Console, *, minutes: float | None, print_games: bool
+    agent: Agent,
+    run: Run,
+    console: Console,
+    *,
+    minutes: float | None,
+    keep_every: int | None,
+    print_games: bool,
 ) -> Outcome:
     """Train; an error of the environment or of the numbers is one line."""
     from mario_rl_agents.cli.progress import GamesPrinter, ProgressDisplay
@@ -417,7 +439,7 @@ def _train(
     if print_games:
         shown.append(GamesPrinter(console, run))
     try:
-        return train_agent(agent, run, minutes=minutes, callbacks=shown)
+        return train_agent(agent, run, minutes=minutes, keep_every=keep_every, callbacks=shown)
     except KeyboardInterrupt:
         if run.checkpoint.is_file():
             raise Failure(

@@ -31,8 +31,9 @@ from mario_rl_agents.cli.terminal import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mario_rl_agents.agent import Agent
     from mario_rl_agents.envs import Env
-    from mario_rl_agents.reports.show import Show
+    from mario_rl_agents.reports.show import Showable
     from mario_rl_agents.reports.window import Window
 
 _STALL: Final = 10.0  # seconds
@@ -103,6 +104,13 @@ def watch(
         float | None,
         typer.Option(min=0.0, max=1.0, help="Probability of a random action.", show_default=False),
     ] = None,
+    before_after: Annotated[
+        bool,
+        typer.Option(
+            "--before-after",
+            help="Beside it the same agent before its training. Needs a run's folder.",
+        ),
+    ] = False,
     stall: Annotated[
         float,
         typer.Option(
@@ -126,6 +134,8 @@ def watch(
 
     mario-rl watch runs/demo --video demo.mp4
 
+    mario-rl watch runs/demo --before-after --video learned.mp4
+
     mario-rl watch --route 1-1
     """
     with one_line_errors():
@@ -144,6 +154,7 @@ def watch(
                 "--greedy": greedy,
                 "--sample": sample,
                 "--epsilon": epsilon is not None,
+                "--before-after": before_after,
                 "--stall": stall != _STALL,
                 "--seed": seed != EVALUATION_SEED,
                 "--device": device != "auto",
@@ -172,9 +183,16 @@ def watch(
                 is_asked = greedy or sample or epsilon is not None
                 asked = (epsilon or 0.0, sample, "as you ask") if is_asked else None
                 program = _agent_program(
-                    checkpoint, changes, asked, stall=stall, device=device, trust=trust
+                    checkpoint,
+                    changes,
+                    asked,
+                    before_after=before_after,
+                    stall=stall,
+                    device=device,
+                    trust=trust,
                 )
-            stack.enter_context(contextlib.closing(program.env))
+            for env_shown in program.envs:
+                stack.enter_context(contextlib.closing(env_shown))
             console = make_console(stderr=False)
             console.print(program.what, soft_wrap=True)
             if window is not None:
@@ -187,8 +205,8 @@ class _Program(NamedTuple):
     """What is watched."""
 
     what: str
-    env: Env
-    make_show: Callable[[int], Show]  # takes the seed of an episode
+    envs: tuple[Env, ...]
+    make_show: Callable[[int], Showable]  # takes the seed of an episode
     max_seconds: float | None  # of a film of it
     seconds: float | None = None  # how long it is, where that is known
     is_seeded: bool = True  # whether its episodes differ by their seed
@@ -199,18 +217,23 @@ def _agent_program(
     changes: dict[str, Any],
     asked: tuple[float, bool, str] | None,
     *,
+    before_after: bool,
     stall: float,
     device: str,
     trust: bool,
 ) -> _Program:
-    """Return an agent's episodes."""
+    """Return an agent's episodes, beside them those of the same agent untrained if wanted."""
     from mario_rl_agents.cli.found import find
     from mario_rl_agents.cli.policy import best_policy
     from mario_rl_agents.reports.show import AgentPlayer, Show, agent_panel
+    from mario_rl_agents.reports.side_by_side import SideBySide
     from mario_rl_agents.reports.video import MAX_SECONDS
     from mario_rl_agents.runs.evaluation import policy_name
-    from mario_rl_agents.runs.loading import load_agent
+    from mario_rl_agents.runs.loading import load_agent, untrained_agent
+    from mario_rl_agents.runs.run import Run
 
+    if before_after and not path.is_dir():
+        raise UsageError(f"--before-after needs a run's folder, got {path}")
     found = find(path)
     checkpoint = found.checkpoint
     with usage_errors():
@@ -224,20 +247,37 @@ def _agent_program(
             ),
             trust=trust,
         )
-    env = agent.single_env
     epsilon, sample, reason = asked or best_policy(checkpoint, agent)
+    agents = {f"after {agent.num_steps:,} steps": agent}
+    if before_after:
+        with usage_errors():
+            untrained = untrained_agent(
+                Run.open(path),
+                env_kwargs=changes,
+                render_mode="rgb_array_list",
+                device=device,
+                trust=True,  # or the one above would have been refused
+            )
+        agents = {"before training": untrained, **agents}
 
-    def make_show(seed: int) -> Show:
+    def show_of(agent: Agent, seed: int) -> Show:
+        env = agent.single_env
         with usage_errors():
             player = AgentPlayer(agent, env, epsilon=epsilon, sample=sample, seed=seed)
         panel = agent_panel(agent, env, epsilon=epsilon, sample=sample)
         return Show(env, player, panel, stall_seconds=stall)
 
+    def make_show(seed: int) -> Showable:
+        if not before_after:
+            return show_of(agent, seed)
+        return SideBySide({caption: show_of(each, seed) for caption, each in agents.items()})
+
     what = (
         f"{agent.algorithm}, {agent.num_steps:,} steps of training: "
         f"{policy_name(epsilon, sampled=sample)} ({reason})"
     )
-    return _Program(what, env, make_show, MAX_SECONDS)
+    envs = tuple(each.single_env for each in agents.values())
+    return _Program(what, envs, make_show, MAX_SECONDS)
 
 
 def _route_program(name: str, changes: dict[str, Any]) -> _Program:
@@ -261,7 +301,7 @@ def _route_program(name: str, changes: dict[str, Any]) -> _Program:
 
     what = f"route {name}: {env_id}, {route.num_steps:,} steps of {route.frames_per_step} frames"
     seconds = len(route.frames) / env.metadata["render_fps"] + HOLD_SECONDS
-    return _Program(what, env, make_show, None, seconds, is_seeded=False)
+    return _Program(what, (env,), make_show, None, seconds, is_seeded=False)
 
 
 def _show(

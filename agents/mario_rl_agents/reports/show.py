@@ -132,6 +132,41 @@ class NoPicturesError(ValueError):
     """An environment draws nothing that could be shown."""
 
 
+class Showable(Protocol):
+    """What films and windows show."""
+
+    fps: float  # pictures a second
+
+    @property
+    def shows_panel(self) -> bool:
+        """Whether the panel stands beside the game; may change at any time."""
+
+    @shows_panel.setter
+    def shows_panel(self, shows: bool) -> None: ...
+
+    @property
+    def episodic_return(self) -> float:
+        """So far."""
+
+    @property
+    def length(self) -> int:
+        """Environment steps so far."""
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Of the last step."""
+
+    @property
+    def result(self) -> str:
+        """How it ended; empty before that."""
+
+    def frames(self, seed: int | None, *, max_seconds: float | None = None) -> Iterator[Frame]:
+        """Yield the pictures."""
+
+    def frame(self, overlay: Overlay | None = None) -> Frame:
+        """Return the picture as it is now."""
+
+
 class Show:
     """One episode, played and drawn picture by picture.
 

@@ -21,6 +21,7 @@ from mario_rl_agents.reports.show import (
     STALL_SECONDS,
     AgentPlayer,
     Show,
+    Showable,
     agent_panel,
 )
 
@@ -107,7 +108,7 @@ def record_episode(
 
 
 def record_show(
-    show: Show,
+    show: Showable,
     path: Path,
     *,
     seed: int | None = 0,

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, Final
 
 from mario_rl_agents.reports.drawing import Frame, banner, table
-from mario_rl_agents.reports.show import Show
+from mario_rl_agents.reports.show import Showable
 
 _DRIVER: Final = "SDL_VIDEODRIVER"  # a user who sets it chooses where windows open
 _UNSEEN_DRIVERS: Final = ("dummy", "offscreen")  # SDL takes them where there is no screen
@@ -163,7 +163,7 @@ class Screening:
         self.shows_panel = shows_panel
 
     def run(
-        self, show: Show, seed: int | None, *, begins_with_help: bool = False, waits: str = ""
+        self, show: Showable, seed: int | None, *, begins_with_help: bool = False, waits: str = ""
     ) -> Command:
         """Show an episode.
 
@@ -192,7 +192,7 @@ class Screening:
             command = self._asked(show)
         return command or Command.NEXT
 
-    def _halt(self, show: Show, reason: Command) -> Command | None:
+    def _halt(self, show: Showable, reason: Command) -> Command | None:
         """Stand still until a key ends it; return what else that key asks for."""
         while True:
             overlay = self._help if reason is Command.HELP else banner("paused")
@@ -211,7 +211,7 @@ class Screening:
             if is_over:
                 return following
 
-    def _asked(self, show: Show) -> Command | None:
+    def _asked(self, show: Showable) -> Command | None:
         """Return what the latest keys ask for; a change of the panel is done at once."""
         asked = None
         for event in self._window.events():
@@ -230,7 +230,7 @@ class Screening:
             return command
         return self._listener(event)
 
-    def _turn_panel(self, show: Show) -> None:
+    def _turn_panel(self, show: Showable) -> None:
         self.shows_panel = show.shows_panel = not self.shows_panel
 
 

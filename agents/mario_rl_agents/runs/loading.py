@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -224,6 +225,45 @@ def resume_run(
         env.close()
         raise
     return run, agent
+
+
+def untrained_agent(
+    run: Run,
+    *,
+    env_kwargs: Mapping[str, Any] | None = None,
+    render_mode: str | None = None,
+    device: str = "auto",
+    trust: bool = False,
+) -> Agent:
+    """Return a run's agent as it was before the first step, in an environment of its training.
+
+    Args:
+        run: The run.
+        env_kwargs: See `load_agent`; the environment is to be closed as `agent.env`.
+        render_mode: Of the environment.
+        device: A torch device or "auto".
+        trust: See `load_agent`.
+
+    Raises:
+        ValueError: The environment cannot be made, or the device does not exist here.
+        UntrustedError: See `trust`.
+    """
+    spec = run.spec
+    for name in (spec.env_id, spec.algorithm):
+        check_trusted(name, run.folder, trust=trust)
+    kind = find_algorithm(spec.algorithm)
+    config = make_config(kind.config_class, spec.config, f"{spec.algorithm} on {spec.env_id}")
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        # Its sub-environments decide what it draws, and whether its configuration is accepted.
+        envs = stack.enter_context(contextlib.closing(open_training_env(spec)))
+        path = Path(folder, "untrained.safetensors")
+        kind.create(envs, config, seed=spec.seed, device=device).save(path)
+        env = open_env(spec.env_id, {**spec.env_kwargs, **(env_kwargs or {})}, render_mode)
+        try:
+            return kind.load(path, env, device=device)
+        except BaseException:
+            env.close()
+            raise
 
 
 def find_checkpoint(path: str | Path) -> Path:

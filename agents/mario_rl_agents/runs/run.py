@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import platform
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _CONFIG: Final = "config.json"
 _LOCK: Final = "lock"  # held while the run is trained
 _EVENTS: Final = "events.out.tfevents."  # TensorBoard's files begin with it
+_KEPT: Final = re.compile(r"\.?step-(\d+)\b.*")
 FORMAT: Final = 1  # of config.json
 
 _VERSIONED: Final = (
@@ -230,7 +232,7 @@ class Run:
     def remove_leftovers(self) -> None:
         """Delete what killed processes have left: unfinished files, and unnamed replay memories."""
         remove_abandoned(self.folder, self._is_own)
-        for path in (self.checkpoint, self.best):
+        for path in (self.checkpoint, self.best, *self.all_kept().values()):
             remove_leftovers(path)
 
     @property
@@ -242,6 +244,15 @@ class Run:
     def best(self) -> Path:
         """The weights at the best mean return of 100 episodes; no file before the first 100."""
         return self.folder / "best.safetensors"
+
+    def kept(self, num_steps: int) -> Path:
+        """The weights after so many steps, of a training that keeps them now and then."""
+        return self.folder / f"step-{num_steps:010}.safetensors"
+
+    def all_kept(self) -> dict[int, Path]:
+        """Return the weights that were kept along the training, by steps, the earliest first."""
+        steps = {int(name[1]) for name in map(_KEPT.fullmatch, self._names()) if name is not None}
+        return {each: self.kept(each) for each in sorted(steps) if self.kept(each).is_file()}
 
     @property
     def episodes_path(self) -> Path:
@@ -404,10 +415,14 @@ class Run:
             self.video,
             self.report,
         )
-        checkpoints = (self.checkpoint, self.best)
+        kept = _KEPT.fullmatch(name)
+        checkpoints = (self.checkpoint, self.best, *([self.kept(int(kept[1]))] if kept else []))
         return name in (path.name for path in files) or any(
             is_file_of(path, name) for path in checkpoints
         )
+
+    def _names(self) -> list[str]:
+        return [path.name for path in self.folder.iterdir()]
 
     def _is_leftover(self, name: str) -> bool:
         """Return whether a file of that name is what a killed process leaves."""

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from mario_rl_agents.agent import Agent, Callback, Episode
-from mario_rl_agents.checkpoint import read_header
-from mario_rl_agents.config import NonNegative, convert
+from mario_rl_agents.checkpoint import model_path, read_header
+from mario_rl_agents.config import Count, NonNegative, convert
 from mario_rl_agents.errors import RunError
 from mario_rl_agents.runs.logger import RunLogger
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, running_average
@@ -41,6 +41,7 @@ def train(
     *,
     minutes: float | None = None,
     checkpoint_seconds: float = 60.0,
+    keep_every: int | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Outcome:
     """Train until the run's steps or games are done, the minutes are over, or Ctrl-C; then save.
@@ -55,6 +56,8 @@ def train(
         minutes: Time budget of this call; None is no limit.
         checkpoint_seconds: Time between checkpoints; longer where saving is slow, so that it costs
             under 5 % of the time.
+        keep_every: Environment steps between weights that are kept (`run.all_kept()`), from the
+            untrained ones on; None keeps none.
         callbacks: More of them, asked after the others; the last checkpoint is saved after all.
 
     Returns:
@@ -69,6 +72,7 @@ def train(
     """
     minutes = convert(NonNegative | None, minutes, "minutes")
     checkpoint_seconds = convert(NonNegative, checkpoint_seconds, "checkpoint_seconds")
+    keep_every = convert(Count | None, keep_every, "keep_every")
     if run.spec.is_finished(agent):
         raise ValueError(
             f"{run.folder} is finished, {run.spec.progress_of(agent)}: extend the run first, with "
@@ -83,6 +87,8 @@ def train(
             budget = _Budget(run, minutes, stop_requested)
             checkpointer = _Checkpointer(run.checkpoint, checkpoint_seconds)
             watchers = [logger, _BestKeeper(run), checkpointer, budget, *callbacks]
+            if keep_every is not None:
+                watchers.insert(0, _Keeper(run, keep_every))
             agent.learn(run.spec.total_steps - agent.num_steps, watchers)
             agent.save(run.checkpoint, replay=True)
     return budget.outcome
@@ -147,6 +153,28 @@ class _Checkpointer(Callback):
             agent.save(self._path, replay=True)
             end = time.monotonic()
             self._due = end + max(self._seconds, 20 * (end - start))
+        return None
+
+
+class _Keeper(Callback):
+    """Keeps the weights of the untrained agent, and then those after every so many steps."""
+
+    def __init__(self, run: Run, period: int) -> None:
+        self._run, self._period = run, period
+
+    def on_training_start(self, agent: Agent) -> None:
+        for num_steps, path in self._run.all_kept().items():
+            if num_steps > agent.num_steps:  # the checkpoint that is gone on from is older
+                path.unlink()
+                model_path(path).unlink(missing_ok=True)
+        self._num_periods = agent.num_steps // self._period
+        if agent.num_steps == 0:
+            agent.save(self._run.kept(0))
+
+    def on_step(self, agent: Agent) -> bool | None:
+        before, self._num_periods = self._num_periods, agent.num_steps // self._period
+        if self._num_periods > before:
+            agent.save(self._run.kept(agent.num_steps))
         return None
 
 

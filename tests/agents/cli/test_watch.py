@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from mario_rl_agents.recipes import ALGORITHMS
 from mario_rl_agents.runs.evaluation import Evaluation, evaluate
 from mario_rl_agents.runs.loading import new_run, spec_from_recipe
 from mario_rl_agents.runs.run import Run
+from PIL import Image
 from support.commands import fail, succeed
 from support.windows import Viewer
 
@@ -183,6 +185,24 @@ def test_the_window_has_the_picture_that_the_film_has(
     succeed("watch", run, "--video", tmp_path / "film.gif", *SHORT)
     assert len(viewer.frames) == len(filmed)
     assert all(map(np.array_equal, viewer.frames, filmed))
+
+
+def test_before_and_after_its_training_side_by_side(tmp_path: Path) -> None:
+    # Of several sub-environments: the batch size suits these alone.
+    run, agent = new_run(spec_from_recipe("ppo", "CartPole-v1"), tmp_path / "run", device="cpu")
+    agent.learn(1_024)
+    agent.save(run.checkpoint)
+    agent.env.close()
+    both = ["--before-after", "--greedy", "--env", "max_episode_steps=30"]
+    film = tmp_path / "both.gif"
+    _, line = succeed("watch", run.folder, *both, "--video", film)
+    assert re.search(r"before training: (episode over|truncated); after 1,024 steps: ", line)
+    with Image.open(film) as picture:
+        assert picture.width > 600  # two pictures of 600, at 0.6 of their size
+    message = fail(2, "watch", run.checkpoint, "--before-after", "--video", film)
+    assert "--before-after needs a run's folder, got" in message
+    message = fail(2, "watch", "--route", "1-1", "--before-after", "--video", film)
+    assert "--before-after cannot change a route" in message
 
 
 def test_mario_standing_still_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

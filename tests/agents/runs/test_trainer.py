@@ -152,6 +152,36 @@ class StopAtCheckpoint(Callback):
         return None
 
 
+def test_weights_are_kept_along_the_way(tmp_path: Path) -> None:
+    def kept_by(run: Run, agent: Agent | None = None) -> list[int]:
+        env = gym.make("CartPole-v1")
+        agent = agent or DQN.load(run.checkpoint, env, device="cpu")
+        train(agent, run, keep_every=100)
+        env.close()
+        return list(run.all_kept())
+
+    env = gym.make("CartPole-v1")
+    agent = DQN.create(env, CONFIG, seed=0, device="cpu")
+    run = new_run(tmp_path / "run", 250)
+    assert kept_by(run, agent) == [0, 100, 200]
+    untrained = DQN.load(run.kept(0), env, device="cpu")
+    assert untrained.num_steps == 0
+    fresh = DQN.create(env, CONFIG, seed=0, device="cpu")
+    fresh.save(tmp_path / "fresh.safetensors")
+    first, second = tensors(run.kept(0)), tensors(tmp_path / "fresh.safetensors")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert DQN.load(run.kept(200), env, device="cpu").num_steps == 200
+    run.kept(290).write_bytes(run.kept(200).read_bytes())  # after the checkpoint: a crash's
+    assert kept_by(run.extended_to(330)) == [0, 100, 200, 300]
+    with pytest.raises(ValueError, match="keep_every must be a whole number >= 1 or None, got 0"):
+        train(agent, run, keep_every=0)
+    (run.folder / "step-0000000100.sb3.zip").touch()  # as an agent of SB3 leaves beside it
+    (run.folder / "step-by-step.txt").touch()
+    Run.create(run.folder, run.spec, overwrite=True)
+    assert [path.name for path in run.folder.glob("step*")] == ["step-by-step.txt"]
+    env.close()
+
+
 def test_checkpoints_are_written_on_the_way(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run", 10**6)
 
