@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mario_rl_agents.algorithms.a3c.a3c import A3CConfig as A3CConfig
     from mario_rl_agents.algorithms.actor_critic import ActorCritic as ActorCritic
     from mario_rl_agents.algorithms.actor_critic import ActorCriticConfig as ActorCriticConfig
+    from mario_rl_agents.algorithms.cem import CEM as CEM
+    from mario_rl_agents.algorithms.cem import CEMConfig as CEMConfig
     from mario_rl_agents.algorithms.ddpg import DDPG as DDPG
     from mario_rl_agents.algorithms.ddpg import DDPGConfig as DDPGConfig
     from mario_rl_agents.algorithms.double_dqn import DoubleDQN as DoubleDQN
@@ -31,8 +33,12 @@ if TYPE_CHECKING:
     from mario_rl_agents.algorithms.pqn import PQN as PQN
     from mario_rl_agents.algorithms.pqn import PQNConfig as PQNConfig
     from mario_rl_agents.algorithms.random import RandomAgent as RandomAgent
+    from mario_rl_agents.algorithms.reinforce import Reinforce as Reinforce
+    from mario_rl_agents.algorithms.reinforce import ReinforceConfig as ReinforceConfig
     from mario_rl_agents.algorithms.sac import SAC as SAC
     from mario_rl_agents.algorithms.sac import SACConfig as SACConfig
+    from mario_rl_agents.algorithms.sarsa import Sarsa as Sarsa
+    from mario_rl_agents.algorithms.sarsa import SarsaConfig as SarsaConfig
     from mario_rl_agents.algorithms.td3 import TD3 as TD3
     from mario_rl_agents.algorithms.td3 import TD3Config as TD3Config
     from mario_rl_agents.config import exponential as exponential
@@ -56,6 +62,8 @@ _MODULES = {  # name -> where it is defined
     "ActorCriticConfig": "algorithms.actor_critic",
     "Agent": "agent",
     "Callback": "agent",
+    "CEM": "algorithms.cem",
+    "CEMConfig": "algorithms.cem",
     "DDPG": "algorithms.ddpg",
     "DDPGConfig": "algorithms.ddpg",
     "DQN": "algorithms.dqn",
@@ -68,10 +76,14 @@ _MODULES = {  # name -> where it is defined
     "PPOConfig": "algorithms.ppo",
     "PQN": "algorithms.pqn",
     "PQNConfig": "algorithms.pqn",
+    "Reinforce": "algorithms.reinforce",
+    "ReinforceConfig": "algorithms.reinforce",
     "RandomAgent": "algorithms.random",
     "SAC": "algorithms.sac",
     "SACConfig": "algorithms.sac",
     "Step": "agent",
+    "Sarsa": "algorithms.sarsa",
+    "SarsaConfig": "algorithms.sarsa",
     "TD3": "algorithms.td3",
     "TD3Config": "algorithms.td3",
     "evaluate": "runs.evaluation",

@@ -21,6 +21,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "actor_critic": {"learning_rate": 1e-3},
     "ppo": {},
     "pqn": {"rollout_steps": 8, "batch_size": 4},
+    "reinforce": {},
+    "sarsa": {},
     "a3c": {"num_workers": 1},
     "ddpg": _REPLAY,
     "td3": {**_REPLAY, "random_steps": 8},
@@ -65,7 +67,7 @@ def test_a_scale_of_rewards_is_as_if_the_environment_gave_them(algorithm: str) -
 def test_a_large_epsilon_of_adam_makes_small_steps(algorithm: str) -> None:
     env = quartered(algorithm)
     agent_class = ALGORITHMS[algorithm]
-    fresh = train(algorithm, env, num_steps=20, adam_epsilon=1e9)
+    fresh = train(algorithm, env, num_steps=60, adam_epsilon=1e9)
     assert fresh.num_updates > 0
     assert {x.param_groups[0]["eps"] for x in fresh.optimizers.values()} == {1e9}
     config = agent_class.config_class(hidden_sizes=(8,), **CONFIGS[algorithm])

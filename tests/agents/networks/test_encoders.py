@@ -24,6 +24,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "actor_critic": {},
     "ppo": {},
     "pqn": {"rollout_steps": 8, "batch_size": 4},
+    "reinforce": {},
+    "sarsa": {},
     "a3c": {"num_workers": 1},
     "ddpg": {**SMALL_STEPS, "hidden_sizes": (8,)},
     "td3": {**SMALL_STEPS, "hidden_sizes": (8,)},
