@@ -317,17 +317,25 @@ class Agent(ABC):
         assert isinstance(self.loop, TrainingLoop)
         self.loop.run(self, total_steps, callbacks)
 
-    def save(self, path: str | PathLike[str], *, replay: bool = False) -> None:
+    def save(
+        self, path: str | PathLike[str], *, replay: bool = False, overwrite: bool = True
+    ) -> None:
         """Write a checkpoint, all of it or nothing.
 
         Args:
             path: The checkpoint, one `.safetensors` file.
             replay: Whether to save the replay memory beside it, which makes a resumed run exact.
+            overwrite: Whether a file that is already there is replaced.
 
         Raises:
+            FileExistsError: There is a file at `path` and `overwrite` is False.
             OSError: If it cannot be written; a checkpoint already at `path` is kept.
             CheckpointError: If what was written cannot be read back; the same holds.
         """
+        if not overwrite and Path(path).expanduser().exists():
+            raise FileExistsError(
+                f"{path} is already there: choose another path, or give overwrite=True"
+            )
         unread = self._unread_replay
         if unread is not None and not replay and unread[0] == Path(path).expanduser():
             # Its file goes away with the checkpoint that names it.

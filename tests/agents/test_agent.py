@@ -478,6 +478,10 @@ def test_save_and_load(algorithm: str, obs: str, actions: str, tmp_path: Path) -
     agent = make(algorithm, toy(obs, actions), seed=3)
     agent.learn(17)
     agent.save(path, replay=True)
+    saved = path.read_bytes()
+    with pytest.raises(FileExistsError, match="agent.safetensors is already there: choose another"):
+        agent.save(path, overwrite=False)
+    assert path.read_bytes() == saved
     loaded = agent_class.load(path, toy(obs, actions), device="cpu")
     assert type(loaded) is agent_class
     assert_same_weights(weights(loaded), weights(agent))

@@ -181,7 +181,9 @@ class SB3Agent(Agent):
         """Have SB3 begin with new episodes."""
         self.model._last_obs = None
 
-    def save(self, path: str | PathLike[str], *, replay: bool = False) -> None:
+    def save(
+        self, path: str | PathLike[str], *, replay: bool = False, overwrite: bool = True
+    ) -> None:
         """Write a checkpoint, and beside it SB3's own file, NAME.sb3.zip.
 
         That is for `PPO.load` and the like, which run code that is in it; nothing here reads it.
@@ -189,12 +191,14 @@ class SB3Agent(Agent):
         Args:
             path: See `Agent.save`.
             replay: See `Agent.save`.
+            overwrite: See `Agent.save`.
 
         Raises:
+            FileExistsError: See `Agent.save`.
             OSError: If one cannot be written; a checkpoint already at `path` is kept.
             CheckpointError: See `Agent.save`.
         """
-        super().save(path, replay=replay)
+        super().save(path, replay=replay, overwrite=overwrite)
         with replacing(model_path(Path(path).expanduser())) as new:
             self.model.save(new)
 
