@@ -265,6 +265,8 @@ def train(
                 ),
                 soft_wrap=True,
             )
+            for line in _networks(agent):
+                console.print(line, soft_wrap=True)
             if agent.num_steps == 0 and run.spec.config.get("demonstrations"):
                 console.print("first it imitates demonstrations, which takes a minute or two")
             hint = compile_hint(run.spec)
@@ -410,6 +412,22 @@ def _demonstrations(paths: list[Path]) -> tuple[str, ...]:
         for path in paths:
             Demonstrations.load(path)
     return tuple(map(str, paths))
+
+
+def _networks(agent: Agent) -> list[str]:
+    """Return a line for each network that learns: its layers, and how many weights they have."""
+    from mario_rl_agents.networks.summary import num_weights, summary_of
+
+    learning = {
+        name: network
+        for name, network in agent.networks.items()
+        if name not in agent.copies and num_weights(network)
+    }
+    sizes = {name: num_weights(network) for name, network in learning.items()}
+    return [
+        f"  {name}: {summary_of(network)} ({sizes[name]:,} weight{'s' if sizes[name] > 1 else ''})"
+        for name, network in learning.items()
+    ]
 
 
 def _where(agent: Agent) -> str:

@@ -410,6 +410,7 @@ def test_resume_refuses_what_it_cannot_do(run: Path, tmp_path: Path) -> None:
         "--games", "2", "--print-games", "--eval-episodes", "0",
     )  # fmt: skip
     assert "game 2 · return" in begun.stderr
+    assert re.search(r"\n  q: 64, 64, 2 \(4,610 weights\)\n", begun.stderr)
     line = fail(2, "train", "--resume", games, "--eval-episodes", "0")
     assert re.search(r"is finished: \d+ of 50,000 steps, 2 of 2 games; go on with --games", line)
     succeed("train", "--resume", games, "--games", "3", "--eval-episodes", "0")
