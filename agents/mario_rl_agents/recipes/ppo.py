@@ -29,9 +29,9 @@ def _pixels(num_steps: int) -> PPOConfig:
     0.99 learning from nothing stalls at the first pipe.
     """
     return PPOConfig(
-        rollout_steps=64,
+        rollout_steps=32,
         num_epochs=3,
-        batch_size=512,
+        batch_size=256,
         learning_rate=linear(1e-3, 2e-5, num_steps),
         adam_epsilon=1e-5,
         gamma=0.9,
@@ -152,9 +152,9 @@ RECIPES: Final[Recipes] = MappingProxyType(
         ),
         # The same in minutes on two cores. Fewer sticky actions are learned with sooner.
         (MARIO, "demo"): Recipe(
-            _pixels(1_200_000),
+            _pixels(1_500_000),
             num_envs=64,
-            total_steps=1_200_000,
+            total_steps=1_500_000,
             env_kwargs={**FROM_PIXELS, "sticky": 0.1},
             tuning=BY_HAND,
         ),
