@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import gymnasium as gym
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -68,14 +69,22 @@ class SarsaConfig(Config):
 class NextActions:
     """The actions that N sub-environments take next, where they are drawn already."""
 
-    def __init__(self, num_envs: int) -> None:
+    def __init__(self, num_envs: int, obs_shape: tuple[int, ...], obs_dtype: DTypeLike) -> None:
         """Prepare for first steps: none is drawn."""
+        self.obs = np.zeros((num_envs, *obs_shape), obs_dtype)  # that they are drawn for, [N, ...]
         self.action = np.zeros(num_envs, np.int64)  # [N]
         self.is_drawn = np.zeros(num_envs, np.bool_)  # [N]
 
+    def are_for(self, obs: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return where actions are drawn for just these observations, [B, ...]; shape [B]."""
+        if obs.shape != self.obs.shape:  # of other games than it learns from
+            return np.zeros(len(obs), np.bool_)
+        is_same = np.equal(obs, self.obs).reshape(len(obs), -1).all(axis=1)
+        return np.logical_and(self.is_drawn, is_same)
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all of it as arrays."""
-        return {"action": self.action, "is_drawn": self.is_drawn}
+        return dict(vars(self))
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned.
@@ -87,7 +96,8 @@ class NextActions:
             array = state.get(name)
             if array is None or array.shape != own.shape or array.dtype != own.dtype:
                 raise ValueError(f"the saved next actions must have {name} of shape {own.shape}")
-        self.action, self.is_drawn = state["action"].copy(), state["is_drawn"].copy()
+        for name in self.state():
+            setattr(self, name, state[name].copy())
 
 
 class Sarsa(Agent):
@@ -123,7 +133,7 @@ class Sarsa(Agent):
         self.networks = {"q": self.q}
         self.optimizer = Adam(self.q.parameters(), self.learning_rate, epsilon=config.adam_epsilon)
         self.optimizers = {"optimizer": self.optimizer}
-        self.replay = NextActions(self.num_envs)
+        self.reset()
 
     @property
     def next_actions(self) -> NextActions:
@@ -132,18 +142,17 @@ class Sarsa(Agent):
         return self.replay
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[np.int64]:
-        """Return the best actions, or those that the last step has drawn, shape [B]."""
+        """Return the best actions, or those that were drawn when these were seen, shape [B]."""
         if greedy:
             best: NDArray[np.int64] = self.action_values(obs).argmax(axis=1)
             return best
-        following = self.next_actions
-        if len(obs) != self.num_envs:  # of other games than it learns from
-            return self._draw(obs)
-        if not following.is_drawn.all():  # an episode begins
-            drawn = self._draw(obs)
-            following.action = np.where(following.is_drawn, following.action, drawn)
-            following.is_drawn = np.ones_like(following.is_drawn)
-        return following.action
+        is_drawn = self.next_actions.are_for(obs)
+        if is_drawn.all():
+            return self.next_actions.action
+        action = self._draw(obs)  # an episode begins, or others are played
+        if is_drawn.any():
+            action[is_drawn] = self.next_actions.action[is_drawn]
+        return action
 
     def action_values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
         """Return Q(s, a) of every action, shape [B, A]."""
@@ -153,15 +162,18 @@ class Sarsa(Agent):
 
     def observe(self, step: Step) -> Iterator[dict[str, float]]:
         """Draw the next actions, then take a gradient step on this one step of all."""
-        action, following = step.action, self.next_actions
+        following = self.next_actions
         # Where an episode was cut off this is what would have been done, had it gone on.
         following.action = self._draw(step.next_obs)
         following.is_drawn = ~(step.terminated | step.truncated)
-        yield self.update(step, action, following.action)
+        following.obs[:] = step.next_obs
+        yield self.update(step, step.action, following.action)
 
     def reset(self) -> None:
         """Forget what was to be done next."""
-        self.replay = NextActions(self.num_envs)
+        space = self.observation_space
+        assert isinstance(space, gym.spaces.Box)  # nothing else is accepted
+        self.replay = NextActions(self.num_envs, space.shape, space.dtype)
 
     def target(self, step: Step, next_action: NDArray[np.int64]) -> Tensor:
         """Return r + gamma (1 - terminated) Q(s', a'), shape [N]."""
