@@ -80,7 +80,8 @@ class NextActions:
         if obs.shape != self.obs.shape:  # of other games than it learns from
             return np.zeros(len(obs), np.bool_)
         is_same = np.equal(obs, self.obs).reshape(len(obs), -1).all(axis=1)
-        return np.logical_and(self.is_drawn, is_same)
+        both: NDArray[np.bool_] = np.logical_and(self.is_drawn, is_same)
+        return both
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all of it as arrays."""
