@@ -83,8 +83,8 @@ def check_draws(spec: RunSpec) -> None:
         ValueError: It does not; the message says what to do.
     """
     what_to_do = (
-        'leave --video out, or let the environment take render_mode="rgb_array" and return a '
-        "picture from render()"
+        "leave --video and --render out, or let the environment take "
+        'render_mode="rgb_array" and return a picture from render()'
     )
     try:
         # Gymnasium warns of a mode that is not among the environment's; here it is an error.

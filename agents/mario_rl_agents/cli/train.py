@@ -161,6 +161,15 @@ def train(
     video: Annotated[
         bool, typer.Option("--video/--no-video", help="Record the best episode of that evaluation.")
     ] = False,
+    render: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="GAMES",
+            help="After every so many games the agent plays one in a window.",
+            show_default=False,
+        ),
+    ] = None,
     keep_every: Annotated[
         int | None,
         typer.Option(
@@ -197,6 +206,7 @@ def train(
             )
         if video:
             check_video_path(Path("video.mp4"))
+        draws = video or render is not None
         if resume is not None:
             fixed = {
                 "--set": bool(set_),
@@ -213,7 +223,7 @@ def train(
                 raise UsageError(
                     f"{', '.join(refused)} cannot change a run: with --resume give only "
                     "--steps, --games, --minutes, --device, --trust, --eval-episodes, --video, "
-                    "--keep-every and --print-games"
+                    "--render, --keep-every and --print-games"
                 )
             run, agent = _resume(
                 resume,
@@ -222,7 +232,7 @@ def train(
                 steps=steps,
                 games=games,
                 device=device,
-                video=video,
+                draws=draws,
                 trust=trust,
                 evaluates=eval_episodes > 0,
             )
@@ -249,7 +259,7 @@ def train(
                 device=device,
                 folder=out,
                 overwrite=overwrite,
-                video=video,
+                draws=draws,
             )
             verb = "training"
         console = make_console()
@@ -281,6 +291,7 @@ def train(
                     minutes=minutes,
                     keep_every=keep_every,
                     print_games=print_games,
+                    render=render,
                 )
         command = resume_command(run, *_evaluation_options(eval_episodes, video))
         if outcome is Outcome.INTERRUPTED:
@@ -323,7 +334,7 @@ def _new(
     device: str,
     folder: Path | None,
     overwrite: bool,
-    video: bool,
+    draws: bool,
 ) -> tuple[Run, Agent]:
     """Return a new run and its agent."""
     from mario_rl_agents.cli.summary import check_draws
@@ -345,7 +356,7 @@ def _new(
             total_games=games,
             seed=seed,
         )
-        if video:
+        if draws:
             check_draws(spec)
         command = ["mario-rl", *sys.argv[1:]]
         return new_run(spec, folder, device=device, overwrite=overwrite, command=command)
@@ -359,7 +370,7 @@ def _resume(
     steps: int | None,
     games: int | None,
     device: str,
-    video: bool,
+    draws: bool,
     trust: bool,
     evaluates: bool,
 ) -> tuple[Run, Agent]:
@@ -384,7 +395,7 @@ def _resume(
         run, agent = ask_to_trust(
             lambda trust: resume_run(folder, device=device, trust=trust), trust=trust
         )
-        if video:  # not before: it makes the environment
+        if draws:  # not before: it makes the environment
             check_draws(spec)
     wanted = dataclasses.replace(
         spec, total_steps=steps or spec.total_steps, total_games=games or spec.total_games
@@ -446,6 +457,7 @@ def _train(
     minutes: float | None,
     keep_every: int | None,
     print_games: bool,
+    render: int | None,
 ) -> Outcome:
     """Train; an error of the environment or of the numbers is one line."""
     from mario_rl_agents.cli.progress import GamesPrinter, ProgressDisplay
@@ -457,7 +469,15 @@ def _train(
     if print_games:
         shown.append(GamesPrinter(console, run))
     try:
-        return train_agent(agent, run, minutes=minutes, keep_every=keep_every, callbacks=shown)
+        with contextlib.ExitStack() as stack:
+            if render is not None:
+                from mario_rl_agents.cli.rendering import GamesRenderer
+                from mario_rl_agents.cli.showing import open_window
+
+                otherwise = "train without --render, and record a film with mario-rl watch --video"
+                window = stack.enter_context(open_window(run.spec.env_id, otherwise=otherwise))
+                shown.append(GamesRenderer(window, run, render))
+            return train_agent(agent, run, minutes=minutes, keep_every=keep_every, callbacks=shown)
     except KeyboardInterrupt:
         if run.checkpoint.is_file():
             raise Failure(

@@ -104,7 +104,7 @@ def test_an_environment_without_a_render_mode(algorithm: str) -> None:
 def test_what_draws_nothing_is_refused_before_it_trains(env_id: str, reason: str) -> None:
     line = fail(2, "train", "ppo", env_id, *SHORT, "--out", "run", "--video")
     assert reason in line
-    assert "leave --video out" in line
+    assert "leave --video and --render out" in line
     assert not Path("run").exists()
     run("train", "ppo", env_id, *SHORT, "--out", "run")
     assert reason in fail(2, "train", "--resume", "run", "--steps", "99", "--video")

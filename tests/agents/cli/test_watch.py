@@ -17,6 +17,7 @@ from mario_rl_agents.runs.evaluation import Evaluation, evaluate
 from mario_rl_agents.runs.loading import new_run, spec_from_recipe
 from mario_rl_agents.runs.run import Run
 from PIL import Image
+from safetensors.numpy import load_file
 from support.commands import fail, succeed
 from support.windows import Viewer
 
@@ -203,6 +204,29 @@ def test_before_and_after_its_training_side_by_side(tmp_path: Path) -> None:
     assert "--before-after needs a run's folder, got" in message
     message = fail(2, "watch", "--route", "1-1", "--before-after", "--video", film)
     assert "--before-after cannot change a route" in message
+
+
+def test_a_training_plays_in_a_window_and_learns_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(name: str, *options: str) -> Run:
+        command = ["train", "dqn", "CartPole-v1", "--games", "6", "--eval-episodes", "0"]
+        small = ["--set", "learning_starts=32", "--env", "max_episode_steps=20", "--out"]
+        succeed(*command, *small, tmp_path / name, *options)
+        return Run.open(tmp_path / name)
+
+    plain = train("plain")
+    viewer = Viewer(monkeypatch, {}, last=10_000)
+    shown = train("shown", "--render", "2")
+    # Three games: of the start, of each step, and a second of the end.
+    assert 3 * (1 + 8 + 50) <= len(viewer.frames) <= 3 * (1 + 20 + 50)
+    assert shown.episodes() == plain.episodes()
+    first, second = (load_file(run.checkpoint) for run in (plain, shown))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    # Closed, the window stays so; training goes on.
+    viewer = Viewer(monkeypatch, {3: ["q"]}, last=10_000)
+    assert len(train("closed", "--render", "1").episodes()) == 6
+    assert len(viewer.frames) < 10
 
 
 def test_mario_standing_still_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
