@@ -382,6 +382,8 @@ def _convert(hint: Any, value: Any) -> Any:
     if origin in (Union, UnionType):
         return _convert_to_one_of(arguments, value)
     if origin is Literal:
+        if value is None and "none" in arguments:
+            value = "none"  # the word, as --set KEY=none has it
         return _accepted(value, value in arguments and type(value) is type(arguments[0]))
     if origin is tuple:
         _accepted(value, isinstance(value, list | tuple))

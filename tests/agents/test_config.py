@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import numpy as np
 import pytest
+from mario_rl_agents.algorithms.ppo import PPOConfig
 from mario_rl_agents.config import (
     Config,
     Count,
@@ -243,7 +244,7 @@ def wrong_values(hint: Any) -> list[Any]:
         get_args(kind)[0]: get_args(kind)[1] for kind in kinds if get_origin(kind) is Annotated
     }
     wrong = [value for value in NEVER if not (str in kinds and isinstance(value, str))]
-    if NoneType not in kinds:
+    if NoneType not in kinds and not any("none" in get_args(kind) for kind in kinds):
         wrong.append(None)
     if bool not in kinds:
         wrong += [True, False, np.True_]
@@ -321,3 +322,12 @@ def test_every_recipe_is_read_back_from_json() -> None:
     for config in itertools.chain(configs, (config_class() for config_class in CONFIGS.values())):
         text = json.dumps(dataclasses.asdict(config))
         assert type(config)(**json.loads(text)) == config
+
+
+def test_the_word_none_is_a_choice_where_it_is_one() -> None:
+    assert convert(Literal["none", "value"], None, "baseline") == "none"
+    with pytest.raises(ValueError, match='baseline must be "mse" or "huber", got None'):
+        convert(Literal["mse", "huber"], None, "baseline")
+    words = parse_pairs(["normalize_advantages=none", "max_grad_norm=none"])
+    config = replaced(PPOConfig(normalize_advantages="batch", max_grad_norm=0.5), words)
+    assert (config.normalize_advantages, config.max_grad_norm) == ("none", None)
