@@ -335,17 +335,19 @@ def load_agent(
 def _algorithm_of(path: Path, name: str, *, trust: bool) -> type[Agent]:
     """Return the class of an algorithm that a checkpoint names; its run knows one's own by module.
 
+    One's own may have the name of one of the package's.
+
     Raises:
         CheckpointError: There is none of that name.
         UntrustedError: See `load_agent`.
     """
-    if name in ALGORITHMS:
-        return ALGORITHMS[name]
     with contextlib.suppress(RunError):
         algorithm = Run.open(path.parent).spec.algorithm
         if ":" in algorithm:
             check_trusted(algorithm, path, trust=trust)
             return find_algorithm(algorithm)
+    if name in ALGORITHMS:
+        return ALGORITHMS[name]
     raise CheckpointError(
         f"{path} was trained by {name}; known are {', '.join(ALGORITHMS)}: load it with the class "
         "of its algorithm"

@@ -175,7 +175,7 @@ def test_recipes_lists_every_one() -> None:
             place = {MARIO: "any MarioRL-...", ANY: "any other"}.get(env_id, env_id)
             sizes = {"tiles": "tiles", **dict.fromkeys(["imitation", "pixels"], "pixels 42")}
             sizes["demo"] = "pixels 42" if algorithm == "ppo" else "pixels 52"
-            sees = sizes.get(name, "pixels 84")
+            sees = "tiles" if algorithm == "cem" else sizes.get(name, "pixels 84")
             facts = [place, name, *([sees] if env_id == MARIO else []), f"{recipe.total_steps:,}"]
             if recipe.measured is not None:
                 facts += [f"{recipe.measured.minutes:.1f}", recipe.measured.result]
@@ -353,8 +353,8 @@ def test_mario_trains_and_is_evaluated_greedily_once(tmp_path: Path) -> None:
     [
         (["dqnn", "CartPole-v1"], "there is no algorithm 'dqnn', did you mean dqn"),
         (
-            ["sarsa", "CartPole-v1"],
-            "there is no algorithm 'sarsa': known are a3c, actor_critic, ddpg,",
+            ["acer", "CartPole-v1"],
+            "there is no algorithm 'acer': known are a3c, actor_critic, cem, ddpg,",
         ),
         (["dqn", "CartPole-v9"], "there is no environment 'CartPole-v9', did you mean CartPole-v1"),
         (["dqn", "MarioRL-1-9-v0"], "did you mean MarioRL-1-"),

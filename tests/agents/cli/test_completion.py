@@ -43,7 +43,7 @@ def complete(line: str) -> list[str]:
             ["stage=", "stages=", "stack=", "sticky=", "stall="],
         ),
         ("mario-rl train dqn CartPole-v1 --env max", ["max_episode_steps="]),
-        ("mario-rl recipes sa", ["sac"]),
+        ("mario-rl recipes sa", ["sac", "sarsa"]),
         ("mario-rl recipes sb3-q", ["sb3-qrdqn"]),
         ("mario-rl train sb3-ppo CartPole-v1 --recipe l", ["like"]),
         ("mario-rl train sb3-ppo CartPole-v1 --set n_s", ["n_steps="]),
