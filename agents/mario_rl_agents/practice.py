@@ -9,11 +9,13 @@ begins where the learner failed, by save states.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
@@ -37,11 +39,12 @@ LEARNING_RATE: Final = 5e-4  # at first; it falls to 0
 TEMPERATURE: Final = 0.3  # at which actions are drawn: few that the learner holds for bad
 
 _STALL: Final = 60  # decisions without new ground that count as a failure
+_PAUSE: Final = 16  # decisions without new ground that may lead on, as a jump up or a wait
 _SAVED_EVERY: Final = 4  # decisions
 # How many decisions before a failure the game goes back to, tried one after the other; where the
 # same place fails again, from the next one on. A plan that begins late has little room for error.
 _BACK: Final = (16, 24, 10, 34, 6, 48, 64)
-_SAME_PLACE: Final = 60  # decisions within which the next failure is of the same place
+_SAME_PLACE: Final = 64  # pixels of new ground within which the next failure is of the same place
 _MOST_TRIES: Final = 14  # of the same place
 _BEYOND: Final = 14  # decisions that a plan has to survive after the failure
 _LONGEST: Final = 30  # and no more than so many in all
@@ -69,21 +72,34 @@ class _Game:
     states: list[tuple[int, bytes]] = field(default_factory=list)  # and the decisions before it
     plan: deque[int] = field(default_factory=deque)  # actions for the next decisions
     num_corrections: int = 0
-    failed_at: int = -_SAME_PLACE  # decisions before the last failure
+    failed_at: int = -_SAME_PLACE  # x position, the furthest, of the last failure
     num_tries: int = 0  # corrections of that place
     is_lost: bool = False  # nothing corrects it: it is played to its end
+
+    @property
+    def furthest(self) -> int:
+        """The furthest x position of the episode so far."""
+        return self.decisions[-1].furthest if self.decisions else 0
 
     @property
     def is_stuck(self) -> bool:
         """Whether the player has come no further for long."""
         if len(self.decisions) <= _STALL:
             return False
-        return self.decisions[-1].furthest <= self.decisions[-1 - _STALL].furthest
+        return self.furthest <= self.decisions[-1 - _STALL].furthest
+
+    @property
+    def failure(self) -> int:
+        """The decisions before a failure, without most of a standstill that came before it.
+
+        A standstill leads nowhere, and is not to be learned.
+        """
+        last_progress = bisect_left(self.decisions, self.furthest, key=attrgetter("furthest"))
+        return min(last_progress + _PAUSE, len(self.decisions))
 
     def add(self, obs: NDArray[Any], shown: int, played: int, x_pos: int) -> None:
         """Note a decision and where it led to."""
-        before = self.decisions[-1].furthest if self.decisions else 0
-        self.decisions.append(_Decision(obs, shown, played, max(before, x_pos)))
+        self.decisions.append(_Decision(obs, shown, played, max(self.furthest, x_pos)))
 
 
 class _Correction(NamedTuple):
@@ -284,26 +300,24 @@ class Practice:
         for index, correction in zip(failed, corrections, strict=True):
             if correction is None:
                 continue
-            game, now = self._games[index], len(self._games[index].decisions)
-            kept = correction.num_kept
+            game, now = self._games[index], self._games[index].failure
+            kept, furthest = correction.num_kept, game.furthest
             del game.decisions[kept:]
             game.states = [each for each in game.states if each[0] < kept]
             game.plan = deque(correction.plan[: max(now - kept + _FOLLOWED, _LEAST_FOLLOWED)])
             game.num_corrections += 1
-            game.failed_at, game.num_tries = now, correction.place + 1
+            game.failed_at, game.num_tries = furthest, correction.place + 1
             states[index] = correction.state
         return states
 
     def _find_correction(self, index: int) -> _Correction | None:
         """Return how the failure at which a game is could be avoided; None: nothing is found."""
         game = self._games[index]
-        now = len(game.decisions)
-        first = game.num_tries if now - game.failed_at < _SAME_PLACE else 0
+        now = game.failure
+        first = game.num_tries if game.furthest - game.failed_at < _SAME_PLACE else 0
         for place in range(first, min(first + len(_BACK), _MOST_TRIES)):
             back = _BACK[place % len(_BACK)]
-            earlier = [each for each in game.states if each[0] <= now - back]
-            if not earlier:
-                continue
+            earlier = [each for each in game.states if each[0] <= now - back] or game.states[:1]
             kept, state = earlier[-1]
             plan = self._planners[index].rescue(state, min(now - kept + _BEYOND, _LONGEST))
             if plan is not None:
@@ -313,7 +327,7 @@ class Practice:
     def _finish(self, index: int, is_cleared: bool) -> Episode:
         """Return the episode that ended in a game."""
         game = self._games[index]
-        num_used = len(game.decisions) - (0 if is_cleared else _USELESS)
+        num_used = len(game.decisions) if is_cleared else game.failure - _USELESS
         return Episode(game.decisions, max(0, num_used), is_cleared, game.num_corrections)
 
     def _go_on(self, states: Mapping[int, bytes], over: Iterable[int]) -> None:

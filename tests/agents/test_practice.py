@@ -59,6 +59,16 @@ def test_an_untrained_learner_is_led_to_the_flag() -> None:
     assert obs.shape == (shown.num_decisions, 42, 42, 4)
 
 
+def test_a_standstill_is_not_learned() -> None:
+    with practicing() as (learner, games):
+        with torch.no_grad():
+            list(learner.actor.parameters())[-1][0] = 100.0  # of its first action: it stands still
+        shown = games.record(400)
+    assert shown.num_successes > 0
+    stands = shown.shown[shown.is_used] == 0
+    assert stands.mean() < 0.3
+
+
 def test_a_seed_decides_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(practice, "ROUND", 400)
     monkeypatch.setattr(practice, "NUM_BATCHES", 3)
