@@ -84,7 +84,7 @@ Seed = Annotated[int, Interval(0, 2**63 - 1)]  # torch takes no larger one
 Measured = Annotated[float, None]  # NaN and infinity too: what an environment made of it
 Sizes = tuple[Count, ...]
 Encoder = Literal["nature", "small", "tiny", "impala"]
-Initialization = Literal["pytorch", "orthogonal"]
+Initialization = Literal["pytorch", "orthogonal", "glorot"]
 Precision = Literal["float32", "bfloat16", "auto"]
 Loss = Literal["mse", "huber"]
 

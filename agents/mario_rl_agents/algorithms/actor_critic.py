@@ -72,6 +72,7 @@ class ActorCriticConfig(Config):
     precision: Precision = "float32"  # of forward passes; weights stay float32
     value_coefficient: NonNegative = 1.0  # weight of the critic's loss
     value_loss: Loss = "mse"  # "huber": half the square up to an error of 1, then linear
+    detach: bool = True  # delta is a constant to the actor, V(s') to both; False: neither is
     entropy_coefficient: NonNegative | Schedule = 0.0  # weight of the entropy bonus
     max_grad_norm: Positive | None = None  # L2 norm of all gradients; None: no clipping
 
@@ -146,9 +147,9 @@ class ActorCritic(PolicyAgent):
         """Return r + gamma (1 - terminated) V(s'), shape [N].
 
         A truncated episode goes on unseen: there s' is its true final observation, not the first
-        of the next one.
+        of the next one. It is a constant unless `detach` is false.
         """
-        with torch.no_grad():
+        with torch.set_grad_enabled(not self.config.detach):
             next_heads: Tensor = self.network(self.to_batch(step.next_obs))
         goes_on = torch.from_numpy(~step.terminated).to(self.device)  # [N]
         reward = torch.from_numpy(step.reward).to(next_heads)  # [N]
@@ -160,7 +161,8 @@ class ActorCritic(PolicyAgent):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return what is minimized, and its parts: E[- log pi(a|s) delta] and E[delta^2].
 
-        delta = target - V(s) is a number to the actor: its gradient is left to the critic.
+        delta = target - V(s) is a constant to the actor, whose gradient is left to the critic,
+        unless `detach` is false.
 
         Args:
             heads: The network's output for s, shape [B, P + 1].
@@ -169,7 +171,8 @@ class ActorCritic(PolicyAgent):
         """
         dist_params, value = heads[:, :-1], heads[:, -1]  # [B, P], [B]
         delta = td_target - value  # [B]
-        actor_loss = -(self.distribution.log_prob(dist_params, action) * delta.detach()).mean()
+        advantage = delta.detach() if self.config.detach else delta  # [B]
+        actor_loss = -(self.distribution.log_prob(dist_params, action) * advantage).mean()
         critic_loss = delta.square().mean()
         if self.config.value_loss == "huber":
             critic_loss = F.smooth_l1_loss(value, td_target)

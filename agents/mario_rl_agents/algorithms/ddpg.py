@@ -65,9 +65,11 @@ class DDPGConfig(Config):
     replay_capacity: Count = 1_000_000  # transitions
     replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
     frame_stack: bool = True  # an image's first axis is a stack of frames: store each frame once
+    replacement: bool = True  # a batch may hold a transition twice; False: it is drawn without
     random_steps: Whole = 0  # environment steps of uniformly random actions at the beginning
     learning_starts: Count = 64  # transitions in memory: a batch
-    update_period: Count = 1  # environment steps per gradient step
+    update_period: Count = 1  # environment steps from one update to the next
+    gradient_steps: Count = 1  # in an update
     exploration_noise: NonNegative | Schedule = 0.1  # standard deviation
     hidden_sizes: Sizes = (400, 300)  # units, of the actor and of the critic
     encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)

@@ -47,8 +47,7 @@ from mario_rl_agents.spaces import DISCRETE, IMAGE, VECTOR, Accepts, num_discret
 class DQNConfig(Config):
     """Settings of DQN and Double DQN.
 
-    The defaults are those of the best-known Double DQN tutorial for Super Mario Bros in PyTorch,
-    where not noted.
+    The defaults are those of a tutorial of Double DQN on Super Mario Bros, where not noted.
 
     Raises:
         ValueError: If a value is out of range; the message names it and what is accepted.
@@ -56,15 +55,17 @@ class DQNConfig(Config):
 
     learning_rate: Positive | Schedule = 2.5e-4  # of Adam
     adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (PyTorch)
-    loss: Loss = "huber"  # of the TD errors
+    loss: Loss = "huber"  # of the TD errors (PyTorch's Mario tutorial)
     gamma: Fraction = 0.9  # discount per environment step
     reward_scale: Positive = 1.0  # factor on rewards; errors above 1 count linearly in "huber"
     batch_size: Count = 32  # transitions
     replay_capacity: Count = 100_000  # transitions
     replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
     frame_stack: bool = True  # an image's first axis is a stack of frames: store each frame once
+    replacement: bool = True  # a batch may hold a transition twice; False: it is drawn without
     learning_starts: Count = 10_000  # transitions in memory (PyTorch's Mario tutorial: "burnin")
-    update_period: Count = 1  # environment steps per gradient step
+    update_period: Count = 1  # environment steps from one update to the next
+    gradient_steps: Count = 1  # in an update
     target_update_period: Count = 10_000  # gradient steps per move of the target network
     tau: PositiveFraction = 1.0  # how far it moves towards the online network; 1 copies it
     exploration: Literal["epsilon_greedy", "boltzmann"] = "epsilon_greedy"  # or by softmax
@@ -89,6 +90,8 @@ class DQNConfig(Config):
         check_learning_starts(self.learning_starts, self.replay_capacity)
         limit = "at least one layer where dueling is true"
         check("hidden_sizes", self.hidden_sizes, bool(self.hidden_sizes) or not self.dueling, limit)
+        by_priority = self.prioritized and not self.replacement
+        check("replacement", self.replacement, not by_priority, "true where prioritized is true")
 
 
 class DQN(OffPolicyAgent):

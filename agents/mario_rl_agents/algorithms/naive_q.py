@@ -115,6 +115,11 @@ class NaiveQConfig(Config):
         """Environment steps for each gradient step."""
         return 1
 
+    @property
+    def gradient_steps(self) -> int:
+        """Gradient steps at a time."""
+        return 1
+
 
 SWITCHES: Final = ("taken", "bootstrap", "explore", "replay", "target_network", "double")
 

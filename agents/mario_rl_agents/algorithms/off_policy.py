@@ -28,6 +28,10 @@ class ReplayConfig(Protocol):
     def frame_stack(self) -> bool:
         """Whether an image's first axis is a stack of frames, each to be stored once."""
 
+    @property
+    def replacement(self) -> bool:
+        """Whether a batch may hold a transition twice."""
+
 
 def replay_settings(config: ReplayConfig, space: gym.Space[Any], num_envs: int) -> dict[str, Any]:
     """Return the arguments of a `ReplayBuffer` for observations of `space`."""
@@ -39,15 +43,16 @@ def replay_settings(config: ReplayConfig, space: gym.Space[Any], num_envs: int) 
         "num_envs": num_envs,
         "stack": num_stacked(space) if config.frame_stack else 1,
         "directory": config.replay_dir,
+        "replacement": config.replacement,
     }
 
 
 class OffPolicyAgent(Agent):
     """An agent that learns from batches of everything it has done.
 
-    Its config has `batch_size` and `learning_starts` (transitions) and `update_period`
-    (environment steps for each gradient step). Choosing an action needs no gradient step, so they
-    are taken while the environments take the next step.
+    Its config has `batch_size` and `learning_starts` (transitions), `update_period` (environment
+    steps from one update to the next) and `gradient_steps` (those of an update). Choosing an action
+    needs no gradient step, so they are taken while the environments take the next step.
     """
 
     learns_while_stepping = True
@@ -65,11 +70,11 @@ class OffPolicyAgent(Agent):
         return self.updates()
 
     def updates(self) -> Iterator[dict[str, float]]:
-        """Take the gradient steps due to the last step: one for each `update_period` steps."""
+        """Take those due to the last step: `gradient_steps` for each `update_period` steps."""
         period = self.config.update_period
         if len(self.replay) >= min(self.config.learning_starts, self.replay.capacity):
             num_due = self.num_steps // period - (self.num_steps - self.num_envs) // period
-            for _ in range(num_due):
+            for _ in range(num_due * self.config.gradient_steps):
                 yield self.update(
                     self.replay.sample(self.config.batch_size, self.generators["replay"])
                 )

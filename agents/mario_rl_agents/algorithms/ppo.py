@@ -35,7 +35,7 @@ from mario_rl_agents.config import (
 )
 from mario_rl_agents.demonstrations.cloning import Lessons, clone
 from mario_rl_agents.envs import Env, VecEnv
-from mario_rl_agents.networks.adam import Adam
+from mario_rl_agents.networks.adam import Adam, set_learning_rates
 from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.distributions import make_distribution
 from mario_rl_agents.networks.encoders import MLP, EncoderFactory, make_encoder, num_features
@@ -71,6 +71,7 @@ class PPOConfig(Config):
     num_epochs: Count = 4  # times that each rollout is learned from
     batch_size: Count = 5  # transitions in a gradient step; divides those of a rollout
     learning_rate: Positive | Schedule = 3e-4  # of Adam
+    critic_learning_rate: Positive | Schedule | None = None  # of the critic; None: the same
     adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (PyTorch)
     gamma: Fraction = 0.99  # discount per environment step
     gae_lambda: Fraction = 0.95  # 0 trusts the values, 1 the rewards alone
@@ -184,14 +185,20 @@ class PPO(PolicyAgent):
             "critic": self.critic,
             "distribution": self.distribution,
         }
-        parameters = [x for network in self.networks.values() for x in network.parameters()]
+        groups = [{"params": [x for y in self.networks.values() for x in y.parameters()]}]
+        if config.critic_learning_rate is not None:
+            others = (self.encoder, self.actor, self.distribution)
+            groups = [
+                {"params": [x for network in others for x in network.parameters()]},
+                {"params": list(self.critic.parameters())},
+            ]
         assert isinstance(space, gym.spaces.Box)  # make_encoder accepts nothing else
         self.normalizer = ObservationNormalizer(space.shape)
         if config.normalize_observations:
             self.networks["normalizer"] = self.normalizer
         for network in self.networks.values():
             network.to(device)
-        self.optimizer = Adam(parameters, self.learning_rate, epsilon=config.adam_epsilon)
+        self.optimizer = Adam(groups, self.learning_rate, epsilon=config.adam_epsilon)
         self.optimizers = {"optimizer": self.optimizer}
         self.reward_normalizer = RewardNormalizer(self.num_envs, config.gamma)
         if config.normalize_rewards:
@@ -414,6 +421,12 @@ class PPO(PolicyAgent):
         return value_at(self.config.learning_rate, self.num_steps)
 
     @property
+    def critic_learning_rate(self) -> float:
+        """Adam's for the critic, at this step of the schedule."""
+        rate = self.config.critic_learning_rate
+        return self.learning_rate if rate is None else value_at(rate, self.num_steps)
+
+    @property
     def clip_range(self) -> float:
         """How far the ratio is rewarded to move from 1, at this step of the schedule."""
         return value_at(self.config.clip_range, self.num_steps)
@@ -431,7 +444,7 @@ class PPO(PolicyAgent):
     def update_epochs(self, rollout: PPOBatch) -> Iterator[dict[str, float]]:
         """Learn from a rollout: all of it in each epoch, in another order."""
         config = self.config
-        self.optimizer.param_groups[0]["lr"] = self.learning_rate
+        set_learning_rates(self.optimizer, self.learning_rate, self.critic_learning_rate)
         for _ in range(config.num_epochs):
             order = self.generators["batches"].permutation(len(rollout.obs))
             indices = torch.from_numpy(order).to(self.device)

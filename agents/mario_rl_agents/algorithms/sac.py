@@ -9,7 +9,7 @@ scale; the later one does without V and learns the temperature.
 import copy
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ from mario_rl_agents.config import (
     value_at,
 )
 from mario_rl_agents.envs import Env, VecEnv
-from mario_rl_agents.networks.adam import Adam
+from mario_rl_agents.networks.adam import Adam, set_learning_rates
 from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.critics import ActionScale, Critics, soft_update
 from mario_rl_agents.networks.encoders import EncoderFactory, make_network
@@ -50,6 +50,7 @@ from mario_rl_agents.seeding import torch_seed
 from mario_rl_agents.spaces import CONTINUOUS, IMAGE, VECTOR, Accepts, box_actions
 
 _LOG_STD_RANGE = (-20.0, 2.0)  # Haarnoja et al. 2018a, their published code
+_STD_RANGE = (1e-6, 1.0)  # the tutorial's code
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class SACConfig(Config):
     """
 
     learning_rate: Positive | Schedule = 3e-4  # of Adam, for every network
+    critic_learning_rate: Positive | Schedule | None = None  # of critics and V; None: the same
     adam_epsilon: Positive = 1e-8  # added to the root of Adam's mean square (PyTorch)
     gamma: Fraction = 0.99  # discount per environment step
     tau: PositiveFraction = 0.005  # fraction of the way that the target moves at a gradient step
@@ -72,13 +74,17 @@ class SACConfig(Config):
     value_network: bool = True  # learn V(s) and bootstrap from its target copy; False: from Q's
     temperature: NonNegative | Schedule | None = 1.0  # weight of the entropy; None: learned (2018b)
     target_entropy: Finite | None = None  # nats, for a learned temperature; None: -1 an action
+    actor_std: Literal["exponential", "clamped"] = "exponential"  # or an output, in [1e-6, 1]
+    reparameterize: bool = True  # lead the gradient through actions; False: by their likelihood
     batch_size: Count = 256  # transitions
     replay_capacity: Count = 1_000_000  # transitions
     replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
     frame_stack: bool = True  # an image's first axis is a stack of frames: store each frame once
+    replacement: bool = True  # a batch may hold a transition twice; False: it is drawn without
     random_steps: Whole = 0  # environment steps of uniformly random actions at the beginning
     learning_starts: Count = 256  # transitions in memory: a batch
-    update_period: Count = 1  # environment steps per gradient step
+    update_period: Count = 1  # environment steps from one update to the next
+    gradient_steps: Count = 1  # in an update
     hidden_sizes: Sizes = (256, 256)  # units, of every network
     encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)
     initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
@@ -91,6 +97,8 @@ class SACConfig(Config):
         check_learning_starts(self.learning_starts, self.replay_capacity)
         needless = self.target_entropy is not None and self.temperature is not None
         check("target_entropy", self.target_entropy, not needless, "None unless temperature is")
+        has_baseline = self.reparameterize or self.value_network
+        check("reparameterize", self.reparameterize, has_baseline, "true without a value network")
 
 
 class Temperature(nn.Module):
@@ -137,7 +145,7 @@ class SAC(OffPolicyAgent):
             self.target_entropy = config.target_entropy
         sizes, reader = config.hidden_sizes, encoder or config.encoder
         with torch_seed(seed):
-            # The actor names a mean and the logarithm of a standard deviation for each action.
+            # The actor names a mean and a standard deviation, or its logarithm, for each action.
             actor = make_network(space, 2 * self.num_actions, sizes, reader)
             critics = Critics(space, self.num_actions, sizes, num_critics=2, encoder=reader)
             value = make_network(space, 1, sizes, reader) if config.value_network else None
@@ -158,7 +166,17 @@ class SAC(OffPolicyAgent):
             network.to(device)
         # Adam takes each number by itself: one for all is the same as one for each network.
         parameters = [x for network in self.networks.values() for x in network.parameters()]
-        self.optimizer = Adam(parameters, self.learning_rate, epsilon=config.adam_epsilon)
+        groups = [{"params": parameters}]
+        if config.critic_learning_rate is not None:
+            rated = ("critics", "value")
+            groups = [
+                {"params": [x for name in names for x in self.networks[name].parameters()]}
+                for names in (
+                    [name for name in self.networks if name not in rated],
+                    [name for name in self.networks if name in rated],
+                )
+            ]
+        self.optimizer = Adam(groups, self.learning_rate, epsilon=config.adam_epsilon)
         self.optimizers = {"optimizer": self.optimizer}
         # What bootstraps has a copy that follows slowly.
         source = self.value if config.value_network else self.critics
@@ -182,6 +200,12 @@ class SAC(OffPolicyAgent):
         """Adam's learning rate at the next gradient step."""
         return value_at(self.config.learning_rate, self.num_steps)
 
+    @property
+    def critic_learning_rate(self) -> float:
+        """Adam's for the critics and V at the next gradient step."""
+        rate = self.config.critic_learning_rate
+        return self.learning_rate if rate is None else value_at(rate, self.num_steps)
+
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the middle of the actor's distribution, or draws from it, shape [B, A]."""
         generator, shape = self.generators["exploration"], (len(obs), self.num_actions)
@@ -199,14 +223,19 @@ class SAC(OffPolicyAgent):
         The noise comes from outside, so that gradients pass through the action into the actor
         (re-parameterization). As a = tanh(u), log pi(a) = log N(u) - log(1 - a^2) (2018a, appendix
         C), where 1 - tanh(u)^2 = 4 / (e^u + e^-u)^2 is taken in a form that is exact where tanh
-        rounds to 1.
+        rounds to 1. Without re-parameterization the action is a constant, whose probability alone
+        has a gradient.
 
         Args:
             obs: Observations, shape [B, ...].
             noise: Standard normal, shape [B, A].
         """
         mean, log_std = self._distribution(obs)  # [B, A]
-        u = mean + log_std.exp() * noise  # [B, A]
+        std = log_std.exp()  # [B, A]
+        u = mean + std * noise  # [B, A]
+        if not self.config.reparameterize:
+            u = u.detach()
+            noise = (u - mean) / std
         log_normal = -0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)  # [B, A]
         log_slope = 2 * (math.log(2) - u - F.softplus(-2 * u))  # [B, A], log(1 - tanh(u)^2)
         return u.tanh(), (log_normal - log_slope).sum(dim=1)
@@ -245,9 +274,17 @@ class SAC(OffPolicyAgent):
         return 0.5 * (q - target).square().mean(dim=1).sum(), q
 
     def actor_loss(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return -mean of the soft value, a scalar; the soft value and log pi(a | s), both [B]."""
+        """Return -mean of the soft value W, a scalar; W and log pi(a | s), both [B].
+
+        Without re-parameterization it is -mean log pi(a | s) (W - V(s)), in which W - V(s) is a
+        constant: its mean gradient is the same, by the likelihood ratio, of which V(s) takes
+        variance away (2018a, section 4.2).
+        """
         soft_value, log_prob = self.soft_value(self.critics, obs, noise)
-        return -soft_value.mean(), soft_value, log_prob
+        if self.config.reparameterize:
+            return -soft_value.mean(), soft_value, log_prob
+        advantage = (soft_value - self.value(obs).squeeze(1)).detach()  # [B]
+        return -(log_prob * advantage).mean(), soft_value, log_prob
 
     def value_loss(self, obs: Tensor, soft_value: Tensor) -> Tensor:
         """Return mean (V(s) - soft value)^2 / 2, a scalar (2018a, equation 5)."""
@@ -287,7 +324,7 @@ class SAC(OffPolicyAgent):
             "charts/entropy": -log_prob.mean(),
         }
         values = read_losses(self, losses)
-        self.optimizer.param_groups[0]["lr"] = self.learning_rate
+        set_learning_rates(self.optimizer, self.learning_rate, self.critic_learning_rate)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss, inputs=self._other_parameters)
         # Through the critics, not into them: nothing of their own gradients is computed.
@@ -310,4 +347,6 @@ class SAC(OffPolicyAgent):
     def _distribution(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean and the logarithm of the standard deviation of u, both [B, A]."""
         mean, log_std = self.actor(obs).chunk(2, dim=1)
+        if self.config.actor_std == "clamped":
+            return mean, log_std.clamp(*_STD_RANGE).log()
         return mean, log_std.clamp(*_LOG_STD_RANGE)

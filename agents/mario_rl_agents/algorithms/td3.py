@@ -7,7 +7,7 @@ that moves less often than the critics.
 
 import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -66,11 +66,15 @@ class TD3Config(Config):
     replay_capacity: Count = 1_000_000  # transitions
     replay_dir: str | None = None  # map the frames to a file in this folder; None: keep them in RAM
     frame_stack: bool = True  # an image's first axis is a stack of frames: store each frame once
-    random_steps: Whole = 1_000  # environment steps of uniformly random actions at the beginning
+    replacement: bool = True  # a batch may hold a transition twice; False: it is drawn without
+    random_steps: Whole = 1_000  # environment steps of random actions at the beginning
+    random_actions: Literal["uniform", "normal"] = "uniform"  # or by exploration_noise around 0
     learning_starts: Count = 1_000  # transitions in memory
-    update_period: Count = 1  # environment steps per gradient step
+    update_period: Count = 1  # environment steps from one update to the next
+    gradient_steps: Count = 1  # in an update
     policy_period: Count = 2  # gradient steps of the critics per one of the actor and the targets
     exploration_noise: NonNegative | Schedule = 0.1  # standard deviation
+    shared_noise: bool = False  # explore by one number for all components of an action
     target_noise: NonNegative = 0.2  # standard deviation
     target_noise_clip: Positive = 0.5  # the largest noise on a target's action
     hidden_sizes: Sizes = (400, 300)  # units, of the actor and of each critic
@@ -178,13 +182,19 @@ class TD3(OffPolicyAgent):
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the actor's actions, or noisy ones, within the environment's bounds, [B, A]."""
-        generator, shape = self.generators["exploration"], (len(obs), self.num_actions)
-        if not greedy and self.num_steps < self.config.random_steps:
+        config, generator = self.config, self.generators["exploration"]
+        shape = (len(obs), self.num_actions)
+        is_random = not greedy and self.num_steps < config.random_steps
+        if is_random and config.random_actions == "uniform":
             return self.scale.to_env(generator.uniform(-1, 1, shape).astype(np.float32))
-        with torch.inference_mode():
-            action = self.actor(torch.as_tensor(obs, device=self.device)).numpy(force=True)
+        if is_random:
+            action = gaussian(generator, shape, self.exploration_noise)
+        else:
+            with torch.inference_mode():
+                action = self.actor(torch.as_tensor(obs, device=self.device)).numpy(force=True)
         if not greedy:
-            action += gaussian(generator, shape, self.exploration_noise)
+            noise_shape = (len(obs), 1) if config.shared_noise else shape
+            action += gaussian(generator, noise_shape, self.exploration_noise)
         return self.scale.to_env(action)
 
     def td_target(self, batch: Batch, noise: Tensor) -> Tensor:

@@ -85,6 +85,7 @@ class ReplayBuffer:
         action_dtype: DTypeLike = np.int64,
         num_return_steps: int = 1,
         gamma: float = 1.0,
+        replacement: bool = True,
     ) -> None:
         """Make an empty memory; room is taken when the first transition is added.
 
@@ -102,6 +103,8 @@ class ReplayBuffer:
             num_return_steps: Rewards that a sampled transition sums; more than 1 make n-step
                 returns, see `_add_up`.
             gamma: Discount of those rewards, per environment step.
+            replacement: Whether a batch may hold a transition twice. It always may where the memory
+                has fewer transitions than the batch.
 
         Raises:
             ValueError: If `capacity` is below `num_envs`, `stack` or `num_return_steps` below 1, or
@@ -122,6 +125,7 @@ class ReplayBuffer:
         self.num_envs = num_envs
         self.stack = stack
         self.num_return_steps = num_return_steps
+        self.replacement = replacement
         self.obs_shape = obs_shape
         self.obs_dtype = np.dtype(obs_dtype)
         self.directory = None if directory is None else Path(directory).expanduser()
@@ -207,7 +211,7 @@ class ReplayBuffer:
         self._episode_row[:] = -1
 
     def sample(self, batch_size: int, generator: np.random.Generator) -> Batch:
-        """Draw transitions uniformly, with replacement.
+        """Draw transitions uniformly, independent of each other or, without replacement, distinct.
 
         Returns:
             Views of memory that the next call of `sample` with the same size writes over.
@@ -228,11 +232,16 @@ class ReplayBuffer:
 
     def _draw(self, batch_size: int, generator: np.random.Generator) -> NDArray[np.int64]:
         """Return the slots of `batch_size` transitions, shape [B]."""
-        size = self._ring_size
+        size, num_transitions = self._ring_size, len(self)
+        places: NDArray[np.int64]  # [B]
+        if self.replacement or batch_size > num_transitions:
+            places = generator.integers(0, num_transitions, batch_size)
+        else:
+            places = generator.choice(num_transitions, batch_size, replace=False, shuffle=False)
         if self.num_envs == 1:
-            return generator.integers(self._oldest[0], self._newest, batch_size) % size
+            numbers: NDArray[np.int64] = self._oldest[0] + places  # [B]
+            return numbers % size
         ends = np.cumsum(self._newest - self._oldest)  # [N]
-        places = generator.integers(0, ends[-1], batch_size)  # [B]
         ring = np.searchsorted(ends, places, side="right")  # [B]
         number = self._newest - (ends[ring] - places)  # [B]
         return ring * size + number % size

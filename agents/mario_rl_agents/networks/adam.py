@@ -17,7 +17,7 @@ class Adam(torch.optim.Adam):
 
     def __init__(
         self,
-        parameters: Iterable[nn.Parameter],
+        parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
         learning_rate: float,
         betas: tuple[float, float] = (0.9, 0.999),
         *,
@@ -26,13 +26,14 @@ class Adam(torch.optim.Adam):
         """Take the weights, on one device and of one type.
 
         Args:
-            parameters: All get a gradient before each step.
-            learning_rate: Step size at first; `param_groups[0]["lr"]` changes it later.
+            parameters: All get a gradient before each step. Groups of them, each a dict with its
+                "params", may have rates of their own.
+            learning_rate: Step size at first; `set_learning_rates` changes it.
             betas: Decay of the running mean of gradients, and of their squares.
             epsilon: Added to the root of the mean square.
         """
         super().__init__(parameters, learning_rate, betas, epsilon, fused=True)
-        self._weights: list[Tensor] = self.param_groups[0]["params"]
+        self._weights = self._all_weights()
         self._gathered: tuple[list[Tensor], list[Tensor], Tensor] | None = None
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -66,22 +67,25 @@ class Adam(torch.optim.Adam):
             return
         means, squares, num_steps = self._gathered
         num_steps += 1
-        group = self.param_groups[0]
-        torch._fused_adam_(
-            self._weights,
-            self._gradients(),
-            means,
-            squares,
-            [],
-            [num_steps] * len(means),
-            lr=group["lr"],
-            beta1=group["betas"][0],
-            beta2=group["betas"][1],
-            weight_decay=0.0,
-            eps=group["eps"],
-            amsgrad=False,
-            maximize=False,
-        )
+        gradients, first = self._gradients(), 0
+        for group in self.param_groups:
+            own = slice(first, first + len(group["params"]))
+            torch._fused_adam_(
+                self._weights[own],
+                gradients[own],
+                means[own],
+                squares[own],
+                [],
+                [num_steps] * len(group["params"]),
+                lr=group["lr"],
+                beta1=group["betas"][0],
+                beta2=group["betas"][1],
+                weight_decay=0.0,
+                eps=group["eps"],
+                amsgrad=False,
+                maximize=False,
+            )
+            first = own.stop
 
     vars(step)["hooked"] = True  # PyTorch adds nothing for its profiler then
 
@@ -90,8 +94,17 @@ class Adam(torch.optim.Adam):
         super().load_state_dict(state_dict)
         for state in self.state.values():  # may be the other's own, and one for all weights
             state["step"] = state["step"].clone()
-        self._weights = self.param_groups[0]["params"]
+        self._weights = self._all_weights()
         self._gathered = None
+
+    def _all_weights(self) -> list[Tensor]:
+        return [weight for group in self.param_groups for weight in group["params"]]
 
     def _gradients(self) -> list[Tensor]:
         return [weight.grad for weight in self._weights if weight.grad is not None]
+
+
+def set_learning_rates(optimizer: torch.optim.Optimizer, *rates: float) -> None:
+    """Set the rate of each group of weights; where there are fewer groups, the first rates."""
+    for group, rate in zip(optimizer.param_groups, rates, strict=False):
+        group["lr"] = rate

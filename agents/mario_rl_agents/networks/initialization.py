@@ -1,4 +1,4 @@
-"""Initial weights: PyTorch's own, or orthogonal matrices."""
+"""Initial weights: PyTorch's own, orthogonal matrices, or Glorot's."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -29,8 +29,10 @@ def initialize(
     Args:
         network: As PyTorch has made it; a user's own encoder in it is left alone.
         initialization: "pytorch" leaves it so. "orthogonal" draws orthogonal matrices times
-            sqrt(2) (Saxe et al. 2014) and sets biases to 0.
-        output_gain: The factor of the output layers, in place of sqrt(2).
+            sqrt(2) (Saxe et al. 2014) and sets biases to 0. "glorot" draws uniformly from
+            +-sqrt(6 / (inputs + outputs)) and sets biases to 0 (Glorot and Bengio 2010, equation
+            16; the layers of Keras begin so).
+        output_gain: The factor of orthogonal output layers, in place of sqrt(2).
         num_outputs: How many layers these are, counted from the end; two with dueling heads.
     """
     if initialization == "pytorch":
@@ -41,14 +43,17 @@ def initialize(
         gain = output_gain if index >= first_output else _HIDDEN_GAIN
         matrices = layer.weight if isinstance(layer, Linears) else [layer.weight]
         for matrix in matrices:
-            _orthogonal(matrix, gain)
+            if initialization == "glorot":
+                _glorot(matrix)
+            else:
+                _orthogonal(matrix, gain)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
 
 
 def initialize_last_row(network: nn.Module, initialization: Initialization, gain: float) -> None:
     """Give the last row of the last linear layer another factor than `initialize` gave all rows."""
-    if initialization == "pytorch":
+    if initialization != "orthogonal":
         return
     *_, layer = (layer for layer in network.modules() if isinstance(layer, nn.Linear))
     _orthogonal(layer.weight[-1:], gain)
@@ -57,6 +62,11 @@ def initialize_last_row(network: nn.Module, initialization: Initialization, gain
 @torch.no_grad()
 def _orthogonal(matrix: Tensor, gain: float) -> None:
     matrix.copy_(nn.init.orthogonal_(torch.empty(matrix.shape), gain))  # which may be channels last
+
+
+@torch.no_grad()
+def _glorot(matrix: Tensor) -> None:
+    matrix.copy_(nn.init.xavier_uniform_(torch.empty(matrix.shape)))
 
 
 def _layers(network: nn.Module) -> Iterator[nn.Linear | nn.Conv2d | Linears]:

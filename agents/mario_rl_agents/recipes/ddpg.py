@@ -8,10 +8,10 @@ from mario_rl_agents.recipes.recipe import (
     ANY,
     BY_HAND,
     CONTINUOUS_MARIO,
+    KERAS_EPSILON,
     MARIO,
     TUTORIAL,
     UNTUNED,
-    Measured,
     Recipe,
     Recipes,
 )
@@ -22,9 +22,13 @@ RECIPES: Final[Recipes] = MappingProxyType(
         # The tutorial's noise of 0.1 is in the environment's unit, whose actions reach to 2. Its
         # 250 games are of 200 steps.
         ("Pendulum-v1", "tutorial"): Recipe(
-            DDPGConfig(exploration_noise=0.05),
+            DDPGConfig(
+                adam_epsilon=KERAS_EPSILON,
+                replacement=False,
+                exploration_noise=0.05,
+                initialization="glorot",
+            ),
             total_steps=50_000,
-            measured=Measured("T6", 26.8, "-149.9 ± 2.62"),
             tuning=TUTORIAL,
         ),
         ("Pendulum-v1", "default"): Recipe(

@@ -9,6 +9,7 @@ from mario_rl_agents.recipes.recipe import (
     ANY,
     BY_HAND,
     FROM_PIXELS,
+    KERAS_EPSILON,
     MARIO,
     TUTORIAL,
     UNTUNED,
@@ -27,17 +28,19 @@ _PIXELS: Final = MappingProxyType({**FROM_PIXELS, "channels": "first", "sticky":
 SHARED: Final[Recipes] = MappingProxyType(
     {
         # The tutorial's numbers; its 50,000 episodes are about 10 million steps, its exploration
-        # takes 9 million to end.
+        # takes 9 million to end. It learns as soon as a batch is there. `replay_dir` maps the
+        # memory to a file as it does.
         (MARIO, "tutorial"): Recipe(
-            DQNConfig(),
+            DQNConfig(loss="mse", learning_starts=32),
             total_steps=10_000_000,
             tuning=TUTORIAL,
         ),
-        # The tutorial's, but exploration as in Mnih et al. 2015, which ends within a day's run.
+        # Huber loss and "burnin" of PyTorch's own tutorial, exploration as in Mnih et al. 2015,
+        # which ends within a day's run; else the tutorial's.
         (MARIO, "default"): Recipe(
             DQNConfig(epsilon=linear(1, 0.1, 1_000_000)),
             total_steps=2_000_000,
-            tuning="the tutorial's numbers with the exploration of Mnih et al. 2015, not tuned",
+            tuning="those of two tutorials, exploration as Mnih et al. 2015, not tuned",
         ),
         # All shortened for five minutes on two cores. Pictures of 52 x 52 make a gradient step
         # three times cheaper than 84 x 84; decisions for 8 frames instead of 4 differ more in what
@@ -118,8 +121,8 @@ RECIPES: Final[Recipes] = MappingProxyType(
             measured=Measured("T2-CartPole-v1", 4.1, "500.0 ± 0.00"),
             tuning=BY_HAND,
         ),
-        # The note is silent on gamma, batch and warm-up: 0.99, 32 and 10 are the defaults of the
-        # library that the tutorial is written with and the warm-up of that library's own example.
+        # gamma and batch are the defaults of Keras-RL, which the tutorial is written with, as is
+        # that a batch is drawn without replacement once the memory has enough.
         ("CartPole-v0", "tutorial"): Recipe(
             DQNConfig(
                 learning_rate=1e-3,
@@ -127,12 +130,15 @@ RECIPES: Final[Recipes] = MappingProxyType(
                 gamma=0.99,
                 batch_size=32,
                 replay_capacity=50_000,
+                replacement=False,
                 learning_starts=10,
                 target_update_period=1,
                 tau=1e-2,
                 exploration="boltzmann",
                 hidden_sizes=(24, 24),
                 overlap=False,
+                initialization="glorot",
+                adam_epsilon=KERAS_EPSILON,
             ),
             total_steps=50_000,
             measured=Measured("T2", 3.0, "200.0 ± 0.06"),

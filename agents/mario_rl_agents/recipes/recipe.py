@@ -11,6 +11,7 @@ ANY: Final = "*"  # stands for every other id
 EVALUATION_EPSILON: Final = 0.05  # on Mario, which is deterministic; as Mnih et al. 2015
 # How recipes were tuned, where many say the same.
 TUTORIAL: Final = "the tutorial's own numbers, not tuned here"
+KERAS_EPSILON: Final = 1e-7  # of Adam, in the tutorials that are written with Keras
 BY_HAND: Final = "by hand, in trials that were not counted"
 RL_ZOO: Final = "RL Baselines3 Zoo's published settings (Raffin 2020), most tuned by it with Optuna"
 SB3_DEFAULTS: Final = "Stable-Baselines3's defaults, not tuned"

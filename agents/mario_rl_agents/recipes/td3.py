@@ -20,7 +20,7 @@ ALGORITHM: Final = TD3
 RECIPES: Final[Recipes] = MappingProxyType(
     {
         ("BipedalWalker-v3", "tutorial"): Recipe(
-            TD3Config(),
+            TD3Config(random_actions="normal", learning_starts=100, shared_noise=True),
             total_steps=1_000_000,
             tuning=TUTORIAL,
         ),

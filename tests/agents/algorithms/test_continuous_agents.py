@@ -160,6 +160,31 @@ def test_explores_at_random_first_then_around_the_actor(agent_class: Any, config
         assert later.std() == pytest.approx(0.2, rel=0.05)
 
 
+def test_td3_explores_by_one_number_for_all_components_and_begins_around_zero() -> None:
+    """Deviations of 0.1: around 0 first, then around the actor's action, which adds another."""
+
+    class Wide(Cart):
+        action_space = gym.spaces.Box(-1, 1, (2,), np.float32)
+
+    obs = np.zeros((20_000, 1), np.float32)
+    covariances = {}
+    for shared in (False, True):
+        config = TD3Config(
+            replay_capacity=10, learning_starts=5, random_actions="normal", shared_noise=shared
+        )
+        agent = TD3.create(Wide(), config, seed=3, device="cpu")
+        first = agent.act(obs, greedy=False)
+        assert abs(first.mean()) < 0.005
+        covariances[shared] = np.cov(first.T)
+        agent.num_steps = config.random_steps
+        noise = agent.act(obs, greedy=False) - agent.act(obs)
+        assert noise.std() == pytest.approx(0.1, rel=0.02)
+        assert np.allclose(noise[:, 0], noise[:, 1], atol=1e-6) == shared
+    # In hundredths: 1 of the place and 1 of the noise, which components have in common if shared.
+    np.testing.assert_allclose(100 * covariances[False], [[2, 0], [0, 2]], atol=0.06)
+    np.testing.assert_allclose(100 * covariances[True], [[2, 1], [1, 2]], atol=0.06)
+
+
 def test_critics_are_networks_of_their_own() -> None:
     space = gym.spaces.Box(-1, 1, (3,), np.float32)
     with torch.random.fork_rng():

@@ -3,10 +3,18 @@
 import math
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from mario_rl_agents.algorithms.a3c.a3c import n_step_returns
+from mario_rl_agents.algorithms.a3c.a3c import (
+    A3C,
+    A3CConfig,
+    Segment,
+    a3c_loss,
+    n_step_returns,
+)
+from mario_rl_agents.algorithms.actor_critic import ActorCritic, ActorCriticConfig
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.algorithms.ppo import PPO, PPOBatch, PPOConfig
 from mario_rl_agents.algorithms.sac import SAC, SACConfig
@@ -16,6 +24,7 @@ from mario_rl_agents.buffers.rollout import compute_gae
 from mario_rl_agents.networks.critics import soft_update
 from mario_rl_agents.networks.distributions import Categorical, Gaussian
 from support import literal
+from support.agent_toys import make_step
 from support.loss_checks import CONTINUOUS, DISCRETE, Spaces
 from support.replay_toys import store
 from torch import Tensor
@@ -230,6 +239,106 @@ def test_tanh_log_probability_far_out(dtype, side, size):
         u, one = torch.tensor([side * size], dtype=dtype), torch.ones(1, dtype=dtype)
         truth = literal.tanh_log_prob(u, one, u)
         assert log_prob.item() == pytest.approx(truth.item(), rel=1e-9)
+
+
+ONE_ACTION = gym.spaces.Box(-1, 1, (1,), np.float32)
+
+
+def actor_slopes(config: SACConfig, noise: Tensor, slope: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Return SAC's actor loss, and its gradient as the mean and what the deviation is made of move.
+
+    The actor says N(0, 1) everywhere, Q is 3 and V 1; Q rises by `slope` with the action.
+    """
+    agent: Any = SAC.create(Spaces(ONE_ACTION), config, device="cpu")
+    for x in (y for network in agent.networks.values() for y in network.parameters()):
+        x.data.zero_()
+    (critic,) = agent.critics.layers
+    critic.bias.data.fill_(3.0)
+    critic.weight.data[:, -1] = slope
+    *_, value = agent.value.modules()
+    value.bias.data.fill_(1.0)
+    *_, layer = agent.actor.modules()
+    layer.bias.data[1] = 1.0 if config.actor_std == "clamped" else 0.0
+    loss, _, _ = agent.actor_loss(torch.zeros(len(noise), 4), noise[:, None])
+    (found,) = torch.autograd.grad(loss, [layer.bias])
+    return loss.detach(), found
+
+
+def test_the_actor_with_and_without_reparameterization():
+    config = SACConfig(hidden_sizes=(), reparameterize=False)
+    # u = 1: log pi = -1/2 - 0.9189385 - log(1 - tanh(1)^2) = -1.4189385 + 0.8675617 = -0.5513768.
+    # W - V = 3 + 0.5513768 - 1; d log pi / d mean = z = 1, d log pi / d log s = z^2 - 1 = 0.
+    loss, slopes = actor_slopes(config, torch.ones(1))
+    assert loss.item() == pytest.approx(0.5513768 * 2.5513768, rel=1e-6)
+    assert slopes.tolist() == pytest.approx([-2.5513768, 0.0], abs=1e-6)
+    # Through u, log pi moves by 2 tanh(1) with the mean, and by that less 1 with log s.
+    usual = SACConfig(hidden_sizes=())
+    loss, slopes = actor_slopes(usual, torch.ones(1))
+    assert loss.item() == pytest.approx(-3.5513768, rel=1e-6)
+    assert slopes.tolist() == pytest.approx([1.5231884, 0.5231884], abs=1e-6)
+    # On average both climb the same slope.
+    noise = torch.from_numpy(np.random.default_rng(0).normal(size=400_000).astype(np.float32))
+    expected = actor_slopes(usual, noise, slope=1.5)[1]
+    assert expected[0] < -0.5
+    torch.testing.assert_close(
+        actor_slopes(config, noise, slope=1.5)[1], expected, atol=0.02, rtol=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("output", "std"), [(0.5, 0.5), (3.0, 1.0), (-2.0, 1e-6)], ids=["within", "above", "below"]
+)
+def test_a_deviation_that_is_an_output_is_clamped(output, std):
+    config = SACConfig(hidden_sizes=(), actor_std="clamped")
+    agent: Any = SAC.create(Spaces(ONE_ACTION), config, device="cpu")
+    *_, layer = agent.actor.modules()
+    layer.weight.data.zero_()
+    layer.bias.data = torch.tensor([0.0, output])
+    action, log_prob = agent.sample(torch.zeros(1, 4), torch.zeros(1, 1))
+    assert action.item() == 0
+    assert log_prob.item() == pytest.approx(-HALF_LOG_2_PI - math.log(std), rel=1e-6)
+    # its own number has a gradient where it is not clamped: d(-log s) / ds
+    (slope,) = torch.autograd.grad(log_prob.sum(), [layer.bias])
+    assert slope.tolist() == pytest.approx([0.0, -1 / std if std == output else 0.0])
+
+
+@pytest.mark.parametrize("detach", [True, False])
+def test_one_step_actor_critic_detached_or_not(detach):
+    """V = 2 everywhere, r = 2: the target is 2 + 0.5 * 2 = 3, delta = 1, log pi = -log 2."""
+    config = ActorCriticConfig(hidden_sizes=(), gamma=0.5, detach=detach)
+    agent: Any = ActorCritic.create(Spaces(gym.spaces.Discrete(2)), config, device="cpu")
+    *_, layer = agent.network.modules()
+    layer.weight.data.zero_()
+    layer.bias.data = torch.tensor([0.0, 0.0, 2.0])
+    obs = np.zeros((1, 4), np.float32)
+    step = make_step(obs, np.array([2.0]), np.array([False]), np.array([False]), obs)
+    heads = agent.network(torch.from_numpy(obs))
+    loss, parts = agent.loss(heads, torch.tensor([0]), agent.td_target(step))
+    assert parts["losses/actor"].item() == pytest.approx(math.log(2), rel=1e-6)
+    assert parts["losses/critic"].item() == pytest.approx(1.0)
+    (slope,) = torch.autograd.grad(loss, [layer.bias])
+    # The policy moves by -delta (1 - pi). V moves delta by -1, or with V(s') by 0.5 - 1: delta^2
+    # by -2, or by -1; the actor's loss log 2 * delta not at all, or by -log 2 / 2.
+    expected = -2.0 if detach else -1.0 - math.log(2) / 2
+    assert slope.tolist() == pytest.approx([-0.5, 0.5, expected], rel=1e-6)
+
+
+@pytest.mark.parametrize("detach", [True, False])
+def test_the_policy_loss_of_a3c_detached_or_not(detach):
+    """V = 2, r = 2: R = 2 + 0.5 * 2 = 3, a constant; the advantage is 1, log pi = -log 2."""
+    config = A3CConfig(hidden_sizes=(), gamma=0.5, detach=detach, num_workers=1)
+    agent = A3C.create(Spaces(gym.spaces.Discrete(2)), config, device="cpu")
+    for x in agent.network.parameters():
+        x.data.zero_()
+    *_, value = agent.network.value.modules()
+    assert isinstance(value, torch.nn.Linear)
+    value.bias.data.fill_(2.0)
+    segment = Segment(torch.zeros(2, 4), torch.tensor([1]), torch.tensor([2.0]), False)
+    loss, parts = a3c_loss(agent.network, segment, config)
+    assert parts["losses/policy"].item() == pytest.approx(math.log(2), rel=1e-6)
+    (slope,) = torch.autograd.grad(loss, [value.bias])
+    # (R - V)^2 moves by -2; log 2 * (R - V) by -log 2
+    assert slope.item() == pytest.approx(-2.0 if detach else -2.0 - math.log(2), rel=1e-6)
 
 
 # ratio, advantage, min(r A, clip(r, 0.8, 1.2) A), and whether r still has a gradient

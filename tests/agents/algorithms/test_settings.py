@@ -1,5 +1,6 @@
 """Settings that algorithms have in common do the same in each."""
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -8,7 +9,9 @@ import pytest
 import torch
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.algorithms.actor_critic import ActorCritic, ActorCriticConfig
+from mario_rl_agents.algorithms.dqn import DQNConfig
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
+from mario_rl_agents.algorithms.sac import SACConfig
 from mario_rl_agents.config import linear
 from mario_rl_agents.recipes import ALGORITHMS
 from support.agent_toys import assert_same_weights, cartpole, corridor, weights
@@ -88,6 +91,71 @@ def test_rates_and_noise_follow_their_schedules(algorithm: str) -> None:
         last = agent.optimizers[f"{name}_optimizer"].param_groups[0]["lr"]
         assert last == pytest.approx(1e-3 / 40, rel=1.1)
         assert last < 1e-4
+
+
+@pytest.mark.parametrize("algorithm", ["dqn", "double_dqn", "ddpg", "td3", "sac"])
+def test_several_gradient_steps_an_update(algorithm: str) -> None:
+    """Of 40 steps 32 are learned after, from the 8th to the last but one; or every second."""
+    for period, num_updates in ((1, 32), (2, 16)):
+        one = train(algorithm, plain(algorithm), update_period=period)
+        three = train(algorithm, plain(algorithm), update_period=period, gradient_steps=3)
+        assert (one.num_updates, three.num_updates) == (num_updates, 3 * num_updates)
+
+
+@pytest.mark.parametrize("algorithm", ["dqn", "ddpg", "td3", "sac"])
+def test_batches_are_drawn_without_replacement(algorithm: str) -> None:
+    agent: Any = train(algorithm, plain(algorithm), replacement=False)
+    generator = np.random.default_rng(0)
+    batches = [agent.replay.sample(40, generator).obs[:, 0].tolist() for _ in range(2)]
+    assert sorted(batches[0]) == sorted(batches[1])  # all 40, whichever the order
+
+
+def test_what_does_not_go_together_is_refused() -> None:
+    with pytest.raises(ValueError, match="replacement must be true where prioritized is true"):
+        DQNConfig(prioritized=True, replacement=False)
+    with pytest.raises(ValueError, match="reparameterize must be true without a value network"):
+        SACConfig(value_network=False, temperature=None, reparameterize=False)
+
+
+_RATED: dict[str, tuple[str, ...]] = {"ppo": ("critic",), "sac": ("critics", "value")}
+
+
+@pytest.mark.parametrize("algorithm", _RATED)
+def test_actor_and_critic_have_rates_of_their_own(algorithm: str, tmp_path: Path) -> None:
+    env = plain(algorithm)
+
+    def trained(**changes: Any) -> Any:
+        return train(algorithm, env, num_steps=60, **changes)
+
+    def moved(agent: Any, names: tuple[str, ...]) -> float:
+        fresh = type(agent).create(env, agent.config, seed=0, device="cpu")
+        pairs = [
+            zip(agent.networks[name].parameters(), fresh.networks[name].parameters(), strict=True)
+            for name in names
+        ]
+        return max(float((x - y).detach().abs().max()) for pair in pairs for x, y in pair)
+
+    rated = _RATED[algorithm]
+    slow_actor = trained(learning_rate=1e-12, critic_learning_rate=1e-3)
+    assert moved(slow_actor, ("actor",)) < 1e-7
+    slow_critic = trained(learning_rate=1e-3, critic_learning_rate=1e-12)
+    assert moved(slow_critic, ("actor",)) > 1e-4
+    for name in rated:
+        assert moved(slow_actor, (name,)) > 1e-4
+        assert moved(slow_critic, (name,)) < 1e-7
+    same, usual = trained(critic_learning_rate=3e-4), trained(learning_rate=3e-4)
+    for name, network in usual.networks.items():
+        for x, y in zip(same.networks[name].parameters(), network.parameters(), strict=True):
+            assert torch.equal(x, y), name
+    falling = trained(critic_learning_rate=linear(1e-3, 0, 60))
+    assert falling.optimizer.param_groups[1]["lr"] < 4e-4
+    assert falling.critic_learning_rate == 0.0
+
+    path = tmp_path / "agent.safetensors"
+    slow_actor.save(path, replay=True)
+    resumed = type(slow_actor).load(path, env, device="cpu")
+    for name, state in slow_actor.tensors().items():
+        assert torch.equal(resumed.tensors()[name], state), name
 
 
 def test_advantages_are_normalized_over_the_rollout() -> None:

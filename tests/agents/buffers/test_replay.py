@@ -139,6 +139,30 @@ def test_same_generator_same_batches_into_the_same_memory() -> None:
     assert np.shares_memory(again.obs.numpy(), again.next_obs.numpy())
 
 
+@pytest.mark.parametrize("num_envs", [1, 3])
+def test_without_replacement_no_transition_is_twice_in_a_batch(num_envs: int) -> None:
+    replay = ReplayBuffer(60, (1,), np.float32, num_envs=num_envs, replacement=False)
+    none, obs = np.zeros(num_envs, bool), np.zeros((num_envs, 1), np.float32)
+    for number in range(0, 90, num_envs):  # round the rings: the last 60 are kept
+        rewards = np.arange(number, number + num_envs)
+        replay.add(obs, np.zeros(num_envs, np.int64), rewards, none, none, obs)
+    generator = np.random.default_rng(0)
+    assert sorted(replay.sample(60, generator).reward.tolist()) == list(range(30, 90))
+    drawn = [replay.sample(20, generator).reward.tolist() for _ in range(600)]
+    assert all(len(set(batch)) == 20 for batch in drawn)
+    counts = np.bincount(np.concatenate(drawn).astype(int))[30:]
+    assert (abs(counts - 200) < 60).all()  # 200 expected, standard deviation 11.5
+    larger = replay.sample(70, generator).reward.tolist()  # than the memory: with replacement
+    assert set(larger) <= set(range(30, 90))
+
+
+def test_with_replacement_a_transition_may_be_twice_in_a_batch() -> None:
+    recorder = Recorder(make_replay(60, 1))
+    recorder.episode(60, "left")
+    rewards = recorder.replay.sample(60, np.random.default_rng(0)).reward.tolist()
+    assert len(set(rewards)) < 60
+
+
 def test_what_is_not_a_sliding_stack_is_refused() -> None:
     replay = make_replay(10, 3)
     obs = np.array([[1, 1], [2, 2], [3, 3]], np.uint8)

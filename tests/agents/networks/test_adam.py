@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from mario_rl_agents.networks.adam import Adam
+from mario_rl_agents.networks.adam import Adam, set_learning_rates
 from mario_rl_agents.seeding import torch_seed
 from torch import nn
 
@@ -86,3 +86,29 @@ def test_the_state_is_that_of_pytorch_and_goes_on_exactly():
     again_adam.load_state_dict(our_adam.state_dict())
     take_steps(again, again_adam, 5, 10)
     assert_equal(again, theirs)
+
+
+@pytest.mark.parametrize("max_norm", [None, 1e-3])
+def test_groups_have_rates_of_their_own(max_norm):
+    ours, theirs = make_network(), make_network()
+    our_adam, their_adam = (
+        kind(
+            [{"params": list(network[0].parameters())}, {"params": list(network[2].parameters())}],
+            LEARNING_RATE,
+            **settings,
+        )
+        for kind, network, settings in (
+            (Adam, ours, {}),
+            (torch.optim.Adam, theirs, {"fused": True}),
+        )
+    )
+    for rates in ((1e-2, 1e-3), (0.3, 0.1)):
+        set_learning_rates(our_adam, *rates)
+        for group, rate in zip(their_adam.param_groups, rates, strict=True):
+            group["lr"] = rate
+        take_steps(ours, our_adam, 0, 5, max_norm=max_norm)
+        take_steps(theirs, their_adam, 0, 5, max_norm=max_norm)
+    assert_equal(ours, theirs)
+    one_group = Adam(make_network().parameters(), LEARNING_RATE)
+    set_learning_rates(one_group, 0.5, 0.25)
+    assert [group["lr"] for group in one_group.param_groups] == [0.5]

@@ -94,3 +94,23 @@ def test_the_seed_decides() -> None:
     )
     assert (first == same).all()
     assert not np.allclose(first, other)
+
+
+def test_glorots_weights_are_uniform_and_biases_zero() -> None:
+    """Within sqrt(6 / (inputs + outputs)), for each of several critics alike."""
+    config = DQNConfig(initialization="glorot", hidden_sizes=(60, 40))
+    space: Any = corridor().observation_space
+    dqn = DQN.create(corridor(), config, device="cpu")
+    continuous = gym.make("Pendulum-v1")
+    td3 = TD3.create(continuous, TD3Config(initialization="glorot", hidden_sizes=(60, 40)))
+    sizes = {dqn.q: (space.shape[0], 60, 40, 2), td3.critics: (4, 60, 40, 1)}
+    for network, units in sizes.items():
+        parameters = dict(network.named_parameters())
+        weights = [x for name, x in parameters.items() if name.endswith("weight")]
+        assert all((x == 0).all() for name, x in parameters.items() if name.endswith("bias"))
+        for x, num_inputs, num_outputs in zip(weights, units, units[1:], strict=False):
+            limit = (6 / (num_inputs + num_outputs)) ** 0.5
+            assert 0.85 * limit < x.abs().max() <= limit
+            if x.numel() >= 240:  # the deviation of a uniform number is its limit / sqrt(3)
+                assert x.std().item() == pytest.approx(limit / 3**0.5, rel=0.15)
+        assert len(weights) == 3

@@ -76,6 +76,7 @@ class A3CConfig(Config):
     reward_scale: Positive = 1.0  # factor on rewards
     value_coefficient: NonNegative = 1.0  # of the value loss
     value_loss: Loss = "mse"  # "huber": half the square up to an error of 1, then linear
+    detach: bool = True  # the advantage is a constant to the policy's loss; False: it is not
     entropy_coefficient: NonNegative | Schedule = 0.0  # of the bonus; Mnih et al. 2016: 0.01
     max_grad_norm: Positive | None = None  # L2 norm of all gradients; None: no clipping
     hidden_sizes: Sizes = (128,)  # units, of the policy and of the value
@@ -145,9 +146,10 @@ def a3c_loss(
 
         L = mean_t(- log pi(a_t|s_t) (R_t - V(s_t)) + c_v (R_t - V(s_t))^2 - c_e H(pi(.|s_t)))
 
-    R_t - V(s_t) is a constant in the first term. Mnih et al. 2016 add up over the segment where
-    this takes the mean: to Adam a constant factor is the same, and clipping has its own scale. But
-    a segment that its episode's end cuts short counts as much as a whole one.
+    R_t is a constant, and so is R_t - V(s_t) in the first term, unless `detach` is false. Mnih et
+    al. 2016 add up over the segment where this takes the mean: to Adam a constant factor is the
+    same, and clipping has its own scale. But a segment that its episode's end cuts short counts as
+    much as a whole one.
 
     Args:
         network: Of the worker.
@@ -163,7 +165,7 @@ def a3c_loss(
     returns = n_step_returns(config.reward_scale * segment.reward, bootstrap, config.gamma)  # [T]
     advantage = returns - value[:-1]  # [T]
     log_prob = network.distribution.log_prob(dist_params, segment.action)  # [T]
-    policy_loss = -(log_prob * advantage.detach()).mean()
+    policy_loss = -(log_prob * (advantage.detach() if config.detach else advantage)).mean()
     value_loss = advantage.square().mean()
     if config.value_loss == "huber":
         value_loss = F.smooth_l1_loss(value[:-1], returns)

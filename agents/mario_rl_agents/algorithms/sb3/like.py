@@ -106,14 +106,15 @@ def _is_a_number(name: str) -> Rule:
 
 
 def _update_period(period: int, training: _Training) -> Mapped:
-    """Map environment steps per gradient step: SB3 counts steps of all sub-environments."""
+    """Map environment steps per update: SB3 counts steps of all sub-environments."""
     common = math.gcd(period, training.num_envs)
-    train_freq, gradient_steps = period // common, training.num_envs // common
+    train_freq, num_updates = period // common, training.num_envs // common
+    gradient_steps = num_updates * training.config.gradient_steps
     arguments = {"train_freq": train_freq, "gradient_steps": gradient_steps}
-    if train_freq > 1 and gradient_steps > 1:
+    if train_freq > 1 and num_updates > 1:
         return Mapped(
             arguments,
-            f"A gradient step every {period} environment steps is in SB3 {gradient_steps} at once "
+            f"An update every {period} environment steps is in SB3 {num_updates} at once "
             f"every {train_freq} steps of all {training.num_envs} sub-environments.",
         )
     return Mapped(arguments)
@@ -121,9 +122,11 @@ def _update_period(period: int, training: _Training) -> Mapped:
 
 def _target_update_period(period: int, training: _Training) -> Mapped:
     """Map gradient steps per move of the target: SB3 counts environment steps."""
-    interval = period * training.config.update_period
-    remark = ""
-    if interval < training.num_envs:
+    config, remark = training.config, ""
+    interval = max(period * config.update_period // config.gradient_steps, 1)
+    if period * config.update_period % config.gradient_steps:
+        remark = f"SB3 moves the target network every {interval} environment steps, not in between."
+    elif interval < training.num_envs:
         remark = (
             f"SB3 moves the target network once a step of all {training.num_envs} "
             f"sub-environments, not every {interval} environment steps."
@@ -213,15 +216,18 @@ def _target_entropy(entropy: float | None, training: _Training) -> Mapped:
 
 
 def _orthogonal(initialization: str, training: _Training) -> Mapped:
-    return Mapped({"ortho_init": initialization == "orthogonal"})
+    remark = "SB3 begins with PyTorch's own initial weights, not with Glorot's."
+    is_lost = initialization == "glorot"
+    return Mapped({"ortho_init": initialization == "orthogonal"}, remark if is_lost else "")
 
 
 _MSE: Final = _lacks("mse", "SB3 has squared errors of values alone, no Huber loss.")
 _ENCODER: Final = _lacks("nature", "SB3 has Nature's convolutions alone.")
 _PRECISION: Final = _lacks("float32", "SB3 computes in float32.")
 _PYTORCH: Final = _lacks(
-    "pytorch", "SB3 begins with PyTorch's own initial weights, not with orthogonal ones."
+    "pytorch", "SB3 begins with PyTorch's own initial weights, not with orthogonal or Glorot's."
 )
+_ONE_RATE: Final = _lacks(None, "SB3 has one learning rate for actor and critic.")
 _NETWORKS: Final[Mapping[str, Rule]] = {
     "adam_epsilon": _is("adam_epsilon"),
     "gamma": _is("gamma"),
@@ -236,7 +242,9 @@ _REPLAY: Final[Mapping[str, Rule]] = {
     "batch_size": _is("batch_size"),
     "replay_capacity": _is("buffer_size"),
     "learning_starts": _is("learning_starts"),
+    "replacement": _lacks(True, "SB3 draws batches with replacement."),
     "update_period": _update_period,
+    "gradient_steps": _changes_no_result,  # `update_period` has it
     "initialization": _PYTORCH,
     "replay_dir": _changes_no_result,
     "frame_stack": _changes_no_result,
@@ -301,6 +309,7 @@ RULES: Final[Mapping[type[Any], Counterpart]] = MappingProxyType(
                 "initialization": _orthogonal,
                 "value_coefficient": _is("vf_coef"),
                 "value_loss": _MSE,
+                "detach": _lacks(True, "SB3 takes advantages and the next values as constants."),
                 "entropy_coefficient": _is_a_number("ent_coef"),
                 "max_grad_norm": _is("max_grad_norm"),
             },
@@ -315,6 +324,7 @@ RULES: Final[Mapping[type[Any], Counterpart]] = MappingProxyType(
                 "num_epochs": _is("n_epochs"),
                 "batch_size": _is("batch_size"),
                 "learning_rate": _is("learning_rate"),
+                "critic_learning_rate": _ONE_RATE,
                 "gae_lambda": _is("gae_lambda"),
                 "clip_range": _is("clip_range"),
                 "value_coefficient": _is("vf_coef"),
@@ -343,6 +353,8 @@ RULES: Final[Mapping[type[Any], Counterpart]] = MappingProxyType(
             SB3TD3Config,
             {
                 **_NOISY_ACTOR,
+                "random_actions": _lacks("uniform", "SB3's random actions are uniform."),
+                "shared_noise": _lacks(False, "SB3 draws noise for each component of an action."),
                 "policy_period": _is("policy_delay"),
                 "target_noise": _is("target_policy_noise"),
                 "target_noise_clip": _is("target_noise_clip"),
@@ -357,6 +369,9 @@ RULES: Final[Mapping[type[Any], Counterpart]] = MappingProxyType(
             {
                 **_REPLAY,
                 "learning_rate": _is("learning_rate"),
+                "critic_learning_rate": _ONE_RATE,
+                "actor_std": _lacks("exponential", "SB3's actor names the log of a deviation."),
+                "reparameterize": _lacks(True, "SB3 leads the actor's gradient through actions."),
                 "value_network": _lacks(
                     False, "SB3 bootstraps from the critics' copies, not from a value network."
                 ),

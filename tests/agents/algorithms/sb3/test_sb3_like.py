@@ -72,6 +72,9 @@ def test_every_field_changes_something_or_says_that_it_does_not(config_class: ty
         "reward_clip": 1.0,
         "demonstrations": ("games.safetensors",),
         "retries": 0.5,
+        "critic_learning_rate": 1e-5,
+        "random_actions": "normal",
+        "actor_std": "clamped",
     }
     usual = config_class(temperature=None) if config_class is SACConfig else config_class()
     before = sb3_config(usual, total_steps=100_000, num_envs=2)
@@ -115,6 +118,10 @@ def test_what_cannot_be_mapped_is_named() -> None:
     assert "no schedule: it stays at 0.01" in remarks(
         PPOConfig(entropy_coefficient=linear(0.01, 0, 100))
     )
+    assert "not with Glorot's" in remarks(PPOConfig(initialization="glorot"))
+    assert "Glorot" not in remarks(PPOConfig(initialization="orthogonal"))
+    assert "one learning rate" in remarks(PPOConfig(critic_learning_rate=1e-3))
+    assert "with replacement" in remarks(DDPGConfig(replacement=False))
     assert "value network" in remarks(SACConfig())
     assert "the critic's, 0.002, not 0.001" in remarks(DDPGConfig())
     assert "learning_starts = 64 steps, not for 0" in remarks(DDPGConfig())
@@ -146,6 +153,24 @@ def test_gradient_steps_are_as_many(
     assert config.train_freq * num_envs / config.gradient_steps == period
     assert config.target_update_interval == 50 * period
     assert any("at once" in remark for remark in remarks) == is_remarked
+
+
+@pytest.mark.parametrize(
+    ("gradient_steps", "interval", "is_remarked"), [(1, 100, False), (4, 25, False), (3, 33, True)]
+)
+def test_several_gradient_steps_an_update(
+    gradient_steps: int, interval: int, is_remarked: bool
+) -> None:
+    """50 gradient steps from one move of the target to the next."""
+    config, remarks = sb3_config(
+        DQNConfig(
+            update_period=2, gradient_steps=gradient_steps, target_update_period=50, epsilon=0.1
+        ),
+        total_steps=1_000,
+    )
+    assert (config.train_freq, config.gradient_steps) == (2, gradient_steps)
+    assert config.target_update_interval == interval
+    assert any("not in between" in remark for remark in remarks) == is_remarked
 
 
 @pytest.mark.parametrize("num_steps", [10_000, 200_000])
