@@ -24,10 +24,15 @@ _A3C_CONFIG: Final = A3CConfig(
 
 RECIPES: Final[Recipes] = MappingProxyType(
     {
-        # 5,000 games are at most so many steps.
+        # 5,000 games of 200 or 500 steps at most.
         ("CartPole-v0", "tutorial"): Recipe(
             A3CConfig(detach=False),
             total_steps=1_000_000,
+            tuning=TUTORIAL,
+        ),
+        ("CartPole-v1", "tutorial"): Recipe(
+            A3CConfig(detach=False),
+            total_steps=2_500_000,
             tuning=TUTORIAL,
         ),
         ("CartPole-v0", "default"): Recipe(

@@ -1,5 +1,6 @@
 """Recipes of DQN."""
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -99,6 +100,29 @@ SHARED: Final[Recipes] = MappingProxyType(
     }
 )
 
+# gamma and batch are the defaults of Keras-RL, which the tutorial is written with, as is that a
+# batch is drawn without replacement once the memory has enough.
+_TUTORIAL: Final = Recipe(
+    DQNConfig(
+        learning_rate=1e-3,
+        loss="mse",
+        gamma=0.99,
+        batch_size=32,
+        replay_capacity=50_000,
+        replacement=False,
+        learning_starts=10,
+        target_update_period=1,
+        tau=1e-2,
+        exploration="boltzmann",
+        hidden_sizes=(24, 24),
+        overlap=False,
+        initialization="glorot",
+        adam_epsilon=KERAS_EPSILON,
+    ),
+    total_steps=50_000,
+    tuning=TUTORIAL,
+)
+
 RECIPES: Final[Recipes] = MappingProxyType(
     {
         **SHARED,
@@ -121,28 +145,9 @@ RECIPES: Final[Recipes] = MappingProxyType(
             measured=Measured("T2-CartPole-v1", 4.1, "500.0 ± 0.00"),
             tuning=BY_HAND,
         ),
-        # gamma and batch are the defaults of Keras-RL, which the tutorial is written with, as is
-        # that a batch is drawn without replacement once the memory has enough.
-        ("CartPole-v0", "tutorial"): Recipe(
-            DQNConfig(
-                learning_rate=1e-3,
-                loss="mse",
-                gamma=0.99,
-                batch_size=32,
-                replay_capacity=50_000,
-                replacement=False,
-                learning_starts=10,
-                target_update_period=1,
-                tau=1e-2,
-                exploration="boltzmann",
-                hidden_sizes=(24, 24),
-                overlap=False,
-                initialization="glorot",
-                adam_epsilon=KERAS_EPSILON,
-            ),
-            total_steps=50_000,
-            measured=Measured("T2", 3.0, "200.0 ± 0.06"),
-            tuning=TUTORIAL,
+        ("CartPole-v0", "tutorial"): replace(
+            _TUTORIAL, measured=Measured("T2", 3.0, "200.0 ± 0.06")
         ),
+        ("CartPole-v1", "tutorial"): _TUTORIAL,
     }
 )

@@ -23,6 +23,11 @@ RECIPES: Final[Recipes] = MappingProxyType(
             total_steps=20_000,
             tuning=TUTORIAL,
         ),
+        ("CartPole-v1", "tutorial"): Recipe(
+            NaiveQConfig(),
+            total_steps=20_000,
+            tuning=TUTORIAL,
+        ),
         (MARIO, "default"): Recipe(
             NaiveQConfig(),
             total_steps=20_000,
