@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +21,8 @@ from torch import Tensor, nn
 
 from mario_rl_agents import checkpoint
 from mario_rl_agents.config import Whole, convert, plain
-from mario_rl_agents.envs import Env, VecEnv, as_env, as_vector_env, single_spaces
+from mario_rl_agents.envs import Env, NoEnv, VecEnv, as_env, as_vector_env, single_spaces
+from mario_rl_agents.errors import CheckpointError, NoEnvError
 from mario_rl_agents.loops.callbacks import Callback as Callback
 from mario_rl_agents.loops.callbacks import Episode as Episode
 from mario_rl_agents.loops.callbacks import LoopState
@@ -303,15 +305,30 @@ class Agent(ABC):
             mask: For each observation of the next batch, whether it begins an episode, [B].
         """
 
+    def check_has_env(self) -> None:
+        """Check that there is an environment to learn in: `learn` begins with it.
+
+        Raises:
+            NoEnvError: If the agent was loaded without one.
+        """
+        if isinstance(self.env, NoEnv):
+            raise NoEnvError(
+                f"{self.algorithm} was loaded without an environment, to act alone, and cannot "
+                "learn: load it with one, as load_agent(path) or "
+                f"{type(self).__name__}.load(path, env)"
+            )
+
     def learn(self, total_steps: int, callbacks: Sequence[Callback] = ()) -> None:
         """Take `total_steps` more environment steps, rounded up to all N, and learn from them.
 
         Raises:
+            NoEnvError: If the agent was loaded without an environment.
             ValueError: If `total_steps` is no whole number >= 1.
             FileNotFoundError: If the agent was loaded and its replay memory's file is missing.
             CheckpointError: If that file is damaged.
             OSError: If there is no room for the replay memory.
         """
+        self.check_has_env()
         self.check_envs()
         self.load_replay()
         assert isinstance(self.loop, TrainingLoop)
@@ -394,12 +411,12 @@ class Agent(ABC):
     def load(
         cls,
         path: str | PathLike[str],
-        env: Env | VecEnv | str,
+        env: Env | VecEnv | str | None = None,
         *,
         device: str = "auto",
         encoder: EncoderFactory | None = None,
     ) -> Self:
-        """Return the agent saved at `path`, ready to act and to go on learning.
+        """Return the agent saved at `path`, ready to act and, in an environment, to go on learning.
 
         With as many sub-environments as it was saved with it goes on exactly where it was; with
         another number it goes on with new episodes, and without what it had recorded. What it had
@@ -408,21 +425,26 @@ class Agent(ABC):
         Args:
             path: The checkpoint.
             env: An environment like that of the training, or a vector environment of such; or the
-                id of one, which is made, to be closed as `agent.env`.
+                id of one, which is made, to be closed as `agent.env`; or None: the agent acts, by
+                the spaces that the file names, and cannot learn.
             device: See `create`.
             encoder: See `create`; what the agent was created with, if it was.
 
         Raises:
             FileNotFoundError: If there is no such file.
-            CheckpointError: If the file is damaged, of another algorithm, or does not fit `env`.
+            CheckpointError: If the file is damaged, of another algorithm, does not fit `env`, or
+                is to be loaded without one and does not say all that is needed of its spaces.
         """
-        env = as_env(env)
+        env = _stand_in(path) if env is None else as_env(env)
         header, tensors = checkpoint.load(path, cls.algorithm, env)
         checkpoint.check_encoder(path, header, None if encoder is None else _name_of(encoder))
         config = checkpoint.make_config(cls.config_class, header.config, path)
+        if isinstance(env, NoEnv):
+            with checkpoint.errors_of(path):
+                cls.check_spaces(env, encoder)
         if encoder is None:  # with one of the user's own an algorithm need not have these layers
             with checkpoint.errors_of(path):
-                _check_size(header.config, env, tensors)
+                _check_size(asdict(config), env, tensors)
         own: dict[str, Any] = {} if encoder is None else {"encoder": encoder}
         agent = cls(env, config, seed=header.seed, device=select_device(device), **own)
         with checkpoint.errors_of(path):
@@ -430,7 +452,7 @@ class Agent(ABC):
                 agent._load(header, tensors)
             else:
                 agent._load_weights(header, tensors)
-        if agent.num_envs == header.num_envs and header.replay is not None:
+        if agent._goes_on_from(header) and header.replay is not None:
             agent._unread_replay = Path(path).expanduser(), header.replay
         return agent
 
@@ -454,8 +476,12 @@ class Agent(ABC):
         }
         weights = {name: x for name, x in tensors.items() if not name.startswith(_EPISODE)}
         self.load_tensors({name: torch.from_numpy(x) for name, x in weights.items()})
-        if self.num_envs == header.num_envs:
+        if self._goes_on_from(header):
             self.loop.load_state(LoopState(header.episode, episode))
+
+    def _goes_on_from(self, header: checkpoint.CheckpointHeader) -> bool:
+        """Return whether the episodes of a checkpoint go on here, and what was recorded of them."""
+        return self.num_envs == header.num_envs and not isinstance(self.env, NoEnv)
 
     def _load_weights(
         self, header: checkpoint.CheckpointHeader, tensors: Mapping[str, NDArray[Any]]
@@ -561,16 +587,47 @@ def _check_size(
     Raises:
         ValueError: If it is.
     """
+    if isinstance(env, NoEnv) and not config.keys().isdisjoint(("encoder", "net_arch")):
+        _check_numbers(env, tensors)
     name = "net_arch" if "net_arch" in config else "hidden_sizes"
     sizes = config.get(name) or ()
     if single_spaces(env)[0].shape is None or not is_vector(single_spaces(env)[0]):
         return  # encoders of images have sizes of their own
-    num_weights = sum(first * second for first, second in pairwise(sizes))
+    layers = (*(single_spaces(env)[0].shape or ()), *sizes)
+    num_weights = sum(first * second for first, second in pairwise(layers))
     num_saved = sum(x.size for x in tensors.values())
     if num_weights + sum(sizes) > num_saved:
         raise ValueError(
             f"{name} {sizes} make a network of more than the {num_saved:,} numbers in it"
         )
+
+
+def _check_numbers(env: NoEnv, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Check that spaces are not larger than the file that names them: networks read all of them.
+
+    Raises:
+        ValueError: If they are.
+    """
+    num_saved = sum(x.size for name, x in tensors.items() if not name.startswith(_EPISODE))
+    for space in (env.observation_space, env.action_space):
+        size = space.n if isinstance(space, gym.spaces.Discrete) else math.prod(space.shape or ())
+        if size > num_saved:
+            raise ValueError(f"{space} has more numbers than the {num_saved:,} in it")
+
+
+def _stand_in(path: str | PathLike[str]) -> NoEnv:
+    """Return what an agent has in place of an environment.
+
+    Raises:
+        CheckpointError: If the file does not say all that is needed of the spaces.
+    """
+    env = checkpoint.stand_in(path)
+    if env is None:
+        raise CheckpointError(
+            f"{path} does not say between which bounds its spaces lie: load it with its "
+            "environment, load(path, env), and save it again where an older version wrote it"
+        )
+    return env
 
 
 def _accepted_by(env: Env | VecEnv) -> str:

@@ -22,10 +22,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from mario_rl_agents.config import Count, Seed, Whole, check, plain, read
-from mario_rl_agents.envs import Env, VecEnv, single_kwargs, single_spaces
+from mario_rl_agents.envs import Env, NoEnv, VecEnv, single_kwargs, single_spaces
 from mario_rl_agents.errors import CheckpointError
 from mario_rl_agents.files import parse_json, remove_abandoned, replacing, target_of
 from mario_rl_agents.lock import lock
+from mario_rl_agents.saved_spaces import (
+    SavedSpace,
+    described_actions,
+    described_observations,
+    saved_space,
+)
 
 FORMAT: Final = "mario-rl-checkpoint"
 FORMAT_VERSION: Final = 3
@@ -61,6 +67,14 @@ class ReplayFile:
 
 
 @dataclasses.dataclass(frozen=True)
+class SavedSpaces:
+    """The spaces of a sub-environment, with their bounds."""
+
+    observation: SavedSpace
+    action: SavedSpace
+
+
+@dataclasses.dataclass(frozen=True)
 class CheckpointHeader:
     """Everything in a checkpoint but its tensors."""
 
@@ -79,6 +93,8 @@ class CheckpointHeader:
     episode: dict[str, Any]  # how to go on in the environments: Loop.state
     encoder: str | None = None  # the name of what made the user's own
     replay: ReplayFile | None = None
+    # None: a file has no form for them, or an older version wrote it. They are those named above.
+    spaces: SavedSpaces | None = None
     # Of weights alone: where they come from, as whoever wrote them says it. None: all is there.
     origin: dict[str, Any] | None = None
 
@@ -131,7 +147,56 @@ def describe_env(env: Env | VecEnv) -> dict[str, Any]:
         "observation_space": describe_space(observation_space),
         "action_space": describe_space(action_space),
         "num_envs": env.num_envs if isinstance(env, VectorEnv) else 1,
+        "spaces": _saved_spaces(observation_space, action_space),
     }
+
+
+def stand_in(path: str | os.PathLike[str]) -> NoEnv | None:
+    """Return what an agent has in place of an environment, by what its checkpoint says of spaces.
+
+    A file that an older version wrote says less, which is enough for vectors, images and discrete
+    actions. Where it is not, there is None.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CheckpointError: If it is damaged.
+    """
+    header = read_header(path)
+    if header.spaces is None:
+        observation_space = described_observations(header.observation_space)
+        action_space = described_actions(header.action_space)
+    else:
+        observation_space, action_space = _made_spaces(path, header, header.spaces)
+    if observation_space is None or action_space is None:
+        return None
+    try:
+        return NoEnv(observation_space, action_space, header.env_id, header.env_kwargs)
+    except gym.error.Error as error:
+        raise CheckpointError(f"{path} is corrupted ({error}): use another copy") from error
+
+
+def _saved_spaces(*spaces: gym.Space[Any]) -> SavedSpaces | None:
+    """Return what a file says of spaces; None where it has no form for one of them."""
+    observation, action = (saved_space(space) for space in spaces)
+    return None if observation is None or action is None else SavedSpaces(observation, action)
+
+
+def _made_spaces(
+    path: Any, header: CheckpointHeader, spaces: SavedSpaces
+) -> tuple[gym.Space[Any], gym.Space[Any]]:
+    """Return the spaces that a file names.
+
+    Raises:
+        CheckpointError: If they are not those that it describes.
+    """
+    with errors_of(path):
+        made = spaces.observation.made(), spaces.action.made()
+    described = header.observation_space, header.action_space
+    if tuple(map(describe_space, made)) != described:
+        raise CheckpointError(
+            f"{path} is corrupted (it has spaces {made} beside {described}): use another copy"
+        )
+    return made
 
 
 def save(
@@ -226,6 +291,8 @@ def load(path: str | os.PathLike[str], algorithm: str, env: Env | VecEnv) -> Che
     for name in ("observation", "action"):
         saved = getattr(header, f"{name}_space")
         _check_space(path, name, saved, description[f"{name}_space"])
+    if header.spaces is not None:
+        _made_spaces(path, header, header.spaces)
     return Checkpoint(header, _read(path))
 
 

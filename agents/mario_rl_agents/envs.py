@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from numbers import Real
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import gymnasium as gym
 import numpy as np
@@ -24,7 +24,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mario_rl_agents.config import Count, convert, did_you_mean
-from mario_rl_agents.errors import ObservationError, RewardError
+from mario_rl_agents.errors import NoEnvError, ObservationError, RewardError
 
 Env = gym.Env[Any, Any]
 VecEnv = VectorEnv[Any, Any, Any]
@@ -184,6 +184,41 @@ def _read_keywords(
         if isinstance(value, str) and isinstance(known.get(key, _NONE).default, bool):
             read[key] = convert(bool, value, key)
     return read
+
+
+class NoEnv(gym.Env[Any, Any]):
+    """What an agent that acts alone has in place of an environment: its spaces, and no episodes."""
+
+    def __init__(
+        self,
+        observation_space: gym.Space[Any],
+        action_space: gym.Space[Any],
+        env_id: str | None = None,
+        kwargs: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """Take the place of an environment; its id and keywords are for `spec`."""
+        self.observation_space, self.action_space = observation_space, action_space
+        if env_id is not None:
+            self.spec = gym.envs.registration.EnvSpec(env_id, kwargs=dict(kwargs))
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> NoReturn:
+        """Refuse: there are no episodes.
+
+        Raises:
+            NoEnvError: Always.
+        """
+        raise NoEnvError(
+            "an agent that was loaded without an environment has no episodes: play them in one of "
+            "your own, or load it with one, as load_agent(path)"
+        )
+
+    def step(self, action: Any) -> NoReturn:
+        """Refuse: there are no episodes.
+
+        Raises:
+            NoEnvError: Always.
+        """
+        self.reset()
 
 
 @contextlib.contextmanager

@@ -12,6 +12,10 @@ class JobError(Exception):
     """A job whose folder is damaged, or holds another job."""
 
 
+class NoEnvError(RuntimeError):
+    """An agent that was loaded to act alone is to do what takes an environment."""
+
+
 class ObservationError(ValueError):
     """An observation that is not what its space says, or does not follow on the one before."""
 

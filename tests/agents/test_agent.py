@@ -36,12 +36,14 @@ from mario_rl_agents.algorithms.sb3.configs import (
     SB3TD3Config,
 )
 from mario_rl_agents.algorithms.td3 import TD3Config
-from mario_rl_agents.errors import CheckpointError
+from mario_rl_agents.envs import NoEnv
+from mario_rl_agents.errors import CheckpointError, NoEnvError
 from mario_rl_agents.recipes import ALGORITHMS, find_recipe, recipes_of
 from mario_rl_agents.seeding import generator_state
 from mario_rl_agents.spaces import ARRAY, CONTINUOUS, DISCRETE, UNIFORM
 from support.agent_toys import assert_same_weights, weights
 from support.interface_toys import ACTIONS, OBSERVATIONS, toy
+from support.signed_files import read_signed, write_signed
 
 _REPLAY: Final[Mapping[str, Any]] = {
     "batch_size": 4,
@@ -562,3 +564,69 @@ def test_a_loss_that_is_not_finite_stops_training(algorithm: str, obs: str, acti
     with pytest.raises(FloatingPointError, match=where):
         agent.learn(100)
     assert agent.num_updates == num_updates
+
+
+@each_kind
+def test_without_an_environment_it_acts_and_refuses_to_learn(
+    algorithm: str, obs: str, actions: str, tmp_path: Path
+) -> None:
+    path, again = tmp_path / "agent.safetensors", tmp_path / "again.safetensors"
+    agent, env = make(algorithm, toy(obs, actions)), toy(obs, actions)
+    agent.learn(20)
+    agent.save(path, replay=True)
+    alone, loaded = (ALGORITHMS[algorithm].load(path, x, device="cpu") for x in (None, env))
+    assert isinstance(alone.env, NoEnv)
+    assert (alone.num_envs, alone.num_steps) == (1, 20)
+    assert alone.observation_space == agent.observation_space
+    assert alone.action_space == agent.action_space
+    for size in (1, 5):
+        batch = batch_of(obs, size)
+        for greedy in (True, False):
+            chosen = alone.act(batch, greedy=greedy)
+            # The cross-entropy method explores by candidates, which are in the replay memory.
+            if greedy or algorithm != "cem":
+                assert np.array_equal(chosen, loaded.act(batch, greedy=greedy))
+            assert chosen.dtype == agent.action_space.dtype
+            assert all(agent.action_space.contains(action) for action in chosen)
+    before = weights(alone)
+    with pytest.raises(NoEnvError, match=f"{algorithm} was loaded without an environment, .* load"):
+        alone.learn(20)
+    assert_same_weights(weights(alone), before)
+    with pytest.raises(NoEnvError, match="has no episodes: play them in one of your own"):
+        alone.env.step(alone.env.action_space.sample())
+    alone.save(again)
+    assert alone.env.spec is not None
+    assert alone.env.spec.kwargs == {"obs": obs, "actions": actions}
+    ALGORITHMS[algorithm].load(again, env, device="cpu").learn(20)
+
+
+def test_a_file_cannot_name_spaces_that_are_not_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "agent.safetensors"
+    make("ppo", toy("vector", "continuous")).save(path)
+    header, tensors = read_signed(path)
+    other = {**header, "spaces": {**header["spaces"], "action": header["spaces"]["observation"]}}
+    write_signed(path, other, tensors)
+    for env in (None, toy("vector", "continuous")):
+        with pytest.raises(CheckpointError, match=r"is corrupted \(it has spaces .*: use another"):
+            ALGORITHMS["ppo"].load(path, env)
+    spaces = dict(header["spaces"], observation={**header["spaces"]["observation"], "shape": [999]})
+    described = "Box(shape=(999,), dtype=float32)"
+    write_signed(path, {**header, "spaces": spaces, "observation_space": described}, tensors)
+    with pytest.raises(CheckpointError, match=r"Box\(.* has more numbers than the \d+ in it"):
+        ALGORITHMS["ppo"].load(path)
+
+
+def test_a_file_of_before_is_enough_where_bounds_do_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "agent.safetensors"
+    for actions in ("discrete", "continuous"):
+        agent = make("ppo", toy("image", actions))
+        agent.save(path)
+        header, tensors = read_signed(path)
+        del header["spaces"]
+        write_signed(path, header, tensors)
+        if actions == "continuous":
+            with pytest.raises(CheckpointError, match="does not say between which bounds its spa"):
+                ALGORITHMS["ppo"].load(path)
+            continue
+        batch = batch_of("image", 3)
+        assert np.array_equal(ALGORITHMS["ppo"].load(path).act(batch), agent.act(batch))

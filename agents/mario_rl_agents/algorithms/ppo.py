@@ -246,9 +246,11 @@ class PPO(PolicyAgent):
         """Take `total_steps` more environment steps and learn, first from demonstrations if any.
 
         Raises:
+            NoEnvError: See `Agent.learn`.
             FileNotFoundError: If a file of demonstrations is missing.
             ValueError: If one is damaged, or does not fit the environment.
         """
+        self.check_has_env()
         if self.config.demonstrations and self._lessons is None:
             self._lessons = self._read_lessons()
             if self.num_steps == 0:

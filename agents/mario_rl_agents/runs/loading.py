@@ -13,9 +13,10 @@ from typing import Any, Final
 import gymnasium as gym
 
 from mario_rl_agents.agent import Agent
-from mario_rl_agents.checkpoint import make_config, read_header
+from mario_rl_agents.checkpoint import make_config, read_header, stand_in
 from mario_rl_agents.config import did_you_mean
-from mario_rl_agents.envs import Env, VecEnv, make_env, make_vec_env
+from mario_rl_agents.envs import Env, NoEnv, VecEnv, make_vec_env
+from mario_rl_agents.envs import make_env as make_single_env
 from mario_rl_agents.errors import CheckpointError, RunError
 from mario_rl_agents.recipes import ALGORITHMS, evaluation_epsilon, find_recipe
 from mario_rl_agents.recipes.recipe import Recipe
@@ -287,6 +288,7 @@ def load_agent(
     path: str | Path,
     env: Env | VecEnv | None = None,
     *,
+    make_env: bool = True,
     env_kwargs: Mapping[str, Any] | None = None,
     render_mode: str | None = None,
     device: str = "auto",
@@ -300,6 +302,10 @@ def load_agent(
         path: The checkpoint or the folder.
         env: Where the agent is to act; None makes the environment that it was trained in, to be
             closed by the caller as `agent.env`.
+        make_env: Whether it is made. An agent without one acts, `act(obs)`, where neither the
+            environment nor its package need be installed, and cannot learn. Where the file, which
+            an older version wrote, does not say all that is needed of the spaces, it is made for a
+            moment to learn them.
         env_kwargs: Keywords of gym.make that differ from those of the training, without `env`.
         render_mode: Of the environment, without `env`.
         device: A torch device or "auto".
@@ -309,7 +315,7 @@ def load_agent(
     Raises:
         FileNotFoundError: There is nothing at the path.
         ValueError: The environment cannot be made, the device does not exist here, or `env` is
-            given together with keywords for another one.
+            given, or none is to be made, together with keywords for another one.
         RunError: The folder holds no run, or a run without a checkpoint.
         CheckpointError: The checkpoint is damaged, does not fit `env`, names no environment, or
             is of an algorithm without a recipe.
@@ -322,8 +328,16 @@ def load_agent(
         if env_kwargs or render_mode is not None:
             raise ValueError("env_kwargs and render_mode are of a new environment: leave out env")
         return kind.load(path, env, device=device)
+    if not make_env and (env_kwargs or render_mode is not None):
+        raise ValueError("env_kwargs and render_mode are of an environment: leave out make_env")
+    if not make_env and (alone := stand_in(path)) is not None:
+        return kind.load(path, alone, device=device)
     env_id, kwargs = environment_of(path)
     check_trusted(env_id, path, trust=trust)
+    if not make_env:
+        with contextlib.closing(open_env(env_id, kwargs)) as made:
+            alone = NoEnv(made.observation_space, made.action_space, env_id, kwargs)
+        return kind.load(path, alone, device=device)
     env = open_env(env_id, {**kwargs, **(env_kwargs or {})}, render_mode)
     try:
         return kind.load(path, env, device=device)
@@ -366,7 +380,7 @@ def open_env(env_id: str, kwargs: Mapping[str, Any], render_mode: str | None = N
         ValueError: There is none of that id, or it does not take these keywords.
     """
     with _readable_errors(env_id):
-        return make_env(env_id, kwargs, render_mode=render_mode)
+        return make_single_env(env_id, kwargs, render_mode=render_mode)
 
 
 def open_training_env(spec: RunSpec) -> Env | VecEnv:

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
+from mario_rl_agents.algorithms.ppo import PPO
 from mario_rl_agents.algorithms.random import RandomAgent
 from mario_rl_agents.checkpoint import make_config
-from mario_rl_agents.errors import CheckpointError, RunError
+from mario_rl_agents.envs import NoEnv
+from mario_rl_agents.errors import CheckpointError, NoEnvError, RunError
 from mario_rl_agents.recipes import find_recipe
 from mario_rl_agents.runs.loading import (
     find_checkpoint,
@@ -25,6 +27,8 @@ from mario_rl_agents.runs.loading import (
 )
 from mario_rl_agents.runs.run import Run
 from mario_rl_agents.runs.trainer import train
+from support.interface_toys import toy
+from support.signed_files import read_signed, write_signed
 
 
 @pytest.fixture
@@ -114,6 +118,36 @@ def test_an_agent_is_loaded_into_an_environment_of_the_users(trained: tuple[Run,
         pytest.raises(CheckpointError, match="does not fit the environment"),
     ):
         load_agent(run.folder, env)
+
+
+def test_an_agent_acts_without_its_environment_being_made(
+    trained: tuple[Run, Agent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, agent = trained
+    obs = np.linspace(-0.1, 0.1, 12, dtype=np.float32).reshape(3, 4)
+    monkeypatch.delitem(gym.registry, "CartPole-v1")  # as where its package is not installed
+    alone = load_agent(run.folder, make_env=False, device="cpu")
+    assert np.array_equal(alone.act(obs), agent.act(obs))
+    with pytest.raises(NoEnvError, match=r"cannot learn: load it with one, as load_agent\(path\)"):
+        alone.learn(10)
+    with pytest.raises(ValueError, match="are of an environment: leave out make_env"):
+        load_agent(run.folder, make_env=False, env_kwargs={"render_mode": "human"})
+    with pytest.raises(ValueError, match="no environment 'CartPole-v1'"):
+        load_agent(run.folder, device="cpu")
+
+
+def test_the_environment_tells_the_spaces_that_a_file_of_before_does_not(tmp_path: Path) -> None:
+    agent = PPO.create(toy("vector", "continuous"), device="cpu")
+    path = tmp_path / "agent.safetensors"
+    agent.save(path)
+    header, tensors = read_signed(path)
+    del header["spaces"]
+    write_signed(path, header, tensors)
+    alone = load_agent(path, make_env=False, device="cpu")
+    assert isinstance(alone.env, NoEnv)
+    assert alone.action_space == agent.action_space
+    obs = np.ones((2, 3), np.float32)
+    assert np.array_equal(alone.act(obs), agent.act(obs))
 
 
 def test_keywords_change_those_of_the_training(tmp_path: Path) -> None:

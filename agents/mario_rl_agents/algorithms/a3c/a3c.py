@@ -375,7 +375,7 @@ class A3C(PolicyAgent):
     def load(
         cls,
         path: str | PathLike[str],
-        env: Env | VecEnv | str,
+        env: Env | VecEnv | str | None = None,
         *,
         device: str = "auto",
         encoder: EncoderFactory | None = None,
@@ -392,6 +392,7 @@ class A3C(PolicyAgent):
         A worker that dies is reported by a RuntimeWarning and replaced.
 
         Raises:
+            NoEnvError: If the agent was loaded without an environment.
             ValueError: If `total_steps` is no whole number >= 1, or processes cannot make
                 environments or encoders.
             SetupError: If a worker cannot make its environment.
@@ -399,6 +400,7 @@ class A3C(PolicyAgent):
             FloatingPointError: If an observation, a reward or a loss of a worker is not finite.
             WorkerError: If a worker and its replacements die without finishing an episode.
         """
+        self.check_has_env()
         assert isinstance(self.env, gym.Env)  # nothing else is accepted
         make_env = env_maker(self.algorithm, self.env, self.env_factory)
         learner = partial(work, encoder=self.encoder_factory)
