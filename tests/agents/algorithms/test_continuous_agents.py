@@ -57,6 +57,11 @@ def test_brings_the_cart_to_rest(agent_class: Any, config: Any) -> None:
     assert right < -0.5
 
 
+@pytest.mark.parametrize("changes", [{"reparameterize": False}, {"actor_std": "clamped"}])
+def test_other_actors_of_sac_bring_the_cart_to_rest(changes: dict[str, Any]) -> None:
+    test_brings_the_cart_to_rest(SAC, dataclasses.replace(SAC_CONFIG, **changes))
+
+
 @EVERY
 def test_learns_from_images(agent_class: Any, config: Any) -> None:
     names = ("learning_rate", "actor_learning_rate", "critic_learning_rate")
