@@ -4,7 +4,7 @@
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$python; break; }; done)
 VENV ?= .venv
-EXTRAS ?= agents,human,video,sb3,box2d,bullet,ray,dev
+EXTRAS ?= agents,human,video,sb3,box2d,bullet,ray,onnx,dev
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # The environments alone, on the lowest versions that pyproject.toml allows.

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from mario_rl_agents.envs import make_vec_env as make_vec_env
     from mario_rl_agents.runs.evaluation import evaluate as evaluate
     from mario_rl_agents.runs.loading import load_agent as load_agent
+    from mario_rl_agents.runs.onnx_file import export_onnx as export_onnx
     from mario_rl_agents.weights.policies import load_policy as load_policy
     from mario_rl_agents.weights.policies import policy_ids as policy_ids
     from mario_rl_agents.weights.policies import policy_record as policy_record
@@ -89,6 +90,7 @@ _MODULES = {  # name -> where it is defined
     "evaluate": "runs.evaluation",
     "exponential": "config",
     "linear": "config",
+    "export_onnx": "runs.onnx_file",
     "load_agent": "runs.loading",
     "load_policy": "weights.policies",
     "make_vec_env": "envs",

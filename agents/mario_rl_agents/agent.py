@@ -29,6 +29,7 @@ from mario_rl_agents.loops.callbacks import LoopState
 from mario_rl_agents.loops.callbacks import Step as Step
 from mario_rl_agents.loops.collect import TrainingLoop
 from mario_rl_agents.loops.retries import Retries
+from mario_rl_agents.networks.acting import Acting
 from mario_rl_agents.networks.encoders import EncoderFactory
 from mario_rl_agents.networks.state import load_network, load_optimizer
 from mario_rl_agents.seeding import generator_state, make_generators, set_generator_state
@@ -562,6 +563,17 @@ class Agent(ABC):
             load_network(name, network, groups.get(name, {}))
         for name, optimizer in self.optimizers.items():
             load_optimizer(name, optimizer, groups.get(name, {}))
+
+    def acting(self) -> Acting:
+        """Return what `act` does without exploration, as one network; its weights are the agent's.
+
+        Raises:
+            TypeError: If nothing of the kind is known of the algorithm.
+        """
+        raise TypeError(
+            f"{self.algorithm} has no network that acts by one observation alone: it cannot be "
+            f"exported, unless {type(self).__name__} has a method acting()"
+        )
 
     def metrics(self) -> dict[str, float]:
         """Return what a log wants to know besides losses and returns, such as `charts/epsilon`."""

@@ -39,10 +39,12 @@ from mario_rl_agents.algorithms.td3 import TD3Config
 from mario_rl_agents.envs import NoEnv
 from mario_rl_agents.errors import CheckpointError, NoEnvError
 from mario_rl_agents.recipes import ALGORITHMS, find_recipe, recipes_of
+from mario_rl_agents.runs.onnx_file import export_onnx
 from mario_rl_agents.seeding import generator_state
 from mario_rl_agents.spaces import ARRAY, CONTINUOUS, DISCRETE, UNIFORM
 from support.agent_toys import assert_same_weights, weights
 from support.interface_toys import ACTIONS, OBSERVATIONS, toy
+from support.onnx_checks import check_same
 from support.signed_files import read_signed, write_signed
 
 _REPLAY: Final[Mapping[str, Any]] = {
@@ -630,3 +632,33 @@ def test_a_file_of_before_is_enough_where_bounds_do_not_matter(tmp_path: Path) -
             continue
         batch = batch_of("image", 3)
         assert np.array_equal(ALGORITHMS["ppo"].load(path).act(batch), agent.act(batch))
+
+
+ON_IMAGES: Final = ("actor_critic", "cem", "dqn", "pqn", "sac", "sb3-dqn", "sb3-ppo", "td3")
+EXPORTED: Final = [case for case in HANDLED if case[1] == "vector" or case[0] in ON_IMAGES]
+DETERMINISTIC: Final = ("ddpg", "td3", "sb3-ddpg", "sb3-td3")
+
+
+def output_of(algorithm: str, actions: str) -> set[str]:
+    """Return what an exported agent says beside its action."""
+    if actions == "continuous":
+        return set() if algorithm in DETERMINISTIC else {"mean", "std"}
+    if algorithm == "cem":
+        return {"scores"}
+    return {"probabilities" if ALGORITHMS[algorithm].is_stochastic else "action_values"}
+
+
+@pytest.mark.parametrize(("algorithm", "obs", "actions"), EXPORTED)
+def test_exported_it_acts_the_same(algorithm: str, obs: str, actions: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
+    agent, path = make(algorithm, toy(obs, actions)), tmp_path / "agent.onnx"
+    agent.learn(40)
+    if algorithm in ("random", "sb3-recurrent_ppo"):
+        with pytest.raises(TypeError, match=f"{algorithm} (has no network|acts by all it has se)"):
+            export_onnx(agent, path)
+        assert not path.exists()
+        return
+    before = weights(agent)
+    export_onnx(agent, path)
+    assert_same_weights(weights(agent), before)
+    assert check_same(agent, path) == {"action", *output_of(algorithm, actions)}

@@ -119,7 +119,8 @@ def test_a_description_may_be_enough(
 
 def test_of_described_actions_only_discrete_ones_are_known() -> None:
     assert described_actions(describe_space(spaces.Discrete(7))) == spaces.Discrete(7)
-    for space in (spaces.Discrete(3, start=1), spaces.MultiBinary(3), KEPT[0]):
+    others: list[gym.Space[Any]] = [spaces.Discrete(3, start=1), spaces.MultiBinary(3), KEPT[0]]
+    for space in others:
         assert described_actions(describe_space(space)) is None
 
 

@@ -30,6 +30,7 @@ from mario_rl_agents.config import (
     value_at,
 )
 from mario_rl_agents.envs import Env, VecEnv
+from mario_rl_agents.networks.acting import FirstOutputs
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.distributions import make_distribution
 from mario_rl_agents.networks.encoders import MLP, EncoderFactory, make_encoder, num_features
@@ -128,6 +129,10 @@ class ActorCritic(PolicyAgent):
         """Return the actor's part of both heads for observations [B, ...], shape [B, P]."""
         heads: Tensor = self.network(obs)  # [B, P + 1]
         return heads[:, :-1]
+
+    def policy_network(self) -> nn.Module:
+        """Return what `dist_params` computes, as one network."""
+        return FirstOutputs(self.network)
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the likeliest actions, or drawn ones; what those were drawn from is kept."""

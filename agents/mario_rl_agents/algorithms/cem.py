@@ -31,6 +31,7 @@ from mario_rl_agents.config import (
     value_at,
 )
 from mario_rl_agents.envs import Env, VecEnv
+from mario_rl_agents.networks.acting import Acting, Highest
 from mario_rl_agents.networks.encoders import MLP, EncoderFactory, make_encoder, num_features
 from mario_rl_agents.seeding import torch_seed
 from mario_rl_agents.spaces import (
@@ -199,6 +200,10 @@ class CEM(Agent):
                     scores[playing] = self.scores_by(weights, batch[playing])
             best: NDArray[np.int64] = scores.argmax(dim=1).numpy(force=True)
         return best
+
+    def acting(self) -> Acting:
+        """Return the action of the mean's highest score, and the score of each, as one network."""
+        return Highest(self.policy, "scores", "the score of each action, of no scale of its own")
 
     def scores_by(self, weights: NDArray[np.float32], obs: Tensor) -> Tensor:
         """Return what networks say, each of one observation, shape [K, A].

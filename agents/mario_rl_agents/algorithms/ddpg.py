@@ -33,6 +33,7 @@ from mario_rl_agents.config import (
     value_at,
 )
 from mario_rl_agents.envs import Env, VecEnv
+from mario_rl_agents.networks.acting import Acting, Continuous
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.critics import ActionScale, Critics, soft_update
@@ -178,6 +179,10 @@ class DDPG(OffPolicyAgent):
         if not greedy:
             action += gaussian(generator, shape, self.exploration_noise)
         return self.scale.to_env(action)
+
+    def acting(self) -> Acting:
+        """Return the actor, with actions as the environment takes them."""
+        return Continuous(self.actor, self.action_space)
 
     def td_target(self, batch: Batch) -> Tensor:
         """Return r + gamma (1 - terminated) Q_target(s', actor_target(s')), shape [B].

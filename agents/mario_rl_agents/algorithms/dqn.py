@@ -33,6 +33,7 @@ from mario_rl_agents.config import (
     value_at,
 )
 from mario_rl_agents.envs import Env, VecEnv
+from mario_rl_agents.networks.acting import Acting, acting_by_value
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.dueling import make_dueling_network
@@ -176,6 +177,10 @@ class DQN(OffPolicyAgent):
             q = self.q(self.to_batch(obs))  # [B, A]
         values: NDArray[np.float32] = q.numpy(force=True)
         return values
+
+    def acting(self) -> Acting:
+        """Return the action of the highest value, and the value of each, as one network."""
+        return acting_by_value(self.q)
 
     def td_target(self, batch: Batch) -> Tensor:
         """Return r + gamma (1 - terminated) max_a Q_target(s', a), shape [B] (Mnih et al. 2015)."""

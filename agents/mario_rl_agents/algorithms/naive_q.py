@@ -44,6 +44,7 @@ from mario_rl_agents.config import (
     value_at,
 )
 from mario_rl_agents.envs import Env, VecEnv
+from mario_rl_agents.networks.acting import Acting, acting_by_value
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.encoders import EncoderFactory, make_network
 from mario_rl_agents.networks.initialization import VALUE_GAIN, initialize
@@ -202,6 +203,10 @@ class NaiveQ(OffPolicyAgent):
         generator = self.generators["exploration"]
         random = generator.integers(self.num_actions, size=len(best))  # [B]
         return np.where(generator.random(len(best)) < self.epsilon, random, best)
+
+    def acting(self) -> Acting:
+        """Return the action of the highest value, and the value of each, as one network."""
+        return acting_by_value(self.q)
 
     def prediction(self, batch: Batch) -> Tensor:
         """Return max_a Q(s, a), or Q(s, a) of the action taken, shape [B]."""

@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from mario_rl_agents.agent import Agent
+from mario_rl_agents.networks.acting import Acting, acting_by
 from mario_rl_agents.networks.distributions import Categorical, Distribution
 
 
@@ -42,6 +43,14 @@ class PolicyAgent(Agent):
         if not isinstance(self.distribution, Categorical):
             raise TypeError("continuous actions have no probabilities; act(obs) gives their means")
         return self.distribution.probabilities(self._dist_params(obs))
+
+    @abstractmethod
+    def policy_network(self) -> nn.Module:
+        """Return what `dist_params` computes, as one network; its weights are the agent's."""
+
+    def acting(self) -> Acting:
+        """Return the likeliest action, and the distribution that it is the likeliest of."""
+        return acting_by(self.policy_network(), self.distribution, self.action_space)
 
     def _dist_params(self, obs: NDArray[Any]) -> NDArray[Any]:
         with torch.inference_mode():

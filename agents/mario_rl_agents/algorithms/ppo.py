@@ -229,6 +229,11 @@ class PPO(PolicyAgent):
         dist_params: Tensor = self.actor(self.encode(obs))
         return dist_params
 
+    def policy_network(self) -> nn.Module:
+        """Return what `dist_params` computes, as one network."""
+        normalizer = [self.normalizer] if self.config.normalize_observations else []
+        return nn.Sequential(*normalizer, self.encoder, self.actor)
+
     def check_envs(self) -> None:
         """Check that rollouts of all sub-environments can be cut into batches.
 

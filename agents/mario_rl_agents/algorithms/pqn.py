@@ -35,6 +35,7 @@ from mario_rl_agents.config import (
     value_at,
 )
 from mario_rl_agents.envs import Env, VecEnv
+from mario_rl_agents.networks.acting import Acting, acting_by_value
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.encoders import EncoderFactory, make_network
 from mario_rl_agents.networks.initialization import VALUE_GAIN, initialize
@@ -174,6 +175,10 @@ class PQN(Agent):
             q = self.q(self.to_batch(obs))  # [B, A]
         values: NDArray[np.float32] = q.numpy(force=True)
         return values
+
+    def acting(self) -> Acting:
+        """Return the action of the highest value, and the value of each, as one network."""
+        return acting_by_value(self.q)
 
     def observe(self, step: Step) -> Iterable[dict[str, float]]:
         """Record a step; once the rollout is full, iterating learns from it, batch by batch."""

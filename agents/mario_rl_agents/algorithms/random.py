@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mario_rl_agents.agent import Agent, Step
 from mario_rl_agents.config import Config
 from mario_rl_agents.envs import Env, VecEnv
+from mario_rl_agents.networks.acting import Acting
 from mario_rl_agents.spaces import ARRAY, UNIFORM, Accepts
 
 
@@ -52,6 +53,16 @@ class RandomAgent(Agent):
             else:
                 actions = generator.integers(space.low, space.high, size=shape, endpoint=True)
         return actions.astype(space.dtype)
+
+    def acting(self) -> Acting:
+        """Refuse: there is no network.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(
+            "random has no network: there is nothing to export, take an agent of another algorithm"
+        )
 
     def observe(self, step: Step) -> Iterable[dict[str, float]]:
         """Learn nothing."""

@@ -147,6 +147,10 @@ class Reinforce(PolicyAgent):
         dist_params: Tensor = self.policy(self.encoder(obs))
         return dist_params
 
+    def policy_network(self) -> nn.Module:
+        """Return what `dist_params` computes, as one network."""
+        return nn.Sequential(self.encoder, self.policy)
+
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the likeliest actions, or drawn ones, which are kept."""
         if greedy:

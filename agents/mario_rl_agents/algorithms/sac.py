@@ -39,6 +39,7 @@ from mario_rl_agents.config import (
     value_at,
 )
 from mario_rl_agents.envs import Env, VecEnv
+from mario_rl_agents.networks.acting import Acting, SquashedNormal
 from mario_rl_agents.networks.adam import Adam, set_learning_rates
 from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.critics import ActionScale, Critics, soft_update
@@ -216,6 +217,10 @@ class SAC(OffPolicyAgent):
             if not greedy:
                 mean = mean + log_std.exp() * standard_normal(generator, shape, self.device)
             return self.scale.to_env(mean.tanh().numpy(force=True))
+
+    def acting(self) -> Acting:
+        """Return the actor, with actions as the environment takes them, as one network."""
+        return SquashedNormal(self.actor, self.action_space, _LOG_STD_RANGE)
 
     def sample(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return actions a = tanh(u), u = mean + std * noise, [B, A], and log pi(a | s), [B].

@@ -36,6 +36,7 @@ from mario_rl_agents.config import (
     value_at,
 )
 from mario_rl_agents.envs import Env, VecEnv
+from mario_rl_agents.networks.acting import Acting, acting_by_value
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.encoders import EncoderFactory, make_network
 from mario_rl_agents.networks.initialization import VALUE_GAIN, initialize
@@ -160,6 +161,10 @@ class Sarsa(Agent):
         with torch.inference_mode():
             values: NDArray[np.float32] = self.q(self.to_batch(obs)).numpy(force=True)
         return values
+
+    def acting(self) -> Acting:
+        """Return the action of the highest value, and the value of each, as one network."""
+        return acting_by_value(self.q)
 
     def observe(self, step: Step) -> Iterator[dict[str, float]]:
         """Draw the next actions, then take a gradient step on this one step of all."""

@@ -34,6 +34,7 @@ from mario_rl_agents.config import (
     value_at,
 )
 from mario_rl_agents.envs import Env, VecEnv
+from mario_rl_agents.networks.acting import Acting, Continuous
 from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.critics import ActionScale, Critics, soft_update
@@ -196,6 +197,10 @@ class TD3(OffPolicyAgent):
             noise_shape = (len(obs), 1) if config.shared_noise else shape
             action += gaussian(generator, noise_shape, self.exploration_noise)
         return self.scale.to_env(action)
+
+    def acting(self) -> Acting:
+        """Return the actor, with actions as the environment takes them."""
+        return Continuous(self.actor, self.action_space)
 
     def td_target(self, batch: Batch, noise: Tensor) -> Tensor:
         """Return r + gamma (1 - terminated) min_i Q_target_i(s', a'), shape [B].

@@ -18,6 +18,7 @@ from mario_rl_agents.cli.demonstrate import demonstrate
 from mario_rl_agents.cli.envs import envs
 from mario_rl_agents.cli.evaluate import evaluate
 from mario_rl_agents.cli.explore import explore
+from mario_rl_agents.cli.export import export
 from mario_rl_agents.cli.play import play
 from mario_rl_agents.cli.plot import plot
 from mario_rl_agents.cli.recipes import recipes
@@ -45,6 +46,7 @@ for command in (
     demonstrate,
     plot,
     report,
+    export,
     envs,
     recipes,
     compile,

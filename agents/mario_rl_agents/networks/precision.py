@@ -53,6 +53,16 @@ def in_precision(network: nn.Module, precision: Precision) -> nn.Module:
     return Bfloat16(network, where_fast=precision == "auto")
 
 
+def in_float32(network: nn.Module) -> nn.Module:
+    """Return a network that computes in float32 throughout; what it consists of is replaced."""
+    if isinstance(network, Bfloat16):
+        (inner,) = network._network
+        return in_float32(inner)
+    for name, part in network.named_children():
+        network.register_module(name, in_float32(part))
+    return network
+
+
 @cache
 def has_bfloat16(device: str) -> bool:
     """Return whether a type of device, as "cpu", has instructions for bfloat16.

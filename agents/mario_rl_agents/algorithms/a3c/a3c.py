@@ -421,6 +421,11 @@ class A3C(PolicyAgent):
             self.loop.fetch()
         return self.network.dist_params(obs)
 
+    def policy_network(self) -> nn.Module:
+        """Return what `dist_params` computes, as one network."""
+        self.loop.fetch()
+        return nn.Sequential(self.network.encoder, self.network.policy)
+
     def metrics(self) -> dict[str, float]:
         """Return `charts/workers` at work, and `charts/worker_restarts` so far."""
         return self.loop.metrics()

@@ -43,6 +43,14 @@ from mario_rl_agents.checkpoint import CheckpointHeader, model_path
 from mario_rl_agents.config import check
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.files import replacing
+from mario_rl_agents.networks.acting import (
+    Acting,
+    Continuous,
+    Likeliest,
+    Normal,
+    SquashedNormal,
+    acting_by_value,
+)
 from mario_rl_agents.networks.encoders import EncoderFactory
 from mario_rl_agents.spaces import (
     ARRAY,
@@ -61,6 +69,7 @@ if TYPE_CHECKING:
 _STATE: Final = "model"  # the group of a checkpoint's tensors that holds SB3's counters
 _RANDOM: Final = "random/"  # before the names of its generators
 _DTYPES: Final = {int: torch.int64, float: torch.float64}  # of counters
+_LOG_STD_RANGE: Final = (-20.0, 2.0)  # of SB3's SAC
 _MOST_SEED: Final = 2**32  # of NumPy's global generator
 
 # What SB3 logs of gradient steps, under the names of docs/sb3.md.
@@ -386,6 +395,16 @@ class OnPolicySB3Agent(SB3Agent):
             probabilities: NDArray[Any] = self._distribution(obs).probs.numpy(force=True)
         return probabilities
 
+    def acting(self) -> Acting:
+        """Return the likeliest action, and the distribution that it is the likeliest of."""
+        from mario_rl_agents.algorithms.sb3._acting import Policy
+
+        policy = self.model.policy
+        network = Policy(policy, self.observation_space)
+        if isinstance(self.action_space, spaces.Discrete):
+            return Likeliest(network)
+        return Normal(network, self.action_space, policy.log_std, scaled=False)
+
     def _distribution(self, obs: NDArray[Any]) -> Any:
         policy = self.model.policy
         policy.set_training_mode(False)
@@ -434,6 +453,7 @@ class ValueSB3Agent(OffPolicySB3Agent):
 
     accepts: ClassVar[Accepts | None] = Accepts((ARRAY,), (DISCRETE,))
     loss_name: ClassVar[str] = "losses/td"
+    network_name: ClassVar[str] = "q_net"
 
     def metrics(self) -> dict[str, float]:
         """Return `charts/learning_rate`, `charts/replay_size` and `charts/epsilon`."""
@@ -447,6 +467,14 @@ class ValueSB3Agent(OffPolicySB3Agent):
             batch, _ = policy.obs_to_tensor(obs)
             values: NDArray[np.float32] = self._values(batch).numpy(force=True)
         return values
+
+    def acting(self) -> Acting:
+        """Return the action of the highest value, and the value of each, as one network."""
+        from mario_rl_agents.algorithms.sb3._acting import Values
+
+        policy = self.model.policy
+        network = getattr(policy, self.network_name)
+        return acting_by_value(Values(network, policy.observation_space, self.observation_space))
 
     @abstractmethod
     def _values(self, batch: Tensor) -> Tensor:
@@ -471,6 +499,14 @@ class ContinuousSB3Agent(OffPolicySB3Agent):
         "actor_optimizer": "actor.optimizer",
         "critic_optimizer": "critic.optimizer",
     }
+
+    def acting(self) -> Acting:
+        """Return the actor, with actions as the environment takes them, as one network."""
+        from mario_rl_agents.algorithms.sb3._acting import Actor
+
+        policy = self.model.policy
+        network = Actor(policy.actor, policy.observation_space, self.observation_space)
+        return Continuous(network, self.action_space)
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Return the noise of each sub-environment that the next noise follows on, [N, A]."""
@@ -526,6 +562,7 @@ class SB3QRDQN(ValueSB3Agent):
     algorithm: ClassVar[str] = "sb3-qrdqn"
     config_class: ClassVar[type[Any]] = SB3QRDQNConfig
     model_class: ClassVar[str] = "sb3_contrib.QRDQN"
+    network_name: ClassVar[str] = "quantile_net"
 
     def _values(self, batch: Tensor) -> Tensor:
         quantiles: Tensor = self.model.quantile_net(batch)  # [B, quantiles, A]
@@ -571,6 +608,17 @@ class SB3RecurrentPPO(OnPolicySB3Agent):
         """
         self._remember(len(mask))
         self._begins = self._begins | mask
+
+    def acting(self) -> Acting:
+        """Refuse: it acts by all it has seen of an episode.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(
+            f"{self.algorithm} acts by all it has seen of an episode, not by one observation "
+            "alone: it cannot be exported"
+        )
 
     def action_probabilities(self, obs: NDArray[Any]) -> NDArray[Any]:
         """Return pi(a|s) of every action after what `act` remembers, shape [B, A].
@@ -648,6 +696,14 @@ class SB3SAC(ContinuousSB3Agent):
         if self.model.ent_coef_optimizer is not None:
             self.networks["temperature"] = _Temperature(self.model.log_ent_coef)
             self.optimizers["temperature_optimizer"] = self.model.ent_coef_optimizer
+
+    def acting(self) -> Acting:
+        """Return the actor, with actions as the environment takes them, as one network."""
+        from mario_rl_agents.algorithms.sb3._acting import RandomActor
+
+        policy = self.model.policy
+        network = RandomActor(policy.actor, policy.observation_space, self.observation_space)
+        return SquashedNormal(network, self.action_space, _LOG_STD_RANGE)
 
 
 class _Temperature(nn.Module):
