@@ -18,7 +18,7 @@ from mario_rl_agents.saved_spaces import (
 )
 from support.mutations import mutated_values
 
-KEPT = [
+KEPT: list[gym.Space[Any]] = [
     spaces.Box(-np.inf, np.inf, (3,), np.float32),
     spaces.Box(np.array([-4.8, -np.inf, 0.1]), np.array([4.8, np.inf, 0.1]), dtype=np.float64),
     spaces.Box(-1.5, 1.5, (2,), np.float16),
