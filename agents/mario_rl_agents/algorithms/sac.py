@@ -220,7 +220,8 @@ class SAC(OffPolicyAgent):
 
     def acting(self) -> Acting:
         """Return the actor, with actions as the environment takes them, as one network."""
-        return SquashedNormal(self.actor, self.action_space, _LOG_STD_RANGE)
+        std = _clamped_std if self.config.actor_std == "clamped" else _exponential_std
+        return SquashedNormal(self.actor, self.action_space, std)
 
     def sample(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return actions a = tanh(u), u = mean + std * noise, [B, A], and log pi(a | s), [B].
@@ -353,5 +354,15 @@ class SAC(OffPolicyAgent):
         """Return the mean and the logarithm of the standard deviation of u, both [B, A]."""
         mean, log_std = self.actor(obs).chunk(2, dim=1)
         if self.config.actor_std == "clamped":
-            return mean, log_std.clamp(*_STD_RANGE).log()
+            return mean, _clamped_std(log_std).log()
         return mean, log_std.clamp(*_LOG_STD_RANGE)
+
+
+def _clamped_std(x: Tensor) -> Tensor:
+    """Return the deviations that a "clamped" actor means."""
+    return x.clamp(*_STD_RANGE)
+
+
+def _exponential_std(x: Tensor) -> Tensor:
+    """Return the deviations whose logarithms an "exponential" actor names."""
+    return x.clamp(*_LOG_STD_RANGE).exp()

@@ -4,7 +4,7 @@ It has no memory and no chance in it, so that it can be exported. Whoever draws 
 needed for that among the outputs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import gymnasium as gym
@@ -132,9 +132,9 @@ class SquashedNormal(Continuous):
     """What tanh makes of means, with the deviations around these, which differ by observation."""
 
     def __init__(
-        self, network: nn.Module, space: gym.Space[Any], log_std_range: tuple[float, float]
+        self, network: nn.Module, space: gym.Space[Any], std: Callable[[Tensor], Tensor]
     ) -> None:
-        """Take a network of means and logarithms of deviations, side by side, [B, 2 A]."""
+        """Take a network of means, and of what `std` makes deviations of, side by side, [B, 2 A]."""
         others = {
             "mean": "the mean of a number u of which the action is tanh(u), scaled from [-1, 1] to "
             "the bounds, [B, A]",
@@ -142,13 +142,12 @@ class SquashedNormal(Continuous):
             "std * n, n standard normal",
         }
         super().__init__(network, space, others)
-        self._log_std_range = log_std_range
+        self._std = std
 
     def forward(self, obs: Tensor) -> tuple[Tensor, ...]:
         """Return actions, and means and deviations of u, each [B, A]."""
-        mean, log_std = self.network(obs).chunk(2, dim=1)
-        std = log_std.clamp(*self._log_std_range).exp()
-        return self.to_env(mean.tanh()), mean, std
+        mean, raw_std = self.network(obs).chunk(2, dim=1)
+        return self.to_env(mean.tanh()), mean, self._std(raw_std)
 
 
 class FirstOutputs(nn.Module):

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
+from mario_rl_agents.algorithms.sac import SAC, SACConfig
 from mario_rl_agents.config import read
 from mario_rl_agents.envs import NoEnv
 from mario_rl_agents.runs.loading import load_agent
@@ -81,6 +82,12 @@ def test_every_network_can_be_exported(changes: dict[str, Any], tmp_path: Path) 
     obs = "image" if "encoder" in changes else "vector"
     config = dataclasses.replace(DQNConfig(replay_capacity=100, learning_starts=8), **changes)
     exported(DQN.create(toy(obs, "discrete"), config, device="cpu"), tmp_path)
+
+
+@pytest.mark.parametrize("actor_std", ["exponential", "clamped"])
+def test_deviations_are_those_that_the_actor_means(actor_std: Any, tmp_path: Path) -> None:
+    agent = SAC.create(toy("vector", "continuous"), SACConfig(actor_std=actor_std), device="cpu")
+    exported(agent, tmp_path)
 
 
 def test_an_encoder_of_ones_own_and_grids_can_be_exported(tmp_path: Path) -> None:
