@@ -4,7 +4,7 @@
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$python; break; }; done)
 VENV ?= .venv
-EXTRAS ?= agents,human,video,sb3,box2d,bullet,ray,onnx,dev
+EXTRAS ?= agents,human,video,sb3,box2d,bullet,ray,onnx,course,dev
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # The environments alone, on the lowest versions that pyproject.toml allows.
@@ -32,7 +32,7 @@ PRELOAD = $(shell $(CC) -print-file-name=$1) $(shell $(CC) -print-file-name=libs
 ROM = $$($(BIN)/python -c 'from mario_rl_envs.game.rom import find_rom; print(find_rom())')
 SECONDS ?= 60
 
-.PHONY: demo compiled test test-lowest integration lint format bench sanitize sanitize-address sanitize-thread fuzz clean
+.PHONY: demo compiled course test test-lowest integration lint format bench sanitize sanitize-address sanitize-thread fuzz clean
 
 # Into a folder of its own: an earlier demo may have been trained further.
 demo: compiled
@@ -44,6 +44,10 @@ demo: compiled
 # more slowly.
 compiled: $(INSTALLED)
 	-@$(BIN)/python -m mario_rl_envs.compile
+
+# Every lesson from top to bottom, and what it prints and draws stored in docs/course.
+course: compiled
+	$(BIN)/python benchmarks/course.py
 
 test: lint compiled
 	$(BIN)/python -m pytest --numprocesses auto

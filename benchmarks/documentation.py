@@ -1,7 +1,7 @@
 """Run the code blocks of README and docs; here, those that take long.
 
-The tests run every block but those under the comment `<!-- long -->`. This script runs these, from
-the project's root:
+The tests run every block but those under the comment `<!-- long -->`; those of lessons are cells of
+notebooks (benchmarks/course.py). This script runs the long ones, from the project's root:
 
     python benchmarks/documentation.py [--list]
 """
