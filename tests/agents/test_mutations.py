@@ -77,6 +77,8 @@ def works_or_is_refused(kind: type[Agent], path: Path, env: Any, what: str) -> b
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="the environment did not repeat")
             warnings.filterwarnings("ignore", message="overflow encountered")
+            # PyTorch's own, as it imports its compiler for compile=True.
+            warnings.filterwarnings("ignore", message="`torch.jit.script", module="torch")
             agent = kind.load(path, env, device="cpu")
             agent.learn(2 * agent.num_envs)
     except CheckpointError:
