@@ -703,7 +703,7 @@ class SB3SAC(ContinuousSB3Agent):
 
         policy = self.model.policy
         network = RandomActor(policy.actor, policy.observation_space, self.observation_space)
-        return SquashedNormal(network, self.action_space, _LOG_STD_RANGE)
+        return SquashedNormal(network, self.action_space, lambda x: x.clamp(*_LOG_STD_RANGE).exp())
 
 
 class _Temperature(nn.Module):
