@@ -33,7 +33,7 @@ def complete(line: str) -> list[str]:
         ("mario-rl train d", ["ddpg", "double_dqn", "dqn"]),
         ("mario-rl train dqn MarioRL-1-", [f"MarioRL-1-{stage}-v0" for stage in range(1, 5)]),
         ("mario-rl train dqn CartPole-", ["CartPole-v0", "CartPole-v1"]),
-        ("mario-rl train dqn CartPole-v1 --recipe ", ["default"]),
+        ("mario-rl train dqn CartPole-v1 --recipe ", ["default", "tutorial"]),
         ("mario-rl train ppo MarioRL-1-1-v0 --recipe d", ["default", "demo"]),
         ("mario-rl train dqn CartPole-v1 --set ga", ["gamma="]),
         ("mario-rl train ppo CartPole-v1 --set gamma=0.9 --set clip", ["clip_range="]),
