@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -22,6 +21,8 @@ from benchmarks.course import (
     quotes,
     references,
     source_of,
+    stored,
+    take_over,
     with_outputs,
 )
 
@@ -29,13 +30,9 @@ PAGES = sorted(COURSE.glob("*.md"))
 QUOTES = [quote for page in PAGES for quote in quotes(page)]
 # Lessons that run whole. Of the others every line runs, but trainings are cut to so many steps.
 WHOLE = ("1-corridor", "2-values")
-FEW_STEPS = 1_000
+FEW_STEPS = 1_500  # of PPO a rollout and more
 
 each_lesson = pytest.mark.parametrize("page", LESSONS, ids=lambda page: page.stem)
-
-
-def stored(page: Path):
-    return nbformat.read(page.with_suffix(".ipynb"), as_version=4)
 
 
 def shortened(code: str) -> str:
@@ -129,6 +126,16 @@ def test_a_page_that_differs_from_its_notebook_is_noticed():
     without = re.sub(r"\n!\[[^\]]*\]\(images/[^)]+\)\n", "", text, count=1)
     with pytest.raises(ValueError, match="1 pictures need a line"):
         with_outputs(without, notebook)
+
+
+def test_outputs_are_taken_over_if_the_code_is_the_same():
+    text = LESSONS[0].read_text()
+    other = notebook_of(text.replace("# 1. A walk", "# 1. A long walk", 1))
+    take_over(other, stored(LESSONS[0]))
+    assert with_outputs(text, other) == text
+    changed = notebook_of(text.replace("self.cell = 2", "self.cell = 3", 1))
+    with pytest.raises(ValueError, match="its code has changed"):
+        take_over(changed, stored(LESSONS[0]))
 
 
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")

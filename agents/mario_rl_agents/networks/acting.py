@@ -134,7 +134,7 @@ class SquashedNormal(Continuous):
     def __init__(
         self, network: nn.Module, space: gym.Space[Any], std: Callable[[Tensor], Tensor]
     ) -> None:
-        """Take a network of means, and of what `std` makes deviations of, side by side, [B, 2 A]."""
+        """Take a network of means, and what `std` makes deviations of, side by side, [B, 2 A]."""
         others = {
             "mean": "the mean of a number u of which the action is tanh(u), scaled from [-1, 1] to "
             "the bounds, [B, A]",
