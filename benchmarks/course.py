@@ -33,6 +33,11 @@ LESSONS: Final = sorted(COURSE.glob("[0-9]-*.md"))
 MAX_SECONDS: Final = 120.0  # for a lesson
 MAX_BYTES: Final = 3_000_000  # of all notebooks and pictures
 
+# Without versions, so that another run makes no difference.
+_METADATA: Final = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
 # A block that runs, and under it what it printed and the pictures that it drew.
 _CELL: Final = re.compile(
     r"(?P<code>^```python\n.*?^```\n)"
@@ -58,10 +63,7 @@ def notebook_of(page: str) -> Any:
     """Return the cells of a page as a notebook that has not run."""
     text = _CELL.sub(lambda cell: cell["code"], page)
     notebook = jupytext.reads(text, fmt="md")
-    notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
+    notebook.metadata = dict(_METADATA)
     for number, cell in enumerate(notebook.cells, 1):
         cell.id = f"cell-{number:02}"
         cell.metadata = {}
@@ -94,6 +96,7 @@ def execute(notebook: Any) -> float:
             notebook,
             timeout=round(MAX_SECONDS),
             record_timing=False,
+            coalesce_streams=True,
             # It warns of its own sockets.
             extra_arguments=["--IPKernelApp.log_level=40"],
             resources={"metadata": {"path": folder}},
@@ -255,6 +258,7 @@ def main() -> None:
                 raise SystemExit(f"{path.stem} takes longer than {MAX_SECONDS:.0f} s")
             if path.read_text() != page:
                 raise SystemExit(f"{path.stem} was changed while it ran: run it again")
+        notebook.metadata = dict(_METADATA)
         for cell in notebook.cells:
             cell.metadata = {}
         page = with_outputs(page, notebook)

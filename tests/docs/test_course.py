@@ -66,6 +66,7 @@ def test_the_notebook_was_run_in_order_without_errors_or_warnings(page):
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert any(printed(cell) for cell in cells)  # raises for an error, and for what warnings write
     assert not [cell.metadata for cell in notebook.cells if cell.metadata]
+    assert notebook.metadata.language_info == {"name": "python"}
     assert not re.search(r"/(home|root|tmp|work|usr|Users)/|[A-Z]:\\\\", nbformat.writes(notebook))
 
 

@@ -23,11 +23,13 @@ def test_blocks_run(page, tmp_path, monkeypatch):
 
 def test_pages_have_blocks_that_run(tmp_path):
     num_blocks = {
-        page.name: sum(not is_long(example) for example in parse(page, tmp_path).examples())
+        str(page.relative_to(ROOT)): sum(
+            not is_long(example) for example in parse(page, tmp_path).examples()
+        )
         for page in PAGES
     }
     assert num_blocks["README.md"] >= 1
-    assert num_blocks["environments.md"] >= 5
+    assert num_blocks["docs/environments.md"] >= 5
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
