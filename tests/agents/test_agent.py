@@ -568,6 +568,14 @@ def test_a_loss_that_is_not_finite_stops_training(algorithm: str, obs: str, acti
     assert agent.num_updates == num_updates
 
 
+@pytest.mark.parametrize("algorithm", ["sb3-a2c", "sb3-ppo", "sb3-recurrent_ppo"])
+def test_weights_that_are_not_finite_are_named_after_an_export(
+    algorithm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", False)  # as it leaves
+    test_a_loss_that_is_not_finite_stops_training(algorithm, "vector", "discrete")
+
+
 @each_kind
 def test_without_an_environment_it_acts_and_refuses_to_learn(
     algorithm: str, obs: str, actions: str, tmp_path: Path

@@ -273,7 +273,9 @@ class SB3Agent(Agent):
                     log_interval=sys.maxsize,  # what it logs is read between rollouts
                     reset_num_timesteps=False,
                 )
-            except ValueError as error:
+            # PyTorch's distributions check what they are made of until something is compiled or
+            # exported in the process; from then on the draw fails.
+            except (ValueError, RuntimeError) as error:
                 self._check_weights(error)
                 raise
 
@@ -347,7 +349,7 @@ class SB3Agent(Agent):
     def _count_update(self, *_: Any) -> None:
         self._num_new_updates += 1
 
-    def _check_weights(self, error: ValueError) -> None:
+    def _check_weights(self, error: Exception) -> None:
         """Raise if weights are why something went wrong: distributions refuse their numbers."""
         for name, x in self.model.policy.named_parameters():
             if not torch.isfinite(x).all():
