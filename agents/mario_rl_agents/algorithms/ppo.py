@@ -81,6 +81,7 @@ class PPOConfig(Config):
     value_loss: Loss = "mse"  # "huber": half the square up to an error of 1, then linear
     hidden_sizes: Sizes = (256, 256)  # units, of the actor and of the critic; for vectors
     encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)
+    layer_norm: bool = False  # normalize hidden layers before their ReLU; not convolutions
     initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
     precision: Precision = "float32"  # of forward passes; weights stay float32
     entropy_coefficient: NonNegative | Schedule = 0.0  # weight of the entropy bonus
@@ -168,10 +169,12 @@ class PPO(PolicyAgent):
         self.distribution = make_distribution(self.action_space)
         hidden_sizes = () if encoder or is_image(space) else config.hidden_sizes
         with torch_seed(seed):
-            self.encoder = make_encoder(space, encoder or config.encoder)
+            norm = config.layer_norm
+            self.encoder = make_encoder(space, encoder or config.encoder, layer_norm=norm)
             size = num_features(self.encoder)
-            self.actor: nn.Module = MLP(size, hidden_sizes, self.distribution.num_params)
-            self.critic: nn.Module = MLP(size, hidden_sizes, 1)
+            num_params = self.distribution.num_params
+            self.actor: nn.Module = MLP(size, hidden_sizes, num_params, layer_norm=norm)
+            self.critic: nn.Module = MLP(size, hidden_sizes, 1, layer_norm=norm)
             initialize(self.encoder, config.initialization)
             initialize(self.actor, config.initialization, POLICY_GAIN)
             initialize(self.critic, config.initialization, VALUE_GAIN)

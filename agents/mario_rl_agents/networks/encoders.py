@@ -295,8 +295,8 @@ class Flat(nn.Module):
 class OwnEncoder(nn.Module):
     """A user's own encoder. It keeps the weights that it comes with."""
 
-    def __init__(self, encoder: nn.Module) -> None:
-        """Take a module with `num_features`.
+    def __init__(self, encoder: nn.Module, *, layer_norm: bool = False) -> None:
+        """Take a module with `num_features`; normalize what it returns if that is asked for.
 
         Raises:
             ValueError: If it does not name them.
@@ -309,11 +309,12 @@ class OwnEncoder(nn.Module):
                 f"{type(encoder).__name__} is {number!r}: set it in __init__"
             )
         self.encoder, self.num_features = encoder, number
+        self.norm = nn.LayerNorm(number) if layer_norm else None
 
     def forward(self, obs: Tensor) -> Tensor:
         """Return shape [B, num_features] for observations of shape [B, ...]."""
         features: Tensor = self.encoder(obs)
-        return features
+        return features if self.norm is None else self.norm.forward(features)
 
 
 _CNNS: Final[Mapping[str, type[NatureCNN | SmallCNN | ImpalaCNN]]] = MappingProxyType(
@@ -321,26 +322,33 @@ _CNNS: Final[Mapping[str, type[NatureCNN | SmallCNN | ImpalaCNN]]] = MappingProx
 )
 
 
-def make_encoder(space: gym.Space[Any], encoder: str | EncoderFactory = "nature") -> nn.Module:
+def make_encoder(
+    space: gym.Space[Any],
+    encoder: str | EncoderFactory = "nature",
+    *,
+    layer_norm: bool = False,
+) -> nn.Module:
     """Return a module that turns observations of `space` into `num_features` features.
 
     Args:
         space: A uint8 image (C, H, W) or (H, W, C), a vector of numbers (D,), or a uint8 grid
             (H, W) of kinds.
         encoder: "nature", "small", "tiny" or "impala", for images; or what makes one for `space`.
+        layer_norm: Whether the features of images are normalized before their ReLU; of a user's own
+            encoder, what it returns. Vectors and grids are passed on as they are.
 
     Raises:
         ValueError: If no encoder fits, or a user's own does not name its `num_features`.
     """
     if not isinstance(encoder, str):
-        return OwnEncoder(encoder(space))
+        return OwnEncoder(encoder(space), layer_norm=layer_norm)
     if is_vector(space):
         assert isinstance(space, gym.spaces.Box)
         return Flat(space.shape[0])
     if is_grid(space):
         assert isinstance(space, gym.spaces.Box)
         return OneHot(space.shape, int(space.high.max()) + 1)
-    return _make_cnn(space, encoder)
+    return _make_cnn(space, encoder, layer_norm=layer_norm)
 
 
 def make_network(

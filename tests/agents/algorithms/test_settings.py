@@ -15,6 +15,7 @@ from mario_rl_agents.algorithms.sac import SACConfig
 from mario_rl_agents.config import linear
 from mario_rl_agents.recipes import ALGORITHMS
 from support.agent_toys import assert_same_weights, cartpole, corridor, weights
+from support.interface_toys import toy
 
 _REPLAY = {"learning_starts": 8, "batch_size": 4, "replay_capacity": 100}
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -184,3 +185,21 @@ def test_huber_loss_of_values() -> None:
     ppo = PPO.create(corridor(), PPOConfig(value_loss="huber"), device="cpu")
     batch: Any = type("Batch", (), {"value_target": torch.from_numpy(errors)})
     assert ppo.value_loss(torch.zeros(2), batch).item() == pytest.approx((0.125 + 1.5) / 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("vector", {"encoder": 0, "actor": 2, "critic": 2}),
+        ("image", {"encoder": 1, "actor": 0, "critic": 0}),
+    ],
+)
+def test_ppo_normalizes_its_hidden_layers(kind: str, expected: dict[str, int]) -> None:
+    for layer_norm in (False, True):
+        config = PPOConfig(layer_norm=layer_norm)
+        agent = PPO.create(toy(kind, "discrete"), config, device="cpu")
+        numbers = {
+            name: sum(isinstance(x, torch.nn.LayerNorm) for x in agent.networks[name].modules())
+            for name in expected
+        }
+        assert numbers == {name: number * layer_norm for name, number in expected.items()}

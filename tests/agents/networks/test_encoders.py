@@ -9,7 +9,13 @@ import torch
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.errors import CheckpointError
-from mario_rl_agents.networks.encoders import CNN, make_encoder, make_network, num_features
+from mario_rl_agents.networks.encoders import (
+    CNN,
+    OwnEncoder,
+    make_encoder,
+    make_network,
+    num_features,
+)
 from mario_rl_agents.recipes import ALGORITHMS
 from support.agent_toys import assert_same_weights, corridor, side
 from support.interface_toys import toy
@@ -100,6 +106,23 @@ def test_features_of_images_are_normalized() -> None:
     hidden, output = (x for x in network.head if isinstance(x, nn.Linear))
     expected = output(normalized(hidden(network.convolutions(obs.float() / 255))))
     torch.testing.assert_close(network(obs), expected)
+
+
+def test_encoders_normalize_their_features_but_not_vectors_and_grids() -> None:
+    encoder = make_encoder(image(42), "tiny", layer_norm=True)
+    assert isinstance(encoder, CNN)
+    obs = torch.randint(0, 256, (5, 4, 42, 42), dtype=torch.uint8)
+    expected = normalized(encoder.head[0](encoder.convolutions(obs.float() / 255)))
+    torch.testing.assert_close(encoder(obs), expected)
+
+    own = make_encoder(gym.spaces.Box(-1, 1, (4,)), Halves, layer_norm=True)
+    assert isinstance(own, OwnEncoder)
+    vectors = torch.linspace(-1, 1, 20).reshape(5, 4)
+    features = own.encoder(vectors)
+    torch.testing.assert_close(own(vectors), nn.functional.layer_norm(features, features.shape[1:]))
+
+    for space in (gym.spaces.Box(-1, 1, (3,)), gym.spaces.Box(0, 3, (2, 2), np.uint8)):
+        assert not [*make_encoder(space, layer_norm=True).parameters()]
 
 
 def test_features_of_ones_own_encoder_are_normalized() -> None:

@@ -329,6 +329,7 @@ RULES: Final[Mapping[type[Any], Counterpart]] = MappingProxyType(
                 "clip_range": _is("clip_range"),
                 "value_coefficient": _is("vf_coef"),
                 "value_loss": _MSE,
+                "layer_norm": _lacks(False, "SB3 has no layer normalization."),
                 "initialization": _orthogonal,
                 "entropy_coefficient": _is_a_number("ent_coef"),
                 "max_grad_norm": _is("max_grad_norm"),
