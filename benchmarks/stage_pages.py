@@ -1,8 +1,12 @@
-"""Measure random play in every stage.
+"""Write a page for every stage, drawn and read from the game itself, for the documentation.
 
-python benchmarks/stage_pages.py --measure 500
+    python benchmarks/stage_pages.py --out docs/stages                # all 32, with films
+    python benchmarks/stage_pages.py --out FOLDER --stages 1-1,8-4 --no-films
+    python benchmarks/stage_pages.py --measure 500                    # random play, anew
 
-The numbers lie in benchmarks/random_play.json.
+FOLDER lies in the documentation's folder: pages link to ../environments.md and so on. It gets
+index.md, a page for each stage, and media/ with pictures and films. Nothing of that is committed.
+What random play reaches stands in benchmarks/random_play.json, what policies reach in their files.
 """
 
 from __future__ import annotations
@@ -10,26 +14,431 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
-
-from mario_rl_envs.game.stages import STAGES
+from typing import Final, Literal
 
 ROOT: Final = Path(__file__).parents[1]
 if str(ROOT) not in sys.path:  # when run as a script
     sys.path.insert(0, str(ROOT))
 
-from benchmarks import random_play  # noqa: E402
+from mario_rl_agents.checkpoint import CheckpointHeader  # noqa: E402
+from mario_rl_agents.weights.record import PolicyRecord, Rate  # noqa: E402
+
+from benchmarks import random_play, stage_media  # noqa: E402
+from benchmarks.random_play import RandomPlay  # noqa: E402
+from benchmarks.ship_weights import records  # noqa: E402
+from benchmarks.stage_facts import Area, StageFacts, facts_of  # noqa: E402
+from benchmarks.stage_media import FRAMES_PER_SECOND, Film, Picture  # noqa: E402
+from mario_rl_envs.game.stages import STAGES, check_stages  # noqa: E402
+from mario_rl_envs.processors import num_processors  # noqa: E402
+
+INDEX: Final = "index.md"
+MEDIA: Final = "media"
+NONE_YET: Final = "none yet"  # in place of a policy
+
+_SCREEN_SCALE: Final = 0.625  # of a screen in the index
+_FILM_SCALE: Final = 2
+_TICK_FRAMES: Final = 24  # of the game clock
+_DEFAULT_ACTIONS: Final = "right_only"  # of gym.make
+# Of the protocol that policies were measured by.
+_CONDITIONS: Final = ("plain", "no-ops", "sticky")
+_WAYS: Final[tuple[Literal["greedy", "sampled"], ...]] = ("greedy", "sampled")
+
+Policy = tuple[CheckpointHeader, PolicyRecord]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that a page shows."""
+
+    facts: StageFacts
+    route: Picture
+    screen: Picture
+    film: Film | None
+    policy: Policy | None
+
+    @property
+    def name(self) -> str:
+        """The stage, as "1-1"."""
+        return self.facts.stage
+
+    @property
+    def env_id(self) -> str:
+        """The id of its environment."""
+        return f"MarioRL-{self.name}-v0"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure."""
+    """Write the pages, or measure random play."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--measure", type=int, required=True, metavar="GAMES", help="of each stage")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where pages are written")
+    parser.add_argument("--stages", type=_stages, default=STAGES, help="as 1-1,8-4; else all")
+    parser.add_argument("--no-films", action="store_true", help="pictures alone, which is faster")
+    parser.add_argument(
+        "--media-url",
+        default=MEDIA,
+        help="where the site has media/, from a page; default: %(default)s, beside it",
+    )
+    parser.add_argument(
+        "--measure",
+        type=int,
+        metavar="GAMES",
+        help="play so many random games in each stage first, and keep what they come to",
+    )
     options = parser.parse_args(arguments)
-    command = shlex.join(["python", "benchmarks/stage_pages.py", *arguments])
-    random_play.save(random_play.measure(STAGES, options.measure, command=command))
+    if options.out is None and options.measure is None:
+        parser.error("give --out FOLDER, or --measure GAMES, or both")
+    if options.measure is not None:
+        command = shlex.join(["python", "benchmarks/stage_pages.py", *arguments])
+        random_play.save(random_play.measure(STAGES, options.measure, command=command))
+    if options.out is not None:
+        has_films = not options.no_films
+        write_pages(options.out, options.stages, has_films=has_films, media_url=options.media_url)
+
+
+def write_pages(
+    folder: Path, stages: Sequence[str], *, has_films: bool = True, media_url: str = MEDIA
+) -> None:
+    """Write index, pages, pictures and films.
+
+    Args:
+        folder: Where to; it is made if it is missing.
+        stages: As "1-1"; pages link to those alone.
+        has_films: Whether pages have films.
+        media_url: Where the site has the folder of pictures and films, from a page.
+
+    Raises:
+        ImportError: Films are wanted, and imageio-ffmpeg is not installed.
+    """
+    if has_films:
+        stage_media.check_films()
+    (folder / MEDIA).mkdir(parents=True, exist_ok=True)
+    policies, random = records(), random_play.load()
+    draw = partial(_draw, folder / MEDIA, policies, has_films)
+    with ThreadPoolExecutor(num_processors()) as pool:  # Python waits for console and encoder
+        drawn = list(pool.map(draw, stages))
+    names = [stage.name for stage in drawn]
+    for index, stage in enumerate(drawn):
+        around = _neighbor(names, index - 1), _neighbor(names, index + 1)
+        text = page(stage, random, around, media_url)
+        (folder / f"{stage.name}.md").write_text(text, encoding="utf-8")
+    (folder / INDEX).write_text(index_page(drawn, random, media_url), encoding="utf-8")
+
+
+def page(
+    stage: Stage, random: RandomPlay, around: tuple[str | None, str | None], media_url: str
+) -> str:
+    """Return the page of a stage.
+
+    Args:
+        stage: What it shows.
+        random: What random play came to.
+        around: The stages before and after it; None where there is none.
+        media_url: Where pictures and films are.
+    """
+    links = _links(around)
+    parts = [
+        f"# {stage.name}",
+        links,
+        _summary(stage.facts),
+        *([_film(stage, stage.film, media_url)] if stage.film is not None else []),
+        "## The stage",
+        _strip(stage, media_url),
+        "What the recorded route shows of it. The line is where Mario was, red while A was held; "
+        f"it begins and ends with a dot.{_areas_note(stage.facts)}",
+        _facts_table(stage.facts),
+        "## Play it",
+        f"```python\n{_code(stage)}\n```",
+        f"```bash\n{_shell(stage)}\n```",
+        "All keywords are in [the environments](../environments.md#arguments).",
+        "## What is reached",
+        _random(stage.name, random),
+        _policy(stage.policy),
+        links,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def index_page(stages: Sequence[Stage], random: RandomPlay, media_url: str) -> str:
+    """Return the page that leads to all others."""
+    parts = [
+        "# The stages",
+        "Each page has the whole stage as a picture, a film of the package's route through it, and "
+        "what random play and the package's [policies](../policies.md) reach. All is drawn and "
+        "read from the game itself.",
+        _grid(stages, media_url),
+        "## In numbers",
+        _numbers(stages, random),
+        "Length: pixels to the flag or the axe, on the route's way. Route: decisions of four "
+        "frames. Random play: the share of games that it clears, and the mean x where they end. "
+        "Policy: the share that it clears as it plays best, with random no-op starts / with sticky "
+        "actions of 0.25 as well.",
+        f"Random play: actions `{random.actions}`, up to {random.env_kwargs['noop_max']} no-ops at "
+        f"the start, at most {random.env_kwargs['max_episode_steps']:,} decisions; "
+        f"`{random.command}`, commit {random.commit}, {random.date[:10]}, {random.machine}, seeds "
+        f"from {random.seed:,} on.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _stages(text: str) -> tuple[str, ...]:
+    """Return the stages that a user names."""
+    try:
+        return tuple(dict.fromkeys(check_stages(text.split(","))))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _draw(folder: Path, policies: dict[str, Policy], has_film: bool, name: str) -> Stage:
+    return Stage(
+        facts=facts_of(name),
+        route=stage_media.draw_stage(name, folder),
+        screen=stage_media.draw_screen(name, folder),
+        film=stage_media.write_film(name, folder) if has_film else None,
+        policy=policies.get(f"MarioRL-{name}-v0"),
+    )
+
+
+def _neighbor(names: list[str], index: int) -> str | None:
+    return names[index] if 0 <= index < len(names) else None
+
+
+def _links(around: tuple[str | None, str | None]) -> str:
+    before, after = around
+    links = [f"[All stages]({INDEX})"]
+    if before is not None:
+        links.insert(0, f"Previous: [{before}]({before}.md)")
+    if after is not None:
+        links.append(f"Next: [{after}]({after}.md)")
+    return " · ".join(links)
+
+
+def _summary(facts: StageFacts) -> str:
+    article = "An" if facts.kind[0] in "aeiou" else "A"
+    kind = f"{article} {facts.kind}" + ("" if facts.kind == "castle" else " stage")
+    explained = ", most of which has no floor" if facts.kind == "athletic" else ""
+    return (
+        f"{kind}{explained}, {facts.length:,} pixels to the {facts.goal}. The recorded route "
+        f"clears it with {facts.num_decisions} decisions of four frames."
+    )
+
+
+def _film(stage: Stage, film: Film, media_url: str) -> str:
+    poster = f"{media_url}/{stage.screen.name}"
+    return (
+        "<figure>\n"
+        f'<video controls muted playsinline preload="none" poster="{poster}" '
+        f'width="{_FILM_SCALE * film.width}" height="{_FILM_SCALE * film.height}" '
+        'style="max-width: 100%; height: auto; image-rendering: pixelated" '
+        f'aria-label="Film of the recorded route through {stage.name}">\n'
+        f'<source src="{media_url}/{film.name}" type="video/mp4">\n'
+        f'<a href="{media_url}/{film.name}">The film of the route</a>\n'
+        "</video>\n"
+        f"<figcaption>The recorded route, {film.seconds:.0f} seconds, no sound.</figcaption>\n"
+        "</figure>"
+    )
+
+
+def _strip(stage: Stage, media_url: str) -> str:
+    """Return the wide picture, which is scrolled from left to right."""
+    areas = ", then ".join(area.kind for area in stage.facts.areas)
+    alt = f"The whole of {stage.name} ({areas}) with the recorded route drawn on it."
+    image = _image(media_url, stage.route, alt, style="max-width: none")
+    return (
+        f'<div role="region" aria-label="Picture of {stage.name}" tabindex="0" '
+        f'style="overflow-x: auto">\n{image}\n</div>'
+    )
+
+
+def _image(
+    media_url: str, picture: Picture, alt: str, *, scale: float = 1.0, style: str = ""
+) -> str:
+    width, height = round(scale * picture.width), round(scale * picture.height)
+    styled = f' style="{style}"' if style else ""
+    return (
+        f'<img src="{media_url}/{picture.name}" alt="{alt}" width="{width}" height="{height}" '
+        f'loading="lazy"{styled}>'
+    )
+
+
+def _areas_note(facts: StageFacts) -> str:
+    if len(facts.areas) == 1:
+        return ""
+    return " Its areas stand below one another, as they are entered."
+
+
+def _facts_table(facts: StageFacts) -> str:
+    pressed = ", ".join(f"`{name}` {count}" for name, count in facts.joypad)
+    where = "" if len(facts.areas) == 1 else f" of the {_goal_area(facts).kind} area"
+    rows = [
+        ("kind", facts.kind),
+        ("areas", "; ".join(map(_area, facts.areas))),
+        ("length", f"{facts.length:,} pixels"),
+        (facts.goal, f"at x {facts.x_end:,}{where}"),
+        (
+            "time limit",
+            f"{facts.time_limit} ticks, {_seconds(_TICK_FRAMES * facts.time_limit):.0f} seconds; "
+            f"{facts.time_left} are left at the end of the route",
+        ),
+        (
+            "route",
+            f"{facts.num_decisions} decisions, {facts.num_frames:,} frames, "
+            f"{_seconds(facts.num_frames):.1f} seconds; reward `progress`: {facts.total_reward:,}",
+        ),
+        ("its actions", f"of `{facts.action_set}`, by decisions: {pressed}"),
+        *([("ways between areas", _passages(facts))] if facts.passages else []),
+        *([("maze", _maze(facts))] if facts.maze else []),
+        ("enemies on the way", ", ".join(facts.enemies)),
+    ]
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def _goal_area(facts: StageFacts) -> Area:
+    """Return the area that the route ends in: the first that reaches so far."""
+    return next(area for area in reversed(facts.areas) if area.last == facts.x_end)
+
+
+def _area(area: Area) -> str:
+    return f"{area.kind}, x {area.first:,} to {area.last:,}"
+
+
+def _passages(facts: StageFacts) -> str:
+    ways = [f"{way.how} at x {way.x:,}, out at x {way.x_after:,}" for way in facts.passages]
+    return "; ".join(ways)
+
+
+def _maze(facts: StageFacts) -> str:
+    places = ", ".join(f"{check.x:,}" for check in facts.maze)
+    text = f"on the wrong way Mario is led back; judged at x {places}"
+    back = [check for check in facts.maze if check.leads_back]
+    ways = ", ".join(f"from x {check.x:,} to {check.x_after:,}" for check in back)
+    return f"{text}; the route is led back {ways}" if back else text
+
+
+def _seconds(num_frames: int) -> float:
+    return num_frames / FRAMES_PER_SECOND
+
+
+def _code(stage: Stage) -> str:
+    facts = stage.facts
+    is_default = facts.action_set == _DEFAULT_ACTIONS
+    actions = "" if is_default else f', actions="{facts.action_set}"'
+    other = STAGES[(STAGES.index(stage.name) + 1) % len(STAGES)]
+    both = f'stages=["{stage.name}", "{other}"]'
+    return f"""import gymnasium as gym
+import mario_rl_envs
+
+env = gym.make("{stage.env_id}"{actions})
+obs, info = env.reset(seed=0)
+obs, info = env.reset(options={{"route_fraction": 0.5}})  # half-way along the route
+env.close()
+
+envs = gym.make_vec("{stage.env_id}", num_envs=8{actions})  # eight games at once
+envs.close()
+
+env = gym.make("MarioRL-Random-v0", {both}{actions})  # one of them at every reset
+env.close()"""
+
+
+def _shell(stage: Stage) -> str:
+    lines = [
+        f"mario-rl watch --route {stage.name}",
+        f"mario-rl play {stage.env_id}",
+        f"mario-rl explore {stage.name}",
+    ]
+    if stage.policy is not None:
+        lines += [f"mario-rl watch {stage.env_id}", f"mario-rl evaluate {stage.env_id}"]
+    return "\n".join(lines)
+
+
+def _random(name: str, random: RandomPlay) -> str:
+    if name not in random.stages:
+        return "Random play: not measured."
+    played = random.stages[name]
+    low, high = played.clear_rate_interval
+    return (
+        f"**Random play** clears {played.num_cleared} of {played.num_episodes} games (95 % "
+        f"interval: {low:.1%} to {high:.1%}). They end at x {played.x_pos_mean:,.0f} on average, "
+        f"{played.x_pos_max:,} at most, after {played.length_mean:,.0f} decisions on average "
+        f"(actions `{random.actions}`, random no-op starts; [how]({INDEX}#in-numbers))."
+    )
+
+
+def _policy(policy: Policy | None) -> str:
+    if policy is None:
+        return f"**Policy of the package**: {NONE_YET}."
+    header, record = policy
+    rows = ["| condition | greedy | sampled |", "|---|---:|---:|"]
+    for condition in _CONDITIONS:
+        cells = [
+            _rate_of(record.rate(condition, "greedy")),
+            _rate_of(record.rate(condition, "sampled")),
+        ]
+        rows.append(f"| {condition} | {' | '.join(cells)} |")
+    return (
+        f"**[Policy of the package](../policies.md)**: {header.algorithm}, "
+        f"{header.num_steps:,} steps, plays {record.policy}. The share of games that it clears, of "
+        "those that differ:\n\n" + "\n".join(rows)
+    )
+
+
+def _rate_of(rate: Rate | None) -> str:
+    return "" if rate is None else f"{_percent(rate)} of {rate.num_distinct}"
+
+
+def _percent(rate: Rate | None) -> str:
+    return "" if rate is None or rate.clear_rate is None else f"{rate.clear_rate:.1%}"
+
+
+def _grid(stages: Sequence[Stage], media_url: str) -> str:
+    """Return a row a world, a column a stage."""
+    found = {stage.name: stage for stage in stages}
+    rows = ["| | | | |", "|---|---|---|---|"]
+    for world in range(1, 9):
+        names = [f"{world}-{number}" for number in range(1, 5)]
+        if found.keys() & set(names):
+            cells = [_cell(found[name], media_url) if name in found else "" for name in names]
+            rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _cell(stage: Stage, media_url: str) -> str:
+    alt = f"A screen of {stage.name}"
+    image = _image(media_url, stage.screen, alt, scale=_SCREEN_SCALE)
+    return f"[{image}<br>{stage.name}]({stage.name}.md), {stage.facts.kind}"
+
+
+def _numbers(stages: Sequence[Stage], random: RandomPlay) -> str:
+    rows = [
+        "| stage | kind | length | route | random play | its mean x | policy |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for stage in stages:
+        facts, played = stage.facts, random.stages.get(stage.name)
+        cells = [
+            f"[{stage.name}]({stage.name}.md)",
+            facts.kind,
+            f"{facts.length:,}",
+            f"{facts.num_decisions}",
+            "" if played is None else f"{played.clear_rate:.1%}",
+            "" if played is None else f"{played.x_pos_mean:,.0f}",
+            _policy_cell(stage.policy),
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _policy_cell(policy: Policy | None) -> str:
+    if policy is None:
+        return NONE_YET
+    record = policy[1]
+    return f"{_percent(record.rate('no-ops'))} / {_percent(record.rate('sticky'))}"
 
 
 if __name__ == "__main__":
