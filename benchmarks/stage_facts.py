@@ -28,7 +28,7 @@ _LOOP_COMMAND: Final = 0x0745  # other than 0 from where a maze is entered to wh
 _ENEMY_Y_HIGH: Final = 0x00B6  # of each slot; 1: on the screen
 _NUM_ENEMIES: Final = 5  # slots; the sixth holds power-ups
 _IN_USE: Final = 1  # of an enemy's slot; other values are second slots of large objects
-_PASSAGES: Final = {1: "up a vine", 2: "into a pipe", 3: "down a pipe"}  # by the player's state
+_PIPES: Final = {2: "into a pipe", 3: "down a pipe"}  # by the player's state
 
 # By the number of the object in an enemy's slot. What is no enemy (lifts, flags) is left out.
 _ENEMIES: Final = {
@@ -71,11 +71,11 @@ class Area(NamedTuple):
     last: int  # likewise, his rightmost
 
 
-class Passage(NamedTuple):
-    """A way from one place to another that Mario does not walk."""
+class Pipe(NamedTuple):
+    """A pipe that the route takes."""
 
     how: str  # as "down a pipe"
-    x: int  # pixels, where it begins
+    x: int  # pixels, where Mario enters it
     x_after: int  # where he can move again
 
 
@@ -106,7 +106,7 @@ class StageFacts:
     total_reward: int  # "progress"
     joypad: tuple[tuple[str, int], ...]  # what is pressed, and for how many decisions
     action_set: str  # the smallest that has all of it
-    passages: tuple[Passage, ...]
+    pipes: tuple[Pipe, ...]
     maze: tuple[MazeCheck, ...]  # empty: there is none
     enemies: tuple[str, ...]  # on the screen along the route, those seen first first
 
@@ -144,7 +144,7 @@ class _Walk:
 
     def __init__(self, memory: bytes) -> None:
         self.areas: dict[int, _AreaSeen] = {}
-        self.passages: list[Passage] = []
+        self.pipes: list[Pipe] = []
         self.maze: list[MazeCheck] = []
         self.enemies: dict[str, None] = {}  # in order
         self._before = memory
@@ -155,9 +155,9 @@ class _Walk:
         self._see_area(memory)
         self._see_enemies(memory)
         x = ram.x_position(memory)
-        passage = _PASSAGES.get(info["state"])
-        if passage is not None:
-            self.passages.append(Passage(passage, info["x_pos"], x))
+        pipe = _PIPES.get(info["state"])
+        if pipe is not None:
+            self.pipes.append(Pipe(pipe, info["x_pos"], x))
         elif self._before[_LOOP_COMMAND] and not memory[_LOOP_COMMAND]:
             self.maze.append(MazeCheck(ram.x_position(self._before), x))
         self._before = memory
@@ -214,7 +214,7 @@ def facts_of(stage: str) -> StageFacts:
         total_reward=route.total_reward,
         joypad=_pressed(route),
         action_set=_action_set(route),
-        passages=tuple(walk.passages),
+        pipes=tuple(walk.pipes),
         maze=tuple(walk.maze),
         enemies=tuple(walk.enemies),
     )

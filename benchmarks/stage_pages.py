@@ -1,10 +1,10 @@
 """Write a page for every stage, drawn and read from the game itself, for the documentation.
 
-    python benchmarks/stage_pages.py --out docs/stages                # all 32, with films
+    python benchmarks/stage_pages.py --out build/docs/stages          # all 32, with films
     python benchmarks/stage_pages.py --out FOLDER --stages 1-1,8-4 --no-films
     python benchmarks/stage_pages.py --measure 500                    # random play, anew
 
-FOLDER lies in the documentation's folder: pages link to ../environments.md and so on. It gets
+FOLDER lies in that of the other pages: it links to ../environments.md and ../policies.md. It gets
 index.md, a page for each stage, and media/ with pictures and films. Nothing of that is committed.
 What random play reaches stands in benchmarks/random_play.json, what policies reach in their files.
 """
@@ -26,6 +26,7 @@ if str(ROOT) not in sys.path:  # when run as a script
     sys.path.insert(0, str(ROOT))
 
 from mario_rl_agents.checkpoint import CheckpointHeader  # noqa: E402
+from mario_rl_agents.experiments.protocol import NO_OPS  # noqa: E402
 from mario_rl_agents.weights.record import PolicyRecord, Rate  # noqa: E402
 
 from benchmarks import random_play, stage_media  # noqa: E402
@@ -81,13 +82,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--stages", type=_stages, default=STAGES, help="as 1-1,8-4; else all")
     parser.add_argument("--no-films", action="store_true", help="pictures alone, which is faster")
     parser.add_argument(
-        "--media-url",
-        default=MEDIA,
-        help="where the site has media/, from a page; default: %(default)s, beside it",
+        "--directory-urls",
+        action="store_true",
+        help="the site serves 1-1.md as 1-1/, a folder deeper than index.md",
     )
     parser.add_argument(
         "--measure",
-        type=int,
+        type=_count,
         metavar="GAMES",
         help="play so many random games in each stage first, and keep what they come to",
     )
@@ -98,12 +99,20 @@ def main(arguments: list[str] | None = None) -> None:
         command = shlex.join(["python", "benchmarks/stage_pages.py", *arguments])
         random_play.save(random_play.measure(STAGES, options.measure, command=command))
     if options.out is not None:
-        has_films = not options.no_films
-        write_pages(options.out, options.stages, has_films=has_films, media_url=options.media_url)
+        write_pages(
+            options.out,
+            options.stages,
+            has_films=not options.no_films,
+            has_directory_urls=options.directory_urls,
+        )
 
 
 def write_pages(
-    folder: Path, stages: Sequence[str], *, has_films: bool = True, media_url: str = MEDIA
+    folder: Path,
+    stages: Sequence[str],
+    *,
+    has_films: bool = True,
+    has_directory_urls: bool = False,
 ) -> None:
     """Write index, pages, pictures and films.
 
@@ -111,7 +120,8 @@ def write_pages(
         folder: Where to; it is made if it is missing.
         stages: As "1-1"; pages link to those alone.
         has_films: Whether pages have films.
-        media_url: Where the site has the folder of pictures and films, from a page.
+        has_directory_urls: Whether the site serves a page, but for the index, a folder deeper than
+            its file lies. Links of Markdown follow by themselves, those of HTML do not.
 
     Raises:
         ImportError: Films are wanted, and imageio-ffmpeg is not installed.
@@ -124,11 +134,12 @@ def write_pages(
     with ThreadPoolExecutor(num_processors()) as pool:  # Python waits for console and encoder
         drawn = list(pool.map(draw, stages))
     names = [stage.name for stage in drawn]
+    media_url = f"../{MEDIA}" if has_directory_urls else MEDIA
     for index, stage in enumerate(drawn):
         around = _neighbor(names, index - 1), _neighbor(names, index + 1)
         text = page(stage, random, around, media_url)
         (folder / f"{stage.name}.md").write_text(text, encoding="utf-8")
-    (folder / INDEX).write_text(index_page(drawn, random, media_url), encoding="utf-8")
+    (folder / INDEX).write_text(index_page(drawn, random), encoding="utf-8")
 
 
 def page(
@@ -154,9 +165,9 @@ def page(
         f"it begins and ends with a dot.{_areas_note(stage.facts)}",
         _facts_table(stage.facts),
         "## Play it",
+        _ids(stage),
         f"```python\n{_code(stage)}\n```",
         f"```bash\n{_shell(stage)}\n```",
-        "All keywords are in [the environments](../environments.md#arguments).",
         "## What is reached",
         _random(stage.name, random),
         _policy(stage.policy),
@@ -165,14 +176,14 @@ def page(
     return "\n\n".join(parts) + "\n"
 
 
-def index_page(stages: Sequence[Stage], random: RandomPlay, media_url: str) -> str:
+def index_page(stages: Sequence[Stage], random: RandomPlay) -> str:
     """Return the page that leads to all others."""
     parts = [
         "# The stages",
         "Each page has the whole stage as a picture, a film of the package's route through it, and "
         "what random play and the package's [policies](../policies.md) reach. All is drawn and "
         "read from the game itself.",
-        _grid(stages, media_url),
+        _grid(stages),
         "## In numbers",
         _numbers(stages, random),
         "Length: pixels to the flag or the axe, on the route's way. Route: decisions of four "
@@ -193,6 +204,13 @@ def _stages(text: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(check_stages(text.split(","))))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _count(text: str) -> int:
+    """Return the number of games that a user gives."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"accepted is an integer from 1 on, got {text!r}")
+    return int(text)
 
 
 def _draw(folder: Path, policies: dict[str, Policy], has_film: bool, name: str) -> Stage:
@@ -248,7 +266,7 @@ def _film(stage: Stage, film: Film, media_url: str) -> str:
 def _strip(stage: Stage, media_url: str) -> str:
     """Return the wide picture, which is scrolled from left to right."""
     areas = ", then ".join(area.kind for area in stage.facts.areas)
-    alt = f"The whole of {stage.name} ({areas}) with the recorded route drawn on it."
+    alt = f"{stage.name} ({areas}) as one wide picture, with the recorded route drawn on it"
     image = _image(media_url, stage.route, alt, style="max-width: none")
     return (
         f'<div role="region" aria-label="Picture of {stage.name}" tabindex="0" '
@@ -278,7 +296,7 @@ def _facts_table(facts: StageFacts) -> str:
     where = "" if len(facts.areas) == 1 else f" of the {_goal_area(facts).kind} area"
     rows = [
         ("kind", facts.kind),
-        ("areas", "; ".join(map(_area, facts.areas))),
+        *([("areas", "; ".join(map(_area, facts.areas)))] if len(facts.areas) > 1 else []),
         ("length", f"{facts.length:,} pixels"),
         (facts.goal, f"at x {facts.x_end:,}{where}"),
         (
@@ -292,15 +310,21 @@ def _facts_table(facts: StageFacts) -> str:
             f"{_seconds(facts.num_frames):.1f} seconds; reward `progress`: {facts.total_reward:,}",
         ),
         ("its actions", f"of `{facts.action_set}`, by decisions: {pressed}"),
-        *([("ways between areas", _passages(facts))] if facts.passages else []),
+        *([("pipes", _pipes(facts))] if facts.pipes else []),
         *([("maze", _maze(facts))] if facts.maze else []),
         ("enemies on the way", ", ".join(facts.enemies)),
     ]
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+    return _two_columns("fact | of this stage", rows)
+
+
+def _two_columns(head: str, rows: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(
+        [f"| {head} |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
+    )
 
 
 def _goal_area(facts: StageFacts) -> Area:
-    """Return the area that the route ends in: the first that reaches so far."""
+    """Return the area that the route ends in."""
     return next(area for area in reversed(facts.areas) if area.last == facts.x_end)
 
 
@@ -308,29 +332,55 @@ def _area(area: Area) -> str:
     return f"{area.kind}, x {area.first:,} to {area.last:,}"
 
 
-def _passages(facts: StageFacts) -> str:
-    ways = [f"{way.how} at x {way.x:,}, out at x {way.x_after:,}" for way in facts.passages]
-    return "; ".join(ways)
+def _pipes(facts: StageFacts) -> str:
+    return "; ".join(
+        f"{pipe.how} at x {pipe.x:,}, out at x {pipe.x_after:,}" for pipe in facts.pipes
+    )
 
 
 def _maze(facts: StageFacts) -> str:
-    places = ", ".join(f"{check.x:,}" for check in facts.maze)
-    text = f"on the wrong way Mario is led back; judged at x {places}"
-    back = [check for check in facts.maze if check.leads_back]
-    ways = ", ".join(f"from x {check.x:,} to {check.x_after:,}" for check in back)
-    return f"{text}; the route is led back {ways}" if back else text
+    checks = [
+        f"x {check.x:,}" + (f" (wrong: back to x {check.x_after:,})" if check.leads_back else "")
+        for check in facts.maze
+    ]
+    return f"the wrong way leads back; the route's is judged at {', '.join(checks)}"
 
 
 def _seconds(num_frames: int) -> float:
     return num_frames / FRAMES_PER_SECOND
 
 
-def _code(stage: Stage) -> str:
-    facts = stage.facts
-    is_default = facts.action_set == _DEFAULT_ACTIONS
-    actions = "" if is_default else f', actions="{facts.action_set}"'
+def _ids(stage: Stage) -> str:
+    """Return a table of the ids that have the stage, and of the keywords asked for most."""
+    needed = stage.facts.action_set
+    only = "" if needed == _DEFAULT_ACTIONS else f"; the route needs `{needed}`"
+    limits = ", ".join(f"{name}={value}" for name, value in NO_OPS.env_kwargs.items())
+    rows = [
+        ("this stage, one life", f"`{stage.env_id}`"),
+        ("a stage at every reset", f"`MarioRL-Random-v0`, `{_both(stage)}`"),
+        ("the whole game", "`MarioRL-v0`"),
+        (
+            "`actions`",
+            f'`"{_DEFAULT_ACTIONS}"` by default, `"simple"`, `"complex"`, `"joypad"`, '
+            f'`"continuous"`{only}',
+        ),
+        ("`observation`", '`"pixels"` by default, `"ram"`, `"tiles"`'),
+        ("`reward`", '`"progress"` by default, `"shaped"`, `"score"`, `"sparse"`'),
+        ("as random play is measured", f"`{limits}`"),
+        ("others", "[all keywords](../environments.md#arguments)"),
+    ]
+    return _two_columns("for | id or keyword", rows)
+
+
+def _both(stage: Stage) -> str:
+    """Return the keyword that draws this stage or the one after it."""
     other = STAGES[(STAGES.index(stage.name) + 1) % len(STAGES)]
-    both = f'stages=["{stage.name}", "{other}"]'
+    return f'stages=["{stage.name}", "{other}"]'
+
+
+def _code(stage: Stage) -> str:
+    needed = stage.facts.action_set
+    actions = "" if needed == _DEFAULT_ACTIONS else f', actions="{needed}"'
     return f"""import gymnasium as gym
 import mario_rl_envs
 
@@ -342,7 +392,8 @@ env.close()
 envs = gym.make_vec("{stage.env_id}", num_envs=8{actions})  # eight games at once
 envs.close()
 
-env = gym.make("MarioRL-Random-v0", {both}{actions})  # one of them at every reset
+env = gym.make("MarioRL-Random-v0", {_both(stage)}{actions})
+obs, info = env.reset(seed=0)  # one of them, drawn anew at every reset
 env.close()"""
 
 
@@ -396,21 +447,21 @@ def _percent(rate: Rate | None) -> str:
     return "" if rate is None or rate.clear_rate is None else f"{rate.clear_rate:.1%}"
 
 
-def _grid(stages: Sequence[Stage], media_url: str) -> str:
+def _grid(stages: Sequence[Stage]) -> str:
     """Return a row a world, a column a stage."""
     found = {stage.name: stage for stage in stages}
-    rows = ["| | | | |", "|---|---|---|---|"]
+    rows = ["| stage 1 | stage 2 | stage 3 | stage 4 |", "|---|---|---|---|"]
     for world in range(1, 9):
         names = [f"{world}-{number}" for number in range(1, 5)]
         if found.keys() & set(names):
-            cells = [_cell(found[name], media_url) if name in found else "" for name in names]
+            cells = [_cell(found[name]) if name in found else "" for name in names]
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
-def _cell(stage: Stage, media_url: str) -> str:
+def _cell(stage: Stage) -> str:
     alt = f"A screen of {stage.name}"
-    image = _image(media_url, stage.screen, alt, scale=_SCREEN_SCALE)
+    image = _image(MEDIA, stage.screen, alt, scale=_SCREEN_SCALE)
     return f"[{image}<br>{stage.name}]({stage.name}.md), {stage.facts.kind}"
 
 
