@@ -1,6 +1,7 @@
 """Pages of stages show the stage, what is measured, and one another."""
 
 import re
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +51,14 @@ def attributes(tag):
     return dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
 
 
+def decoded(film):
+    """Return the pictures of a film, [T, 240, 256, 3]."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", str(film)]
+    command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    raw = subprocess.run(command, check=True, capture_output=True).stdout
+    return np.frombuffer(raw, np.uint8).reshape(-1, 240, 256, 3)
+
+
 # --- What a stage is like -------------------------------------------------------------------------
 
 
@@ -91,6 +100,11 @@ def test_mazes_are_where_the_game_judges_the_way():
     assert [pipe.how for pipe in last.pipes] == ["down a pipe"] * 3 + ["into a pipe"]
 
 
+def test_second_slots_of_large_objects_are_no_enemies():
+    seen = facts_of("5-4").enemies  # a long fire bar has one, with the number of a Koopa Troopa
+    assert seen == ("Podoboo", "fire bar", "Bowser's flame", "Bowser")
+
+
 def test_a_route_says_which_actions_it_needs():
     assert facts_of("1-1").action_set == "right_only"
     needs_left = facts_of("4-4")
@@ -107,10 +121,10 @@ def test_pictures_have_the_size_that_pages_say_and_show_something(folder, texts)
         said = attributes(tag)
         with Image.open(folder / said["src"]) as image:
             assert (int(said["width"]), int(said["height"])) == image.size
-            pixels = np.asarray(image.convert("RGB"))
+            colors = {color for _, color in image.crop((0, 0, image.width, 200)).getcolors()}
         first = facts_of(name).areas[0]
-        assert first.last < pixels.shape[1] < first.last + 256  # the whole way, to the flag or pipe
-        assert len(np.unique(pixels[:200].reshape(-1, 3), axis=0)) > 8
+        assert first.last < image.width < first.last + 256  # the whole way, to the flag or pipe
+        assert len(colors) > 8
         assert said["loading"] == "lazy"
         assert name in said["alt"]
     sky = (104, 136, 252)
@@ -134,9 +148,8 @@ def test_a_film_shows_the_route_and_holds_its_end(stage):
     assert film.seconds == (60 + 30) / 30
     data = (media / film.name).read_bytes()
     assert 0 < data.index(b"moov") < data.index(b"mdat")  # plays before all of it is there
-    frames = imageio_ffmpeg.read_frames(str(media / film.name))
-    assert next(frames)["size"] == (film.width, film.height) == (256, 240)
-    pictures = [np.frombuffer(frame, np.uint8).reshape(240, 256, 3) for frame in frames]
+    assert (film.width, film.height) == (256, 240)
+    pictures = decoded(media / film.name)
     assert len(pictures) == 90
     env = gym.make("MarioRL-1-1-v0", actions="joypad", skip=1, render_mode="rgb_array").unwrapped
     env.reset()
