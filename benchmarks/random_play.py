@@ -86,13 +86,14 @@ def measure(
         command: What was called for this, to be kept.
         tell: Called with a line for every stage.
     """
+    commit = describe_commit()  # of the code that is running, whatever is checked out meanwhile
     played = {}
     for stage in stages:
         played[stage] = _measure(stage, num_episodes)
         tell(f"{stage}: {played[stage]}")
     return RandomPlay(
         command=command,
-        commit=describe_commit(),
+        commit=commit,
         machine=describe_machine(),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         actions=ACTIONS,
