@@ -20,9 +20,9 @@ FRAMES_PER_SECOND: Final = 60  # of the console
 
 _PERIOD: Final = 2  # frames of the console from one picture of a film to the next
 _HOLD: Final = 30  # pictures: how often the last one is repeated
-# Constant quality: a film of half a minute takes some 0.4 MB; slower presets make it a fifth smaller,
-# and take twice as long. The index comes first, so that a browser can play before it has the whole
-# file. One thread: the same bytes everywhere.
+# Constant quality: a film of half a minute takes some 0.4 MB; slower presets make it a fifth
+# smaller, and take twice as long. The index comes first, so that a browser can play before it has
+# the whole file. One thread: the same bytes everywhere.
 _CODEC: Final = (
     *("-preset", "veryfast"),
     *("-crf", "26"),
