@@ -6,7 +6,7 @@ mario-rl train benchmarks.claim_agents:ReplayedActorCritic CartPole-v1 --steps 5
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -23,7 +23,7 @@ from mario_rl_agents.algorithms.ppo import PPO
 from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
 from mario_rl_agents.config import Count, Fraction, NonNegative
 from mario_rl_agents.networks.adam import Adam
-from mario_rl_agents.networks.critics import Critics
+from mario_rl_agents.networks.critics import Critics, soft_update
 from mario_rl_agents.networks.encoders import MLP, num_features
 from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
 from mario_rl_agents.seeding import make_generators, torch_seed
@@ -218,7 +218,7 @@ class OrnsteinUhlenbeckDDPG(DDPG):
             action = self.actor(self.to_batch(obs)).numpy(force=True)
         return self.scale.to_env(action + self.noise.draw(self.generators["exploration"]))
 
-    def observe(self, step: Step) -> Iterable[dict[str, float]]:
+    def observe(self, step: Step) -> Iterator[dict[str, float]]:
         """Begin the noise anew where a game ended, and learn as DDPG does."""
         self.noise.forget(step.terminated | step.truncated)
         return super().observe(step)
@@ -299,27 +299,26 @@ class BatchNormDDPG(DDPG):
             "critic_optimizer": self.critic_optimizer,
         }
         self._actor_parameters = list(actor.parameters())
-        self._sources = [*_numbers(actor), *_numbers(critic)]
-        self._targets = [
-            *_numbers(self.networks["actor_target"]),
-            *_numbers(self.networks["critic_target"]),
-        ]
+        targets = [self.networks[f"{name}_target"] for name in normalized]
+        self._sources = [*actor.parameters(), *critic.parameters()]
+        self._targets = [x for target in targets for x in target.parameters()]
+        self._running = [*_running(actor), *_running(critic)]
+        self._target_running = [x for target in targets for x in _running(target)]
 
     def update(self, batch: Batch) -> dict[str, float]:
         """Take the gradient steps of DDPG, normalized by the batch."""
         for network in (self.actor, self.critic):
             network.train()
-        try:
-            return super().update(batch)
-        finally:
-            for network in (self.actor, self.critic):
-                network.eval()
+        losses = super().update(batch)
+        for network in (self.actor, self.critic):
+            network.eval()
+        soft_update(self._target_running, self._running, self.config.tau)
+        return losses
 
 
-def _numbers(network: nn.Module) -> list[Tensor]:
-    """Return the weights of a network and its running means and variances."""
-    buffers = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
-    return [*network.parameters(), *buffers]
+def _running(network: nn.Module) -> list[Tensor]:
+    """Return the running means and variances of a network."""
+    return [buffer for buffer in network.buffers() if buffer.is_floating_point()]
 
 
 RATED_PERIOD: Final = 1_000  # environment steps from one rating to the next

@@ -89,7 +89,7 @@ class Measure(NamedTuple):
 def _later_half(name: str) -> Callable[[Mapping[str, Any]], float]:
     def mean(run: Mapping[str, Any]) -> float:
         rows = [row for row in run["values"] if row["step"] > run["num_steps"] / 2]
-        return sum(row[name] for row in rows) / len(rows)
+        return float(sum(row[name] for row in rows) / len(rows))
 
     return mean
 
@@ -99,10 +99,13 @@ def _excess(run: Mapping[str, Any]) -> float:
 
 
 MEASURES: Final[Mapping[str, Measure]] = {
-    "all": Measure("mean return of all training games", lambda run: run["all"]),
-    "last_100": Measure("mean return of the last 100 training games", lambda run: run["last_100"]),
+    "all": Measure("mean return of all training games", lambda run: float(run["all"])),
+    "last_100": Measure(
+        "mean return of the last 100 training games", lambda run: float(run["last_100"])
+    ),
     "test": Measure(
-        f"mean return of {NUM_TEST_EPISODES} greedy games after training", lambda run: run["test"]
+        f"mean return of {NUM_TEST_EPISODES} greedy games after training",
+        lambda run: float(run["test"]),
     ),
     "estimate": Measure(
         "highest action value, mean over the states of greedy games in the second half of training",
@@ -120,7 +123,7 @@ class Side:
     """One side of a claim: an arm by a measure."""
 
     label: str
-    arm: str  # a key of ARMS
+    arm: Arm
     measure: str  # a key of MEASURES
 
 
@@ -152,7 +155,7 @@ class Claim:
     @property
     def arms(self) -> tuple[Arm, ...]:
         """The arms of the sides, each once."""
-        return tuple(ARMS[id] for id in dict.fromkeys(side.arm for side in self.sides))
+        return tuple({side.arm.id: side.arm for side in self.sides}.values())
 
     @property
     def minutes(self) -> float:
@@ -220,20 +223,19 @@ def judge(kind: str, first: Sequence[float], second: Sequence[float], margin: fl
     return Verdict(word, difference, improvement)
 
 
-def find_claims(names: Sequence[str], claims: Sequence[Claim] | None = None) -> list[Claim]:
-    """Return the claims that a user names by ids or patterns (`ddpg-*`); none names all.
+def find_claims(names: Sequence[str], claims: Sequence[Claim]) -> list[Claim]:
+    """Return the claims that a user names by ids or patterns (`ppo-*`), in order; none names all.
 
     Raises:
         ValueError: A name that fits no claim.
     """
-    known = CLAIMS if claims is None else claims
     for name in names:
-        if not any(fnmatch.fnmatchcase(claim.id, name) for claim in known):
-            ids = ", ".join(claim.id for claim in known)
+        if not any(fnmatch.fnmatchcase(claim.id, name) for claim in claims):
+            ids = ", ".join(claim.id for claim in claims)
             raise ValueError(f"no claim is called {name!r}: known are {ids}")
     return [
         claim
-        for claim in known
+        for claim in claims
         if not names or any(fnmatch.fnmatchcase(claim.id, name) for name in names)
     ]
 
@@ -373,16 +375,21 @@ _CARTPOLE_MARGIN: Final = 10.0
 _PENDULUM_MARGIN: Final = 25.0
 _VALUE_MARGIN: Final = 5.0
 
+
+def _side(label: str, arm: str, measure: str) -> Side:
+    return Side(label, ARMS[arm], measure)
+
+
 _CLAIM_LIST: Final = (
     Claim(
         id="torques",
         title="Discretized actions do not scale: DQN learns Pendulum worse with 81 torques than "
         "with 3",
-        source="the DDPG tutorial's reason to leave DQN",
+        source="the DDPG tutorial, as the reason to leave DQN",
         task="Pendulum-v1 with torques evenly spaced from -2 to 2",
         kind="better",
-        first=Side("DQN, 3 torques", "dqn-3-torques", "test"),
-        second=Side("DQN, 81 torques", "dqn-81-torques", "test"),
+        first=_side("DQN, 3 torques", "dqn-3-torques", "test"),
+        second=_side("DQN, 81 torques", "dqn-81-torques", "test"),
         margin=_PENDULUM_MARGIN,
         remark="81 are what four joints of 3 torques each would have. One joint with 81 is kinder: "
         "its neighbors are alike.",
@@ -390,11 +397,11 @@ _CLAIM_LIST: Final = (
     Claim(
         id="discretized",
         title="DDPG learns Pendulum better than DQN with discretized actions",
-        source="the same",
+        source="the DDPG tutorial",
         task="Pendulum-v1; for DQN with 3 torques, evenly spaced from -2 to 2",
         kind="better",
-        first=Side("DDPG", "ddpg", "test"),
-        second=Side("DQN, 3 torques", "dqn-3-torques", "test"),
+        first=_side("DDPG", "ddpg", "test"),
+        second=_side("DQN, 3 torques", "dqn-3-torques", "test"),
         margin=_PENDULUM_MARGIN,
         remark="Discount, batches, rates, targets and sizes of layers are the same on both sides.",
     ),
@@ -404,8 +411,8 @@ _CLAIM_LIST: Final = (
         source="the DDPG tutorial",
         task="Pendulum-v1",
         kind="as good",
-        first=Side("Gaussian noise", "ddpg", "test"),
-        second=Side("Ornstein-Uhlenbeck noise", "ddpg-ou", "test"),
+        first=_side("Gaussian noise", "ddpg", "test"),
+        second=_side("Ornstein-Uhlenbeck noise", "ddpg-ou", "test"),
         margin=_PENDULUM_MARGIN,
         remark="Gaussian: deviation 0.1 of actions in [-1, 1], the package's default. "
         "Ornstein-Uhlenbeck: theta 0.15, sigma 0.2 (Lillicrap et al. 2016): a deviation of 0.38.",
@@ -416,8 +423,8 @@ _CLAIM_LIST: Final = (
         source="the SAC tutorial",
         task="Pendulum-v1",
         kind="better",
-        first=Side("SAC", "sac", "test"),
-        second=Side("TD3", "td3", "test"),
+        first=_side("SAC", "sac", "test"),
+        second=_side("TD3", "td3", "test"),
         margin=10.0,
         remark="SAC is its first form, with a value network, as the tutorial's. Both have the same "
         "sizes, batches and rates, which are tuned for neither. It was said of larger tasks.",
@@ -428,8 +435,8 @@ _CLAIM_LIST: Final = (
         source="Schulman et al. 2017, table 1 (continuous actions); the PPO tutorial names both",
         task="CartPole-v0",
         kind="better",
-        first=Side("clip 0.2", "ppo-clip-0.2", "all"),
-        second=Side("clip 0.1", "ppo-clip-0.1", "all"),
+        first=_side("clip 0.2", "ppo-clip-0.2", "all"),
+        second=_side("clip 0.1", "ppo-clip-0.1", "all"),
         margin=_CARTPOLE_MARGIN,
         remark="The tutorial's settings, in half of its 300 games.",
     ),
@@ -439,8 +446,8 @@ _CLAIM_LIST: Final = (
         source='the PPO tutorial, which calls it "repeatable"',
         task="CartPole-v0",
         kind="better",
-        first=Side("nn.Sequential", "ppo-clip-0.2", "all"),
-        second=Side("separate layers", "ppo-layers", "all"),
+        first=_side("nn.Sequential", "ppo-clip-0.2", "all"),
+        second=_side("separate layers", "ppo-layers", "all"),
         margin=_CARTPOLE_MARGIN,
         remark="Both draw the same initial weights from a seed and compute the same numbers in the "
         "same order: a difference would be a difference of arithmetic. Where weights are drawn in "
@@ -452,8 +459,8 @@ _CLAIM_LIST: Final = (
         source="the DDPG tutorial",
         task="Pendulum-v1",
         kind="as good",
-        first=Side("without", "ddpg", "test"),
-        second=Side("batch normalization", "ddpg-batch-norm", "test"),
+        first=_side("without", "ddpg", "test"),
+        second=_side("batch normalization", "ddpg-batch-norm", "test"),
         margin=_PENDULUM_MARGIN,
         remark="Of the observation and the actor's hidden layers, and of the critic's observation "
         "(Lillicrap et al. 2016: of everything before the action enters).",
@@ -464,8 +471,8 @@ _CLAIM_LIST: Final = (
         source="the Double DQN tutorials; van Hasselt et al. 2016",
         task="CartPole-v1; the truth is that of games without its limit of 500 steps",
         kind="better",
-        first=Side("estimate", "dqn-rated", "estimate"),
-        second=Side("truth", "dqn-rated", "truth"),
+        first=_side("estimate", "dqn-rated", "estimate"),
+        second=_side("truth", "dqn-rated", "truth"),
         margin=_VALUE_MARGIN,
         remark="Every 1,000 steps the agent plays five greedy games of at most 1,000 steps. The "
         "estimate is the mean of max Q(s, a) over their states, the truth the mean discounted "
@@ -479,8 +486,8 @@ _CLAIM_LIST: Final = (
         source="Haarnoja et al. 2018a, section 4.2; the SAC tutorial passes over it",
         task="Pendulum-v1",
         kind="better",
-        first=Side("re-parameterized", "sac", "test"),
-        second=Side("likelihood", "sac-likelihood", "test"),
+        first=_side("re-parameterized", "sac", "test"),
+        second=_side("likelihood", "sac-likelihood", "test"),
         margin=_PENDULUM_MARGIN,
         remark="`reparameterize` is all that differs.",
     ),
@@ -490,8 +497,8 @@ _CLAIM_LIST: Final = (
         source="the Double DQN tutorials; van Hasselt et al. 2016",
         task="CartPole-v1, as above",
         kind="better",
-        first=Side("Double DQN", "double-dqn-rated", "accuracy"),
-        second=Side("DQN", "dqn-rated", "accuracy"),
+        first=_side("Double DQN", "double-dqn-rated", "accuracy"),
+        second=_side("DQN", "dqn-rated", "accuracy"),
         margin=_VALUE_MARGIN,
         remark="The measure is the truth less the estimate, negative where it is too high.",
         over="steps",
@@ -502,8 +509,8 @@ _CLAIM_LIST: Final = (
         source="the actor-critic tutorial",
         task="CartPole-v0",
         kind="better",
-        first=Side("on-line", "actor-critic", "last_100"),
-        second=Side("with replay", "actor-critic-replay", "last_100"),
+        first=_side("on-line", "actor-critic", "last_100"),
+        second=_side("with replay", "actor-critic-replay", "last_100"),
         margin=_CARTPOLE_MARGIN,
         remark="A memory of 50,000 and batches of 64, as DQN's; the loss stays as it is, with "
         "nothing that corrects for older policies. The tutorial's settings but for smaller layers "
@@ -515,8 +522,8 @@ _CLAIM_LIST: Final = (
         source="the actor-critic tutorial",
         task="CartPole-v0",
         kind="better",
-        first=Side("two heads", "actor-critic", "last_100"),
-        second=Side("separate networks", "actor-critic-separate", "last_100"),
+        first=_side("two heads", "actor-critic", "last_100"),
+        second=_side("separate networks", "actor-critic-separate", "last_100"),
         margin=_CARTPOLE_MARGIN,
         remark="Each separate network has the hidden layers of the trunk. Settings as above.",
     ),
@@ -527,8 +534,8 @@ _CLAIM_LIST: Final = (
         source="the update of Sutton and Barto 2018, section 13.5; the tutorials detach nothing",
         task="CartPole-v0",
         kind="better",
-        first=Side("detached", "actor-critic-detached", "last_100"),
-        second=Side("not detached", "actor-critic", "last_100"),
+        first=_side("detached", "actor-critic-detached", "last_100"),
+        second=_side("not detached", "actor-critic", "last_100"),
         margin=_CARTPOLE_MARGIN,
         remark="`detach` is all that differs. Settings as above.",
     ),
@@ -538,12 +545,12 @@ _CLAIM_LIST: Final = (
         source="the A3C tutorial, which takes as many workers as there are cores",
         task="CartPole-v0",
         kind="as good",
-        first=Side("8 workers", "a3c-8", "last_100"),
-        second=Side("1 worker", "a3c-1", "last_100"),
+        first=_side("8 workers", "a3c-8", "last_100"),
+        second=_side("1 worker", "a3c-1", "last_100"),
         margin=_CARTPOLE_MARGIN,
         remark="400 games of all workers together, recipe `default`. Runs of several workers are "
         "not reproducible: what one learns reaches the others as fast as the machine lets it.",
-        others=(Side("2 workers", "a3c-2", "last_100"), Side("4 workers", "a3c-4", "last_100")),
+        others=(_side("2 workers", "a3c-2", "last_100"), _side("4 workers", "a3c-4", "last_100")),
     ),
 )
 CLAIMS: Final = tuple(sorted(_CLAIM_LIST, key=lambda claim: claim.minutes))
