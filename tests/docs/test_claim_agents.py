@@ -1,6 +1,7 @@
 """The agents and the task that single claims need, by numbers worked out by hand."""
 
 import dataclasses
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -33,8 +34,13 @@ from benchmarks.claim_agents import (
     rate,
 )
 
-SMALL = {"hidden_sizes": (8, 8)}
-DDPG_SMALL = {**SMALL, "batch_size": 4, "learning_starts": 4, "replay_capacity": 500}
+SMALL: dict[str, Any] = {"hidden_sizes": (8, 8)}
+DDPG_SMALL: dict[str, Any] = {
+    **SMALL,
+    "batch_size": 4,
+    "learning_starts": 4,
+    "replay_capacity": 500,
+}
 DQN_SMALL = DQNConfig(**SMALL, learning_starts=32, replay_capacity=500, overlap=False)
 
 

@@ -1,4 +1,4 @@
-"""`benchmarks/claims.py` with a claim of a few seconds: `python tiny_claims.py --out ... `."""
+"""`benchmarks/claims.py` with a claim of a few seconds: `python tiny_claims.py --out FOLDER`."""
 
 import sys
 from typing import Final
@@ -10,7 +10,7 @@ from benchmarks.claim_list import Arm, Claim, Side
 def _arm(id: str, **settings: object) -> Arm:
     small = {"hidden_sizes": [8], **settings}
     algorithm = "benchmarks.claim_agents:SeparateActorCritic"
-    return Arm(id, algorithm, "CartPole-v1", steps=1_500, minutes=0.1, settings=small)
+    return Arm(id, algorithm, "CartPole-v1", steps=400, minutes=0.1, settings=small)
 
 
 CLAIMS: Final = (
