@@ -274,6 +274,14 @@ class Agent(ABC):
             greedy: Whether to act without exploration.
         """
 
+    def state_values(self, obs: NDArray[Any]) -> NDArray[np.float32] | None:
+        """Return what the agent's critic expects from each observation on, shape [B].
+
+        It is a return, discounted and on the scale that the agent learns rewards on. None: the
+        agent has no critic, or one that an observation alone is not enough for.
+        """
+        return None
+
     @abstractmethod
     def observe(self, step: Step) -> Iterable[dict[str, float]]:
         """Record what the actions of the last `act` led to.

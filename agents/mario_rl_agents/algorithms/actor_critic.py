@@ -130,6 +130,13 @@ class ActorCritic(PolicyAgent):
         heads: Tensor = self.network(obs)  # [B, P + 1]
         return heads[:, :-1]
 
+    def state_values(self, obs: NDArray[Any]) -> NDArray[np.float32] | None:
+        """Return V(s), shape [B]."""
+        with torch.inference_mode():
+            heads: Tensor = self.network(self.to_batch(obs))  # [B, P + 1]
+        values: NDArray[np.float32] = heads[:, -1].numpy(force=True)
+        return values
+
     def policy_network(self) -> nn.Module:
         """Return what `dist_params` computes, as one network."""
         return FirstOutputs(self.network)

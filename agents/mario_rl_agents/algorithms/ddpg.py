@@ -180,6 +180,14 @@ class DDPG(OffPolicyAgent):
             action += gaussian(generator, shape, self.exploration_noise)
         return self.scale.to_env(action)
 
+    def state_values(self, obs: NDArray[Any]) -> NDArray[np.float32] | None:
+        """Return Q(s, actor(s)), shape [B]."""
+        with torch.inference_mode():
+            batch = self.to_batch(obs)
+            q: Tensor = self.critic(batch, self.actor(batch)).squeeze(0)  # [B]
+        values: NDArray[np.float32] = q.numpy(force=True)
+        return values
+
     def acting(self) -> Acting:
         """Return the actor, with actions as the environment takes them."""
         return Continuous(self.actor, self.action_space)

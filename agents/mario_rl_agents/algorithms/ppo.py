@@ -307,6 +307,10 @@ class PPO(PolicyAgent):
         numbers: NDArray[np.float32] = value.numpy(force=True)
         return numbers
 
+    def state_values(self, obs: NDArray[Any]) -> NDArray[np.float32] | None:
+        """Return V(s), shape [B]."""
+        return self.value(obs)
+
     def compute_advantages(self, last_obs: NDArray[Any]) -> PPOBatch:
         """Return the whole rollout with values and advantages, as one batch of T N transitions.
 

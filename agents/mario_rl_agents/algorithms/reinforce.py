@@ -147,6 +147,15 @@ class Reinforce(PolicyAgent):
         dist_params: Tensor = self.policy(self.encoder(obs))
         return dist_params
 
+    def state_values(self, obs: NDArray[Any]) -> NDArray[np.float32] | None:
+        """Return V(s), shape [B]; None where another baseline than a learned value is used."""
+        if self.config.baseline != "value":
+            return None
+        with torch.inference_mode():
+            value: Tensor = self.value(self.encoder(self.to_batch(obs)))  # [B, 1]
+        values: NDArray[np.float32] = value.squeeze(1).numpy(force=True)
+        return values
+
     def policy_network(self) -> nn.Module:
         """Return what `dist_params` computes, as one network."""
         return nn.Sequential(self.encoder, self.policy)

@@ -218,6 +218,18 @@ class SAC(OffPolicyAgent):
                 mean = mean + log_std.exp() * standard_normal(generator, shape, self.device)
             return self.scale.to_env(mean.tanh().numpy(force=True))
 
+    def state_values(self, obs: NDArray[Any]) -> NDArray[np.float32] | None:
+        """Return V(s), or where nothing learns that min_i Q_i of the middle action, shape [B]."""
+        with torch.inference_mode():
+            batch = self.to_batch(obs)
+            if self.config.value_network:
+                value: Tensor = self.value(batch).squeeze(1)  # [B]
+            else:
+                mean, _ = self._distribution(batch)  # [B, A]
+                value = self.critics(batch, mean.tanh()).amin(dim=0)  # [B]
+        values: NDArray[np.float32] = value.numpy(force=True)
+        return values
+
     def acting(self) -> Acting:
         """Return the actor, with actions as the environment takes them, as one network."""
         std = _clamped_std if self.config.actor_std == "clamped" else _exponential_std

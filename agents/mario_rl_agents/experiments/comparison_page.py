@@ -20,6 +20,7 @@ from mario_rl_agents.experiments.comparison_results import (
 from mario_rl_agents.experiments.comparison_view import count, labels_of
 from mario_rl_agents.experiments.films import film_path
 from mario_rl_agents.experiments.tables import HEADER, TABLES, Comparison, ComparisonHeader
+from mario_rl_agents.reports.film import film_of
 from mario_rl_agents.reports.html.blocks import (
     Block,
     Code,
@@ -29,7 +30,6 @@ from mario_rl_agents.reports.html.blocks import (
     Items,
     Section,
     Text,
-    Video,
 )
 from mario_rl_agents.reports.html.page import Page
 
@@ -86,9 +86,7 @@ def comparison_page(comparison: Comparison, folder: Path, differing: Sequence[st
 
 def _films(comparison: Comparison, folder: Path) -> Iterator[Block]:
     for label in labels_of(comparison):
-        path = film_path(folder, label)
-        if path.is_file():
-            yield Video(label, path)
+        yield from film_of(label, film_path(folder, label))
 
 
 def _tuning(header: ComparisonHeader) -> Iterator[Block]:

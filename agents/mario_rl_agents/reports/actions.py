@@ -45,9 +45,9 @@ def make_action_view(env: gym.Env[Any, Any], *, has_probabilities: bool) -> Acti
     """
     space = env.action_space
     if isinstance(space, gym.spaces.Discrete):
-        return RatedActions(space, _action_names(env, int(space.n)), has_probabilities)
+        return RatedActions(space, action_names(env, int(space.n)), has_probabilities)
     if isinstance(space, gym.spaces.Box) and len(space.shape) == 1:
-        return ContinuousAction(space, _action_names(env, space.shape[0]))
+        return ContinuousAction(space, action_names(env, space.shape[0]))
     return WrittenAction()
 
 
@@ -133,7 +133,7 @@ def shown_actions(ratings: NDArray[Any] | None, chosen: int, count: int, room: i
     return sorted([chosen, *best])
 
 
-def _action_names(env: gym.Env[Any, Any], count: int) -> list[str]:
+def action_names(env: gym.Env[Any, Any], count: int) -> list[str]:
     """Return a name for each action or number of it: the environment's own where it has any."""
     if env.has_wrapper_attr("get_action_meanings"):
         names = [str(name) for name in env.get_wrapper_attr("get_action_meanings")()]

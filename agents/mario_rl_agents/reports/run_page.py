@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from mario_rl_agents.reports.film import film_of
 from mario_rl_agents.reports.html.blocks import (
     Block,
     Cell,
@@ -20,7 +21,6 @@ from mario_rl_agents.reports.html.blocks import (
     Switch,
     Table,
     Text,
-    Video,
 )
 from mario_rl_agents.reports.html.charts import LineChart, Points, Series
 from mario_rl_agents.reports.html.page import Page
@@ -52,7 +52,7 @@ def run_page(run: Run) -> Page:
     sections = [
         Section("Result", list(_result(run, episodes))),
         Section("Learning curves", list(_curves(episodes))),
-        Section("Film", [Video("the best evaluated episode", run.video)] * run.video.is_file()),
+        Section("Film", list(film_of("the best evaluated episode", run.video))),
         Section("Metrics", list(_metrics(run.metrics()))),
         Section("Configuration", [Facts({k: _plain(v) for k, v in spec.config.items()})]),
         Section("Where it comes from", list(_provenance(run))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.envs import Env, as_number, position_of, success_of
 from mario_rl_agents.reports import mario
+from mario_rl_agents.reports.actions import action_names
+from mario_rl_agents.reports.decisions import DecisionLog, Decisions, Kind
 from mario_rl_agents.reports.drawing import Frame, Overlay, banner
 from mario_rl_agents.reports.moment import Moment
 from mario_rl_agents.reports.panel import Panel, beside
@@ -45,6 +48,8 @@ class Decision:
     is_random: bool = False
     ratings: NDArray[Any] | None = None  # [A], values or probabilities of all actions
     scale: tuple[float, float] = (0.0, 1.0)  # the ends of the axis of ratings
+    kind: Kind | None = None  # of what is kept of it beside a film; None: nothing is
+    value: float | None = None  # the return to come that the player expects
 
 
 class Player(Protocol):
@@ -76,17 +81,35 @@ class AgentPlayer:
         self._policy = EvaluationPolicy(agent, env, epsilon=epsilon, sample=sample, seed=seed)
         self._policy.begin()
         self._is_discrete = isinstance(env.action_space, gym.spaces.Discrete)
+        self._kind = self._kind_of(env.action_space)
         # Probabilities have their own; that of values grows with those seen.
         self._scale = (0.0, 1.0 if isinstance(agent, _HasActionProbabilities) else 1e-9)
 
     def decide(self, obs: Any) -> Decision:
         """Return the agent's decision."""
         ratings = self._ratings(obs)
+        values = None if self._kind is None else self._agent.state_values(np.asarray(obs)[None])
         if ratings is not None:
             low, high = self._scale
             self._scale = min(low, float(ratings.min())), max(high, float(ratings.max()))
         action = self._policy(obs)
-        return Decision(action, self._policy.was_random, ratings, self._scale)
+        return Decision(
+            action,
+            self._policy.was_random,
+            ratings,
+            self._scale,
+            self._kind,
+            None if values is None else float(values[0]),
+        )
+
+    def _kind_of(self, space: gym.Space[Any]) -> Kind | None:
+        """Return what there is to tell of a decision."""
+        if not self._is_discrete:
+            is_numbers = isinstance(space, gym.spaces.Box) and len(space.shape) == 1
+            return "numbers" if is_numbers else None
+        if isinstance(self._agent, _HasActionProbabilities):
+            return "probabilities"
+        return "values" if isinstance(self._agent, _HasActionValues) else None
 
     def _ratings(self, obs: Any) -> NDArray[Any] | None:
         """Return a number for each action; None where actions are continuous, or it has none."""
@@ -166,6 +189,9 @@ class Showable(Protocol):
     def frame(self, overlay: Overlay | None = None) -> Frame:
         """Return the picture as it is now."""
 
+    def decisions(self) -> Decisions | None:
+        """Return what was decided so far, for a film; None where nothing is told of decisions."""
+
 
 class Show:
     """One episode, played and drawn picture by picture.
@@ -201,6 +227,7 @@ class Show:
         self._picture: Frame | None = None
         self._moment: Moment | None = None
         self._drawn: tuple[Moment, Frame] | None = None
+        self._log = DecisionLog()
         self.shows_panel = True
         self.episodic_return = 0.0
         self.length = 0
@@ -239,6 +266,7 @@ class Show:
             decision = following
             self._moment = self._moment_of(obs, decision)
             obs, reward, terminated, truncated, self.info = self._env.step(decision.action)
+            self._note(decision, as_number(reward))
             self.episodic_return += as_number(reward)
             self.length += 1
             waiting += _rendered(self._env)
@@ -269,6 +297,31 @@ class Show:
         if overlay is None and self.result:
             overlay = banner(self.result)
         return beside(self._picture, self._draw_panel(), overlay)
+
+    def decisions(self) -> Decisions | None:
+        """Return what was decided so far, for a film; None where nothing is told of decisions."""
+        space = self._env.action_space
+        is_discrete = isinstance(space, gym.spaces.Discrete)
+        count = int(space.n) if is_discrete else math.prod(space.shape or ())
+        return self._log.decisions(action_names(self._env, count), self.fps)
+
+    def _note(self, decision: Decision, reward: float) -> None:
+        """Keep a decision, of which nothing is shown yet."""
+        if decision.kind is None:
+            return
+        assert self._moment is not None
+        space = self._env.action_space
+        is_discrete = isinstance(space, gym.spaces.Discrete)
+        self._log.add(
+            decision.kind,
+            frame=self.num_frames,
+            numbers=decision.action if decision.ratings is None else decision.ratings,
+            chosen=int(decision.action) - int(space.start) if is_discrete else None,
+            is_random=decision.is_random,
+            value=decision.value,
+            x_pos=self._moment.x_pos,
+            reward=reward,
+        )
 
     def _draw_panel(self) -> Frame | None:
         """Return the panel of the moment, drawn once."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageDraw
 
+from mario_rl_agents.reports.decisions import Decisions
 from mario_rl_agents.reports.drawing import BACKGROUND, Frame, Overlay, write
 from mario_rl_agents.reports.show import Show
 
@@ -84,6 +85,10 @@ class SideBySide:
             joined[: picture.shape[0], left : left + picture.shape[1]] = picture
             left += picture.shape[1] + _GAP
         return joined if overlay is None else overlay(joined)
+
+    def decisions(self) -> Decisions | None:
+        """Return None: one film shows those of several players."""
+        return None
 
 
 def _captioned(picture: Frame, caption: str) -> Frame:

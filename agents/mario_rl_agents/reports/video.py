@@ -16,6 +16,7 @@ from mario_rl_agents.agent import Agent
 from mario_rl_agents.config import NonNegative, Positive, convert
 from mario_rl_agents.envs import Env, opened
 from mario_rl_agents.files import replacing
+from mario_rl_agents.reports.decisions import decisions_path
 from mario_rl_agents.reports.drawing import Frame
 from mario_rl_agents.reports.show import (
     STALL_SECONDS,
@@ -74,6 +75,8 @@ def record_episode(
 ) -> Recording:
     """Play one episode as `evaluate` plays it and record every frame.
 
+    What the agent decided lies beside an .mp4, in the file of `decisions_path`, for reports.
+
     Args:
         agent: The agent; its action values or probabilities are drawn if it has any.
         env: An environment made with `render_mode="rgb_array_list"`; or the id of one, which is
@@ -117,6 +120,8 @@ def record_show(
 ) -> Recording:
     """Record a show.
 
+    What an agent decided in it lies beside an .mp4, in the file of `decisions_path`, for reports.
+
     Args:
         show: What is played, from its start.
         path: See `record_episode`; folders that are missing are made.
@@ -134,9 +139,15 @@ def record_show(
     frames = show.frames(seed, max_seconds=max_seconds)
     if progress is not None:
         frames = _watched(frames, show.fps, progress)
-    write = _write_gif if path.suffix.lower() == ".gif" else _write_mp4
+    is_mp4 = path.suffix.lower() == ".mp4"
+    write = _write_mp4 if is_mp4 else _write_gif
+    beside = decisions_path(path)
+    beside.unlink(missing_ok=True)  # a crash leaves no film with another's decisions
     with replacing(path) as new:
         num_frames = write(new, frames, show.fps)
+    decisions = show.decisions()
+    if decisions is not None and is_mp4:
+        decisions.write(beside)
     return Recording(path, show.episodic_return, show.length, num_frames, show.info, show.result)
 
 

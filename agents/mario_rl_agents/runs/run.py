@@ -285,6 +285,11 @@ class Run:
         return self.folder / "video.mp4"
 
     @property
+    def decisions(self) -> Path:
+        """What was decided in the video, and how it came to that."""
+        return self.video.with_suffix(".decisions.json")
+
+    @property
     def report(self) -> Path:
         """The page of `mario-rl report`."""
         return self.folder / "report.html"
@@ -413,6 +418,7 @@ class Run:
             self.evaluation_path,
             self.learning_curve,
             self.video,
+            self.decisions,
             self.report,
         )
         kept = _KEPT.fullmatch(name)

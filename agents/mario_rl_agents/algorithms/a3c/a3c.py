@@ -421,6 +421,14 @@ class A3C(PolicyAgent):
             self.loop.fetch()
         return self.network.dist_params(obs)
 
+    def state_values(self, obs: NDArray[Any]) -> NDArray[np.float32] | None:
+        """Return V(s) of the network as it is now, shape [B]."""
+        self.loop.fetch()
+        with torch.inference_mode():
+            value: Tensor = self.network.value(self.network.encoder(self.to_batch(obs)))  # [B, 1]
+        values: NDArray[np.float32] = value.squeeze(1).numpy(force=True)
+        return values
+
     def policy_network(self) -> nn.Module:
         """Return what `dist_params` computes, as one network."""
         self.loop.fetch()

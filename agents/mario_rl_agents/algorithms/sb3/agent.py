@@ -397,6 +397,16 @@ class OnPolicySB3Agent(SB3Agent):
             probabilities: NDArray[Any] = self._distribution(obs).probs.numpy(force=True)
         return probabilities
 
+    def state_values(self, obs: NDArray[Any]) -> NDArray[np.float32] | None:
+        """Return V(s), shape [B]."""
+        policy = self.model.policy
+        policy.set_training_mode(False)
+        with torch.inference_mode():
+            batch, _ = policy.obs_to_tensor(obs)
+            value: Tensor = policy.predict_values(batch).squeeze(1)  # [B]
+        values: NDArray[np.float32] = value.numpy(force=True)
+        return values
+
     def acting(self) -> Acting:
         """Return the likeliest action, and the distribution that it is the likeliest of."""
         from mario_rl_agents.algorithms.sb3._acting import Policy
@@ -501,6 +511,17 @@ class ContinuousSB3Agent(OffPolicySB3Agent):
         "actor_optimizer": "actor.optimizer",
         "critic_optimizer": "critic.optimizer",
     }
+
+    def state_values(self, obs: NDArray[Any]) -> NDArray[np.float32] | None:
+        """Return min_i Q_i(s, actor(s)), shape [B]."""
+        policy = self.model.policy
+        policy.set_training_mode(False)
+        with torch.inference_mode():
+            batch, _ = policy.obs_to_tensor(obs)
+            action = policy._predict(batch, deterministic=True)  # [B, A], in [-1, 1]
+            q = torch.cat(policy.critic(batch, action), dim=1)  # [B, critics]
+        values: NDArray[np.float32] = q.amin(dim=1).numpy(force=True)
+        return values
 
     def acting(self) -> Acting:
         """Return the actor, with actions as the environment takes them, as one network."""
@@ -629,6 +650,10 @@ class SB3RecurrentPPO(OnPolicySB3Agent):
             TypeError: If actions are continuous: they have densities.
         """
         return super().action_probabilities(obs)
+
+    def state_values(self, obs: NDArray[Any]) -> NDArray[np.float32] | None:
+        """Return None: the critic's LSTM has states of its own, which `act` does not follow."""
+        return None
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Return the states of both LSTMs, each [L, N, H]."""

@@ -11,8 +11,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from mario_rl_agents.reports.html.track import Track
 
 MAX_EMBEDDED_VIDEO: Final = 4_000_000  # bytes; of a larger one the page has a link
 MAX_EMBEDDED_FILE: Final = 1_000_000  # bytes; of a larger one the page has no copy
@@ -129,10 +132,11 @@ class Switch(Block):
 
 @dataclass(frozen=True)
 class Video(Block):
-    """A film in MP4, within the page unless it is large."""
+    """A film in MP4, within the page unless it is large, and a chart to scrub it through."""
 
     title: str
     path: Path
+    track: Track | None = None
     template: ClassVar[str] = "video.html"
 
     @functools.cached_property

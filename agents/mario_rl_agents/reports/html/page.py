@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mario_rl_agents.files import replacing
-from mario_rl_agents.reports.html.blocks import Section, format_bytes, link
+from mario_rl_agents.reports.html.blocks import Section, Video, format_bytes, link
 from mario_rl_agents.reports.html.charts import Chart, style_of
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ class Page:
             for section in self.sections
             for outer in section.blocks
             for block in outer.blocks()
-            if isinstance(block, Chart)
         ]
-        charts, scripts = _embed(found)
+        charts, scripts = _embed([block for block in found if isinstance(block, Chart)])
         template = _templates().get_template("page.html")
         return template.render(
             page=self,
             charts=charts,
             scripts=scripts,
+            tracks=any(isinstance(block, Video) and block.track is not None for block in found),
             link=functools.partial(link, start=folder),
         )
 
