@@ -12,7 +12,7 @@ import torch
 from mario_rl_agents.agent import Agent, Callback, Episode
 from mario_rl_agents.algorithms import load_algorithms
 from mario_rl_agents.algorithms.a3c.a3c import A3CConfig
-from mario_rl_agents.algorithms.actor_critic import ActorCriticConfig
+from mario_rl_agents.algorithms.actor_critic import ActorCritic, ActorCriticConfig
 from mario_rl_agents.algorithms.cem import CEMConfig
 from mario_rl_agents.algorithms.ddpg import DDPGConfig
 from mario_rl_agents.algorithms.dqn import DQNConfig
@@ -21,7 +21,7 @@ from mario_rl_agents.algorithms.policy import PolicyAgent
 from mario_rl_agents.algorithms.ppo import PPOConfig
 from mario_rl_agents.algorithms.pqn import PQNConfig
 from mario_rl_agents.algorithms.random import RandomConfig
-from mario_rl_agents.algorithms.reinforce import ReinforceConfig
+from mario_rl_agents.algorithms.reinforce import Reinforce, ReinforceConfig
 from mario_rl_agents.algorithms.sac import SACConfig
 from mario_rl_agents.algorithms.sarsa import SarsaConfig
 from mario_rl_agents.algorithms.sb3.agent import OnPolicySB3Agent
@@ -473,6 +473,41 @@ def test_what_is_drawn_has_the_probabilities_of_the_policy(
     shares = np.bincount(drawn, minlength=3) / 2_000
     # Four standard deviations of a count, which are largest for a share of a half.
     np.testing.assert_allclose(shares, probabilities, atol=4 * 0.5 / 2_000**0.5)
+
+
+NO_CRITIC: Final = {
+    *("random", "cem", "sarsa", "naive_q", "dqn", "double_dqn", "pqn"),
+    *("sb3-dqn", "sb3-qrdqn", "sb3-recurrent_ppo"),
+}
+
+
+@each_kind
+def test_values_of_states_are_those_of_the_critic(algorithm: str, obs: str, actions: str) -> None:
+    agent = make(algorithm, toy(obs, actions))
+    many = batch_of(obs, 5)
+    before = agent.state_values(many)
+    if algorithm in NO_CRITIC:
+        assert before is None
+        return
+    assert before is not None
+    assert before.shape == (5,)
+    with torch.no_grad():  # the biases of all outputs that are one number
+        for network in agent.networks.values():
+            for name, parameter in network.named_parameters():
+                if name.endswith("bias") and parameter.shape[-1] == 1:
+                    parameter.add_(5.0)
+        if algorithm == "actor_critic":  # whose network has actor and critic side by side
+            assert isinstance(agent, ActorCritic)
+            list(agent.network.parameters())[-1][-1] += 5.0
+    after = agent.state_values(many)
+    assert after is not None
+    np.testing.assert_allclose(after - before, 5.0, rtol=1e-4)
+
+
+def test_reinforce_has_no_critic_without_a_learned_baseline() -> None:
+    config = ReinforceConfig(baseline="none")
+    agent = Reinforce.create(toy("vector", "discrete"), config, device="cpu")
+    assert agent.state_values(batch_of("vector", 5)) is None
 
 
 @each_kind

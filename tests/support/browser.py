@@ -121,9 +121,26 @@ class Page:
 
     def click(self, selector: str) -> None:
         """Click into the middle of the first element of a CSS selector."""
-        x, y = self.box(selector).middle
-        for kind in ("mousePressed", "mouseReleased"):
-            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        self.drag(self.box(selector).middle)
+
+    def drag(self, *points: tuple[float, float]) -> None:
+        """Press the mouse at the first point, move it over the others, and let it go."""
+        kinds = ["mousePressed", *["mouseMoved"] * (len(points) - 1), "mouseReleased"]
+        for kind, (x, y) in zip(kinds, [*points, points[-1]], strict=True):
+            self.send(
+                "Input.dispatchMouseEvent",
+                type=kind,
+                x=x,
+                y=y,
+                button="left",
+                buttons=1,
+                clickCount=1,
+            )
+
+    def press(self, key: str) -> None:
+        """Press a key and let it go; its name is that of `KeyboardEvent.key`."""
+        for kind in ("rawKeyDown", "keyUp"):
+            self.send("Input.dispatchKeyEvent", type=kind, key=key)
 
     def picture(self, selector: str) -> NDArray[np.uint8]:
         """Return what is seen of the first element of a CSS selector, RGB, [H, W, 3]."""

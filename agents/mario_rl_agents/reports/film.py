@@ -44,7 +44,13 @@ def track_of(decisions: Decisions) -> Track:
     facts["return with it"] = list(accumulate(reward or 0.0 for reward in decisions.rewards))
     if any(decisions.is_random):
         facts["action"] = ["random" if each else "the agent's" for each in decisions.is_random]
-    notes = ["x is where the decision was taken."] if "x (pixels)" in facts else []
+    notes = []
+    if decisions.kind == "probabilities":
+        notes.append("The probabilities lie on each other, the first of the list at the bottom.")
+    if any(action is not None for action in decisions.chosen):
+        notes.append("The row below shows what was taken.")
+    if "x (pixels)" in facts:
+        notes.append("x is where the decision was taken.")
     if "value estimate" in facts:
         notes.append(
             "The value estimate is the return that the agent's critic expects from there, "

@@ -301,8 +301,10 @@ class Show:
     def decisions(self) -> Decisions | None:
         """Return what was decided so far, for a film; None where nothing is told of decisions."""
         space = self._env.action_space
-        is_discrete = isinstance(space, gym.spaces.Discrete)
-        count = int(space.n) if is_discrete else math.prod(space.shape or ())
+        if isinstance(space, gym.spaces.Discrete):
+            count = int(space.n)
+        else:
+            count = math.prod(space.shape or ())
         return self._log.decisions(action_names(self._env, count), self.fps)
 
     def _note(self, decision: Decision, reward: float) -> None:
@@ -311,12 +313,14 @@ class Show:
             return
         assert self._moment is not None
         space = self._env.action_space
-        is_discrete = isinstance(space, gym.spaces.Discrete)
+        chosen = None
+        if isinstance(space, gym.spaces.Discrete):
+            chosen = int(decision.action) - int(space.start)
         self._log.add(
             decision.kind,
             frame=self.num_frames,
             numbers=decision.action if decision.ratings is None else decision.ratings,
-            chosen=int(decision.action) - int(space.start) if is_discrete else None,
+            chosen=chosen,
             is_random=decision.is_random,
             value=decision.value,
             x_pos=self._moment.x_pos,

@@ -98,6 +98,7 @@ def test_train_leaves_a_whole_run(run: Path) -> None:
         "metrics.csv",
         "tensorboard",
         "video.mp4",
+        "video.decisions.json",
     } <= names
     config = json.loads((run / "config.json").read_text())
     assert config["config"]["learning_starts"] == 50

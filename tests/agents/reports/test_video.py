@@ -91,7 +91,8 @@ def test_mp4_has_every_frame_of_the_game_and_a_second_more(tmp_path: Path) -> No
     assert frames[0].shape == (480, 310 + PANEL_WIDTH, 3)  # 48 x 31, ten times as large
     red = [int(frame[240, 155, 0]) for frame in frames]
     assert red == pytest.approx([0, 50, 100, 150, 200, *[250] * 11], abs=12)
-    assert [path.name for path in recording.path.parent.iterdir()] == ["walk.mp4"]
+    names = {path.name for path in recording.path.parent.iterdir()}
+    assert names == {"walk.mp4", "walk.decisions.json"}
 
 
 def test_the_chosen_action_is_yellow_and_a_random_one_red(tmp_path: Path) -> None:

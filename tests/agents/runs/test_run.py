@@ -162,6 +162,7 @@ def test_overwriting_deletes_a_run_and_nothing_else(tmp_path: Path) -> None:
         "evaluation.json",
         "learning_curve.png",
         "video.mp4",
+        "video.decisions.json",
         "tensorboard/events.out.tfevents.1.host",
         ".metrics.csv.0123abcd.tmp.csv",
         ".checkpoint.replay-40-0123abcd.safetensors.0123abcd.tmp.safetensors",

@@ -17,7 +17,7 @@ function startTrack(root) {
   let time = 0; // of the film in seconds; without a film, where the cursor is
   let shown = -1; // the decision that the readout tells of
 
-  const values = names.map((name, index) => addReadout(root, name, styles[index]));
+  const values = names.map((name, index) => addReadout(root, name, styles[index], data.areShares));
   const facts = Object.keys(data.facts).map((name) => [data.facts[name], addFact(root, name)]);
   const order = [seconds.map((_, index) => `${index + 1} of ${seconds.length}`), addFact(root, "decision")];
   const clock = addFact(root, "film");
@@ -141,18 +141,31 @@ function range(data) {
   return low === high ? [low - 1, high + 1] : [low, high];
 }
 
-function addReadout(root, name, style) {
+function addReadout(root, name, style, areShares) {
   const item = document.createElement("li");
-  const parts = ["swatch", "name", "number", "bar"].map((kind) => {
+  item.append(sign(style, areShares));
+  const [label, number, bar] = ["name", "number", "bar"].map((kind) => {
     const part = document.createElement("span");
     part.className = kind;
     item.append(part);
     return part;
   });
-  parts[0].style.background = parts[3].style.background = style.color;
-  parts[1].textContent = name;
+  label.textContent = name;
+  bar.style.background = style.color;
   root.querySelector(".readout").append(item);
-  return { item, number: parts[2], bar: parts[3] };
+  return { item, number, bar };
+}
+
+function sign(style, isArea) {
+  const [svg, path] = ["svg", "path"].map((kind) => document.createElementNS("http://www.w3.org/2000/svg", kind));
+  svg.setAttribute("viewBox", "0 0 26 14");
+  svg.setAttribute("aria-hidden", "true");
+  path.setAttribute("d", "M0 7H26");
+  path.setAttribute("stroke", style.color);
+  path.setAttribute("stroke-width", isArea ? 14 : 3);
+  if (!isArea) path.setAttribute("stroke-dasharray", style.dash.join(" ") || "none");
+  svg.append(path);
+  return svg;
 }
 
 function addFact(root, name) {
