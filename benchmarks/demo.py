@@ -22,7 +22,7 @@ from mario_rl_agents.algorithms.random import RandomAgent
 from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.errors import RunError
 from mario_rl_agents.recipes import find_recipe
-from mario_rl_agents.reports.plots import plot_learning_curves
+from mario_rl_agents.reports.plots import Panel, plot_learning_curves
 from mario_rl_agents.runs.evaluation import Evaluation, evaluate, policy_name
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES
 from mario_rl_agents.runs.run import Run, versions
@@ -52,8 +52,12 @@ def main() -> None:
         if not is_finished(folder):
             train(algorithm, recipe, seed, folder, arguments.minutes)
     runs = [Run.open(folder) for folder in folders]
-    plot_learning_curves(runs, out / "learning_curves.png")
-    table = results(algorithm, recipe, runs, arguments.minutes)
+    random = play_at_random(algorithm, recipe)
+    levels: dict[Panel, float] = {"episodic_return": random.return_mean}
+    if random.x_pos_mean is not None:
+        levels["x_pos"] = random.x_pos_mean
+    plot_learning_curves(runs, out / "learning_curves.png", random=levels)
+    table = results(algorithm, random, runs, arguments.minutes)
     (out / "results.md").write_text(table)
     print(table)
 
@@ -74,7 +78,7 @@ def train(algorithm: str, recipe: str, seed: int, folder: Path, minutes: float) 
     subprocess.run(command, check=True)
 
 
-def results(algorithm: str, recipe: str, runs: list[Run], minutes: float) -> str:
+def results(algorithm: str, random: Evaluation, runs: list[Run], minutes: float) -> str:
     """Return the table, in Markdown."""
     rows = []
     for run in runs:
@@ -82,7 +86,6 @@ def results(algorithm: str, recipe: str, runs: list[Run], minutes: float) -> str
         greedy, varied = run.evaluations()
         rows.append({"steps": steps, **figures(greedy, varied), **last_games(run)})
     policy = policy_name(varied.epsilon, sampled=varied.sampled)
-    random = play_at_random(algorithm, recipe)
     lines = [
         f"| {ENV_ID} | steps trained | x, greedy | x, {policy} | return, same | cleared, same "
         f"| x, last {RUNNING_EPISODES} training games | cleared, same |",

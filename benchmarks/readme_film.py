@@ -2,13 +2,14 @@
 
     python benchmarks/readme_film.py [--env-id MarioRL-1-1-v0] [--seed 10000] [--out FILE]
 
-The picture is what `mario-rl watch ID --video FILE.gif` records, with half of its frames and one
-palette for all of them, which halves the file.
+The picture is what `mario-rl watch ID --video FILE.gif` records, with ten frames a second at the
+game's own speed, one palette for all of them, and a last picture that stays for two seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import bisect
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,8 @@ from mario_rl_agents.reports.video import record_episode
 from PIL import Image, ImageSequence
 
 FILM: Final = Path(__file__).parents[1] / "docs" / "images" / "policy.gif"
-_PERIOD: Final = 2  # frames of the recording from one that is kept to the next
+_PERIOD: Final = 100  # milliseconds from one frame to the next
+_HOLD: Final = 2_000  # milliseconds, of the last frame
 _COLORS: Final = 64
 
 
@@ -34,19 +36,27 @@ def record(env_id: str, path: Path, *, seed: int) -> str:
 
 
 def thin(film: Path, path: Path) -> int:
-    """Write a film with half of its frames and one palette; return the number of frames."""
+    """Write a film with ten frames a second and one palette; return its length in milliseconds.
+
+    A GIF holds equal frames once, for as long as all of them: the time of each is its own.
+    """
     with Image.open(film) as image:
-        frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(image)]
-        milliseconds = _PERIOD * int(image.info["duration"])
-    kept = frames[::_PERIOD]
+        frames, begins = [], [0]
+        for frame in ImageSequence.Iterator(image):
+            frames.append(frame.convert("RGB"))
+            begins.append(begins[-1] + int(frame.info["duration"]))
+    last = begins[-2]  # when the last frame begins, which shows the result
+    shown = [bisect.bisect_right(begins, time) - 1 for time in range(0, last, _PERIOD)]
+    kept = [*(frames[index] for index in shown), frames[-1]]
     palette = kept[len(kept) // 2].quantize(_COLORS)
     pictures = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in kept]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0)
-    return len(pictures)
+    durations = [*[_PERIOD] * len(shown), _HOLD]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+    return sum(durations)
 
 
 def main() -> None:
-    """Record, thin, say how large the file is."""
+    """Record, thin, say how long and how large the file is."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--env-id", default="MarioRL-1-1-v0")
     parser.add_argument("--seed", type=int, default=10_000, help="of the episode")
@@ -55,8 +65,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder, "film.gif")
         how = record(options.env_id, film, seed=options.seed)
-        count = thin(film, options.out)
-    print(f"{options.out}: {how}, {count} frames, {options.out.stat().st_size / 1e6:.1f} MB")
+        length = thin(film, options.out)
+    size = options.out.stat().st_size / 1e6
+    print(f"{options.out}: {how}, {length / 1000:.1f} s, {size:.1f} MB")
 
 
 if __name__ == "__main__":

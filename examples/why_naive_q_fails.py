@@ -26,6 +26,7 @@ from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.algorithms.naive_q import NaiveQ, NaiveQConfig, ladder
 from mario_rl_agents.config import linear
 from mario_rl_agents.files import write_json
+from mario_rl_agents.reports.plot_style import style_axes
 from mario_rl_agents.runs.evaluation import evaluate
 
 matplotlib.use("agg")  # draws to files, without a screen
@@ -139,7 +140,7 @@ def draw(results: list[dict[str, Any]], rungs: list[str], path: Path) -> None:
     """Draw a panel a rung: each seed's test scores, and the mean of their last tests."""
     colors = plt.get_cmap("viridis")(np.linspace(0.0, 0.8, len(rungs)))
     figure, panels = plt.subplots(
-        1, len(rungs), figsize=(2.1 * len(rungs), 4.2), sharey=True, squeeze=False
+        1, len(rungs), figsize=(2.1 * len(rungs), 4.8), sharey=True, squeeze=False
     )
     for panel, rung, color in zip(panels[0], rungs, colors, strict=True):
         seeds = [result for result in results if result["rung"] == rung]
@@ -150,7 +151,7 @@ def draw(results: list[dict[str, Any]], rungs: list[str], path: Path) -> None:
         panel.plot(steps, scores.mean(axis=0), color=color, linewidth=2.5)
         panel.axhline(SOLVED, color="black", linestyle=":", linewidth=1)
         title, meaning = RUNGS[rung]
-        panel.set_title(title, fontsize=11, fontweight="bold", color=color)
+        panel.set_title(title, fontsize=12, fontweight="bold", color=color)
         finals = [result["final_score"] for result in seeds]
         panel.text(
             0.5, -0.26, f"{np.mean(finals):.0f}", transform=panel.transAxes, ha="center",
@@ -158,14 +159,13 @@ def draw(results: list[dict[str, Any]], rungs: list[str], path: Path) -> None:
         )  # fmt: skip
         panel.text(
             0.5, -0.43, f"{min(finals):.0f} to {max(finals):.0f}\n\n{meaning}",
-            transform=panel.transAxes, ha="center", va="top", fontsize=8.5,
+            transform=panel.transAxes, ha="center", va="top", fontsize=10,
         )  # fmt: skip
         panel.set_ylim(0, MAX_SCORE * 1.04)
-        panel.set_xlabel("thousand steps", fontsize=8)
-        panel.tick_params(labelsize=8)
-        panel.spines[["top", "right"]].set_visible(False)
+        panel.set_xlabel("thousand steps")
+        style_axes(panel)
     panels[0, 0].set_ylabel(f"greedy test score of {MAX_SCORE}")
-    panels[0, 0].text(0, SOLVED - 4, " solved: 195", va="top", fontsize=8)
+    panels[0, 0].text(0, SOLVED - 4, " solved: 195", va="top", fontsize=10)
     num_seeds = len({result["seed"] for result in results})
     figure.suptitle(
         "Why naive Q-learning fails on CartPole, and what mends it: each panel has one switch more",
@@ -175,7 +175,7 @@ def draw(results: list[dict[str, Any]], rungs: list[str], path: Path) -> None:
         0.995, 0.01,
         f"Lines: {num_seeds} seeds, their mean and range, 10 test games each. "
         "Figures: 100 test games after training, mean and range over the seeds.",
-        ha="right", fontsize=7.5,
+        ha="right", fontsize=10,
     )  # fmt: skip
     figure.subplots_adjust(left=0.05, right=0.995, top=0.83, bottom=0.42, wspace=0.12)
     figure.savefig(path, dpi=150)

@@ -19,7 +19,7 @@ RUNS = {
         "trained 256 steps, saved agent.pt",
     ),
     "pipeline_by_hand.py": ([], "equal for 100 steps"),
-    "draw_observation.py": (["--out", "picture.png"], "wrote picture.png: 1016 x 480"),
+    "draw_observation.py": (["--out", "picture.png"], "wrote picture.png: 1464 x 1220"),
     "sb3_contrib_qrdqn.py": (["--steps", "200", "--out", "agent.zip"], "steps, saved agent.zip"),
     "stable_baselines3_ppo.py": (["--steps", "512", "--out", "agent.zip"], "total_timesteps"),
     "train_double_dqn.py": (["--steps", "120", "--out", "agent.safetensors"], "of 3 episodes"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,23 @@ from typing import Final
 import numpy as np
 
 from mario_rl_agents.experiments.result import Score
-from mario_rl_agents.files import replacing
+from mario_rl_agents.reports.plot_style import (
+    COLORS,
+    NEUTRAL,
+    draw_level,
+    draw_mean,
+    new_figure,
+    range_of,
+    save,
+    style_axes,
+    write_legend,
+    write_title,
+)
 from mario_rl_agents.reports.plots import mean_curve
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, EpisodeRow, running_average
 
-_TITLE_WIDTH: Final = 76  # characters of a line
-_COLOR: Final = "#2f6fde"
-_SCORE_COLOR: Final = "#e4572e"
+_COLOR: Final = COLORS[0]
+_SCORE_COLOR: Final = COLORS[1]
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,7 @@ class ReferenceLine:
 
     value: float  # points
     label: str
-    color: str = "#888888"
+    color: str = NEUTRAL
     style: str = ":"  # of matplotlib
 
 
@@ -42,6 +51,8 @@ def draw_seeds(
 ) -> None:
     """Draw the running average of the returns of each seed, their mean, and a band of one s.d.
 
+    The band ends where no episode has been: above the most that is possible there is none.
+
     Args:
         seeds: The training episodes of each seed, at least one of each.
         path: The picture; its folder is made too.
@@ -54,15 +65,10 @@ def draw_seeds(
     Raises:
         ValueError: There are no seeds, or one has no episode.
     """
-    # The object interface, not pyplot: no window system, no global state.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if not seeds or not all(seeds):
         counts = [len(episodes) for episodes in seeds]
         raise ValueError(f"expected episodes of at least one seed, received {counts} episodes")
-    figure = Figure(figsize=(6.4, 3.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(7.2, 4.0)
     axis = figure.subplots()
     curves = []
     for episodes in seeds:
@@ -72,23 +78,25 @@ def draw_seeds(
         axis.plot(*curves[-1], color=_COLOR, lw=0.7, alpha=0.4)
     grid, mean, deviation = mean_curve(curves)
     label = f"mean of {len(curves)} seeds ± 1 s.d." if len(curves) > 1 else "one seed"
-    axis.plot(grid, mean, color=_COLOR, lw=1.8, label=label)
-    axis.fill_between(grid, mean - deviation, mean + deviation, color=_COLOR, alpha=0.18, lw=0)
+    draw_mean(
+        axis,
+        grid,
+        mean,
+        deviation,
+        color=_COLOR,
+        label=label,
+        possible=range_of([[row.episodic_return for row in episodes] for episodes in seeds]),
+    )
     if scores:
         steps, means = [score.step for score in scores], [score.return_mean for score in scores]
         axis.plot(steps, means, "o", ms=4, mew=0, color=_SCORE_COLOR, alpha=0.7, label=scores_label)
     for line in lines:
-        axis.axhline(line.value, color=line.color, ls=line.style, label=line.label)
+        draw_level(axis, line.value, line.label, style=line.style, color=line.color)
     axis.set_xlabel("training episodes" if by_episode else "environment steps")
-    axis.set_ylabel(f"return, running average of {RUNNING_EPISODES}", fontsize=8)
-    axis.locator_params(axis="x", nbins=6)
+    axis.set_ylabel(f"return, running average of {RUNNING_EPISODES}")
+    axis.locator_params(axis="x", nbins=5)
     axis.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-    axis.legend(loc="best", frameon=False, fontsize=8)
-    axis.grid(color="#dddddd", lw=0.6)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
-    title = textwrap.fill(title, _TITLE_WIDTH)
-    figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=9)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as new:
-        figure.savefig(new, dpi=90)
+    write_legend(axis)
+    style_axes(axis)
+    write_title(figure, title)
+    save(figure, path)

@@ -9,13 +9,13 @@ environment, a recipe "like" that is that algorithm's, in SB3's arguments.
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 import mario_rl_envs  # noqa: F401  registers the environments of Mario
 from mario_rl_agents.agent import Agent
-from mario_rl_agents.config import did_you_mean
+from mario_rl_agents.config import did_you_mean, plain
 from mario_rl_agents.recipes.recipe import ANY as ANY
 from mario_rl_agents.recipes.recipe import EVALUATION_EPSILON, Recipe, Recipes
 from mario_rl_agents.recipes.recipe import MARIO as MARIO
@@ -66,6 +66,27 @@ class Algorithms(Mapping[str, type[Agent]]):
 
 
 ALGORITHMS: Final = Algorithms()
+
+
+def recipe_of(
+    algorithm: str, env_id: str, config: Mapping[str, Any], env_kwargs: Mapping[str, Any]
+) -> str | None:
+    """Return the name of the recipe that settings are those of; None where they were changed.
+
+    Args:
+        algorithm: Its name.
+        env_id: The environment.
+        config: Every field of its configuration, as JSON values.
+        env_kwargs: Keywords of the environment, as JSON values.
+    """
+    if algorithm not in ALGORITHMS:
+        return None
+    wanted = dict(config), dict(env_kwargs)
+    for name in recipe_names(algorithm, env_id):
+        recipe = find_recipe(algorithm, env_id, name)
+        if (plain(asdict(recipe.config)), plain(recipe.env_kwargs)) == wanted:
+            return name
+    return None
 
 
 def recipes_of(algorithm: str) -> Recipes:

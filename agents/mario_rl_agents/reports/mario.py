@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -31,6 +32,14 @@ _CAUSES: Final = {
     "fall": "fell to his death",
     "enemy": "killed by an enemy",
     "time": "time ran out",
+}
+# The x of Mario when he touches the flag, in pixels: where the recorded routes end. Castles have an
+# axe, which is reached at several.
+_FLAGS: Final = {
+    **{"1-1": 3161, "1-2": 3161, "1-3": 2425, "2-1": 3193, "2-2": 3161, "2-3": 3593},
+    **{"3-1": 3193, "3-2": 3337, "3-3": 2409, "4-1": 3593, "4-2": 3161, "4-3": 2345},
+    **{"5-1": 3177, "5-2": 3193, "5-3": 2425, "6-1": 2969, "6-2": 3449, "6-3": 2665},
+    **{"7-1": 2857, "7-2": 3161, "7-3": 3593, "8-1": 6009, "8-2": 3449, "8-3": 3417},
 }
 # Keywords of an id that say what is seen; a person plays the game itself as it is.
 _SEEN: Final = ("observation", "grayscale", "size", "stack", "skip", "emulator", "rom_path")
@@ -116,6 +125,19 @@ def frame_by_frame(env_id: str, kwargs: Mapping[str, Any]) -> Env:
     assert isinstance(whole, gym.spaces.Box), "pixels"
     space = gym.spaces.Box(whole.low[::skip], whole.high[::skip], dtype=np.uint8)
     return TransformObservation(env, lambda obs: obs[::skip], space)
+
+
+def flag_of(env_id: str) -> int | None:
+    """Return where the flag of a stage is touched, in pixels.
+
+    Args:
+        env_id: One of Mario's, or any other.
+
+    Returns:
+        None where there is no flag or not one: castles, several stages, other environments.
+    """
+    match = re.fullmatch(r"(?:.*:)?MarioRL-(\d-\d)-v\d+", env_id)
+    return None if match is None else _FLAGS.get(match[1])
 
 
 class Joypad:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
@@ -13,16 +13,30 @@ from numpy.typing import NDArray
 
 from mario_rl_agents.config import check
 from mario_rl_agents.errors import RunError
-from mario_rl_agents.files import replacing
+from mario_rl_agents.recipes import recipe_of
+from mario_rl_agents.reports.mario import flag_of
+from mario_rl_agents.reports.plot_style import (
+    COLORS,
+    draw_level,
+    draw_mean,
+    new_figure,
+    range_of,
+    save,
+    style_axes,
+    write_legend,
+    write_title,
+)
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, EpisodeRow, running_average
 from mario_rl_agents.runs.run import Run, RunSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Axis = Literal["steps", "games"]
+Panel = Literal["episodic_return", "x_pos", "cleared"]
 
-_COLORS = ("#2f6fde", "#e4572e", "#2a9d5c", "#8e5bd0", "#c79a00", "#1aa6b7")
+_FLAG = "#1d7a46"
 _GRID_POINTS = 400  # common steps at which runs are averaged
 
 
@@ -54,57 +68,76 @@ class Curve:
         return np.asarray([row.step for row in self.episodes], dtype=np.float64)
 
 
-def plot_learning_curves(runs: Sequence[Run], path: Path, *, over: Axis = "steps") -> None:
+def plot_learning_curves(
+    runs: Sequence[Run],
+    path: Path,
+    *,
+    over: Axis = "steps",
+    random: Mapping[Panel, float] | None = None,
+) -> None:
     """Draw return, clear rate and final x of runs over environment steps, or over games.
 
     One run is drawn with every episode; of several, each is a faint line, and those of the same
     settings, whatever their seeds, get their mean and a band of one standard deviation as far as
-    all of them reached.
+    all of them reached. The band ends where no episode has been. Where all runs play a stage of
+    Mario with a flag, its place is drawn among the final x.
 
     Args:
         runs: At least one.
         path: The picture to write; its ending is the format, such as .png or .svg. Without one it
             is a .png.
         over: What they are drawn over: environment steps, or games (episodes).
+        random: What random play comes to, where that is known, as a line in each panel.
 
     Raises:
         RunError: A run has no finished episode yet, or its log is damaged.
         ValueError: There are no runs, or the format is unknown, or `over`.
     """
-    # The object interface, not pyplot: no window system, no global state.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    figure = draw_learning_curves(runs, over=over, random=random)
+    save(figure, (path if path.suffix else path.with_suffix(".png")).expanduser())
 
+
+def draw_learning_curves(
+    runs: Sequence[Run], *, over: Axis = "steps", random: Mapping[Panel, float] | None = None
+) -> Figure:
+    """Return what `plot_learning_curves` writes, as a figure of matplotlib's.
+
+    Raises:
+        RunError: A run has no finished episode yet, or its log is damaged.
+        ValueError: There are no runs, or `over` is unknown.
+    """
     if not runs:
         raise ValueError("expected at least one run to plot, received none")
     check("over", over, over in get_args(Axis), " or ".join(get_args(Axis)))
     curves = Curve.of_each(runs, over)
     with_clears = [c for c in curves if c.episodes[0].cleared is not None]
     with_x = [c for c in curves if c.episodes[0].x_pos is not None]
-    panels: list[tuple[str, list[Curve], str]] = [
+    panels: list[tuple[Panel, list[Curve], str]] = [
         ("episodic_return", curves, "episodic return (points)"),
-        *([("x_pos", with_x, "final x position (pixels)")] if with_x else []),
-        *([("cleared", with_clears, "clear rate (%)")] if with_clears else []),
+        ("x_pos", with_x, "final x position (pixels)"),
+        ("cleared", with_clears, "clear rate (%)"),
     ]
+    panels = [panel for panel in panels if panel[1]]
+    [flag, *others] = {flag_of(run.spec.env_id) for run in runs}
+    flag = None if others else flag
     heights = [3.0] + [1.6] * (len(panels) - 1)
-    figure = Figure(figsize=(9, 1.4 + sum(heights)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(9, 1.4 + sum(heights))
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for axis, (field, drawn, label) in zip(axes, panels, strict=True):
         _draw_panel(axis, drawn, field)
+        if random is not None and field in random:
+            draw_level(axis, random[field], f"random play: {random[field]:,.0f}", beside="above")
+        if field == "x_pos" and flag is not None:
+            axis.margins(y=0.12)
+            draw_level(axis, flag, f"flag at {flag:,}", style="--", color=_FLAG, beside="below")
         axis.set_ylabel(label)
+        axis.yaxis.set_major_formatter(lambda y, _: f"{y:,g}")
+        style_axes(axis)
     axes[-1].set_xlabel("games" if over == "games" else "environment steps")
     axes[-1].xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-    axes[0].yaxis.set_major_formatter(lambda y, _: f"{y:,g}")
-    axes[0].legend(loc="best", frameon=False)
-    title = (
-        _plain(curves[0].label) if len({c.label for c in curves}) == 1 else f"{len(curves)} runs"
-    )
-    figure.suptitle(title, x=0.01, ha="left", weight="bold")
-    path = (path if path.suffix else path.with_suffix(".png")).expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as new:
-        figure.savefig(new, dpi=120)
+    write_legend(axes[0])
+    write_title(figure, _title(runs, curves))
+    return figure
 
 
 def mean_curve(
@@ -134,6 +167,22 @@ def _episodes(run: Run) -> list[EpisodeRow]:
     return episodes
 
 
+def _title(runs: Sequence[Run], curves: Sequence[Curve]) -> str:
+    """Return what was trained on what, by which recipe, as far as the runs agree."""
+    names = {f"{run.spec.algorithm} on {run.spec.env_id}" for run in runs}
+    recipes = {
+        recipe_of(run.spec.algorithm, run.spec.env_id, run.spec.config, run.spec.env_kwargs)
+        for run in runs
+    }
+    if len(names) > 1:
+        return f"{len(runs)} runs"
+    [name] = names
+    [recipe, *others] = recipes
+    if recipe is not None and not others:
+        name += f", recipe {recipe}"
+    return name if len({curve.label for curve in curves}) == 1 else f"{name}, {len(runs)} runs"
+
+
 def _label(spec: RunSpec, others: Sequence[RunSpec]) -> str:
     """Return what a run was trained with, as far as it tells it from the others."""
     name = f"{spec.algorithm} on {spec.env_id}"
@@ -158,10 +207,10 @@ def _plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _draw_panel(axis: Axes, curves: list[Curve], field: str) -> None:
+def _draw_panel(axis: Axes, curves: list[Curve], field: Panel) -> None:
     labels = list(dict.fromkeys(curve.label for curve in curves))
     for index, label in enumerate(labels):
-        color = _COLORS[index % len(_COLORS)]
+        color = COLORS[index % len(COLORS)]
         group = [curve for curve in curves if curve.label == label]
         if len(group) > 1:
             _draw_group(axis, group, field, color, _plain(label))
@@ -177,12 +226,9 @@ def _draw_panel(axis: Axes, curves: list[Curve], field: str) -> None:
     if field == "cleared":
         axis.set_ylim(-3, 103)
     axis.margins(x=0.01)
-    axis.grid(color="#dddddd", lw=0.6)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_group(axis: Axes, group: list[Curve], field: str, color: str, label: str) -> None:
+def _draw_group(axis: Axes, group: list[Curve], field: Panel, color: str, label: str) -> None:
     """Draw runs of one label: each faintly, their mean, and a band of a standard deviation."""
     averages = [running_average(_values(curve, field)) for curve in group]
     grid, mean, std = mean_curve([(c.places, a) for c, a in zip(group, averages, strict=True)])
@@ -191,11 +237,18 @@ def _draw_group(axis: Axes, group: list[Curve], field: str, color: str, label: s
         axis.plot(curve.places, average, color=color, lw=0.8, alpha=0.35, label=name)
     if len(grid) == 0:
         return
-    axis.plot(grid, mean, color=color, lw=2, label=f"{label}, mean of {len(group)} runs ± 1 s.d.")
-    axis.fill_between(grid, mean - std, mean + std, color=color, alpha=0.18, lw=0)
+    draw_mean(
+        axis,
+        grid,
+        mean,
+        std,
+        color=color,
+        label=f"{label}, mean of {len(group)} runs ± 1 s.d.",
+        possible=range_of([_values(curve, field) for curve in group]),
+    )
 
 
-def _values(curve: Curve, field: str) -> list[float]:
+def _values(curve: Curve, field: Panel) -> list[float]:
     scale = 100.0 if field == "cleared" else 1.0  # per cent
     values: list[Any] = [getattr(row, field) for row in curve.episodes]
     return [scale * float(value or 0.0) for value in values]

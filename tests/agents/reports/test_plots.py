@@ -6,8 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mario_rl_agents.config import plain
 from mario_rl_agents.errors import RunError
-from mario_rl_agents.reports.plots import Curve, mean_curve, plot_learning_curves
+from mario_rl_agents.recipes import find_recipe, recipe_of
+from mario_rl_agents.reports.plots import (
+    Curve,
+    draw_learning_curves,
+    mean_curve,
+    plot_learning_curves,
+)
 from mario_rl_agents.runs.metrics import EpisodeRow, write_rows
 from mario_rl_agents.runs.run import Run, RunSpec
 from PIL import Image
@@ -155,3 +162,48 @@ def test_one_curve_has_no_deviation():
 def test_curves_that_share_no_step_have_no_mean():
     early, late = (np.array([start, start + 1.0]) for start in (1.0, 10.0))
     assert [len(part) for part in mean_curve([(early, early), (late, late)])] == [0, 0, 0]
+
+
+def texts_of(runs: list[Run], **keywords: Any) -> list[list[str]]:
+    """Return the title, and what stands beside the lines of each panel."""
+    figure = draw_learning_curves(runs, **keywords)
+    [title] = [text.get_text() for text in figure.texts] or [figure.get_suptitle()]
+    return [[title], *([text.get_text() for text in axes.texts] for axes in figure.axes)]
+
+
+def test_flag_and_random_play_are_drawn_where_they_belong(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a")
+    assert texts_of([run]) == [["dqn on MarioRL-1-1-v0"], [], ["flag at 3,161"], []]
+    texts = texts_of([run], random={"episodic_return": 567.4, "x_pos": 702})
+    assert texts[1:] == [["random play: 567"], ["random play: 702", "flag at 3,161"], []]
+    castle = dataclasses.replace(run, spec=dataclasses.replace(run.spec, env_id="MarioRL-1-4-v0"))
+    assert texts_of([castle])[1:] == [[], [], []]
+    assert texts_of([run, castle]) == [["2 runs"], [], [], []]
+
+
+def test_title_names_the_recipe_of_which_nothing_was_changed(tmp_path: Path) -> None:
+    recipe = find_recipe("ppo", "MarioRL-1-1-v0", "demo")
+    config, keywords = plain(dataclasses.asdict(recipe.config)), plain(recipe.env_kwargs)
+    run = make_run(tmp_path / "a")
+    changes = {"algorithm": "ppo", "config": config, "env_kwargs": keywords}
+    run = dataclasses.replace(run, spec=dataclasses.replace(run.spec, **changes))
+    assert texts_of([run])[0] == ["ppo on MarioRL-1-1-v0, recipe demo"]
+    other = {**changes, "config": {**config, "gamma": 0.5}}
+    other_run = dataclasses.replace(run, spec=dataclasses.replace(run.spec, **other))
+    assert texts_of([other_run])[0] == ["ppo on MarioRL-1-1-v0"]
+    assert texts_of([run, other_run])[0] == ["ppo on MarioRL-1-1-v0, 2 runs"]
+    assert recipe_of("my_module:Mine", "CartPole-v1", {}, {}) is None
+
+
+def test_band_ends_where_no_episode_has_been(tmp_path: Path) -> None:
+    runs = []
+    for seed, returns in enumerate(([500.0, 500.0], [500.0, 100.0])):
+        run = make_run(tmp_path / str(seed), mario=False, episodes=0)
+        rows = [EpisodeRow(i, 10 * i, x, 1, True, False, None, None) for i, x in enumerate(returns)]
+        write_rows(run.episodes_path, EpisodeRow, rows)
+        runs.append(run)
+    [axes] = draw_learning_curves(runs).axes
+    [band] = axes.collections
+    heights = np.asarray(band.get_paths()[0].vertices)[:, 1]
+    assert heights.max() == 500  # the mean at the end is 400, and its deviation 141
+    assert heights.min() == pytest.approx(400 - 200 / 2**0.5)
