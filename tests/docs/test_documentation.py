@@ -3,10 +3,12 @@
 import re
 
 import pytest
+from mario_rl_agents import policy_ids
 from sybil.example import SybilFailure
 
 from benchmarks.course import LESSONS
 from benchmarks.documentation import PAGES, ROOT, is_long, parse
+from mario_rl_envs.game.stages import STAGES
 
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 RUN_HERE = [page for page in PAGES if page not in LESSONS]  # the lessons: test_course.py
@@ -53,3 +55,11 @@ def test_a_broken_block_fails(tmp_path):
         shell.evaluate()
     with pytest.raises(AssertionError):
         python.evaluate()
+
+
+def test_the_roadmap_counts_the_stages_without_a_policy_and_its_links_lead_somewhere():
+    text = (ROOT / "ROADMAP.md").read_text()
+    missing = {f"MarioRL-{stage}-v0" for stage in STAGES} - set(policy_ids())
+    assert f"{len(missing)} of the {len(STAGES)} stages" in text
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        assert (ROOT / target).exists(), target

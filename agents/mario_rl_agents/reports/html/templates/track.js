@@ -3,7 +3,7 @@
 {
 
 const STRIP = 8; // pixels, of the row that says what was chosen
-const LEFT = 44, TOP = 8, BOTTOM = 22 + STRIP; // pixels around the lines
+const LEFT = 52, TOP = 8, BOTTOM = 22 + STRIP; // pixels around the lines
 
 function startTrack(root) {
   const data = JSON.parse(root.dataset.track);
