@@ -7,6 +7,7 @@ import inspect
 from typing import Final, NamedTuple
 
 import mario_rl_agents
+
 from mario_rl_envs import routes, wrappers
 
 

@@ -265,7 +265,9 @@ def stage(pages: Path, stages: Path) -> None:
     has_stages = STAGES_SCRIPT.is_file()
     children = {
         "agents.md": METHODS,
-        "course/README.md": [lesson.stem for lesson in sorted((docs / "course").glob("[0-9]-*.md"))],
+        "course/README.md": [
+            lesson.stem for lesson in sorted((docs / "course").glob("[0-9]-*.md"))
+        ],
     }
     for path in sorted(docs.rglob("*.md")):
         name = path.relative_to(docs).as_posix()

@@ -47,6 +47,14 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
     - Terminated: a single stage at death or flag; the whole game at game over, or when 8-4 is
       cleared.
     - Truncated: never.
+
+    Example:
+        >>> from mario_rl_envs.env import SuperMarioBrosEnv
+        >>> env = SuperMarioBrosEnv("1-1")
+        >>> screen, info = env.reset(seed=0)
+        >>> screen.shape, info["x_pos"]
+        ((240, 256, 3), 40)
+        >>> env.close()
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium declares it so)

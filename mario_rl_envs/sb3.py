@@ -119,6 +119,15 @@ class MarioVecEnv(VecEnv):
     - Observation: uint8, [N, ...], an array of its own at every step.
     - Dones: bool, [N], terminated or truncated; the game has begun its next episode then.
     - Infos: a dict a game.
+
+    Example:
+        >>> import gymnasium as gym
+        >>> from mario_rl_envs.sb3 import MarioVecEnv
+        >>> games = gym.make_vec("MarioRL-1-1-v0", num_envs=4, autoreset_mode="SameStep")
+        >>> envs = MarioVecEnv(games)
+        >>> envs.reset().shape
+        (4, 4, 84, 84)
+        >>> envs.close()
     """
 
     def __init__(

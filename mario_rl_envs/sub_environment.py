@@ -36,6 +36,16 @@ class SubEnvironment:
     """A game of a `MarioVectorEnv`: what a single environment tells of itself.
 
     It can be given attributes, too. It is stepped and reset by the vector environment alone.
+
+    Example:
+        >>> import gymnasium as gym
+        >>> import mario_rl_envs
+        >>> envs = gym.make_vec("MarioRL-1-1-v0", num_envs=2)
+        >>> obs, infos = envs.reset(seed=0)
+        >>> second = envs.unwrapped.sub_environments[1]
+        >>> second.ram.shape
+        (2048,)
+        >>> envs.close()
     """
 
     def __init__(self, envs: _Games, index: int, ask_single: Callable[[str], Any]) -> None:

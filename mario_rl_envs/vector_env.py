@@ -99,6 +99,16 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
     - Infos: arrays of one value for each game.
 
     What comes out does not depend on the number of threads.
+
+    Example:
+        >>> import gymnasium as gym
+        >>> import mario_rl_envs
+        >>> envs = gym.make_vec("MarioRL-1-1-v0", num_envs=16)
+        >>> obs, infos = envs.reset(seed=0)
+        >>> obs, rewards, terminations, truncations, infos = envs.step([3] * 16)
+        >>> obs.shape, rewards.shape
+        ((16, 4, 84, 84), (16,))
+        >>> envs.close()
     """
 
     # In every mode sub-environments can be reset by a mask before they reset themselves.

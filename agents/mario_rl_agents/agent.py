@@ -111,6 +111,21 @@ class Agent(ABC):
         networks: Modules under the names that a checkpoint gives them.
         optimizers: Optimizers under the names that a checkpoint gives them.
         copies: Networks that follow another one, by name: of which.
+
+    Example:
+        >>> import numpy as np
+        >>> from mario_rl_agents import Agent
+        >>> class Left(Agent):
+        ...     algorithm = "left"
+        ...
+        ...     def act(self, obs, *, greedy=True):
+        ...         return np.zeros(len(obs), np.int64)
+        ...
+        ...     def observe(self, step):
+        ...         return ()
+        >>> agent = Left.create("CartPole-v1", seed=0)
+        >>> agent.learn(20)
+        >>> agent.env.close()
     """
 
     algorithm: ClassVar[str]

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mario_rl_agents.config import Config
+
 from mario_rl_envs import __version__
 
 HERE = Path(__file__).parent

@@ -9,7 +9,13 @@ from mario_rl_envs.game.rom import find_rom, read_rom
 
 
 class NativeInfo(NamedTuple):
-    """What `emulator="native"` runs; as text it is a sentence."""
+    """What `emulator="native"` runs; as text it is a sentence.
+
+    Example:
+        >>> import mario_rl_envs
+        >>> mario_rl_envs.native_info().runs in ("compiled", "interpreted", "nes-py")
+        True
+    """
 
     runs: Literal["compiled", "interpreted", "nes-py"]
     reason: str

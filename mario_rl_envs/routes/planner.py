@@ -87,6 +87,17 @@ class Planner:
 
     Attributes:
         BUTTONS: The joypad bytes that it presses.
+
+    Example:
+        >>> from mario_rl_envs.env import SuperMarioBrosEnv
+        >>> from mario_rl_envs.routes import Planner
+        >>> env = SuperMarioBrosEnv("1-1")
+        >>> obs, info = env.reset(seed=0)
+        >>> planner = Planner(seed=0)
+        >>> planner.begin(env.save_state())
+        >>> planner.press() in Planner.BUTTONS
+        True
+        >>> env.close()
     """
 
     BUTTONS: ClassVar[tuple[int, ...]] = (_WAIT, _WALK, _WALKING_JUMP, _RUN, _JUMP)

@@ -16,6 +16,17 @@ class RouteRecorder(gym.Wrapper[Any, int, Any, int]):
 
     The actions are joypad bytes, each held for the same number of frames, and the game's own: no
     wrapper changes them (sticky actions) or plays before them (no-ops).
+
+    Example:
+        >>> import gymnasium as gym
+        >>> from mario_rl_envs.routes import RouteRecorder
+        >>> env = gym.make("MarioRL-1-1-v0", actions="joypad")
+        >>> env = RouteRecorder(env, frames_per_step=4)
+        >>> obs, info = env.reset()
+        >>> obs, *_ = env.step(128)  # right
+        >>> env.route().frames.tolist()
+        [128, 128, 128, 128]
+        >>> env.close()
     """
 
     def __init__(self, env: gym.Env[Any, int], *, frames_per_step: int) -> None:

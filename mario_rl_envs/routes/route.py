@@ -30,7 +30,14 @@ _INT64: Final = np.iinfo(np.int64)
 
 @dataclass(frozen=True)
 class Route:
-    """Inputs from the start of a stage: to its flag, if nothing else is said."""
+    """Inputs from the start of a stage: to its flag, if nothing else is said.
+
+    Example:
+        >>> from mario_rl_envs import routes
+        >>> route = routes.load("1-1")
+        >>> route.stage, route.num_steps, route.total_reward
+        ('1-1', 432, 3035)
+    """
 
     stage: str | None  # None: the whole game, from its start
     joypad: NDArray[np.uint8]  # [T], one joypad byte a step

@@ -123,6 +123,13 @@ class RouteSearch:
         num_decisions: Played so far.
         joypad: The inputs that clear the stage, uint8, [T], each held for `FRAMES_PER_STEP` frames;
             None as long as none are known.
+
+    Example:
+        >>> from mario_rl_envs.routes import RouteSearch
+        >>> search = RouteSearch("1-4", actions="right_only", seed=0)
+        >>> search.explore()  # some hundred decisions; True as soon as the stage is cleared
+        False
+        >>> search.close()
     """
 
     def __init__(

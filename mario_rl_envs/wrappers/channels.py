@@ -25,6 +25,14 @@ class ChannelsObservation(
 
     The channels are those of the oldest frame, then those of the next. Libraries take images of
     three axes, most of PyTorch's with the channels first, TensorFlow's and RLlib's last.
+
+    Example:
+        >>> import gymnasium as gym
+        >>> from mario_rl_envs.wrappers import ChannelsObservation
+        >>> env = ChannelsObservation(gym.make("MarioRL-1-1-v0", grayscale=False), "first")
+        >>> env.observation_space.shape
+        (12, 84, 84)
+        >>> env.close()
     """
 
     def __init__(self, env: gym.Env[Any, Any], channels: str = "first") -> None:

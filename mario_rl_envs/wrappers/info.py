@@ -16,6 +16,15 @@ class SelectInfo(AdvancingWrapper, RecordConstructorArgs):
 
     Texts and nested dicts stand in the way of wrappers and libraries that turn infos into tensors,
     and every key is sent from worker processes at every step.
+
+    Example:
+        >>> from mario_rl_envs.env import SuperMarioBrosEnv
+        >>> from mario_rl_envs.wrappers import SelectInfo
+        >>> env = SelectInfo(SuperMarioBrosEnv("1-1"), ["x_pos", "coins"])
+        >>> obs, info = env.reset(seed=0)
+        >>> sorted(info)
+        ['coins', 'x_pos']
+        >>> env.close()
     """
 
     def __init__(self, env: gym.Env[Any, Any], keys: Iterable[str]) -> None:

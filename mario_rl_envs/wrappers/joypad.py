@@ -36,7 +36,16 @@ def _check_joypad_space(env: gym.Env[Any, Any], wrapper: str) -> None:
 
 
 class JoypadSpace(AdvancingWrapper, gym.ActionWrapper[Any, Any, int], RecordConstructorArgs):
-    """Choose between a few combinations of buttons: `Discrete(len(actions))`."""
+    """Choose between a few combinations of buttons: `Discrete(len(actions))`.
+
+    Example:
+        >>> from mario_rl_envs.env import SuperMarioBrosEnv
+        >>> from mario_rl_envs.wrappers import JoypadSpace
+        >>> env = JoypadSpace(SuperMarioBrosEnv("1-1"), [["right"], ["right", "A"]])
+        >>> env.action_space
+        Discrete(2)
+        >>> env.close()
+    """
 
     def __init__(
         self, env: gym.Env[Any, int], actions: str | Iterable[Sequence[str]] = "right_only"
@@ -104,6 +113,14 @@ class ContinuousJoypad(
     """Press buttons by three numbers in [-1, 1]: left (< 0) or right (> 0), A (> 0), B (> 0).
 
     Numbers beyond are clipped, as Gymnasium's own environments do: only their signs are read.
+
+    Example:
+        >>> from mario_rl_envs.env import SuperMarioBrosEnv
+        >>> from mario_rl_envs.wrappers import ContinuousJoypad
+        >>> env = ContinuousJoypad(SuperMarioBrosEnv("1-1"))
+        >>> obs, info = env.reset(seed=0)
+        >>> obs, *_ = env.step([0.8, 0.3, -0.5])  # right and A
+        >>> env.close()
     """
 
     def __init__(self, env: gym.Env[Any, int]) -> None:

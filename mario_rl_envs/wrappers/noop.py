@@ -15,6 +15,13 @@ class NoopReset(AdvancingWrapper, RecordConstructorArgs):
     """Begin every episode with a random number of no-ops, 0 to `noop_max` (Mnih et al. 2015).
 
     The number comes from the environment's generator, so `reset(seed=...)` fixes it.
+
+    Example:
+        >>> from mario_rl_envs.env import SuperMarioBrosEnv
+        >>> from mario_rl_envs.wrappers import NoopReset
+        >>> env = NoopReset(SuperMarioBrosEnv("1-1"), noop_max=30)
+        >>> obs, info = env.reset(seed=0)  # up to half a second has passed
+        >>> env.close()
     """
 
     def __init__(self, env: gym.Env[Any, Any], noop_max: int = 30, noop_action: Any = 0) -> None:

@@ -60,7 +60,16 @@ class _PixelObservation(AdvancingObservation, RecordConstructorArgs):
 
 
 class GrayscaleObservation(_PixelObservation, wrappers.GrayscaleObservation[Any, Any, Any]):
-    """`gymnasium.wrappers.GrayscaleObservation` that can be pickled."""
+    """`gymnasium.wrappers.GrayscaleObservation` that can be pickled.
+
+    Example:
+        >>> from mario_rl_envs.env import SuperMarioBrosEnv
+        >>> from mario_rl_envs.wrappers import GrayscaleObservation
+        >>> env = GrayscaleObservation(SuperMarioBrosEnv("1-1"))
+        >>> env.observation_space.shape
+        (240, 256)
+        >>> env.close()
+    """
 
     def __init__(self, env: gym.Env[Any, Any], keep_dim: bool = False) -> None:
         """Wrap an environment of RGB images.
@@ -81,7 +90,16 @@ class GrayscaleObservation(_PixelObservation, wrappers.GrayscaleObservation[Any,
 
 
 class ResizeObservation(_PixelObservation, wrappers.ResizeObservation[Any, Any, Any]):
-    """`gymnasium.wrappers.ResizeObservation` that can be pickled and read back from JSON."""
+    """`gymnasium.wrappers.ResizeObservation` that can be pickled and read back from JSON.
+
+    Example:
+        >>> from mario_rl_envs.env import SuperMarioBrosEnv
+        >>> from mario_rl_envs.wrappers import ResizeObservation
+        >>> env = ResizeObservation(SuperMarioBrosEnv("1-1"), (84, 84))
+        >>> env.observation_space.shape
+        (84, 84, 3)
+        >>> env.close()
+    """
 
     def __init__(self, env: gym.Env[Any, Any], shape: Sequence[int]) -> None:
         """Wrap an environment of images.
@@ -115,7 +133,16 @@ def _view_of(env: gym.Env[Any, Any]) -> _View | None:
 
 
 class FrameStackObservation(PipelineWrapper, wrappers.FrameStackObservation[Any, Any, Any]):
-    """`gymnasium.wrappers.FrameStackObservation` that copies every frame once, not three times."""
+    """`gymnasium.wrappers.FrameStackObservation` that copies every frame once, not three times.
+
+    Example:
+        >>> from mario_rl_envs.env import SuperMarioBrosEnv
+        >>> from mario_rl_envs.wrappers import FrameStackObservation, GrayscaleObservation
+        >>> env = FrameStackObservation(GrayscaleObservation(SuperMarioBrosEnv("1-1")), 4)
+        >>> env.observation_space.shape
+        (4, 240, 256)
+        >>> env.close()
+    """
 
     def __init__(
         self, env: gym.Env[Any, Any], stack_size: int, *, padding_type: str | Any = "reset"

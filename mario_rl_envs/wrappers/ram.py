@@ -56,7 +56,16 @@ def _check_has_ram(env: gym.Env[Any, Any], wrapper: str) -> None:
 
 
 class RamObservation(AdvancingObservation, RecordConstructorArgs):
-    """Observe the console's RAM: uint8, [2048]."""
+    """Observe the console's RAM: uint8, [2048].
+
+    Example:
+        >>> from mario_rl_envs.env import SuperMarioBrosEnv
+        >>> from mario_rl_envs.wrappers import RamObservation
+        >>> env = RamObservation(SuperMarioBrosEnv("1-1"))
+        >>> env.reset(seed=0)[0].shape
+        (2048,)
+        >>> env.close()
+    """
 
     sees_screen = False
 
@@ -88,6 +97,15 @@ class TileObservation(AdvancingObservation, RecordConstructorArgs):
     0 empty, 1 solid, 2 item (coin, power-up, flagpole, vine, axe), 3 enemy, 4 Mario; a later kind
     covers an earlier one. Rows are from the top of the level (below the score) to its bottom;
     columns from the block at the screen's left edge.
+
+    Example:
+        >>> from mario_rl_envs.env import SuperMarioBrosEnv
+        >>> from mario_rl_envs.wrappers import TileObservation
+        >>> env = TileObservation(SuperMarioBrosEnv("1-1"))
+        >>> tiles, info = env.reset(seed=0)
+        >>> int(tiles[10, 3])  # Mario
+        4
+        >>> env.close()
     """
 
     sees_screen = False

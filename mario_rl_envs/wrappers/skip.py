@@ -18,6 +18,14 @@ class SkipFrame(AdvancingWrapper, RecordConstructorArgs):
 
     An episode that ends on the way ends the step. Where `info["reward_terms"]` is given, it is
     summed too, so that it still explains the reward; the rest of the info is the last frame's.
+
+    Example:
+        >>> from mario_rl_envs.env import SuperMarioBrosEnv
+        >>> from mario_rl_envs.wrappers import SkipFrame
+        >>> env = SkipFrame(SuperMarioBrosEnv("1-1"), skip=4)
+        >>> obs, info = env.reset(seed=0)
+        >>> obs, reward, terminated, truncated, info = env.step(128)  # right, for four frames
+        >>> env.close()
     """
 
     def __init__(self, env: gym.Env[Any, Any], skip: int = 4) -> None:

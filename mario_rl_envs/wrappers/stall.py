@@ -13,7 +13,17 @@ from mario_rl_envs.wrappers.advance import AdvancingWrapper, Unseen, advancing, 
 
 
 class TruncateOnStall(AdvancingWrapper, RecordConstructorArgs):
-    """Truncate an episode in which a number of the info has not exceeded its best for a while."""
+    """Truncate an episode in which a number of the info has not exceeded its best for a while.
+
+    Example:
+        >>> from mario_rl_envs.env import SuperMarioBrosEnv
+        >>> from mario_rl_envs.wrappers import TruncateOnStall
+        >>> env = TruncateOnStall(SuperMarioBrosEnv("1-1"), num_steps=3)
+        >>> obs, info = env.reset(seed=0)
+        >>> [env.step(0)[3] for _ in range(3)]  # stand still
+        [False, False, True]
+        >>> env.close()
+    """
 
     def __init__(self, env: gym.Env[Any, Any], num_steps: int = 150, key: str = "x_pos") -> None:
         """Wrap an environment whose info has the number, also at reset.

@@ -18,6 +18,14 @@ class StickyAction(AdvancingWrapper, gym.ActionWrapper[Any, Any, Any], RecordCon
     Machado et al. 2018, "Revisiting the Arcade Learning Environment", section 5.2. The first action
     of an episode is always taken. The draws come from the environment's generator, so
     `reset(seed=...)` fixes them.
+
+    Example:
+        >>> from mario_rl_envs.env import SuperMarioBrosEnv
+        >>> from mario_rl_envs.wrappers import SkipFrame, StickyAction
+        >>> env = SkipFrame(StickyAction(SuperMarioBrosEnv("1-1"), 0.25))
+        >>> obs, info = env.reset(seed=0)
+        >>> obs, *_ = env.step(128)  # drawn for every frame
+        >>> env.close()
     """
 
     def __init__(self, env: gym.Env[Any, Any], probability: float = 0.25) -> None:

@@ -18,6 +18,17 @@ class RecordVideo(_RecordVideo):
 
     Gymnasium's keeps the last frame of each step only, which makes a video of every fourth frame,
     too fast by as much. `video_length` counts frames here. Needs the extra "video" (MoviePy).
+
+    Example:
+        >>> import tempfile
+        >>> import gymnasium as gym
+        >>> from mario_rl_envs.wrappers import RecordVideo
+        >>> env = gym.make("MarioRL-1-1-v0", render_mode="rgb_array_list")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     env = RecordVideo(env, f"{folder}/films", disable_logger=True)
+        ...     obs, info = env.reset(seed=0)
+        ...     obs, *_ = env.step(3)
+        ...     env.close()  # writes the film
     """
 
     recorded_frames: Any = ()  # of one that was refused: Gymnasium's `__del__` looks at it

@@ -61,6 +61,10 @@ class ActorCriticConfig(Config):
 
     Raises:
         ValueError: If a value is out of range; the message names it and what is accepted.
+
+    Example:
+        >>> from mario_rl_agents import ActorCriticConfig
+        >>> config = ActorCriticConfig(gamma=0.95)
     """
 
     learning_rate: Positive | Schedule = 1e-5  # of Adam
@@ -82,6 +86,13 @@ class ActorCritic(PolicyAgent):
     """A policy and a value on one trunk, for discrete and continuous actions.
 
     Both heads are rows of the network's last layer: the distribution's parameters first, V(s) last.
+
+    Example:
+        >>> from mario_rl_agents import ActorCritic, ActorCriticConfig
+        >>> config = ActorCriticConfig(hidden_sizes=(32,))
+        >>> agent = ActorCritic.create("CartPole-v1", config, seed=0)
+        >>> agent.learn(100)
+        >>> agent.env.close()
     """
 
     algorithm: ClassVar[str] = "actor_critic"

@@ -54,6 +54,10 @@ class CEMConfig(Config):
 
     Raises:
         ValueError: If a value is out of range; the message names it and what is accepted.
+
+    Example:
+        >>> from mario_rl_agents import CEMConfig
+        >>> config = CEMConfig(population_size=32)
     """
 
     population_size: Count = 32  # candidates in a generation
@@ -139,7 +143,15 @@ class Deviation(nn.Module):
 
 
 class CEM(Agent):
-    """The cross-entropy method over the weights of a network, for discrete actions."""
+    """The cross-entropy method over the weights of a network, for discrete actions.
+
+    Example:
+        >>> from mario_rl_agents import CEM, CEMConfig
+        >>> config = CEMConfig(population_size=8)
+        >>> agent = CEM.create("CartPole-v1", config, seed=0)
+        >>> agent.learn(100)
+        >>> agent.env.close()
+    """
 
     algorithm: ClassVar[str] = "cem"
     config_class: ClassVar[type[Any]] = CEMConfig

@@ -54,6 +54,10 @@ class DDPGConfig(Config):
 
     Raises:
         ValueError: If a value is out of range; the message names it and what is accepted.
+
+    Example:
+        >>> from mario_rl_agents import DDPGConfig
+        >>> config = DDPGConfig(batch_size=128)
     """
 
     actor_learning_rate: Positive | Schedule = 1e-3  # of Adam
@@ -85,7 +89,15 @@ class DDPGConfig(Config):
 
 
 class DDPG(OffPolicyAgent):
-    """Actor-critic agent for continuous actions, with a deterministic actor."""
+    """Actor-critic agent for continuous actions, with a deterministic actor.
+
+    Example:
+        >>> from mario_rl_agents import DDPG, DDPGConfig
+        >>> config = DDPGConfig(learning_starts=50)
+        >>> agent = DDPG.create("Pendulum-v1", config, seed=0)
+        >>> agent.learn(100)
+        >>> agent.env.close()
+    """
 
     algorithm: ClassVar[str] = "ddpg"
     config_class: ClassVar[type[Any]] = DDPGConfig

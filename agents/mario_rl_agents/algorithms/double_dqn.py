@@ -13,6 +13,13 @@ class DoubleDQN(DQN):
 
     The maximum over noisy estimates is too high on average. Two networks rarely err on the same
     action.
+
+    Example:
+        >>> from mario_rl_agents import DQNConfig, DoubleDQN
+        >>> config = DQNConfig(learning_starts=50, hidden_sizes=(32,))
+        >>> agent = DoubleDQN.create("CartPole-v1", config, seed=0)
+        >>> agent.learn(100)
+        >>> agent.env.close()
     """
 
     algorithm: ClassVar[str] = "double_dqn"

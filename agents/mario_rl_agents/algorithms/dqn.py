@@ -52,6 +52,10 @@ class DQNConfig(Config):
 
     Raises:
         ValueError: If a value is out of range; the message names it and what is accepted.
+
+    Example:
+        >>> from mario_rl_agents import DQNConfig, linear
+        >>> config = DQNConfig(epsilon=linear(1.0, 0.05, 10_000), batch_size=64)
     """
 
     learning_rate: Positive | Schedule = 2.5e-4  # of Adam
@@ -96,7 +100,15 @@ class DQNConfig(Config):
 
 
 class DQN(OffPolicyAgent):
-    """Deep Q-network agent for discrete actions."""
+    """Deep Q-network agent for discrete actions.
+
+    Example:
+        >>> from mario_rl_agents import DQN, DQNConfig
+        >>> config = DQNConfig(learning_starts=50, hidden_sizes=(32,))
+        >>> agent = DQN.create("CartPole-v1", config, seed=0)
+        >>> agent.learn(100)
+        >>> agent.env.close()
+    """
 
     algorithm: ClassVar[str] = "dqn"
     config_class: ClassVar[type[Any]] = DQNConfig

@@ -66,6 +66,10 @@ class NaiveQConfig(Config):
 
     Raises:
         ValueError: If a value is out of range, or a switch needs another; the message names it.
+
+    Example:
+        >>> from mario_rl_agents import NaiveQConfig
+        >>> config = NaiveQConfig(gamma=0.95)
     """
 
     learning_rate: Positive | Schedule = 1e-3  # of Adam
@@ -136,7 +140,15 @@ def ladder(config: NaiveQConfig | None = None) -> dict[str, NaiveQConfig]:
 
 
 class NaiveQ(OffPolicyAgent):
-    """Naive Q-learning for discrete actions, mended as far as its configuration says."""
+    """Naive Q-learning for discrete actions, mended as far as its configuration says.
+
+    Example:
+        >>> from mario_rl_agents import NaiveQ, NaiveQConfig
+        >>> config = NaiveQConfig(hidden_sizes=(32,))
+        >>> agent = NaiveQ.create("CartPole-v1", config, seed=0)
+        >>> agent.learn(100)
+        >>> agent.env.close()
+    """
 
     algorithm: ClassVar[str] = "naive_q"
     config_class: ClassVar[type[Any]] = NaiveQConfig

@@ -65,6 +65,10 @@ class PPOConfig(Config):
 
     Raises:
         ValueError: If a value is out of range; the message names it and what is accepted.
+
+    Example:
+        >>> from mario_rl_agents import PPOConfig, linear
+        >>> config = PPOConfig(learning_rate=linear(3e-4, 0.0, 100_000))
     """
 
     rollout_steps: Count = 20  # environment steps of each sub-environment between updates
@@ -132,6 +136,13 @@ class PPO(PolicyAgent):
     Vectors go to separate networks, an actor and a critic. Images go to a shared convolutional
     encoder, whose features an actor and a critic of one layer read: it is most of the work, and
     both need it alike.
+
+    Example:
+        >>> from mario_rl_agents import PPO, PPOConfig
+        >>> config = PPOConfig(hidden_sizes=(32,))
+        >>> agent = PPO.create("CartPole-v1", config, seed=0)
+        >>> agent.learn(100)
+        >>> agent.env.close()
     """
 
     algorithm: ClassVar[str] = "ppo"

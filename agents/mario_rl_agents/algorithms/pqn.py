@@ -52,6 +52,10 @@ class PQNConfig(Config):
 
     Raises:
         ValueError: If a value is out of range; the message names it and what is accepted.
+
+    Example:
+        >>> from mario_rl_agents import PQNConfig, linear
+        >>> config = PQNConfig(epsilon=linear(1.0, 0.05, 10_000))
     """
 
     rollout_steps: Count = 32  # environment steps of each sub-environment between updates
@@ -81,7 +85,15 @@ class PQNBatch(NamedTuple):
 
 
 class PQN(Agent):
-    """Parallelized Q-network agent for discrete actions."""
+    """Parallelized Q-network agent for discrete actions.
+
+    Example:
+        >>> from mario_rl_agents import PQN, PQNConfig
+        >>> config = PQNConfig(batch_size=16, hidden_sizes=(32,))
+        >>> agent = PQN.create("CartPole-v1", config, seed=0)
+        >>> agent.learn(128)
+        >>> agent.env.close()
+    """
 
     algorithm: ClassVar[str] = "pqn"
     config_class: ClassVar[type[Any]] = PQNConfig

@@ -22,7 +22,14 @@ class RandomConfig(Config):
 
 
 class RandomAgent(Agent):
-    """Acts at random and learns nothing."""
+    """Acts at random and learns nothing.
+
+    Example:
+        >>> from mario_rl_agents import RandomAgent, evaluate
+        >>> agent = RandomAgent.create("CartPole-v1", seed=0)
+        >>> result = evaluate(agent, "CartPole-v1", num_episodes=3)
+        >>> agent.env.close()
+    """
 
     algorithm: ClassVar[str] = "random"
     config_class: ClassVar[type[Any]] = RandomConfig

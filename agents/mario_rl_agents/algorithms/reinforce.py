@@ -53,6 +53,10 @@ class ReinforceConfig(Config):
 
     Raises:
         ValueError: If a value is out of range; the message names it and what is accepted.
+
+    Example:
+        >>> from mario_rl_agents import ReinforceConfig
+        >>> config = ReinforceConfig(episodes_per_update=8)
     """
 
     learning_rate: Positive | Schedule = 1e-3  # of Adam
@@ -80,7 +84,15 @@ class EpisodeBatch(NamedTuple):
 
 
 class Reinforce(PolicyAgent):
-    """REINFORCE, for discrete and continuous actions."""
+    """REINFORCE, for discrete and continuous actions.
+
+    Example:
+        >>> from mario_rl_agents import Reinforce, ReinforceConfig
+        >>> config = ReinforceConfig(hidden_sizes=(32,))
+        >>> agent = Reinforce.create("CartPole-v1", config, seed=0)
+        >>> agent.learn(100)
+        >>> agent.env.close()
+    """
 
     algorithm: ClassVar[str] = "reinforce"
     config_class: ClassVar[type[Any]] = ReinforceConfig

@@ -64,6 +64,10 @@ class SACConfig(Config):
 
     Raises:
         ValueError: If a value is out of range; the message names it and what is accepted.
+
+    Example:
+        >>> from mario_rl_agents import SACConfig
+        >>> config = SACConfig(value_network=False, temperature=None, reward_scale=1.0)
     """
 
     learning_rate: Positive | Schedule = 3e-4  # of Adam, for every network
@@ -116,7 +120,15 @@ class Temperature(nn.Module):
 
 
 class SAC(OffPolicyAgent):
-    """Actor-critic agent for continuous actions, with a random actor and two critics."""
+    """Actor-critic agent for continuous actions, with a random actor and two critics.
+
+    Example:
+        >>> from mario_rl_agents import SAC, SACConfig
+        >>> config = SACConfig(learning_starts=50)
+        >>> agent = SAC.create("Pendulum-v1", config, seed=0)
+        >>> agent.learn(100)
+        >>> agent.env.close()
+    """
 
     algorithm: ClassVar[str] = "sac"
     config_class: ClassVar[type[Any]] = SACConfig

@@ -51,6 +51,10 @@ class SarsaConfig(Config):
 
     Raises:
         ValueError: If a value is out of range; the message names it and what is accepted.
+
+    Example:
+        >>> from mario_rl_agents import SarsaConfig, linear
+        >>> config = SarsaConfig(epsilon=linear(1.0, 0.05, 10_000))
     """
 
     learning_rate: Positive | Schedule = 1e-3  # of Adam
@@ -103,7 +107,15 @@ class NextActions:
 
 
 class Sarsa(Agent):
-    """SARSA, for discrete actions."""
+    """SARSA, for discrete actions.
+
+    Example:
+        >>> from mario_rl_agents import Sarsa, SarsaConfig
+        >>> config = SarsaConfig(hidden_sizes=(32,))
+        >>> agent = Sarsa.create("CartPole-v1", config, seed=0)
+        >>> agent.learn(100)
+        >>> agent.env.close()
+    """
 
     algorithm: ClassVar[str] = "sarsa"
     config_class: ClassVar[type[Any]] = SarsaConfig

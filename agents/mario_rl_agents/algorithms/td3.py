@@ -55,6 +55,10 @@ class TD3Config(Config):
 
     Raises:
         ValueError: If a value is out of range; the message names it and what is accepted.
+
+    Example:
+        >>> from mario_rl_agents import TD3Config
+        >>> config = TD3Config(batch_size=128)
     """
 
     actor_learning_rate: Positive | Schedule = 1e-3  # of Adam
@@ -94,7 +98,15 @@ class TD3Config(Config):
 
 
 class TD3(OffPolicyAgent):
-    """Actor-critic agent for continuous actions, with a deterministic actor and two critics."""
+    """Actor-critic agent for continuous actions, with a deterministic actor and two critics.
+
+    Example:
+        >>> from mario_rl_agents import TD3, TD3Config
+        >>> config = TD3Config(learning_starts=50)
+        >>> agent = TD3.create("Pendulum-v1", config, seed=0)
+        >>> agent.learn(100)
+        >>> agent.env.close()
+    """
 
     algorithm: ClassVar[str] = "td3"
     config_class: ClassVar[type[Any]] = TD3Config

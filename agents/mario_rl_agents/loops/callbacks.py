@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 
 
 class Step(NamedTuple):
-    """One step of N sub-environments; its arrays are valid until the next step is taken."""
+    """One step of N sub-environments; its arrays are valid until the next step is taken.
+
+    Example:
+        >>> from mario_rl_agents import RandomAgent, make_vec_env
+        >>> class Watching(RandomAgent):
+        ...     def observe(self, step):
+        ...         assert step.obs.shape == step.next_obs.shape == (4, 4)
+        ...         return ()
+        >>> agent = Watching.create(make_vec_env("CartPole-v1", 4), seed=0)
+        >>> agent.learn(40)
+        >>> agent.env.close()
+    """
 
     obs: NDArray[Any]  # [N, ...], that the actions were chosen for
     action: NDArray[Any]  # [N, ...], as the environment was given them
@@ -24,7 +35,17 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Episode:
-    """A finished training episode."""
+    """A finished training episode.
+
+    Example:
+        >>> from mario_rl_agents import Callback, RandomAgent
+        >>> class Returns(Callback):
+        ...     def on_episode_end(self, agent, episode):
+        ...         assert episode.episodic_return == episode.length  # of CartPole
+        >>> agent = RandomAgent.create("CartPole-v1", seed=0)
+        >>> agent.learn(100, [Returns()])
+        >>> agent.env.close()
+    """
 
     index: int  # finished episodes before this one
     step: int  # environment steps the agent had taken when it ended
@@ -69,6 +90,17 @@ class Callback:
     The calls for one step of the sub-environments come in this order, once the step is counted:
     `on_update` for each gradient step that was taken, `on_episode_end` for each episode that ended,
     `on_step`. The agent may be saved in each of them but the first.
+
+    Example:
+        >>> from mario_rl_agents import Callback, RandomAgent
+        >>> class Stop(Callback):
+        ...     def on_step(self, agent):
+        ...         return agent.num_episodes < 3  # False ends it
+        >>> agent = RandomAgent.create("CartPole-v1", seed=0)
+        >>> agent.learn(10_000, [Stop()])
+        >>> agent.num_episodes
+        3
+        >>> agent.env.close()
     """
 
     def on_training_start(self, agent: Any) -> None:

@@ -65,6 +65,10 @@ class A3CConfig(Config):
 
     Raises:
         ValueError: If a value is out of range; the message names it and what is accepted.
+
+    Example:
+        >>> from mario_rl_agents import A3CConfig
+        >>> config = A3CConfig(num_workers=2)
     """
 
     num_workers: Annotated[int, Interval(1, 1024)] | None = None  # processes; None: one a core
@@ -303,6 +307,13 @@ class A3C(PolicyAgent):
         network: The policy and the value. While workers learn, it is as it was when the agent was
             last asked to act or to save.
         env_factory: Makes the environment of a worker; None: the spec of the agent's does.
+
+    Example:
+        >>> from mario_rl_agents import A3C, A3CConfig
+        >>> config = A3CConfig(num_workers=1)
+        >>> agent = A3C.create("CartPole-v1", config, seed=0)
+        >>> agent.learn(100)
+        >>> agent.env.close()
     """
 
     algorithm: ClassVar[str] = "a3c"
