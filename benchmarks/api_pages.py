@@ -39,7 +39,8 @@ _CONFIGS: Final = tuple(
 PAGES: Final = {
     "environments": Page(
         "Environments",
-        "`import mario_rl_envs` registers the ids; `gym.make` and `gym.make_vec` make what stands here. "
+        "`import mario_rl_envs` registers the ids; `gym.make` and `gym.make_vec` make "
+        "what stands here. "
         "[The environments](../environments.md) explains it.",
         (
             Group(
@@ -50,8 +51,8 @@ PAGES: Final = {
             ),
             Group(
                 "One game",
-                "What `gym.make` calls with its keywords, and the environment inside of all wrappers, which is what "
-                "`env.unwrapped` returns.",
+                "What `gym.make` calls with its keywords, and the environment inside of all "
+                "wrappers, which is what `env.unwrapped` returns.",
                 "mario_rl_envs",
                 ("make.make_mario", "env.SuperMarioBrosEnv"),
             ),
@@ -63,7 +64,8 @@ PAGES: Final = {
             ),
             Group(
                 "For Stable-Baselines3",
-                "[Stable-Baselines3](../libraries.md#stable-baselines3-sb3-contrib-rl-zoo3) shows it in use.",
+                "[Use it from your library](../libraries.md#stable-baselines3-sb3-contrib-rl-zoo3) "
+                "shows it.",
                 "mario_rl_envs.sb3",
                 ("make_vec_env", "MarioVecEnv"),
             ),
@@ -71,7 +73,8 @@ PAGES: Final = {
     ),
     "wrappers": Page(
         "Wrappers",
-        "[The wrappers](../wrappers.md) says which of them `gym.make` puts where, and how to write one.",
+        "[The wrappers](../wrappers.md) says which of them `gym.make` puts where, and how to "
+        "write one.",
         (Group("Of the package", "", "mario_rl_envs.wrappers", tuple(wrappers.__all__)),),
     ),
     "routes": Page(
@@ -81,7 +84,8 @@ PAGES: Final = {
     ),
     "agents": Page(
         "Agents",
-        "All agents have the methods of `Agent`. [The agents](../agents.md) has a page for each method.",
+        "All agents have the methods of `Agent`. [The agents](../agents.md) has a page for each "
+        "method.",
         (
             Group("What all have", "", "mario_rl_agents", ("Agent",)),
             Group("Algorithms", "", "mario_rl_agents", _AGENTS),
@@ -95,7 +99,8 @@ PAGES: Final = {
     ),
     "configurations": Page(
         "Configurations",
-        "Frozen dataclasses, all of whose fields have defaults. The page of a method has a table of them.",
+        "Frozen dataclasses, all of whose fields have defaults. [The page of a "
+        "method](../agents.md) has a table of them.",
         (
             Group("Of the algorithms", "", "mario_rl_agents", _CONFIGS),
             Group(
@@ -131,7 +136,8 @@ def pages() -> dict[str, str]:
     listed = "".join(f"- [{page.title}]({name}.md)\n" for name, page in PAGES.items())
     names = "\n".join(PAGES)
     index = (
-        "# API reference\n\nThe public names of both packages, from their docstrings; the examples there are tests, too.\n\n"
+        "# API reference\n\nThe public names of both packages, from their docstrings. The tests "
+        "run the examples.\n\n"
         f"{listed}\n```{{toctree}}\n:hidden:\n\n{names}\n```\n"
     )
     return {"index": index, **{name: _text(page) for name, page in PAGES.items()}}

@@ -5,7 +5,7 @@ into `build/site/pages`, where links to files that are no pages lead to copies o
 has no page in the repository is written: the API reference, the stages, how to cite. Sphinx makes
 the site of them; a warning is an error. From the project's root:
 
-    python benchmarks/build_site.py [--out site] [--work build/site]
+    python benchmarks/build_site.py [--out site] [--work build/site] [--keep-stages]
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import posixpath
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -29,6 +30,7 @@ from benchmarks import api_pages  # noqa: E402
 
 SETTINGS: Final = ROOT / "docs" / "site"  # of Sphinx
 STAGES_SCRIPT: Final = ROOT / "benchmarks" / "stage_pages.py"
+MAX_BYTES: Final = 60_000_000  # of the site
 _OUTSIDE_DOCS: Final = {  # a file of the repository -> its page
     "README.md": "overview.md",
     "CHANGELOG.md": "changelog.md",
@@ -186,10 +188,11 @@ class Staging:
         """Write the page of a file's text, or of a folder's files."""
         name = self._shown(path)
         if (ROOT / path).is_dir():
-            files = (file for file in sorted((ROOT / path).rglob("*.py")) if file.stat().st_size)
+            here = posixpath.dirname(name)
+            files = [file for file in sorted((ROOT / path).rglob("*.py")) if file.stat().st_size]
             text = "".join(
-                f"- [{file.relative_to(ROOT / path)}]"
-                f"({posixpath.relpath(self._shown(file.relative_to(ROOT).as_posix()), posixpath.dirname(name))})\n"
+                f"- [{file.relative_to(ROOT / path).as_posix()}]"
+                f"({posixpath.relpath(self._shown(file.relative_to(ROOT).as_posix()), here)})\n"
                 for file in files
             )
         else:
@@ -246,9 +249,23 @@ If you use this software, cite it with the version that you ran (`mario-rl --ver
 }}
 ```
 
-That is what `CITATION.cff` in the repository says, which reference managers read. Of a method cite its paper, too: [from paper to
-code](course/papers.md) names them. Of a measured figure name the commit and the command that stand beside it.
+That is what `CITATION.cff` in the repository says, which reference managers read. Of a method
+cite its paper, too: [from paper to code](course/papers.md) names them. Of a measured figure name
+the commit and the command that stand beside it.
 """
+
+
+def make_stages(folder: Path, *options: str) -> None:
+    """Have the pages of the stages written, with pictures and films.
+
+    Args:
+        folder: Where they go; what is there is removed.
+        options: More for benchmarks/stage_pages.py.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    if STAGES_SCRIPT.is_file():
+        command = [sys.executable, STAGES_SCRIPT, "--out", folder, *options]
+        subprocess.run(command, cwd=ROOT, check=True)
 
 
 def stage(pages: Path, stages: Path) -> None:
@@ -256,13 +273,14 @@ def stage(pages: Path, stages: Path) -> None:
 
     Args:
         pages: The folder for them.
-        stages: A folder for the stages' pages before their links are changed.
+        stages: The folder of the stages' pages, before their links are changed; if there is none,
+            the site has none.
     """
     staging = Staging(pages)
     docs = ROOT / "docs"
     parts = sorted((docs / "parts").glob("*.md"))
     api = api_pages.pages()
-    has_stages = STAGES_SCRIPT.is_file()
+    has_stages = (stages / "index.md").is_file()
     children = {
         "agents.md": METHODS,
         "course/README.md": [
@@ -288,23 +306,19 @@ def stage(pages: Path, stages: Path) -> None:
     listed = "".join(f"- [{_title(part)}](parts/{part.name})\n" for part in parts)
     staging.write(
         "parts.md",
-        "# Parts of methods\n\nWhat more than one method can have, each explained on a page of its own:\n\n"
+        "# Parts of methods\n\nWhat more than one method can have, each on a page of its own:\n\n"
         f"{listed}\n{toctree(f'parts/{part.stem}' for part in parts)}",
     )
     staging.write("citing.md", citation())
     for name, text in api.items():
         staging.write(f"api/{name}.md", text)
     if has_stages:
-        subprocess.run([sys.executable, STAGES_SCRIPT, "--out", stages], cwd=ROOT, check=True)
-        files = [path for path in sorted(stages.rglob("*")) if path.is_file()]
-        names = [path.stem for path in files if path.suffix == ".md" and path.stem != "index"]
-        for path in files:
-            name = path.relative_to(stages).as_posix()
-            if path.suffix == ".md":
-                after = toctree(names) if name == "index.md" else ""
-                staging.page(path, after, f"docs/stages/{name}")
-            else:
-                staging.write(f"stages/{name}", path.read_bytes())
+        names = [page.stem for page in sorted(stages.glob("*.md")) if page.stem != "index"]
+        for page in stages.glob("*.md"):
+            after = toctree(names) if page.stem == "index" else ""
+            staging.page(page, after, f"docs/stages/{page.name}")
+        for path in (path for path in stages.glob("*/*") if path.is_file()):
+            staging.write(f"stages/{path.relative_to(stages).as_posix()}", path.read_bytes())
     staging.finish()
 
 
@@ -317,13 +331,16 @@ def build(out: Path, work: Path) -> None:
 
     Args:
         out: The folder that it is written into.
-        work: A folder for what it is made of, from which a later build goes on.
+        work: A folder for what it is made of, from which a later build goes on. The stages' pages
+            are in its `stages`.
 
     Raises:
         subprocess.CalledProcessError: Something is wrong with a page; Sphinx has said what.
         FileNotFoundError: A page links to a file that there is not.
+        ValueError: The site is too large.
     """
-    stage(work / "pages", work / "stages")
+    stages = work / "stages"
+    stage(work / "pages", stages)
     subprocess.run(
         [
             *(sys.executable, "-m", "sphinx", "--builder", "html", "--quiet"),
@@ -334,6 +351,15 @@ def build(out: Path, work: Path) -> None:
         cwd=ROOT,
         check=True,
     )
+    # Films and pictures in HTML, which Sphinx does not look into.
+    for folder in (path for path in stages.glob("*") if path.is_dir()):
+        shutil.copytree(folder, out / "stages" / folder.name, dirs_exist_ok=True)
+    num_bytes = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    if num_bytes > MAX_BYTES:
+        raise ValueError(
+            f"the site has {num_bytes:,} bytes, accepted are {MAX_BYTES:,}; remove {out} if older "
+            "builds are in it, else make pictures or films smaller"
+        )
 
 
 def main() -> None:
@@ -341,12 +367,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "site", help="where the site goes")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "site", help="between builds")
+    parser.add_argument(
+        "--keep-stages", action="store_true", help="take the stages' pages of the build before"
+    )
     options = parser.parse_args()
+    out, work = options.out.resolve(), options.work.resolve()
     try:
-        build(options.out, options.work)
-    except (subprocess.CalledProcessError, FileNotFoundError) as error:
+        if not options.keep_stages:
+            make_stages(work / "stages")
+        build(out, work)
+    except (subprocess.CalledProcessError, FileNotFoundError, ValueError) as error:
         sys.exit(str(error))
-    print(f"open {options.out / 'index.html'}")
+    print(f"open {out / 'index.html'}")
 
 
 if __name__ == "__main__":

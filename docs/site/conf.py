@@ -54,6 +54,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
     "back_to_top_button": False,
+    "show_toc_level": 2,
 }
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
