@@ -4,7 +4,7 @@
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$python; break; }; done)
 VENV ?= .venv
-EXTRAS ?= agents,human,video,sb3,box2d,bullet,ray,onnx,course,dev
+EXTRAS ?= agents,human,video,sb3,box2d,bullet,ray,onnx,course,docs,dev
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # The environments alone, on the lowest versions that pyproject.toml allows.
@@ -32,7 +32,7 @@ PRELOAD = $(shell $(CC) -print-file-name=$1) $(shell $(CC) -print-file-name=libs
 ROM = $$($(BIN)/python -c 'from mario_rl_envs.game.rom import find_rom; print(find_rom())')
 SECONDS ?= 60
 
-.PHONY: demo compiled course test test-lowest integration lint format bench sanitize sanitize-address sanitize-thread fuzz clean
+.PHONY: demo compiled course docs docs-serve test test-lowest integration lint format bench sanitize sanitize-address sanitize-thread fuzz clean
 
 # Into a folder of its own: an earlier demo may have been trained further.
 demo: compiled
@@ -48,6 +48,13 @@ compiled: $(INSTALLED)
 # Every lesson from top to bottom, and what it prints and draws stored in docs/course.
 course: compiled
 	$(BIN)/python benchmarks/course.py
+
+# The site, into site/: pages, API reference and stages. Nothing of the course is run.
+docs: compiled
+	$(BIN)/python benchmarks/build_site.py
+
+docs-serve: docs
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8000
 
 test: lint compiled
 	$(BIN)/python -m pytest --numprocesses auto
@@ -114,7 +121,7 @@ fuzz: $(INSTALLED)
 	build/fuzz $(ROM) $(SECONDS) $(SEED)
 
 clean:
-	rm -rf $(VENV) $(LOWEST) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache $(CORE)/_core.*so
+	rm -rf $(VENV) $(LOWEST) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache $(CORE)/_core.*so
 
 # Compiles the native core, too; where that fails, none is left of before.
 $(INSTALLED): pyproject.toml setup.cfg constraints.txt $(CORE_FILES)

@@ -101,7 +101,7 @@ class Agent(ABC):
             the next step: it does not need them to choose the next action.
         env: The environment as it was given, single or vector.
         envs: The same as a vector environment of N sub-environments.
-        num_envs: N.
+        num_envs: The number of these, N.
         observation_space: Of a single sub-environment.
         action_space: Of a single sub-environment.
         num_steps: Environment steps taken over the whole life of the agent.
