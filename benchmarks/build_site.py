@@ -35,6 +35,7 @@ _OUTSIDE_DOCS: Final = {  # a file of the repository -> its page
     "README.md": "overview.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "ROADMAP.md": "roadmap.md",
     "benchmarks/results.md": "results.md",
     "docs/course/README.md": "course/index.md",
 }
@@ -93,7 +94,7 @@ NAVIGATION: Final = (
         ),
     ),
     Section("Course", ("course/index", "course/papers")),
-    Section("Comparing", ("comparisons", "results", "tutorials", "speed")),
+    Section("Comparing", ("comparisons", "results", "tutorials", "claims", "speed")),
     Section(
         "Reference",
         (
@@ -101,6 +102,8 @@ NAVIGATION: Final = (
             "architecture",
             "contributing",
             "citing",
+            "licenses",
+            "roadmap",
             "changelog",
         ),
     ),

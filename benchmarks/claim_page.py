@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -85,7 +86,7 @@ def overview(claims: Sequence[Claim], verdicts: Mapping[str, Verdict | None]) ->
     for claim in claims:
         verdict = verdicts[claim.id]
         said = [NOT_RUN, ""] if verdict is None else [verdict.word, _interval(verdict.difference)]
-        cells = [f"[{claim.title}](#{claim.id})", *said, f"{claim.margin:g}"]
+        cells = [f"[{claim.title}](#{_anchor(claim.title)})", *said, f"{claim.margin:g}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -107,12 +108,17 @@ def rates() -> str:
     )
 
 
+def _anchor(title: str) -> str:
+    """Return what a heading is linked by, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
 def section(claim: Claim, results: Results, verdict: Verdict | None, pictures: str) -> str:
     """Return a claim's section."""
     measures = dict.fromkeys(MEASURES[side.measure].title for side in claim.sides)
     said = "is above" if claim.kind == "better" else "is not below"
     parts = [
-        f'<a id="{claim.id}"></a>\n\n### {claim.title}',
+        f"### {claim.title}",
         f"- **Said by**: {claim.source}.\n"
         f"- **Task and budget**: {claim.task}; {_budget(claim)}, {len(SEEDS)} seeds.\n"
         f"- **Measure**: {'; '.join(measures)}.\n"
