@@ -267,7 +267,7 @@ def make_stages(folder: Path, *options: str) -> None:
     """
     shutil.rmtree(folder, ignore_errors=True)
     if STAGES_SCRIPT.is_file():
-        command = [sys.executable, STAGES_SCRIPT, "--out", folder, *options]
+        command = [sys.executable, str(STAGES_SCRIPT), "--out", str(folder), *options]
         subprocess.run(command, cwd=ROOT, check=True)
 
 
