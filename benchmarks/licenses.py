@@ -21,7 +21,7 @@ from mario_rl_agents.files import replacing
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "licenses.md"
 OWN: Final = "mario-rl-envs"
-NOT_USERS: Final = ("bench", "test", "dev")  # extras of those who develop it
+NOT_USERS: Final = ("bench", "docs", "test", "dev")  # extras of those who develop it
 # Trove classifiers, of packages that state no SPDX expression.
 _SPDX: Final = {
     "BSD License": "BSD",

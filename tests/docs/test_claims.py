@@ -253,7 +253,7 @@ def test_results_of_an_arm_that_has_changed_do_not_count(tmp_path):
 def test_a_section_has_the_verdict_and_what_it_rests_on():
     results = results_of([12.0, 13.0, 14.0, 15.0, 16.0], [10.0, 11.0, 12.0, 13.0, 14.0])
     text = render([TINY], results, "pictures")
-    assert "| [A tiny claim](#tiny) | holds | 2.00 [2.00 to 2.00] | 1 |" in text
+    assert "| [A tiny claim](#a-tiny-claim) | holds | 2.00 [2.00 to 2.00] | 1 |" in text
     assert "**holds.** The difference is 2.00 [2.00 to 2.00]; a run of" in text
     # Of 25 pairs 12 over 10 to 14 wins 2 and ties 1, 13: 3 and 1, 14: 4 and 1, 15 and 16: all 5.
     assert f"probability {(2.5 + 3.5 + 4.5 + 5 + 5) / 25:.2f} [" in text
@@ -266,7 +266,7 @@ def test_what_has_not_run_is_said_to_be_so_with_its_command():
     results = results_of([12.0] * 5, [10.0] * 4)
     assert verdict_of(TINY, results) is None
     text = render([TINY], results, "pictures")
-    assert "| [A tiny claim](#tiny) | not run yet |  | 1 |" in text
+    assert "| [A tiny claim](#a-tiny-claim) | not run yet |  | 1 |" in text
     assert "`python benchmarks/claims.py tiny`, about 1 minutes of one core" in text
     assert "**not run yet**: 9 of 10 runs are there." in text
     assert "tiny.png" not in text
