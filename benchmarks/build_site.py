@@ -334,8 +334,7 @@ def build(out: Path, work: Path) -> None:
 
     Args:
         out: The folder that it is written into.
-        work: A folder for what it is made of, from which a later build goes on. The stages' pages
-            are in its `stages`.
+        work: A folder for what it is made of. The stages' pages are in its `stages`.
 
     Raises:
         subprocess.CalledProcessError: Something is wrong with a page; Sphinx has said what.
@@ -347,7 +346,8 @@ def build(out: Path, work: Path) -> None:
     subprocess.run(
         [
             *(sys.executable, "-m", "sphinx", "--builder", "html", "--quiet"),
-            *("--fail-on-warning", "--keep-going"),
+            # Anew: of a page that has not changed Sphinx would not warn again.
+            *("--fresh-env", "--fail-on-warning", "--keep-going"),
             *("--conf-dir", SETTINGS, "--doctree-dir", work / "doctrees"),
             *(work / "pages", out),
         ],
@@ -369,7 +369,7 @@ def main() -> None:
     """Build it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "site", help="where the site goes")
-    parser.add_argument("--work", type=Path, default=ROOT / "build" / "site", help="between builds")
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "site", help="for its parts")
     parser.add_argument(
         "--keep-stages", action="store_true", help="take the stages' pages of the build before"
     )
@@ -379,7 +379,9 @@ def main() -> None:
         if not options.keep_stages:
             make_stages(work / "stages")
         build(out, work)
-    except (subprocess.CalledProcessError, FileNotFoundError, ValueError) as error:
+    except subprocess.CalledProcessError:
+        sys.exit("the site is not built: what is wrong stands above")
+    except (FileNotFoundError, ValueError) as error:
         sys.exit(str(error))
     print(f"open {out / 'index.html'}")
 
