@@ -32,6 +32,13 @@ axe.run(document, {resultTypes: ["violations"]}).then(result => result.violation
     .filter(each => ["serious", "critical"].includes(each.impact))
     .map(each => `${each.id}: ${each.help}; ${each.nodes.map(node => node.target).join(", ")}`))
 """
+# What lies beyond the right edge, and in nothing that scrolls.
+_OUTSIDE: Final = """
+[...document.querySelectorAll("article :is(p, li, dt, h1, h2, img)")]
+    .filter(each => each.getBoundingClientRect().right > window.innerWidth + 1
+        && !each.closest("pre, [class*=scrollable], [tabindex]"))
+    .map(each => `reaches beyond the screen: ${each.outerHTML.slice(0, 100)}`)
+"""
 
 
 def axe_script() -> str:
@@ -76,6 +83,7 @@ def stumbling_blocks(
         too_wide = opened.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         if too_wide > 0:
             found.append(f"is {too_wide} pixels wider than the screen")
+        found += opened.evaluate(_OUTSIDE)
         opened.evaluate(axe_script() + "; true")
         found += opened.evaluate(_AXE)
         if picture is not None:
