@@ -13,6 +13,7 @@ import numpy as np
 from mario_rl_agents.experiments.seeds import format_number, format_with_values
 from mario_rl_agents.experiments.statistics import Estimate, mean_estimate
 from mario_rl_agents.files import replacing
+from mario_rl_agents.reports.plot_style import new_figure, style_axes, write_legend
 from mario_rl_agents.reports.plots import mean_curve
 
 from benchmarks.claim_list import MEASURES, SEEDS, Arm, Claim, Side, Verdict, judge
@@ -186,23 +187,16 @@ def footnote(claims: Sequence[Claim], results: Results) -> str:
 
 def draw(claim: Claim, results: Results, path: Path) -> None:
     """Draw the curves of a claim's sides: each run, their mean, and a band of one deviation."""
-    # The object interface, not pyplot: no window system, no global state.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 3.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(6.4, 3.2)
     axis = figure.subplots()
     for index, (label, curves) in enumerate(curves_of(claim, results)):
         _draw_side(axis, label, curves, _COLORS[index % len(_COLORS)])
     axis.set_xlabel("training games" if claim.over == "games" else "environment steps")
     what = f"return, running average of {WINDOW}" if claim.over == "games" else "discounted return"
-    axis.set_ylabel(what, fontsize=8)
+    axis.set_ylabel(what)
     axis.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-    axis.legend(loc="best", frameon=False, fontsize=8)
-    axis.grid(color="#dddddd", lw=0.6)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
+    style_axes(axis)
+    write_legend(axis)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as new:
         figure.savefig(new, dpi=90)
