@@ -15,9 +15,7 @@ and its pictures are written.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -26,11 +24,10 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:  # when run as a script
     sys.path.insert(0, str(ROOT))
 
-from mario_rl_agents.experiments import JobReport, JobState, LocalEngine, read_report  # noqa: E402
-
 from benchmarks.claim_list import CLAIMS, SEEDS, Arm, Claim, find_claims  # noqa: E402
 from benchmarks.claim_page import PAGE, PICTURES, write_page  # noqa: E402
 from benchmarks.claim_results import RESULTS, Results, collect  # noqa: E402
+from benchmarks.running import add_options, run_jobs  # noqa: E402
 
 
 def main(arguments: Sequence[str] | None = None, claims: Sequence[Claim] = CLAIMS) -> int:
@@ -45,27 +42,14 @@ def main(arguments: Sequence[str] | None = None, claims: Sequence[Claim] = CLAIM
     code = 0
     if not options.page:
         arms = arms_of(find_claims(options.claims, claims))
-        code = run(arms, options)
+        jobs = [arm.job(seed) for arm in arms for seed in SEEDS]
+        code = run_jobs(
+            jobs, options, lambda _, result: f"{result.final.return_mean:,.1f} in test games"
+        )
         collect(arms, options.out, results)
         results.write(options.results)
     write_page(claims, results, options.write_to, options.pictures)
     return code
-
-
-def run(arms: Sequence[Arm], options: argparse.Namespace) -> int:
-    """Run the jobs of these arms, those of the first arm first; return the exit code."""
-    jobs = [arm.job(seed) for arm in arms for seed in SEEDS]
-    engine = LocalEngine(options.jobs, checkpoint_seconds=options.checkpoint_seconds, tell=tell)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    code = 0
-    try:
-        reports = engine.run(jobs, options.out, minutes=options.minutes, fresh=options.fresh)
-    except KeyboardInterrupt:
-        code = 130
-        reports = [read_report(job, options.out) for job in jobs]
-    for report in reports:
-        tell(f"{report.job.name}: {describe(report)}")
-    return code or int(any(report.state is JobState.FAILED for report in reports))
 
 
 def arms_of(claims: Sequence[Claim]) -> list[Arm]:
@@ -80,11 +64,7 @@ def parse(arguments: Sequence[str] | None, claims: Sequence[Claim]) -> argparse.
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("claims", nargs="*", help="ids or patterns; all")
-    parser.add_argument("--jobs", type=int, help="jobs at once; as many as there are cores")
-    parser.add_argument("--minutes", type=float, help="for all of it; go on later")
-    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "claims")
-    parser.add_argument("--checkpoint-seconds", type=float, default=60.0)
-    parser.add_argument("--fresh", action="store_true", help="begin these jobs anew")
+    add_options(parser, ROOT / "runs" / "claims")
     parser.add_argument("--page", action="store_true", help="run nothing, write the page")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the file that is kept")
     parser.add_argument("--write-to", type=Path, default=PAGE, help="the page")
@@ -97,24 +77,6 @@ def parse(arguments: Sequence[str] | None, claims: Sequence[Claim]) -> argparse.
     except ValueError as error:
         parser.error(str(error))
     return options
-
-
-def describe(report: JobReport) -> str:
-    """Return how a job stands, in a line or in some of its log."""
-    if report.state is JobState.FAILED:
-        return f"failed: {report.error}"
-    if report.result is None:
-        progress = report.progress
-        return (
-            f"{progress.num_steps:,} steps, {progress.num_episodes:,} games, unfinished: the same "
-            "command goes on"
-        )
-    return f"{report.result.final.return_mean:,.1f} in test games"
-
-
-def tell(message: str) -> None:
-    """Say how far it is."""
-    print(f"{time.strftime('%H:%M:%S')} {message}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import numpy as np
 from mario_rl_agents.reports.drawing import Frame
 from mario_rl_agents.reports.stage_picture import draw_route
+from mario_rl_agents.reports.video import write_mp4
 from PIL import Image
 
 from mario_rl_envs import routes
@@ -88,31 +88,13 @@ def write_film(stage: str, folder: Path, *, num_frames: int | None = None) -> Fi
     Raises:
         ImportError: imageio-ffmpeg is not installed.
     """
-    import imageio_ffmpeg
-
     path = folder / f"{stage}.mp4"
     frames = _frames(stage, num_frames)
     first = next(frames)
     height, width, _ = first.shape
-    writer = imageio_ffmpeg.write_frames(
-        str(path),
-        (width, height),
-        fps=FRAMES_PER_SECOND / _PERIOD,
-        codec="libx264",
-        quality=None,
-        macro_block_size=2,
-        output_params=list(_CODEC),
-        ffmpeg_log_level="error",
-    )
-    writer.send(None)  # starts it
-    count = 0
-    try:
-        for frame in itertools.chain([first], frames):
-            writer.send(np.ascontiguousarray(frame))
-            count += 1
-    finally:
-        writer.close()
-    return Film(path.name, width, height, count * _PERIOD / FRAMES_PER_SECOND)
+    fps = FRAMES_PER_SECOND / _PERIOD
+    count = write_mp4(path, itertools.chain([first], frames), fps, options=_CODEC)
+    return Film(path.name, width, height, count / fps)
 
 
 def _frames(stage: str, num_frames: int | None) -> Iterator[Frame]:

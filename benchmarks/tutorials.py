@@ -17,9 +17,7 @@ curves to `benchmarks/curves`.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -28,8 +26,9 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:  # when run as a script
     sys.path.insert(0, str(ROOT))
 
-from mario_rl_agents.experiments import JobReport, JobState, LocalEngine, read_report  # noqa: E402
+from mario_rl_agents.experiments import JobResult  # noqa: E402
 
+from benchmarks.running import add_options, run_jobs  # noqa: E402
 from benchmarks.tutorial_report import write_report  # noqa: E402
 from benchmarks.tutorial_rows import MEASURES, ROWS, Row, find_rows  # noqa: E402
 
@@ -47,16 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for job in row.jobs(seed)
         }
         jobs = [job for _, job in rows.values()]
-        engine = LocalEngine(options.jobs, checkpoint_seconds=options.checkpoint_seconds, tell=tell)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            reports = engine.run(jobs, options.out, minutes=options.minutes, fresh=options.fresh)
-        except KeyboardInterrupt:
-            code = 130
-            reports = [read_report(job, options.out) for job in jobs]
-        for report in reports:
-            tell(f"{report.job.name}: {summarize(report, rows[report.job.name][0])}")
-        code = code or int(any(report.state is JobState.FAILED for report in reports))
+        code = run_jobs(jobs, options, lambda job, result: summarize(result, rows[job.name][0]))
     if not options.no_report:
         write_report(ROWS, options.out)
     return code
@@ -70,11 +60,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows", nargs="*", default=[], help="ids, patterns or T1..T10; all")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds a row")
     parser.add_argument("--first-seed", type=int, default=0, help="the first of them")
-    parser.add_argument("--jobs", type=int, help="jobs at once; as many as there are cores")
-    parser.add_argument("--minutes", type=float, help="for all of it; go on later")
-    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "tutorials")
-    parser.add_argument("--checkpoint-seconds", type=float, default=60.0)
-    parser.add_argument("--fresh", action="store_true", help="begin these jobs anew")
+    add_options(parser, ROOT / "runs" / "tutorials")
     parser.add_argument("--report", action="store_true", help="run nothing, write the report")
     parser.add_argument("--no-report", action="store_true", help="run, write no report")
     options = parser.parse_args(arguments)
@@ -88,23 +74,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def summarize(report: JobReport, row: Row) -> str:
-    """Return how a job stands, in a line or in some of its log."""
-    if report.state is JobState.FAILED:
-        return f"failed: {report.error}"
-    if report.result is None:
-        progress = report.progress
-        return (
-            f"{progress.num_steps:,} steps, {progress.num_episodes:,} games, unfinished: the same "
-            "command goes on"
-        )
-    value = MEASURES[row.measure].value(report.result)
+def summarize(result: JobResult, row: Row) -> str:
+    """Return what a job came to, beside what it should."""
+    value = MEASURES[row.measure].value(result)
     return f"{'too few games' if value is None else f'{value:,.1f}'}, target {row.target:,g}"
-
-
-def tell(message: str) -> None:
-    """Say how far it is."""
-    print(f"{time.strftime('%H:%M:%S')} {message}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

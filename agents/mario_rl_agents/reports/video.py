@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -140,7 +140,7 @@ def record_show(
     if progress is not None:
         frames = _watched(frames, show.fps, progress)
     is_mp4 = path.suffix.lower() == ".mp4"
-    write = _write_mp4 if is_mp4 else _write_gif
+    write = write_mp4 if is_mp4 else _write_gif
     beside = decisions_path(path)
     beside.unlink(missing_ok=True)  # a crash leaves no film with another's decisions
     with replacing(path) as new:
@@ -167,7 +167,20 @@ def _ffmpeg() -> Any:
     return imageio_ffmpeg
 
 
-def _write_mp4(path: Path, frames: Iterator[Frame], fps: float) -> int:
+def write_mp4(
+    path: Path, frames: Iterator[Frame], fps: float, *, options: Sequence[str] | None = None
+) -> int:
+    """Write a film without sound, and return how many frames it has.
+
+    Args:
+        path: The file.
+        frames: At least one.
+        fps: Of them, a second.
+        options: Of ffmpeg for the file; None: high quality.
+
+    Raises:
+        ImportError: imageio-ffmpeg is not installed.
+    """
     first = next(frames)
     height, width, _ = first.shape
     writer = _ffmpeg().write_frames(
@@ -175,8 +188,9 @@ def _write_mp4(path: Path, frames: Iterator[Frame], fps: float) -> int:
         (width, height),
         fps=fps,
         codec="libx264",
-        quality=8,
+        quality=8 if options is None else None,
         macro_block_size=2,
+        output_params=[] if options is None else list(options),
         ffmpeg_log_level="error",
     )
     writer.send(None)  # starts it
