@@ -266,9 +266,8 @@ def make_stages(folder: Path, *options: str) -> None:
         options: More for benchmarks/stage_pages.py.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    if STAGES_SCRIPT.is_file():
-        command = [sys.executable, str(STAGES_SCRIPT), "--out", str(folder), *options]
-        subprocess.run(command, cwd=ROOT, check=True)
+    command = [sys.executable, str(STAGES_SCRIPT), "--out", str(folder), *options]
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 def stage(pages: Path, stages: Path) -> None:
@@ -276,14 +275,12 @@ def stage(pages: Path, stages: Path) -> None:
 
     Args:
         pages: The folder for them.
-        stages: The folder of the stages' pages, before their links are changed; if there is none,
-            the site has none.
+        stages: The folder of the stages' pages, before their links are changed.
     """
     staging = Staging(pages)
     docs = ROOT / "docs"
     parts = sorted((docs / "parts").glob("*.md"))
     api = api_pages.pages()
-    has_stages = (stages / "index.md").is_file()
     children = {
         "agents.md": METHODS,
         "course/README.md": [
@@ -293,13 +290,7 @@ def stage(pages: Path, stages: Path) -> None:
     for path in sorted(docs.rglob("*.md")):
         name = path.relative_to(docs).as_posix()
         if name == "index.md":
-            after = "\n".join(
-                toctree(
-                    (page for page in section.pages if has_stages or "stages/" not in page),
-                    section.caption,
-                )
-                for section in NAVIGATION
-            )
+            after = "\n".join(toctree(section.pages, section.caption) for section in NAVIGATION)
         else:
             after = toctree(children[name]) if name in children else ""
         staging.page(path, after)
@@ -315,13 +306,12 @@ def stage(pages: Path, stages: Path) -> None:
     staging.write("citing.md", citation())
     for name, text in api.items():
         staging.write(f"api/{name}.md", text)
-    if has_stages:
-        names = [page.stem for page in sorted(stages.glob("*.md")) if page.stem != "index"]
-        for page in stages.glob("*.md"):
-            after = toctree(names) if page.stem == "index" else ""
-            staging.page(page, after, f"docs/stages/{page.name}")
-        for path in (path for path in stages.glob("*/*") if path.is_file()):
-            staging.write(f"stages/{path.relative_to(stages).as_posix()}", path.read_bytes())
+    names = [page.stem for page in sorted(stages.glob("*.md")) if page.stem != "index"]
+    for page in stages.glob("*.md"):
+        after = toctree(names) if page.stem == "index" else ""
+        staging.page(page, after, f"docs/stages/{page.name}")
+    for path in (path for path in stages.glob("*/*") if path.is_file()):
+        staging.write(f"stages/{path.relative_to(stages).as_posix()}", path.read_bytes())
     staging.finish()
 
 
@@ -371,12 +361,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "site", help="where the site goes")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "site", help="for its parts")
     parser.add_argument(
-        "--keep-stages", action="store_true", help="take the stages' pages of the build before"
+        "--keep-stages",
+        action="store_true",
+        help="take the stages' pages of the build before, if there was one",
     )
     options = parser.parse_args()
     out, work = options.out.resolve(), options.work.resolve()
     try:
-        if not options.keep_stages:
+        if not options.keep_stages or not (work / "stages" / "index.md").is_file():
             make_stages(work / "stages")
         build(out, work)
     except subprocess.CalledProcessError:

@@ -52,7 +52,6 @@ def check_pages(site):
         "index" if name == "self" else name
         for section in build_site.NAVIGATION
         for name in (re.sub(r".*<(.*)>", r"\1", page) for page in section.pages)
-        if "stages/" not in name or build_site.STAGES_SCRIPT.is_file()
     }
     pages = {
         build_site.page_name(page.relative_to(ROOT).as_posix()).removesuffix(".md")
