@@ -53,7 +53,7 @@ def test_what_cannot_be_exported_is_said_in_one_line(tmp_path: Path) -> None:
         (checkpoint, "--onnx", out): "random has no network: there is nothing to export",
         (checkpoint, "--onnx", tmp_path / "agent.pt"): "--onnx must be a file that ends in .onnx",
         (tmp_path / "none", "--onnx", out): "there is no checkpoint at",
-        ("MarioRL-1-2-v0", "--onnx", out): "no policy for 'MarioRL-1-2-v0' comes with the package",
+        ("MarioRL-9-9-v0", "--onnx", out): "no policy for 'MarioRL-9-9-v0' comes with the package",
         (checkpoint,): "Missing option '--onnx'",
     }
     for arguments, message in refused.items():
