@@ -34,11 +34,13 @@ SECONDS ?= 60
 
 .PHONY: demo compiled course docs docs-serve test test-lowest integration lint format bench sanitize sanitize-address sanitize-thread fuzz clean
 
-# Into a folder of its own: an earlier demo may have been trained further.
+# Into a folder of its own: an earlier demo may have been trained further. Torch's threads stay awake
+# for a moment while they wait for each other: alone on the machine that is faster, see
+# benchmarks/results.md.
 demo: compiled
 	@out=runs/demo; number=2; \
 	while [ -e $$out ]; do out=runs/demo-$$number; number=$$((number + 1)); done; \
-	set -x; $(BIN)/mario-rl train ppo MarioRL-1-1-v0 --recipe demo --minutes 10 --video --out $$out
+	set -x; GOMP_SPINCOUNT=30000 $(BIN)/mario-rl train ppo MarioRL-1-1-v0 --recipe demo --minutes 10 --video --out $$out
 
 # The game's code, in the user's cache folder; soon done if it is there. Without it everything works,
 # more slowly.
