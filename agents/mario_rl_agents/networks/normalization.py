@@ -68,7 +68,7 @@ class RewardNormalizer(RunningMeanStd):
     """Divides rewards by the standard deviation of discounted returns, and clips to [-10, 10].
 
     A return here is what has been earned so far, discounted backwards in time: R = gamma R + r,
-    from 0 at the start of each episode (Engstrom et al. 2020, "Implementation matters", 2.ii).
+    from 0 at the start of each episode (Engstrom et al. 2020, "Implementation matters", section 3).
     """
 
     returns: Tensor

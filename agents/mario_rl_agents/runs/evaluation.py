@@ -27,8 +27,8 @@ from mario_rl_agents.config import (
 from mario_rl_agents.envs import Env, VecEnv, opened
 from mario_rl_agents.runs.playing import EvaluatedEpisode, play, play_side_by_side
 
-# Half an hour of a console's game at 15 decisions a second, the usual cap on Atari (Machado et al.
-# 2018, "Revisiting the arcade learning environment").
+# Half an hour of a console's game at 15 decisions a second, the usual cap on Atari (Hessel et al.
+# 2018, "Rainbow", table 3).
 EPISODE_LIMIT: Final = 27_000  # environment steps
 
 
