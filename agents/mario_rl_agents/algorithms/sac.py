@@ -59,8 +59,8 @@ class SACConfig(Config):
     """Settings of SAC.
 
     The defaults are those of the tutorial on InvertedPendulumBullet, which are those of Haarnoja et
-    al. (2018a), where not noted. For the later form set `value_network=False`, `temperature=None`,
-    `reward_scale=1.0`.
+    al. (2018a), where not noted; `reward_scale` and `learning_starts` are the tutorial's. For the
+    later form set `value_network=False`, `temperature=None`, `reward_scale=1.0`.
 
     Raises:
         ValueError: If a value is out of range; the message names it and what is accepted.
