@@ -58,13 +58,15 @@ docs: compiled
 docs-serve: docs
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8000
 
-test: lint compiled
-	$(BIN)/python -m pytest --numprocesses auto
+# What takes one core goes side by side, and a test process without tests takes some of another's.
+test: $(INSTALLED)
+	$(MAKE) --jobs 2 lint $(LOWEST_INSTALLED)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 	$(MAKE) test-lowest
 
 # Interpreted: nothing is compiled in this folder.
 test-lowest: $(LOWEST_INSTALLED)
-	MARIO_RL_CACHE_DIR=$(abspath $(LOWEST))/no-cache $(LOWEST)/bin/python -m pytest --numprocesses auto $(LOWEST_TESTS)
+	MARIO_RL_CACHE_DIR=$(abspath $(LOWEST))/no-cache $(LOWEST)/bin/python -m pytest --numprocesses auto --dist worksteal $(LOWEST_TESTS)
 
 # An example of each library, in a virtual environment of its own, up to 2 GB, one after the other.
 integration: $(INSTALLED)
@@ -133,8 +135,8 @@ $(INSTALLED): pyproject.toml setup.cfg constraints.txt $(CORE_FILES)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $@
 
-# After the other, which removes the core and compiles it.
-$(LOWEST_INSTALLED): pyproject.toml setup.cfg constraints-lowest.txt $(CORE_FILES) | $(INSTALLED)
+# It compiles the core once more: after the other, and while nothing imports it.
+$(LOWEST_INSTALLED): pyproject.toml setup.cfg constraints-lowest.txt $(CORE_FILES) | compiled
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable ".[human,video,test]"
 	touch $@
