@@ -38,6 +38,8 @@ TOGETHER: Final = (1, 2)  # processes at once
 # Trains for a while, then for as long again while it counts: the start takes seconds.
 CODE: Final = """
 import sys, time
+
+seconds = float(sys.argv[1])
 from mario_rl_agents import PPO, make_vec_env
 from mario_rl_agents.recipes import find_recipe
 
@@ -47,7 +49,7 @@ agent = PPO.create(envs, recipe.config, seed=0, device="cpu")
 rollout = recipe.num_envs * recipe.config.rollout_steps
 agent.learn(2 * rollout)
 begin, before = time.monotonic(), agent.num_steps
-while time.monotonic() - begin < float(sys.argv[1]):
+while time.monotonic() - begin < seconds:
     agent.learn(rollout)
 print((agent.num_steps - before) / (time.monotonic() - begin))
 """
