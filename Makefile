@@ -31,6 +31,7 @@ NOT_SANITIZED := --ignore tests/envs/core/test_pool.py --ignore tests/envs/core/
 PRELOAD = $(shell $(CC) -print-file-name=$1) $(shell $(CC) -print-file-name=libstdc++.so.6)
 ROM = $$($(BIN)/python -c 'from mario_rl_envs.game.rom import find_rom; print(find_rom())')
 SECONDS ?= 60
+PARALLEL = --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --dist worksteal
 
 .PHONY: demo compiled course docs docs-serve test test-lowest integration lint format bench sanitize sanitize-address sanitize-thread fuzz clean
 
@@ -58,15 +59,16 @@ docs: compiled
 docs-serve: docs
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8000
 
-# What takes one core goes side by side, and a test process without tests takes some of another's.
+# What takes one core goes side by side. A process more than there are cores: tests wait for processes
+# of their own. One that has no tests left takes some of another's.
 test: $(INSTALLED)
 	$(MAKE) --jobs 2 lint $(LOWEST_INSTALLED)
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest $(PARALLEL)
 	$(MAKE) test-lowest
 
 # Interpreted: nothing is compiled in this folder.
 test-lowest: $(LOWEST_INSTALLED)
-	MARIO_RL_CACHE_DIR=$(abspath $(LOWEST))/no-cache $(LOWEST)/bin/python -m pytest --numprocesses auto --dist worksteal $(LOWEST_TESTS)
+	MARIO_RL_CACHE_DIR=$(abspath $(LOWEST))/no-cache $(LOWEST)/bin/python -m pytest $(PARALLEL) $(LOWEST_TESTS)
 
 # An example of each library, in a virtual environment of its own, up to 2 GB, one after the other.
 integration: $(INSTALLED)
@@ -101,7 +103,7 @@ sanitize: sanitize-address sanitize-thread
 
 sanitize-address: build/sanitize/address/$(CORE)/_core.abi3.so
 	cd build/sanitize/address && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$(call PRELOAD,libasan.so)" \
-		$(abspath $(BIN))/python -m pytest --numprocesses auto tests/envs $(NOT_SANITIZED)
+		$(abspath $(BIN))/python -m pytest $(PARALLEL) tests/envs $(NOT_SANITIZED)
 
 sanitize-thread: build/sanitize/thread/$(CORE)/_core.abi3.so
 	cd build/sanitize/thread && LD_PRELOAD="$(call PRELOAD,libtsan.so)" \

@@ -4,6 +4,7 @@ import itertools
 import os
 import pickle
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,8 +49,25 @@ def path(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Have a library made that takes no time."""
+    """Have a library made that takes little time."""
     write(monkeypatch, tiny_units())
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Return a cache folder in which such a library was made."""
+    path = tmp_path_factory.mktemp("kept") / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FOLDER_VARIABLE, str(path))
+        write(patch, tiny_units())
+        compile_quietly()
+    return path
+
+
+@pytest.fixture
+def compiled(path, tiny, kept):
+    """Have that library in the cache folder: it takes seconds to make."""
+    shutil.copytree(kept, path)
 
 
 def write(monkeypatch, units):
@@ -127,8 +145,7 @@ def test_removing_where_nothing_is(path):
     assert not path.exists()
 
 
-def test_another_compiler_makes_it_anew(path, tiny, monkeypatch):
-    compile_quietly()
+def test_another_compiler_makes_it_anew(path, compiled, monkeypatch):
     monkeypatch.setenv("CC", " ".join((*find_command(), "-O1")))
     assert len(compile_quietly()) == 1
     assert native_info().reason.endswith("-O1)")
@@ -136,8 +153,7 @@ def test_another_compiler_makes_it_anew(path, tiny, monkeypatch):
 
 
 @pytest.mark.parametrize("place", ["rom", "header", "writer", "version", "abi"])
-def test_its_name_says_what_it_is_made_of(path, tiny, monkeypatch, tmp_path, place):
-    compile_quietly()
+def test_its_name_says_what_it_is_made_of(compiled, monkeypatch, tmp_path, place):
     before = target(ROM)
     target.cache_clear()
     rom = ROM
@@ -173,9 +189,8 @@ def test_the_headers_that_the_code_includes_are_declared():
     assert all(f"    {name}\n" in setup for name in HEADERS)
 
 
-def test_all_consoles_are_of_one_kind(path, tiny):
+def test_all_consoles_are_of_one_kind(compiled):
     """Save states and snapshots pass between them."""
-    compile_quietly()
     names = ("native", "compiled", "interpreted")
     consoles = [create_emulator(name, ROM_PATH) for name in names]
     assert [each.name for each in consoles] == ["native"] * 3
@@ -191,16 +206,14 @@ def test_all_consoles_are_of_one_kind(path, tiny):
         env.close()
 
 
-def test_a_pickle_keeps_what_was_asked_for(path, tiny):
-    compile_quietly()
+def test_a_pickle_keeps_what_was_asked_for(compiled):
     for name in ("native", "compiled", "interpreted"):
         env = gym.make("MarioRL-1-1-v0", emulator=name).unwrapped
         assert pickle.loads(pickle.dumps(env))._emulator.keyword == name
 
 
 @pytest.mark.parametrize("name", ["native", "compiled", "interpreted"])
-def test_many_games_run_natively(path, tiny, name):
-    compile_quietly()
+def test_many_games_run_natively(compiled, name):
     envs = gym.make_vec("MarioRL-1-1-v0", num_envs=2, emulator=name)
     assert isinstance(envs, MarioVectorEnv)
     assert type(envs._games._emulators[0]) is native.NATIVE_EMULATORS[name]
@@ -246,8 +259,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("harm", "reason"), FAULTS.values(), ids=FAULTS)
-def test_a_fault_is_told_once_and_the_game_is_interpreted(path, tiny, harm, reason):
-    compile_quietly()
+def test_a_fault_is_told_once_and_the_game_is_interpreted(path, compiled, harm, reason):
     harm(path)
     load.cache_clear()
     with pytest.warns(RuntimeWarning, match="the game is interpreted, with the same") as told:
@@ -260,8 +272,7 @@ def test_a_fault_is_told_once_and_the_game_is_interpreted(path, tiny, harm, reas
 
 
 @pytest.mark.parametrize("harm", [harm for harm, _ in list(FAULTS.values())[:4]])
-def test_what_is_damaged_is_made_anew(path, tiny, harm):
-    compile_quietly()
+def test_what_is_damaged_is_made_anew(path, compiled, harm):
     harm(path)
     load.cache_clear()
     compile_quietly()
@@ -317,8 +328,7 @@ def test_a_library_that_a_compiler_made_wrongly_is_not_kept(path, monkeypatch, b
     assert libraries(path) == []
 
 
-def test_a_failure_leaves_the_library_of_before(path, tiny, monkeypatch):
-    compile_quietly()
+def test_a_failure_leaves_the_library_of_before(path, compiled, monkeypatch):
     before = libraries(path)
     write(monkeypatch, tiny_units(abi=99))
     with pytest.raises(LibraryError):
