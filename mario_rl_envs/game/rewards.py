@@ -35,7 +35,7 @@ REWARDS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     }
 )
 
-# A player moves 2.5 pixels a frame at most; 7.4.0 takes more than 5 for a jump of the camera, not a
+# A player moves 3 pixels a frame at most; 7.4.0 takes more than 5 for a jump of the camera, not a
 # movement.
 _MAX_VELOCITY: Final = 5
 # Wider than any gap that running leaves when a frame ends between the writes of the position's two
