@@ -58,7 +58,7 @@ PAGES: Final = {
             ),
             Group(
                 "Many games",
-                "What `gym.make_vec` makes. [Many games at once](../vector.md) explains it.",
+                "What `gym.make_vec` makes. [Many games in parallel](../vector.md) explains it.",
                 "mario_rl_envs",
                 ("vector_env.MarioVectorEnv", "sub_environment.SubEnvironment"),
             ),
@@ -130,6 +130,12 @@ PAGES: Final = {
     ),
 }
 
+# What a constant is: Python would say what its type is.
+CONSTANTS: Final = {
+    "mario_rl_envs.ENV_IDS": "The ids of all environments, a tuple, as `gym.make` takes them.",
+    "mario_rl_envs.routes.FRAMES_PER_STEP": "Frames a decision of the package's own routes: 4.",
+}
+
 
 def pages() -> dict[str, str]:
     """Return the text of each page by its name, and of "index"."""
@@ -174,5 +180,5 @@ def _directive(name: str) -> str:
     elif inspect.isroutine(found):
         kind, options = "autofunction", ""
     else:
-        kind, options = "autodata", "   :no-value:\n"
+        kind, options = "py:data", f"\n   {CONSTANTS[name]}\n"
     return f"```{{eval-rst}}\n.. {kind}:: {name}\n{options}```"

@@ -11,6 +11,7 @@ the site of them; a warning is an error. From the project's root:
 from __future__ import annotations
 
 import argparse
+import ast
 import posixpath
 import re
 import shutil
@@ -28,6 +29,8 @@ if str(ROOT) not in sys.path:  # when run as a script
 
 from benchmarks import api_pages  # noqa: E402
 
+PROJECT: Final = "mario-rl-envs"  # title of the README
+EXAMPLES: Final = ROOT / "examples"
 SETTINGS: Final = ROOT / "docs" / "site"  # of Sphinx
 STAGES_SCRIPT: Final = ROOT / "benchmarks" / "stage_pages.py"
 MAX_BYTES: Final = 60_000_000  # of the site
@@ -65,7 +68,7 @@ NAVIGATION: Final = (
         "First steps",
         (
             "Start <self>",
-            "README <overview>",
+            "Overview <overview>",
             "faq",
             "From gym-super-mario-bros <migration>",
         ),
@@ -76,11 +79,11 @@ NAVIGATION: Final = (
             "environments",
             "Stages <stages/index>",
             "wrappers",
-            "vector",
+            "Many games in parallel <vector>",
             "native-core",
         ),
     ),
-    Section("Libraries", ("libraries", "sb3")),
+    Section("Libraries", ("libraries", "sb3", "examples")),
     Section(
         "Agents",
         (
@@ -132,7 +135,8 @@ class Staging:
         """Write into this folder, which may hold those of an earlier time."""
         self.folder = folder
         self.written: set[Path] = set()
-        self._sources: set[str] = set()  # files and folders of the repository that have a page
+        # Files and folders of the repository that are shown, and the pages that link to each.
+        self._sources: dict[str, list[str]] = {}
         self._to_show: list[str] = []
 
     def write(self, name: str, content: str | bytes) -> None:
@@ -154,7 +158,24 @@ class Staging:
         """
         source = repository_path or path.relative_to(ROOT).as_posix()
         text = with_links(path.read_text(), lambda target: self._linked(source, target))
+        if source == "README.md":  # among other pages the project's name says nothing
+            text = text.replace(f"# {PROJECT}\n", "# Overview\n", 1)
         self.write(page_name(source), f"{text}\n{after}" if after else text)
+
+    def examples(self) -> None:
+        """Write the page that lists the examples; `finish` writes theirs."""
+        paths = [path.relative_to(ROOT).as_posix() for path in sorted(EXAMPLES.glob("*.py"))]
+        pages = {path: self._shown("", path) for path in paths}
+        listed = "".join(
+            f"- [{posixpath.basename(path)}]({page}): {_docstring(path).partition(chr(10))[0]}\n"
+            for path, page in pages.items()
+        )
+        names = [
+            f"{posixpath.basename(path)} <{page.removesuffix('.md')}>"
+            for path, page in pages.items()
+        ]
+        intro = "Programs that run as they are, from the project's folder; `--help` says more."
+        self.write("examples.md", f"# Examples\n\n{intro}\n\n{listed}\n{toctree(names)}")
 
     def finish(self) -> None:
         """Write the files that were linked to, and remove what no page is."""
@@ -175,33 +196,52 @@ class Staging:
         if not (ROOT / path).exists():
             raise FileNotFoundError(f"{source} links to {target!r}, which there is not")
         if (ROOT / path).is_dir() or posixpath.splitext(path)[1] in _LANGUAGES:
-            return posixpath.relpath(self._shown(path), here or ".")
+            return posixpath.relpath(self._shown(source, path), here or ".")
         name = path.removeprefix("docs/")
         self.write(name, (ROOT / path).read_bytes())
         return posixpath.relpath(name, here or ".")
 
-    def _shown(self, path: str) -> str:
-        """Return the name of the page that shows a file or a folder, which `finish` writes."""
+    def _shown(self, source: str, path: str) -> str:
+        """Return the name of the page that shows a file or a folder, which `finish` writes.
+
+        Args:
+            source: The page that links to it; "": one that the site alone has.
+            path: The file or the folder.
+        """
         if path not in self._sources:
-            self._sources.add(path)
+            self._sources[path] = []
             self._to_show.append(path)
+        if is_page(source) and source not in self._sources[path]:
+            self._sources[path].append(source)
         return f"source/{path}.md"
 
     def _show(self, path: str) -> None:
-        """Write the page of a file's text, or of a folder's files."""
-        name = self._shown(path)
+        """Write the page of a file's text, or of a folder's files, which says what links to it."""
+        name = self._shown("", path)
+        here = posixpath.dirname(name)
+        is_example = (ROOT / path).parent == EXAMPLES and path.endswith(".py")
         if (ROOT / path).is_dir():
-            here = posixpath.dirname(name)
             files = [file for file in sorted((ROOT / path).rglob("*.py")) if file.stat().st_size]
             text = "".join(
                 f"- [{file.relative_to(ROOT / path).as_posix()}]"
-                f"({posixpath.relpath(self._shown(file.relative_to(ROOT).as_posix()), here)})\n"
+                f"({posixpath.relpath(self._shown('', file.relative_to(ROOT).as_posix()), here)})\n"
                 for file in files
             )
         else:
             language = _LANGUAGES[posixpath.splitext(path)[1]]
             text = f"``````{language}\n{(ROOT / path).read_text()}``````\n"
-        self.write(name, f"---\norphan: true\nnosearch: true\n---\n\n# {path}\n\n{text}")
+        above = ", ".join(
+            f"[{_title(ROOT / source)}]({posixpath.relpath(page_name(source), here)})"
+            for source in sorted(self._sources[path])
+        )
+        parts = [
+            "" if is_example else "---\norphan: true\nnosearch: true\n---\n",
+            f"# {path}\n",
+            f"Read about it in: {above}.\n" if above else "",
+            f"```bash\npython {path}\n```\n" if is_example else "",
+            text,
+        ]
+        self.write(name, "\n".join(filter(None, parts)))
 
 
 def is_page(path: str) -> bool:
@@ -304,6 +344,7 @@ def stage(pages: Path, stages: Path) -> None:
         f"{listed}\n{toctree(f'parts/{part.stem}' for part in parts)}",
     )
     staging.write("citing.md", citation())
+    staging.examples()
     for name, text in api.items():
         staging.write(f"api/{name}.md", text)
     names = [page.stem for page in sorted(stages.glob("*.md")) if page.stem != "index"]
@@ -313,6 +354,10 @@ def stage(pages: Path, stages: Path) -> None:
     for path in (path for path in stages.glob("*/*") if path.is_file()):
         staging.write(f"stages/{path.relative_to(stages).as_posix()}", path.read_bytes())
     staging.finish()
+
+
+def _docstring(path: str) -> str:
+    return ast.get_docstring(ast.parse((ROOT / path).read_text())) or ""
 
 
 def _title(page: Path) -> str:

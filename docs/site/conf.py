@@ -41,6 +41,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "mario-rl-envs"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_favicon = "static/favicon.svg"
+html_search_scorer = str(HERE / "search_scorer.js")
 html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
@@ -67,6 +69,12 @@ def shorten(app: Any, what: str, name: str, obj: Any, *rest: Any) -> tuple[str, 
     return ("(**settings)", None) if is_config else None
 
 
+def leave_out(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Leave out what Python says of every named tuple."""
+    lines[:] = [line for line in lines if not line.startswith("Create new instance of ")]
+
+
 def setup(app: Any) -> None:
     """Change what autodoc writes."""
     app.connect("autodoc-process-signature", shorten)
+    app.connect("autodoc-process-docstring", leave_out)

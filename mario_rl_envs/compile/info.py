@@ -17,8 +17,8 @@ class NativeInfo(NamedTuple):
         True
     """
 
-    runs: Literal["compiled", "interpreted", "nes-py"]
-    reason: str
+    runs: Literal["compiled", "interpreted", "nes-py"]  #: what plays the game
+    reason: str  #: why that, as the rest of a sentence
 
     def __str__(self) -> str:
         """Return both in a sentence."""

@@ -15,6 +15,22 @@ pytest.importorskip("sphinx", reason="needs Sphinx, which the extra 'docs' bring
 
 FETCHED = {"script": "src", "img": "src", "source": "src", "video": "src", "iframe": "src"}
 STAGES = ("--stages", "1-1,8-4", "--no-films")  # the others are made alike
+# What a reader searches for, and the page that must be among the first three.
+SEARCHES = {
+    "shaped": "environments",
+    "make_vec": "vector",
+    "num_envs": "vector",
+    "parallel": "vector",
+    "RLlib": "libraries",
+    "custom wrapper": "wrappers",
+    "add a wrapper": "wrappers",
+    "rllib_ppo": "source/examples/rllib_ppo.py",
+}
+OF_PYTHON = (
+    "Built-in immutable sequence",
+    "Alias for field number",
+    "Create new instance of",
+)
 
 
 class Addresses(HTMLParser):
@@ -61,6 +77,11 @@ def check_pages(site):
         assert (site / f"{name}.html").is_file(), name
     start = Addresses((site / "index.html").read_text()).links
     assert {f"{name}.html" for name in named - {"index"}} <= set(start)
+    for page in site.glob("api/*.html"):
+        assert not any(words in page.read_text() for words in OF_PYTHON), page
+    example = (site / "source" / "examples" / "rllib_ppo.py.html").read_text()
+    assert "../../libraries.html" in Addresses(example).links
+    assert "python examples/rllib_ppo.py" in re.sub("<[^>]*>", "", example)
 
 
 def check_addresses(site):
@@ -90,9 +111,13 @@ def check_in_browser(site):
             found = accessibility.stumbling_blocks(browser, site, page, size=size, dark=dark)
             assert found == [], page
         search = browser.open(site / "search.html")
-        search.evaluate("Search.performSearch('shaped'), true")
-        found_in = "document.querySelector('#search-results').innerHTML"
-        search.wait_until(f"{found_in}.includes('environments.html')")
+        for words, page in SEARCHES.items():
+            search.evaluate("document.querySelector('#search-results').replaceChildren()")
+            search.evaluate(f"Search.performSearch({words!r})")
+            search.wait_until("Search.title.innerText === 'Search Results'")
+            links = "[...document.querySelectorAll('#search-results li > a')]"
+            first = search.evaluate(f"{links}.slice(0, 3).map(a => a.getAttribute('href'))")
+            assert any(link.partition("#")[0] == f"{page}.html" for link in first), (words, first)
         search.close()
 
 

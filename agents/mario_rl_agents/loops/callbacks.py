@@ -24,13 +24,13 @@ class Step(NamedTuple):
         >>> agent.env.close()
     """
 
-    obs: NDArray[Any]  # [N, ...], that the actions were chosen for
-    action: NDArray[Any]  # [N, ...], as the environment was given them
-    reward: NDArray[np.float64]  # [N]
-    terminated: NDArray[np.bool_]  # [N]
-    truncated: NDArray[np.bool_]  # [N]
-    next_obs: NDArray[Any]  # [N, ...]; where an episode ended, its true last observation
-    infos: Mapping[int, dict[str, Any]]  # by sub-environment, where an episode ended
+    obs: NDArray[Any]  #: [N, ...], that the actions were chosen for
+    action: NDArray[Any]  #: [N, ...], as the environment was given them
+    reward: NDArray[np.float64]  #: [N]
+    terminated: NDArray[np.bool_]  #: [N], where an episode ended by the environment's own rules
+    truncated: NDArray[np.bool_]  #: [N], where a limit cut an episode short
+    next_obs: NDArray[Any]  #: [N, ...]; where an episode ended, its true last observation
+    infos: Mapping[int, dict[str, Any]]  #: by sub-environment, where an episode ended
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Episode:
         >>> agent.env.close()
     """
 
-    index: int  # finished episodes before this one
-    step: int  # environment steps the agent had taken when it ended
-    episodic_return: float  # sum of rewards, not discounted
-    length: int  # environment steps
-    terminated: bool
-    truncated: bool
-    info: dict[str, Any]  # the info of the last step
-    worker: int = 0  # the sub-environment that it was played in, or the process (A3C)
+    index: int  #: finished episodes before this one
+    step: int  #: environment steps the agent had taken when it ended
+    episodic_return: float  #: sum of rewards, not discounted
+    length: int  #: environment steps
+    terminated: bool  #: whether it ended by the environment's own rules
+    truncated: bool  #: whether a limit cut it short
+    info: dict[str, Any]  #: the info of the last step
+    worker: int = 0  #: the sub-environment that it was played in, or the process (A3C)
 
 
 class LoopState(NamedTuple):
