@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from mario_rl_agents.checkpoint import CheckpointHeader, read_header
 from mario_rl_agents.weights import policies
@@ -36,6 +36,10 @@ PAGE: Final = ROOT / "docs" / "policies.md"
 MAX_TOTAL_BYTES: Final = 50_000_000  # of all files
 MARKERS: Final = re.compile(r"(<!-- (\w+) of policies -->\n).*?(<!-- end of policies -->)", re.S)
 NONE: Final = "none"  # in place of a policy, or of a rate
+# Of the columns of a policy: those that are left out where all policies have the same, and those
+# that hold no number.
+COMMON: Final = ("algorithm", "actions")
+TEXTS: Final = (*COMMON, "plays")
 DEFAULT_ACTIONS: Final = "right_only"  # of gym.make
 
 
@@ -111,18 +115,23 @@ def grid() -> str:
 
 
 def table() -> str:
-    """Return a row a stage, and one for every other environment that there is a policy for."""
-    rows = [
-        "| environment | algorithm | actions | steps | plays | plain | no-ops, greedy "
-        "| no-ops, sampled | sticky, greedy | sticky, sampled | MB |",
-        "|---|---|---|---:|---|---:|---:|---:|---:|---:|---:|",
-    ]
+    """Return a row a policy, what all policies have in common, and the stages that have none."""
     found = records()
-    stages = [f"MarioRL-{stage}-v0" for stage in STAGES]
-    for env_id in [*stages, *sorted(found.keys() - set(stages))]:
-        cells = _cells(env_id, found[env_id]) if env_id in found else [NONE, *[""] * 9]
-        rows.append(f"| `{env_id}` | {' | '.join(cells)} |")
-    return "\n".join(rows)
+    cells = [_cells(env_id, *each) for env_id, each in found.items()]
+    columns = {name: [row[name] for row in cells] for name in cells[0]}
+    common = {name: columns.pop(name)[0] for name in COMMON if len(set(columns[name])) == 1}
+    rows = [
+        f"| {' | '.join(columns)} |",
+        "|---|" + "".join("---|" if name in TEXTS else "---:|" for name in [*columns][1:]),
+        *(f"| {' | '.join(row)} |" for row in zip(*columns.values(), strict=True)),
+    ]
+    parts = ["\n".join(rows)]
+    if common:
+        same = ", ".join(f"{name} `{value}`" for name, value in common.items())
+        parts.append(f"All of them: {same}.")
+    if missing := [stage for stage in STAGES if f"MarioRL-{stage}-v0" not in found]:
+        parts.append(f"No policy yet ({len(missing)} of {len(STAGES)}): {', '.join(missing)}.")
+    return "\n\n".join(parts)
 
 
 def details() -> str:
@@ -163,23 +172,23 @@ def _grid_cell(found: tuple[CheckpointHeader, PolicyRecord] | None) -> str:
     return f"{_percent(record.rate('no-ops'))} / {_percent(record.rate('sticky'))}"
 
 
-def _cells(env_id: str, found: tuple[CheckpointHeader, PolicyRecord]) -> list[str]:
-    header, record = found
+def _cells(env_id: str, header: CheckpointHeader, record: PolicyRecord) -> dict[str, str]:
+    """Return what stands in the columns of a policy."""
     actions = header.env_kwargs.get("actions", DEFAULT_ACTIONS)
-    num_bytes = policies.policy_path(env_id).stat().st_size
-    return [
-        header.algorithm,
-        actions if isinstance(actions, str) else f"{len(actions)} of its own",
-        f"{header.num_steps:,}",
-        record.policy,
-        _percent(record.rate("plain", "greedy")),
-        *(
-            _percent(record.rate(condition, policy))
+    ways: tuple[Literal["greedy", "sampled"], ...] = ("greedy", "sampled")
+    return {
+        "environment": f"`{env_id}`",
+        "algorithm": header.algorithm,
+        "actions": actions if isinstance(actions, str) else f"{len(actions)} of its own",
+        "steps": f"{header.num_steps:,}",
+        "plays": record.policy,
+        "plain": _percent(record.rate("plain", "greedy")),
+        **{
+            f"{condition}, {way}": _percent(record.rate(condition, way))
             for condition in ("no-ops", "sticky")
-            for policy in ("greedy", "sampled")
-        ),
-        f"{num_bytes / 1e6:.2f}",
-    ]
+            for way in ways
+        },
+    }
 
 
 def _percent(rate: Rate | None) -> str:
