@@ -161,8 +161,10 @@ def page(
         *([_film(stage, stage.film, media_url)] if stage.film is not None else []),
         "## The stage",
         _strip(stage, media_url),
-        "What the recorded route shows of it. The line is where Mario was, red while A was held; "
-        f"it begins and ends with a dot.{_areas_note(stage.facts)}",
+        "What the recorded route shows of it. Scroll it sideways, or open "
+        f'<a href="{media_url}/{stage.route.name}">the whole picture</a>. The line is where Mario '
+        "was, red while A was held; it begins and ends with a "
+        f"dot.{_areas_note(stage.facts)}",
         _facts_table(stage.facts),
         "## Play it",
         _ids(stage),
@@ -398,14 +400,18 @@ env.close()"""
 
 
 def _shell(stage: Stage) -> str:
-    lines = [
-        f"mario-rl watch --route {stage.name}",
-        f"mario-rl play {stage.env_id}",
-        f"mario-rl explore {stage.name}",
+    commands = [
+        (f"mario-rl watch --route {stage.name}", "the recorded route, in a window"),
+        (f"mario-rl play {stage.env_id}", "you play"),
+        (f"mario-rl explore {stage.name}", "the search for a route, in a window"),
     ]
     if stage.policy is not None:
-        lines += [f"mario-rl watch {stage.env_id}", f"mario-rl evaluate {stage.env_id}"]
-    return "\n".join(lines)
+        commands += [
+            (f"mario-rl watch {stage.env_id}", "the trained agent plays, in a window"),
+            (f"mario-rl evaluate {stage.env_id}", "measure the trained agent"),
+        ]
+    width = max(len(command) for command, _ in commands)
+    return "\n".join(f"{command:{width}}  # {said}" for command, said in commands)
 
 
 def _random(name: str, random: RandomPlay) -> str:
