@@ -1,7 +1,7 @@
 """PPO in one file, as CleanRL writes its agents: PyTorch, `gym.make_vec`, and nothing in between.
 
 All games are stepped by one native call, on several threads. Copy the file, change what you like.
-Needs `pip install "mario-rl-envs[agents]"`, of which it imports PyTorch alone.
+Needs `pip install ".[agents]"` in the project's folder, of which it imports PyTorch alone.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Record random play as a Minari data set, read it back, and make its environment again.
 
-Needs `pip install mario-rl-envs "minari[create,hdf5]" pillow`. The data set lies in
+Needs `pip install . "minari[create,hdf5]" pillow` in the project's folder. The data set lies in
 `~/.minari/datasets`, or where the environment variable MINARI_DATASETS_PATH says.
 """
 

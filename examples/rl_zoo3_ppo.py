@@ -5,7 +5,7 @@ The same on the command line:
     python -m rl_zoo3.train --algo ppo --env MarioRL-1-1-v0 --gym-packages mario_rl_envs \
         --conf-file examples/rl_zoo3_ppo.yml
 
-Needs `pip install "mario-rl-envs[sb3]" rl_zoo3`.
+Needs `pip install ".[sb3]" rl_zoo3` in the project's folder.
 """
 
 import argparse

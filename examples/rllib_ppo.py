@@ -1,6 +1,6 @@
 """Train RLlib's PPO, new API stack: two workers, each with four games that one native call steps.
 
-Needs `pip install mario-rl-envs "ray[rllib]" torch`.
+Needs `pip install . "ray[rllib]" torch` in the project's folder.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Train QR-DQN of sb3-contrib on four games at once, stepped by the native core.
 
-Needs `pip install "mario-rl-envs[sb3]"`.
+Needs `pip install ".[sb3]"` in the project's folder.
 """
 
 import argparse

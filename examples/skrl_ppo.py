@@ -1,6 +1,6 @@
 """Train skrl's PPO on eight games that one native call steps.
 
-Needs `pip install "mario-rl-envs[agents]" skrl`.
+Needs `pip install ".[agents]" skrl` in the project's folder.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Train Stable-Baselines3's PPO on four games at once, stepped by the native core.
 
-Needs `pip install "mario-rl-envs[sb3]"`.
+Needs `pip install ".[sb3]"` in the project's folder.
 """
 
 import argparse

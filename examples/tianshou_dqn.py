@@ -1,6 +1,6 @@
 """Train Tianshou's Double DQN on four games; its replay memory keeps each frame once.
 
-Needs `pip install "mario-rl-envs[agents]" tianshou`.
+Needs `pip install ".[agents]" tianshou` in the project's folder.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Train PPO with TorchRL's parts, on eight games that one native call steps.
 
-Needs `pip install "mario-rl-envs[agents]" torchrl`.
+Needs `pip install ".[agents]" torchrl` in the project's folder.
 """
 
 import argparse

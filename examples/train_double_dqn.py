@@ -1,6 +1,6 @@
 """Train Double DQN from Python: the few lines behind `mario-rl train`.
 
-Needs `pip install "mario-rl-envs[agents]"`.
+Needs `pip install ".[agents]"` in the project's folder.
 """
 
 import argparse

@@ -6,7 +6,7 @@ with several seeds and drawn beside the others in one picture.
     python examples/why_naive_q_fails.py
 
 Each finished training is kept in the folder `--out`; run again after a break, the script goes on
-with those that are missing. Needs `pip install "mario-rl-envs[agents]"`.
+with those that are missing. Needs `pip install ".[agents]"` in the project's folder.
 """
 
 import argparse

@@ -37,7 +37,7 @@ def test_pages_have_blocks_that_run(tmp_path):
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_every_block_has_a_language_that_is_run(page):
     languages = re.findall(r"^```(\w*)\n.*?^```$", page.read_text(), flags=re.M | re.S)
-    assert set(languages) <= {"python", "bash", "text", "py"}  # py: quoted, checked by test_course
+    assert set(languages) <= {"python", "bash", "text", "py"}  # py: quotes, which others test
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)

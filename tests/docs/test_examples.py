@@ -3,6 +3,7 @@
 Those of libraries that are not installed here run in `tests/integration`.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 from support.libraries import LIBRARIES
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
 # The arguments that keep it short, and what it must print.
 RUNS = {
     "agent_of_your_own.py": (["--steps", "300", "--out", "agent.safetensors"], "after 1"),
@@ -46,3 +48,18 @@ def test_example(name, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert expected in result.stdout
+
+
+def test_each_library_has_its_example_its_command_and_lines_that_stand_in_it():
+    text = (ROOT / "docs" / "libraries.md").read_text()
+    sections = [part for part in re.split(r"^## ", text, flags=re.M) if "](../examples/" in part]
+    quoted = set()
+    for section in sections[1:]:  # after the table of all
+        (name, *_) = re.findall(r"\]\(\.\./examples/(\w+\.py)\)", section)
+        assert f"\npython examples/{name} --steps" in section
+        source = (EXAMPLES / name).read_text()
+        for block in re.findall(r"^```py\n(.*?)^```$", section, flags=re.M | re.S):
+            assert all(part in source for part in re.split(r"^\.\.\.\n", block, flags=re.M)), name
+            quoted.add(name)
+    assert len(sections) == 8
+    assert len(quoted) == 6  # Stable-Baselines3's lines run
