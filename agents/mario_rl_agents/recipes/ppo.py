@@ -151,9 +151,10 @@ RECIPES: Final[Recipes] = MappingProxyType(
             env_kwargs=FROM_PIXELS,
             tuning=BY_HAND,
         ),
-        # The same in minutes on two cores. Fewer sticky actions are learned with sooner.
+        # The same in minutes on two cores. Fewer sticky actions are learned with sooner; with
+        # normalized layers what was learned is not lost again.
         (MARIO, "demo"): Recipe(
-            _pixels(1_500_000),
+            replace(_pixels(1_500_000), layer_norm=True),
             num_envs=64,
             total_steps=1_500_000,
             env_kwargs={**FROM_PIXELS, "sticky": 0.1},
