@@ -14,7 +14,7 @@ LOWEST_INSTALLED := $(LOWEST)/.installed
 # longest tests others cover what depends on a version.
 LOWEST_TESTS := $(foreach name,determinism env gymnasium_play limits make rendering vector_env,tests/envs/test_$(name).py) \
 	tests/envs/wrappers --ignore tests/envs/wrappers/test_advance.py -m "not slow" \
-	-k "not on_the_reference and not drawn_by_lot and not depend_on_threads and not thousand and not every_stage"
+	-k "not on_the_reference and not drawn_by_lot and not depend_on_threads and not thousand and not every_stage and not no_player_controls"
 
 CORE := mario_rl_envs/core
 CORE_FILES := $(wildcard $(CORE)/*/*.[ch])
