@@ -3,7 +3,11 @@
 import pytest
 
 from benchmarks import spinning
-from benchmarks.spinning import TOGETHER, WAYS, measure, table
+from benchmarks.spinning import ROOT, SPINS, TOGETHER, WAYS, measure, table
+
+
+def test_the_demo_waits_as_was_measured() -> None:
+    assert f" GOMP_SPINCOUNT={SPINS} $(BIN)/mario-rl train" in (ROOT / "Makefile").read_text()
 
 
 def test_ratios_are_taken_within_a_round() -> None:
