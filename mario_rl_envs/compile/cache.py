@@ -277,6 +277,8 @@ def open_cache(*, make: bool = False) -> Iterator[Cache]:
             raise _refused(path, "is a symbolic link") from None
         if make:
             raise _refused(path, f"cannot be made or used ({error.strerror})") from error
+        if isinstance(error, FileNotFoundError):
+            raise MissingError(f"there is no {path} yet; `{COMMAND}` makes it") from error
         raise MissingError(
             f"{path} cannot be opened ({error.strerror}); `{COMMAND}` makes it"
         ) from error

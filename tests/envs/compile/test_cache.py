@@ -90,7 +90,7 @@ def test_a_user_without_a_home_is_no_fault(monkeypatch):
 
 
 def test_a_missing_folder_is_no_fault(path):
-    assert refusal(MissingError).startswith(f"{path} cannot be opened (No such file")
+    assert refusal(MissingError) == f"there is no {path} yet; `{cache.COMMAND}` makes it"
     assert not path.exists()
 
 
