@@ -179,6 +179,16 @@ def train(
             show_default=False,
         ),
     ] = None,
+    best_from: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="GAME",
+            help="From which game on the best weights are kept, by the mean of the last 100. "
+            "[default: 100]",
+            show_default=False,
+        ),
+    ] = None,
     print_games: Annotated[
         bool,
         typer.Option("--print-games", help="A line for each game: return, mean, best so far."),
@@ -223,7 +233,7 @@ def train(
                 raise UsageError(
                     f"{', '.join(refused)} cannot change a run: with --resume give only "
                     "--steps, --games, --minutes, --device, --trust, --eval-episodes, --video, "
-                    "--render, --keep-every and --print-games"
+                    "--render, --keep-every, --best-from and --print-games"
                 )
             run, agent = _resume(
                 resume,
@@ -290,6 +300,7 @@ def train(
                     console,
                     minutes=minutes,
                     keep_every=keep_every,
+                    best_from=best_from,
                     print_games=print_games,
                     render=render,
                 )
@@ -456,6 +467,7 @@ def _train(
     *,
     minutes: float | None,
     keep_every: int | None,
+    best_from: int | None,
     print_games: bool,
     render: int | None,
 ) -> Outcome:
@@ -463,6 +475,7 @@ def _train(
     from mario_rl_agents.cli.progress import GamesPrinter, ProgressDisplay
     from mario_rl_agents.cli.summary import resume_command
     from mario_rl_agents.errors import ObservationError, RewardError, SetupError
+    from mario_rl_agents.runs.metrics import RUNNING_EPISODES
     from mario_rl_agents.runs.trainer import train as train_agent
 
     shown: list[Callback] = [ProgressDisplay(console, run, minutes)]
@@ -477,7 +490,14 @@ def _train(
                 otherwise = "train without --render, and record a film with mario-rl watch --video"
                 window = stack.enter_context(open_window(run.spec.env_id, otherwise=otherwise))
                 shown.append(GamesRenderer(window, run, render))
-            return train_agent(agent, run, minutes=minutes, keep_every=keep_every, callbacks=shown)
+            return train_agent(
+                agent,
+                run,
+                minutes=minutes,
+                keep_every=keep_every,
+                best_from=best_from or RUNNING_EPISODES,
+                callbacks=shown,
+            )
     except KeyboardInterrupt:
         if run.checkpoint.is_file():
             raise Failure(

@@ -42,6 +42,7 @@ def train(
     minutes: float | None = None,
     checkpoint_seconds: float = 60.0,
     keep_every: int | None = None,
+    best_from: int = RUNNING_EPISODES,
     callbacks: Sequence[Callback] = (),
 ) -> Outcome:
     """Train until the run's steps or games are done, the minutes are over, or Ctrl-C; then save.
@@ -58,6 +59,8 @@ def train(
             under 5 % of the time.
         keep_every: Environment steps between weights that are kept (`run.all_kept()`), from the
             untrained ones on; None keeps none.
+        best_from: Game from which on the mean return of the last 100 games, or of those that there
+            are, may make the weights the best. Before the 100th game a lucky one can.
         callbacks: More of them, asked after the others; the last checkpoint is saved after all.
 
     Returns:
@@ -73,6 +76,7 @@ def train(
     minutes = convert(NonNegative | None, minutes, "minutes")
     checkpoint_seconds = convert(NonNegative, checkpoint_seconds, "checkpoint_seconds")
     keep_every = convert(Count | None, keep_every, "keep_every")
+    best_from = convert(Count, best_from, "best_from")
     if run.spec.is_finished(agent):
         raise ValueError(
             f"{run.folder} is finished, {run.spec.progress_of(agent)}: extend the run first, with "
@@ -86,7 +90,7 @@ def train(
         with _leave_a_core(agent), _stop_on_signals() as stop_requested:
             budget = _Budget(run, minutes, stop_requested)
             checkpointer = _Checkpointer(run.checkpoint, checkpoint_seconds)
-            watchers = [logger, _BestKeeper(run), checkpointer, budget, *callbacks]
+            watchers = [logger, _BestKeeper(run, best_from), checkpointer, budget, *callbacks]
             if keep_every is not None:
                 watchers.insert(0, _Keeper(run, keep_every))
             agent.learn(run.spec.total_steps - agent.num_steps, watchers)
@@ -181,26 +185,30 @@ class _Keeper(Callback):
 class _BestKeeper(Callback):
     """Keeps the weights whenever the mean return of the last 100 episodes reaches a new high.
 
-    Averages over fewer do not compete: early on they would be won by luck. It looks at every 10th
-    episode, since saving at each would slow short episodes.
+    From the 100th episode on it looks at every 10th, since saving at each would slow short ones;
+    before, at each from `first` on.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._path = run.best
+    def __init__(self, run: Run, first: int) -> None:
+        self._path, self._first = run.best, first
         returns = [row.episodic_return for row in run.episodes()]
-        averages = running_average(returns)[RUNNING_EPISODES - 1 :: BEST_PERIOD]
-        self._best = float(averages.max()) if len(averages) else -np.inf
+        averages = enumerate(running_average(returns), 1)
+        seen = (float(average) for number, average in averages if self._looks_at(number))
+        self._best = max(seen, default=-np.inf)
         self._recent = deque(returns, maxlen=RUNNING_EPISODES)
 
     def on_episode_end(self, agent: Agent, episode: Episode) -> None:
         self._recent.append(float(episode.episodic_return))
-        num_episodes = episode.index + 1
-        if num_episodes < RUNNING_EPISODES or num_episodes % BEST_PERIOD != 0:
+        if not self._looks_at(episode.index + 1):
             return
         average = float(np.mean(self._recent))
         if average > self._best:
             self._best = average
             agent.save(self._path)
+
+    def _looks_at(self, number: int) -> bool:
+        """Return whether the episode of a number, from 1 on, may be the best one's end."""
+        return number >= self._first and (number < RUNNING_EPISODES or number % BEST_PERIOD == 0)
 
 
 @contextlib.contextmanager

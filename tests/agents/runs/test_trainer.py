@@ -118,6 +118,28 @@ def test_best_is_kept_at_the_highest_running_average(tmp_path: Path) -> None:
     assert agent.num_steps == 4000
 
 
+def test_best_is_kept_from_the_game_that_is_named(tmp_path: Path) -> None:
+    env = gym.make("CartPole-v1")
+    run = new_run(tmp_path / "run", 400)
+    train(DQN.create(env, CONFIG, seed=0, device="cpu"), run, best_from=12)
+    rows = run.episodes()
+    assert len(rows) < 100
+    averages = running_average([row.episodic_return for row in rows])
+    best = max(range(11, len(rows)), key=lambda index: averages[index])
+    assert max(averages) > averages[best]  # of those before
+    assert DQN.load(run.best, env, device="cpu").num_steps == rows[best].step
+
+    longer = run.extended_to(600)
+    train(DQN.load(longer.checkpoint, env, device="cpu"), longer, best_from=12)
+    whole = new_run(tmp_path / "whole", 600)
+    train(DQN.create(env, CONFIG, seed=0, device="cpu"), whole, best_from=12)
+    first, second = tensors(longer.best), tensors(whole.best)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    with pytest.raises(ValueError, match="best_from must be a whole number >= 1, got 0"):
+        train(DQN.create(env, CONFIG, seed=0, device="cpu"), whole, best_from=0)
+    env.close()
+
+
 def test_time_ends_a_run_and_all_is_saved(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run", 10**6)
     env = gym.make("CartPole-v1")
