@@ -52,8 +52,8 @@ def evaluate(
         typer.Option(
             "--protocol",
             help="Evaluate by the protocol of comparisons: on Mario plain, with no-op starts, with "
-            "sticky actions; greedy and sampled. So is a policy of the package, unless --epsilon "
-            "or --sample ask for one evaluation.",
+            "sticky actions; greedy and sampled. So is a policy of the package, unless "
+            "--epsilon, --greedy or --sample ask for one evaluation.",
         ),
     ] = False,
     epsilon: Annotated[
@@ -65,6 +65,9 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    greedy: Annotated[
+        bool, typer.Option("--greedy", help="Take the best actions alone, as --epsilon 0.")
+    ] = False,
     sample: Sample = False,
     seed: Seed = EVALUATION_SEED,
     env: EnvChanges = None,
@@ -81,7 +84,7 @@ def evaluate(
     has learned one (ppo, actor_critic, a3c, sac), else with one random action in twenty.
 
     Of a run's folder the result is written into evaluation.json there, unless --env, --epsilon,
-    --sample or --protocol ask for another evaluation than this one.
+    --greedy, --sample or --protocol ask for another evaluation than this one.
 
     mario-rl evaluate runs/demo
 
@@ -94,9 +97,15 @@ def evaluate(
         from mario_rl_agents.runs.run import Run
 
         changes = read_pairs("--env", env)
+        if greedy:
+            if sample or epsilon:
+                raise UsageError("--greedy excludes --sample and --epsilon: give one")
+            epsilon = 0.0
         is_one = epsilon is not None or sample
         if protocol and is_one:
-            raise UsageError("--protocol has policies of its own: leave --epsilon and --sample out")
+            raise UsageError(
+                "--protocol has policies of its own: leave --epsilon, --greedy and --sample out"
+            )
         found = find(checkpoint)
         path = found.checkpoint
         with usage_errors():

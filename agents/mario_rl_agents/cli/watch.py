@@ -15,6 +15,7 @@ from mario_rl_agents.cli.options import (
     EVALUATION_SEED,
     Device,
     EnvChanges,
+    Sample,
     Seed,
     Trust,
     read_pairs,
@@ -99,7 +100,7 @@ def watch(
             "evaluated]",
         ),
     ] = False,
-    sample: Annotated[bool, typer.Option("--sample", help="Draw actions as in training.")] = False,
+    sample: Sample = False,
     epsilon: Annotated[
         float | None,
         typer.Option(min=0.0, max=1.0, help="Probability of a random action.", show_default=False),

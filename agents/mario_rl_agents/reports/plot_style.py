@@ -96,6 +96,7 @@ def draw_level(
     color: str = NEUTRAL,
     style: str = ":",
     beside: Literal["above", "below"] | None = None,
+    at: Literal["left", "right"] = "right",
 ) -> None:
     """Draw a value to compare with from side to side.
 
@@ -106,16 +107,17 @@ def draw_level(
         color: Of the line.
         style: Of the line, as matplotlib has it.
         beside: On which side of the line the label stands; None: in the legend.
+        at: At which end of it.
     """
     axes.axhline(value, ls=style, lw=1.4, color=color, label=None if beside else label)
     if beside is not None:
         axes.annotate(
             label,
-            (1, value),
+            (float(at == "right"), value),
             xycoords=("axes fraction", "data"),
-            xytext=(-2, 3 if beside == "above" else -3),
+            xytext=(-2 if at == "right" else 2, 3 if beside == "above" else -3),
             textcoords="offset points",
-            ha="right",
+            ha=at,
             va="bottom" if beside == "above" else "top",
             color=color,
             fontsize=_TEXT,

@@ -129,7 +129,16 @@ def draw_learning_curves(
             draw_level(axis, random[field], f"random play: {random[field]:,.0f}", beside="above")
         if field == "x_pos" and flag is not None:
             axis.margins(y=0.12)
-            draw_level(axis, flag, f"flag at {flag:,}", style="--", color=_FLAG, beside="below")
+            # Where learning begins the curve is far from it.
+            draw_level(
+                axis,
+                flag,
+                f"flag at {flag:,}",
+                style="--",
+                color=_FLAG,
+                beside="below",
+                at="left",
+            )
         axis.set_ylabel(label)
         axis.yaxis.set_major_formatter(lambda y, _: f"{y:,g}")
         style_axes(axis)

@@ -74,6 +74,10 @@ def test_one_evaluation_is_asked_for_as_ever() -> None:
     lines = succeed("evaluate", "MarioRL-1-1-v0", "--sample", *short)
     assert len([line for line in lines if line.strip().startswith("sampled")]) == 1
     assert not rows_of(lines)
+    greedy = succeed("evaluate", "MarioRL-1-1-v0", "--greedy", "--json", *short)
+    [found] = json.loads("\n".join(greedy))["evaluations"]
+    assert (found["epsilon"], found["sampled"], found["num_episodes"]) == (0.0, False, 2)
+    assert succeed("evaluate", "MarioRL-1-1-v0", "--epsilon", "0", "--json", *short) == greedy
 
 
 def test_what_the_protocol_sets_cannot_be_changed(checkpoint: Path) -> None:
@@ -81,3 +85,7 @@ def test_what_the_protocol_sets_cannot_be_changed(checkpoint: Path) -> None:
     assert line.startswith("--env sticky: the conditions of the protocol set it; leave it out, or")
     line = fail(2, "evaluate", checkpoint, "--protocol", "--epsilon", "0.1")
     assert "--protocol has policies of its own" in line
+    assert line == fail(2, "evaluate", checkpoint, "--protocol", "--greedy")
+    for other in (["--sample"], ["--epsilon", "0.1"]):
+        line = fail(2, "evaluate", checkpoint, "--greedy", *other)
+        assert line == "--greedy excludes --sample and --epsilon: give one"

@@ -176,6 +176,8 @@ def test_flag_and_random_play_are_drawn_where_they_belong(tmp_path: Path) -> Non
     assert texts_of([run]) == [["dqn on MarioRL-1-1-v0"], [], ["flag at 3,161"], []]
     texts = texts_of([run], random={"episodic_return": 567.4, "x_pos": 702})
     assert texts[1:] == [["random play: 567"], ["random play: 702", "flag at 3,161"], []]
+    [label] = draw_learning_curves([run]).axes[1].texts
+    assert label.get_horizontalalignment() == "left"  # where learning begins, far from the flag
     castle = dataclasses.replace(run, spec=dataclasses.replace(run.spec, env_id="MarioRL-1-4-v0"))
     assert texts_of([castle])[1:] == [[], [], []]
     assert texts_of([run, castle]) == [["2 runs"], [], [], []]
