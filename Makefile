@@ -33,7 +33,7 @@ ROM = $$($(BIN)/python -c 'from mario_rl_envs.game.rom import find_rom; print(fi
 SECONDS ?= 60
 PARALLEL = --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --dist worksteal
 
-.PHONY: demo compiled course docs docs-serve test test-lowest integration lint format bench sanitize sanitize-address sanitize-thread fuzz clean
+.PHONY: demo compiled course docs docs-serve test test-lowest integration wheel lint format bench sanitize sanitize-address sanitize-thread fuzz clean
 
 # Into a folder of its own: an earlier demo may have been trained further. Torch's threads stay awake
 # for a moment while they wait for each other: alone on the machine that is faster, see
@@ -73,6 +73,21 @@ test-lowest: $(LOWEST_INSTALLED)
 # An example of each library, in a virtual environment of its own, up to 2 GB, one after the other.
 integration: $(INSTALLED)
 	$(BIN)/python -m pytest -m "" -rP tests/integration
+
+# The wheel in a virtual environment that has nothing else: the environments' tests, and a policy
+# measured. In that folder the packages are without Python's files, so that only the wheel can be
+# imported; some tests read the core's sources.
+wheel: $(INSTALLED)
+	rm -rf build/wheel && mkdir -p build/wheel/tests-of-it
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	cp -r pyproject.toml setup.cfg README.md docs benchmarks tests mario_rl_envs build/wheel/tests-of-it
+	find build/wheel/tests-of-it/mario_rl_envs -type f ! -name '*.[ch]' -delete
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo build/wheel/*.whl)[test]"
+	build/wheel/venv/bin/python .ci/check_wheel.py
+	cd build/wheel/tests-of-it && ../venv/bin/python -m pytest $(PARALLEL) tests/envs
+	build/wheel/venv/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo build/wheel/*.whl)[agents,human]"
+	cd build/wheel && venv/bin/mario-rl evaluate MarioRL-1-1-v0
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
