@@ -481,9 +481,13 @@ class SequentialVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
     ) -> tuple[NDArray[Any], dict[str, Any]]:
         """Begin an episode in every sub-environment, or in those of `options["reset_mask"]`.
 
-        `options["state"]` has a value for each: where it begins, or None.
+        Sub-environment i is seeded with `seed + i`, as Gymnasium's vectors do it, or with what a
+        sequence has for it. `options["state"]` has a value for each: where it begins, or None.
+
+        Raises:
+            ValueError: A sequence of seeds has not one for each sub-environment.
         """
-        seeds = seed if isinstance(seed, Sequence) else [seed] * self.num_envs
+        seeds = self._seeds(seed)
         options = options or {}
         mask, states = options.get("reset_mask"), options.get("state") or [None] * self.num_envs
         for index, env in enumerate(self.envs):
@@ -492,6 +496,17 @@ class SequentialVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
                 shown, _ = env.reset(seed=seeds[index], options=own)
                 self._obs[index] = as_obs(shown, self._obs[index])
         return self._obs, {}
+
+    def _seeds(self, seed: Any) -> list[int | None]:
+        if seed is None or isinstance(seed, int | np.integer):
+            return [None if seed is None else int(seed) + i for i in range(self.num_envs)]
+        seeds = [None if each is None else int(each) for each in seed]
+        if len(seeds) != self.num_envs:
+            raise ValueError(
+                f"{len(seeds)} seeds for {self.num_envs} sub-environments: give one for each, or a "
+                "number, to which the index of each is added"
+            )
+        return seeds
 
     def step(
         self, actions: NDArray[Any]

@@ -93,6 +93,22 @@ def test_several_of_an_id_do_what_single_ones_do() -> None:
     envs.close()
 
 
+def test_they_are_seeded_as_gymnasium_seeds_vectors() -> None:
+    envs = make_vec_env("CartPole-v1", 3)
+    theirs = gym.make_vec("CartPole-v1", 3, vectorization_mode="sync")
+    for seed in (5, np.int64(5), [5, 6, 7], np.array([5, 6, 7])):
+        obs, _ = envs.reset(seed=seed)
+        assert np.array_equal(obs, theirs.reset(seed=5)[0])
+    assert len({row.tobytes() for row in obs}) == 3
+    before = obs.copy()
+    again, _ = envs.reset(seed=[5, None, 7])
+    assert (again == before).all(axis=1).tolist() == [True, False, True]
+    with pytest.raises(ValueError, match="2 seeds for 3 sub-environments: give one for each, or"):
+        envs.reset(seed=[5, 6])
+    envs.close()
+    theirs.close()
+
+
 def test_native_ones_do_what_single_ones_do() -> None:
     keywords: dict[str, Any] = {"observation": "tiles", "sticky": 0.25, "max_episode_steps": 25}
     envs = make_vec_env("MarioRL-1-1-v0", 3, keywords)

@@ -29,7 +29,7 @@ def best_policy(checkpoint: Path, agent: Agent) -> Policy:
     epsilon of the evaluation that its run would have.
 
     Args:
-        checkpoint: Of the agent; a run's evaluation lies beside it, that of a policy in it.
+        checkpoint: Of the agent; the evaluation of a run's lies beside it, that of a policy in it.
         agent: The agent.
 
     Raises:
@@ -40,7 +40,7 @@ def best_policy(checkpoint: Path, agent: Agent) -> Policy:
     if record is not None:
         return Policy(0.0, record.policy == "sampled", _reason_of_record(record))
     run = _run_of(checkpoint)
-    evaluations = [] if run is None else run.evaluations()
+    evaluations = [] if run is None else run.evaluations(checkpoint)
     if evaluations:
         best = best_evaluation(evaluations)
         return Policy(best.epsilon, best.sampled, _reason(best, len(evaluations)))

@@ -304,7 +304,8 @@ def train(
                     print_games=print_games,
                     render=render,
                 )
-        command = resume_command(run, *_evaluation_options(eval_episodes, video))
+        again = _options_again(keep_every, best_from)
+        command = resume_command(run, *again, *_evaluation_options(eval_episodes, video))
         if outcome is Outcome.INTERRUPTED:
             console.print(
                 styled(
@@ -500,12 +501,17 @@ def _train(
             )
     except KeyboardInterrupt:
         if run.checkpoint.is_file():
-            raise Failure(
-                f"stopped at once; the latest checkpoint is kept: {resume_command(run)}"
-            ) from None
+            command = resume_command(run, *_options_again(keep_every, best_from))
+            raise Failure(f"stopped at once; the latest checkpoint is kept: {command}") from None
         raise Failure(f"stopped at once, before the first checkpoint of {run.folder}") from None
     except (FloatingPointError, ObservationError, RewardError, SetupError) as error:
         raise Failure(f"training stopped at step {agent.num_steps:,}: {error}") from error
+
+
+def _options_again(keep_every: int | None, best_from: int | None) -> list[str]:
+    """Return the options that decide which weights are kept, as a user would give them."""
+    given = {"--keep-every": keep_every, "--best-from": best_from}
+    return [word for name, value in given.items() if value for word in (name, str(value))]
 
 
 def _evaluation_options(eval_episodes: int, video: bool) -> list[str]:

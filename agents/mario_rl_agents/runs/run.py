@@ -242,7 +242,10 @@ class Run:
 
     @property
     def best(self) -> Path:
-        """The weights at the best mean return of 100 episodes; no file before the first 100."""
+        """The weights at the best mean return of 100 episodes; the first 100 end without a file.
+
+        With `train(best_from=...)` there is one earlier.
+        """
         return self.folder / "best.safetensors"
 
     def kept(self, num_steps: int) -> Path:
@@ -314,8 +317,11 @@ class Run:
         """
         return read_rows(self.metrics_path, MetricRow) if self.metrics_path.is_file() else []
 
-    def evaluations(self) -> list[Evaluation]:
+    def evaluations(self, checkpoint: Path | None = None) -> list[Evaluation]:
         """Return the evaluations at the end of training; none before they are made.
+
+        Args:
+            checkpoint: Only if they are of this file of the run.
 
         Raises:
             RunError: The file is damaged.
@@ -324,13 +330,15 @@ class Run:
         if not path.is_file():
             return []
         try:
-            saved = read_json(path).get("evaluations")
+            content = read_json(path)
+            saved = content.get("evaluations")
             evaluations: tuple[Evaluation, ...] = convert(
                 tuple[Evaluation, ...], saved, "evaluations"
             )
         except ValueError as error:
             raise RunError(f"{path} is damaged ({error}): delete it and evaluate again") from error
-        return list(evaluations)
+        evaluated = Path(str(content.get("checkpoint"))).name
+        return list(evaluations) if checkpoint is None or checkpoint.name == evaluated else []
 
     def record(self) -> RunRecord:
         """Return what the run was made with.

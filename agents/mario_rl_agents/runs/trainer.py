@@ -19,7 +19,7 @@ import torch
 from mario_rl_agents.agent import Agent, Callback, Episode
 from mario_rl_agents.checkpoint import model_path, read_header
 from mario_rl_agents.config import Count, NonNegative, convert
-from mario_rl_agents.errors import RunError
+from mario_rl_agents.errors import CheckpointError, RunError
 from mario_rl_agents.runs.logger import RunLogger
 from mario_rl_agents.runs.metrics import RUNNING_EPISODES, running_average
 from mario_rl_agents.runs.run import Run
@@ -191,10 +191,18 @@ class _BestKeeper(Callback):
 
     def __init__(self, run: Run, first: int) -> None:
         self._path, self._first = run.best, first
-        returns = [row.episodic_return for row in run.episodes()]
-        averages = enumerate(running_average(returns), 1)
-        seen = (float(average) for number, average in averages if self._looks_at(number))
-        self._best = max(seen, default=-np.inf)
+        rows = run.episodes()
+        returns = [row.episodic_return for row in rows]
+        averages = running_average(returns)
+        looked_at = {
+            index: float(averages[index]) for index in range(len(rows)) if self._looks_at(index + 1)
+        }
+        saved = _num_steps_of(self._path)
+        # What the weights in the file were saved for. If that was after the last checkpoint, it is
+        # no longer in the log, and will come again.
+        of_file = [best for index, best in looked_at.items() if rows[index].step == saved]
+        best = max(of_file or looked_at.values(), default=-np.inf)
+        self._best = -np.inf if saved is None else best
         self._recent = deque(returns, maxlen=RUNNING_EPISODES)
 
     def on_episode_end(self, agent: Agent, episode: Episode) -> None:
@@ -209,6 +217,14 @@ class _BestKeeper(Callback):
     def _looks_at(self, number: int) -> bool:
         """Return whether the episode of a number, from 1 on, may be the best one's end."""
         return number >= self._first and (number < RUNNING_EPISODES or number % BEST_PERIOD == 0)
+
+
+def _num_steps_of(checkpoint: Path) -> int | None:
+    """Return the steps after which a checkpoint was saved; None if it is missing or damaged."""
+    try:
+        return read_header(checkpoint).num_steps
+    except (CheckpointError, FileNotFoundError):
+        return None
 
 
 @contextlib.contextmanager

@@ -471,7 +471,10 @@ def wait_for_episodes(run: Path, count: int, process: subprocess.Popen[str]) -> 
 def test_ctrl_c_saves_and_the_command_it_prints_goes_on(tmp_path: Path) -> None:
     run = tmp_path / "a run"  # the command must quote it
     command = [*MODULE, *TRAIN, "--eval-episodes", "0", "--steps", "1000000", "--out", str(run)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    kept = ["--keep-every", "500000", "--best-from", "1"]  # are part of what it prints
+    process = subprocess.Popen(
+        [*command, *kept], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     wait_for_episodes(run, 5, process)
     process.send_signal(signal.SIGINT)
     _, output = process.communicate(timeout=60)
@@ -485,6 +488,7 @@ def test_ctrl_c_saves_and_the_command_it_prints_goes_on(tmp_path: Path) -> None:
 
     program, *arguments = shlex.split(line)
     assert program == "mario-rl"
+    assert arguments[3:7] == kept
     resumed = subprocess.run(
         [*MODULE, *arguments, "--minutes", "0.005"], capture_output=True, text=True, check=False
     )

@@ -106,7 +106,10 @@ def test_an_agent_is_watched_as_it_scored_best(
     env = make_env("CartPole-v1", {})
     agent = ALGORITHMS["ppo"].load(run.checkpoint, env, device="cpu")
     assert best_policy(run.checkpoint, agent) == (epsilon, sample, reason)
+    agent.save(run.kept(0))  # of which that tells nothing
+    assert best_policy(run.kept(0), agent) == (0.0, True, "not evaluated yet")
     env.close()
+    run.kept(0).unlink()
     run.evaluation_path.unlink()
 
 

@@ -120,6 +120,8 @@ def test_evaluations_are_read_as_they_were_written(tmp_path: Path) -> None:
     )
     run.write_evaluations(run.best, [silent, clear])
     assert run.evaluations() == [silent, clear]
+    assert run.evaluations(run.best) == [silent, clear]
+    assert run.evaluations(run.kept(100)) == run.evaluations(run.checkpoint) == []
     assert json.loads(run.evaluation_path.read_text())["checkpoint"] == str(run.best)
 
 

@@ -140,6 +140,30 @@ def test_best_is_kept_from_the_game_that_is_named(tmp_path: Path) -> None:
     env.close()
 
 
+def test_a_best_that_was_not_saved_does_not_count(tmp_path: Path) -> None:
+    """A lucky first game, that was not looked at, is none to be better than."""
+    env = gym.make("CartPole-v1")
+    run = new_run(tmp_path / "run", 400)
+    train(DQN.create(env, CONFIG, seed=0, device="cpu"), run)
+    assert not run.best.exists()  # of 100 games
+    before = len(run.episodes())
+    longer = run.extended_to(600)
+    train(DQN.load(longer.checkpoint, env, device="cpu"), longer, best_from=1)
+    rows = longer.episodes()
+    averages = running_average([row.episodic_return for row in rows])
+    best = max(range(before, len(rows)), key=lambda index: averages[index])
+    assert max(averages[:before]) > averages[best]
+    assert DQN.load(run.best, env, device="cpu").num_steps == rows[best].step
+    # Now it counts, for whoever goes on: and the weights of a worse mean are not kept.
+    longest = longer.extended_to(640)
+    train(DQN.load(longest.checkpoint, env, device="cpu"), longest, best_from=1)
+    rows = longest.episodes()
+    averages = running_average([row.episodic_return for row in rows])
+    best = max(range(before, len(rows)), key=lambda index: averages[index])
+    assert DQN.load(run.best, env, device="cpu").num_steps == rows[best].step
+    env.close()
+
+
 def test_time_ends_a_run_and_all_is_saved(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run", 10**6)
     env = gym.make("CartPole-v1")
