@@ -87,7 +87,13 @@ def make_vec_env(
     """
     check_integer("n_envs", n_envs, 1, MAX_COUNT)
     spec = _find_spec(env_id)
-    given = rereadable(dict(**(env_kwargs or {}), **keywords))
+    twice = sorted(keywords.keys() & (env_kwargs or {}).keys())
+    if twice:
+        raise TypeError(
+            f"{', '.join(twice)} given twice, in env_kwargs and as a keyword of make_vec_env: "
+            "leave one of them out"
+        )
+    given = rereadable({**(env_kwargs or {}), **keywords})
     check_keywords(given, _accepted_keywords())
     given.setdefault("render_mode", "rgb_array")
     vec_env: VecEnv

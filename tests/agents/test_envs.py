@@ -94,7 +94,7 @@ def test_several_of_an_id_do_what_single_ones_do() -> None:
 
 
 def test_they_are_seeded_as_gymnasium_seeds_vectors() -> None:
-    envs = make_vec_env("CartPole-v1", 3)
+    envs: Any = make_vec_env("CartPole-v1", 3)
     theirs = gym.make_vec("CartPole-v1", 3, vectorization_mode="sync")
     for seed in (5, np.int64(5), [5, 6, 7], np.array([5, 6, 7])):
         obs, _ = envs.reset(seed=seed)

@@ -523,7 +523,7 @@ def test_without_stable_baselines3_the_extra_is_named(monkeypatch):
         ({"num_envs": 2}, TypeError, "'num_envs'.*did you mean 'n_envs'"),
         ({"autoreset_mode": "NextStep"}, TypeError, "unexpected keyword argument 'autoreset_mode'"),
         ({"wrapper_class": TimeLimit}, TypeError, "unexpected keyword argument 'wrapper_class'"),
-        ({"env_kwargs": {"size": 42}, "size": 42}, TypeError, "multiple values.*'size'"),
+        ({"env_kwargs": {"size": 42}, "size": 42}, TypeError, "size given twice, in env_kwargs"),
         ({"infos_of": "al"}, ValueError, "unknown infos_of 'al'.*did you mean 'all'"),
         ({"infos_of": "al", "size": 300}, ValueError, "did you mean 'all'"),
         ({"num_threads": 0}, ValueError, "num_threads is 0"),
