@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import cached_property
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import gymnasium as gym
 import numpy as np
@@ -30,20 +30,20 @@ from mario_rl_envs.checks import (
     unknown_name,
 )
 from mario_rl_envs.emulators.emulator import NATIVE, NATIVE_NAMES
-from mario_rl_envs.game.actions import ACTION_SETS, BUTTONS, joypad_byte
 from mario_rl_envs.limits import Limits
 from mario_rl_envs.make import make_mario
 from mario_rl_envs.one_thread import OneThread, in_one_thread
 from mario_rl_envs.rendering import warn_of_no_render_mode
 from mario_rl_envs.specs import PlainSpec, rereadable
 from mario_rl_envs.sub_environment import SubEnvironment
+from mario_rl_envs.vector_actions import ActionBatch
+from mario_rl_envs.vector_infos import InfoBatch
 
 if TYPE_CHECKING:  # it needs the native core
-    from mario_rl_envs.batch import EpisodeStart, GameBatch, Results
+    from mario_rl_envs.batch import EpisodeStart, Results
 
 _RENDER_MODES: Final = ("rgb_array", "rgb_array_list")
 _RESET_MASK: Final = "reset_mask"
-_REWARD_TERMS: Final = "reward_terms"
 _NO_LIMIT: Final = -1  # as gym.make's max_episode_steps
 # Each has a generator.
 _SPACES: Final = (
@@ -180,16 +180,9 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             "max_episode_steps": max_episode_steps,
             **keywords,
         }
-        self._joypad_bytes = _joypad_bytes(settings.arguments["actions"])
-        self._accepted_actions = (
-            f"{self.num_envs} integers from 0 to {len(self._joypad_bytes) - 1}, one for each "
-            "environment"
-            if self._joypad_bytes is not None
-            else f"numbers from -1 to 1, three for each of the {self.num_envs} environments"
-        )
+        self._actions = ActionBatch(settings.arguments["actions"], self._games)
+        self._info = InfoBatch(settings.arguments["info"], self._games)
         self._limits = Limits(self.num_envs, limit, settings.arguments["stall"], GameBatch.columns)
-        # By which the infos say which games they are of.
-        self._info = _InfoKeys.of(settings.arguments["info"], self._games)
         self._all_envs = np.ones(self.num_envs, np.bool_)
         self._shared_obs = None if copy else self._games.new_observations()
         self.one_thread = OneThread("another thread uses these games: one thread at a time")
@@ -249,7 +242,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         results = self._games.new_results(obs)
         self._begin(starts, results)
         self._games.is_ready = True
-        return results.obs, self._infos(results, mask)
+        return results.obs, self._info.infos(results, mask)
 
     @in_one_thread
     def step(
@@ -287,7 +280,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         """
         self._check_open()
         self._check_ready()
-        buttons = self._buttons(actions)
+        buttons = self._actions.buttons(actions)
         obs = self._obs_array(out)
         ended: list[int] = []
         if np.count_nonzero(self._has_ended):
@@ -312,9 +305,9 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         self._has_ended = results.terminated | truncated
         final_infos = None
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._has_ended.any():
-            final_infos = self._final_infos(results, self._has_ended)
+            final_infos = self._info.final_infos(results, self._has_ended)
             self._begin_at_once(results)
-        infos = self._infos(results, self._all_envs)
+        infos = self._info.infos(results, self._all_envs)
         if final_infos is not None:
             infos = {**final_infos, **infos}
         self._games.is_ready = True
@@ -532,57 +525,6 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             raise ValueError(f"out is {lack}; accepted is {accepted}")
         return out
 
-    def _buttons(self, actions: Any) -> NDArray[np.uint8]:
-        """Return the joypad bytes of the games, uint8, [N]."""
-        if self._joypad_bytes is None:
-            return _continuous_buttons(actions, self.num_envs, self._accepted_actions)
-        array = _as_array(actions, (self.num_envs,), "iu", self._accepted_actions)
-        buttons, env = self._games.look_up(self._joypad_bytes, array)
-        if env is not None:
-            raise ValueError(
-                f"the action {array[env]} of environment {env} is out of range; accepted are 0 to "
-                f"{len(self._joypad_bytes) - 1}"
-            )
-        return buttons
-
-    def _infos(self, results: Results, mask: NDArray[np.bool_]) -> dict[str, Any]:
-        """Return the infos of some games, as `VectorEnv` batches those of single environments.
-
-        Their masks are one array.
-        """
-        keys = self._info
-        columns, flags = results.columns, results.flags
-        if keys.column_rows is not None:
-            columns, flags = columns[keys.column_rows], flags[keys.flag_rows]
-        infos: dict[str, Any] = dict(zip(keys.numbers, [*columns, *flags], strict=True))
-        if keys.has_status:
-            status = infos["status"] = self._games.powers[infos["status"]]
-            if mask is not self._all_envs:
-                status[~mask] = None
-        mask = mask.copy()
-        if keys.has_terms:
-            terms = infos[_REWARD_TERMS] = dict(zip(keys.terms, results.terms, strict=True))
-            terms.update(dict.fromkeys(keys.term_masks, mask))
-        infos.update(dict.fromkeys(keys.masks, mask))
-        return infos
-
-    def _final_infos(self, results: Results, ended: NDArray[np.bool_]) -> dict[str, Any]:
-        """Return what episodes ended with."""
-        final_obs = np.full(self.num_envs, None, object)
-        for env in np.flatnonzero(ended):
-            final_obs[env] = results.obs[env].copy()
-        only = results._replace(
-            columns=np.where(ended, results.columns, 0),
-            flags=results.flags & ended,
-            terms=np.where(ended, results.terms, 0.0),
-        )
-        return {
-            "final_obs": final_obs,
-            "_final_obs": ended.copy(),
-            "final_info": self._infos(only, ended),
-            "_final_info": ended.copy(),
-        }
-
     def _check_mask(self, options: Mapping[str, Any] | None) -> NDArray[np.bool_]:
         """Return which games are to be reset."""
         if options is not None and not isinstance(options, Mapping):
@@ -647,42 +589,6 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             )
 
 
-class _InfoKeys(NamedTuple):
-    """Which keys infos have, and by which they say which games they are of."""
-
-    numbers: tuple[str, ...]  # of the columns, then of the flags
-    masks: tuple[str, ...]
-    terms: tuple[str, ...]  # of the reward
-    term_masks: tuple[str, ...]
-    has_status: bool
-    has_terms: bool
-    column_rows: list[int] | None  # of the results' columns; None: all, and all flags
-    flag_rows: list[int]
-
-    @classmethod
-    def of(cls, info: Iterable[str] | None, games: GameBatch) -> _InfoKeys:
-        """Return what the keyword `info` asks for."""
-        named = {*games.columns, *games.flags, _REWARD_TERMS} if info is None else set(info)
-        column_rows = [row for row, key in enumerate(games.columns) if key in named]
-        flag_rows = [row for row, key in enumerate(games.flags) if key in named]
-        numbers = (
-            *(games.columns[row] for row in column_rows),
-            *(games.flags[row] for row in flag_rows),
-        )
-        has_terms = _REWARD_TERMS in named
-        keys = (*numbers, _REWARD_TERMS) if has_terms else numbers
-        return cls(
-            numbers=numbers,
-            masks=tuple(f"_{key}" for key in keys),
-            terms=tuple(games.terms),
-            term_masks=tuple(f"_{term}" for term in games.terms),
-            has_status="status" in named,
-            has_terms=has_terms,
-            column_rows=None if info is None else column_rows,
-            flag_rows=flag_rows,
-        )
-
-
 def is_native(keywords: Mapping[str, Any]) -> bool:
     """Return whether `MarioVectorEnv` does what these keywords of `make_mario` ask for."""
     if (
@@ -743,47 +649,6 @@ def _check_keywords(keywords: Mapping[str, Any]) -> None:
             f"render_mode is {render_mode!r}; many games at once accept None, {accepted}"
             f"{did_you_mean(render_mode, _RENDER_MODES)}"
         )
-
-
-def _joypad_bytes(actions: Any) -> NDArray[np.uint8] | None:
-    """Return the joypad byte of each action; None if actions are continuous."""
-    if isinstance(actions, str):
-        if actions == "continuous":
-            return None
-        if actions == "joypad":
-            return np.arange(256, dtype=np.uint8)
-        actions = ACTION_SETS[actions]
-    return np.array([joypad_byte(buttons) for buttons in actions], np.uint8)
-
-
-def _as_array(actions: Any, shape: tuple[int, ...], kinds: str, accepted: str) -> NDArray[Any]:
-    """Return actions as an array of this shape, whose type is of one of these kinds."""
-    try:
-        array = np.asarray(actions)
-    except ValueError:
-        raise ValueError(f"the actions are {accepted}; got {actions!r}") from None
-    if array.shape != shape:
-        raise ValueError(f"the actions are {accepted}; got an array of shape {array.shape}")
-    if array.dtype.kind not in kinds:
-        raise TypeError(f"the actions are {accepted}; got an array of {array.dtype}")
-    return array
-
-
-def _continuous_buttons(actions: Any, num_envs: int, accepted: str) -> NDArray[np.uint8]:
-    """Return the joypad bytes of continuous actions, as `ContinuousJoypad` reads them, [N]."""
-    array = _as_array(actions, (num_envs, 3), "iuf", accepted)
-    is_bad = np.isnan(array).any(axis=1)
-    if is_bad.any():
-        env = int(np.flatnonzero(is_bad)[0])
-        raise ValueError(
-            f"the action {array[env]} of environment {env} is NaN; accepted are three numbers from "
-            "-1 to 1"
-        )
-    direction, a, b = array.T
-    buttons = BUTTONS["right"] * (direction > 0) + BUTTONS["left"] * (direction < 0)
-    buttons += BUTTONS["A"] * (a > 0) + BUTTONS["B"] * (b > 0)
-    joypad: NDArray[np.uint8] = buttons.astype(np.uint8)
-    return joypad
 
 
 def _is_for_each(value: Any) -> bool:
