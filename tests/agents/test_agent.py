@@ -24,7 +24,6 @@ from mario_rl_agents.algorithms.random import RandomConfig
 from mario_rl_agents.algorithms.reinforce import Reinforce, ReinforceConfig
 from mario_rl_agents.algorithms.sac import SACConfig
 from mario_rl_agents.algorithms.sarsa import SarsaConfig
-from mario_rl_agents.algorithms.sb3.agent import OnPolicySB3Agent
 from mario_rl_agents.algorithms.sb3.configs import (
     SB3A2CConfig,
     SB3DDPGConfig,
@@ -35,6 +34,7 @@ from mario_rl_agents.algorithms.sb3.configs import (
     SB3SACConfig,
     SB3TD3Config,
 )
+from mario_rl_agents.algorithms.sb3.on_policy import OnPolicySB3Agent
 from mario_rl_agents.algorithms.td3 import TD3Config
 from mario_rl_agents.envs import NoEnv
 from mario_rl_agents.errors import CheckpointError, NoEnvError

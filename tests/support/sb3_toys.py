@@ -7,7 +7,10 @@ from typing import Any, Final, NamedTuple
 import sb3_contrib
 import stable_baselines3 as sb3
 from mario_rl_agents.agent import Agent, Callback, Episode
-from mario_rl_agents.algorithms.sb3 import agent as agents
+from mario_rl_agents.algorithms.sb3.agent import SB3Agent
+from mario_rl_agents.algorithms.sb3.off_policy import SB3DDPG, SB3DQN, SB3QRDQN, SB3SAC, SB3TD3
+from mario_rl_agents.algorithms.sb3.on_policy import SB3A2C, SB3PPO
+from mario_rl_agents.algorithms.sb3.recurrent import SB3RecurrentPPO
 from mario_rl_agents.envs import make_vec_env
 from stable_baselines3.common.env_util import make_vec_env as sb3_make_vec_env
 
@@ -15,7 +18,7 @@ from stable_baselines3.common.env_util import make_vec_env as sb3_make_vec_env
 class Case(NamedTuple):
     """One training, said for both."""
 
-    agent_class: type[agents.SB3Agent]
+    agent_class: type[SB3Agent]
     model_class: Any
     env_id: str
     num_envs: int
@@ -29,7 +32,7 @@ _REPLAY: Final[dict[str, Any]] = {"buffer_size": 1_000, "learning_starts": 100, 
 _NET: Final[dict[str, Any]] = {"net_arch": (8,)}
 CASES: Final = {
     "dqn": Case(
-        agents.SB3DQN,
+        SB3DQN,
         sb3.DQN,
         "CartPole-v1",
         1,
@@ -38,7 +41,7 @@ CASES: Final = {
         policy_kwargs=_NET,
     ),
     "dqn, 3": Case(
-        agents.SB3DQN,
+        SB3DQN,
         sb3.DQN,
         "CartPole-v1",
         3,
@@ -47,7 +50,7 @@ CASES: Final = {
         policy_kwargs=_NET,
     ),
     "qrdqn, 2": Case(
-        agents.SB3QRDQN,
+        SB3QRDQN,
         sb3_contrib.QRDQN,
         "CartPole-v1",
         2,
@@ -56,7 +59,7 @@ CASES: Final = {
         policy_kwargs={**_NET, "n_quantiles": 5},
     ),
     "ppo": Case(
-        agents.SB3PPO,
+        SB3PPO,
         sb3.PPO,
         "CartPole-v1",
         1,
@@ -65,7 +68,7 @@ CASES: Final = {
         policy_kwargs=_NET,
     ),
     "ppo, 4": Case(
-        agents.SB3PPO,
+        SB3PPO,
         sb3.PPO,
         "CartPole-v1",
         4,
@@ -74,11 +77,11 @@ CASES: Final = {
         policy_kwargs={**_NET, "ortho_init": False},
     ),
     "ppo, truncated, 2": Case(
-        agents.SB3PPO, sb3.PPO, "Pendulum-v1", 2, 300, {"n_steps": 64, "n_epochs": 1}
+        SB3PPO, sb3.PPO, "Pendulum-v1", 2, 300, {"n_steps": 64, "n_epochs": 1}
     ),
-    "a2c, 2": Case(agents.SB3A2C, sb3.A2C, "CartPole-v1", 2, 400, {"ent_coef": 0.01}),
+    "a2c, 2": Case(SB3A2C, sb3.A2C, "CartPole-v1", 2, 400, {"ent_coef": 0.01}),
     "recurrent ppo, 2": Case(
-        agents.SB3RecurrentPPO,
+        SB3RecurrentPPO,
         sb3_contrib.RecurrentPPO,
         "CartPole-v1",
         2,
@@ -87,11 +90,9 @@ CASES: Final = {
         policy="MlpLstmPolicy",
         policy_kwargs={"lstm_hidden_size": 8},
     ),
-    "ddpg, 2": Case(
-        agents.SB3DDPG, sb3.DDPG, "Pendulum-v1", 2, 200, dict(_REPLAY), policy_kwargs=_NET
-    ),
+    "ddpg, 2": Case(SB3DDPG, sb3.DDPG, "Pendulum-v1", 2, 200, dict(_REPLAY), policy_kwargs=_NET),
     "td3": Case(
-        agents.SB3TD3,
+        SB3TD3,
         sb3.TD3,
         "Pendulum-v1",
         1,
@@ -99,7 +100,7 @@ CASES: Final = {
         {**_REPLAY, "policy_delay": 3, "train_freq": 2},
         policy_kwargs=_NET,
     ),
-    "sac": Case(agents.SB3SAC, sb3.SAC, "Pendulum-v1", 1, 200, dict(_REPLAY), policy_kwargs=_NET),
+    "sac": Case(SB3SAC, sb3.SAC, "Pendulum-v1", 1, 200, dict(_REPLAY), policy_kwargs=_NET),
 }
 
 
@@ -121,7 +122,7 @@ class Watch(Callback):
         self.steps.append(agent.num_steps)
 
 
-def make_agent(case: Case, seed: int = 3) -> agents.SB3Agent:
+def make_agent(case: Case, seed: int = 3) -> SB3Agent:
     """Return the untrained agent of a case."""
     config = case.agent_class.config_class(**case.settings, **case.policy_kwargs)
     envs = make_vec_env(case.env_id, case.num_envs, env_kwargs(case.env_id))

@@ -3,8 +3,8 @@
 from types import MappingProxyType
 from typing import Final
 
-from mario_rl_agents.algorithms.sb3.agent import SB3A2C
 from mario_rl_agents.algorithms.sb3.configs import SB3A2CConfig
+from mario_rl_agents.algorithms.sb3.on_policy import SB3A2C
 from mario_rl_agents.config import linear
 from mario_rl_agents.recipes.recipe import (
     ANY,

@@ -3,8 +3,8 @@
 from types import MappingProxyType
 from typing import Final
 
-from mario_rl_agents.algorithms.sb3.agent import SB3DDPG
 from mario_rl_agents.algorithms.sb3.configs import SB3DDPGConfig
+from mario_rl_agents.algorithms.sb3.off_policy import SB3DDPG
 from mario_rl_agents.recipes.recipe import (
     ANY,
     CONTINUOUS_MARIO,

@@ -12,16 +12,7 @@ import pytest
 import torch
 from mario_rl_agents import checkpoint
 from mario_rl_agents.agent import Agent, Callback
-from mario_rl_agents.algorithms.sb3.agent import (
-    SB3A2C,
-    SB3DQN,
-    SB3PPO,
-    SB3SAC,
-    SB3TD3,
-    OffPolicySB3Agent,
-    SB3Agent,
-    SB3RecurrentPPO,
-)
+from mario_rl_agents.algorithms.sb3.agent import SB3Agent
 from mario_rl_agents.algorithms.sb3.configs import (
     SB3A2CConfig,
     SB3DQNConfig,
@@ -30,6 +21,9 @@ from mario_rl_agents.algorithms.sb3.configs import (
     SB3SACConfig,
     SB3TD3Config,
 )
+from mario_rl_agents.algorithms.sb3.off_policy import SB3DQN, SB3SAC, SB3TD3, OffPolicySB3Agent
+from mario_rl_agents.algorithms.sb3.on_policy import SB3A2C, SB3PPO
+from mario_rl_agents.algorithms.sb3.recurrent import SB3RecurrentPPO
 from mario_rl_agents.config import linear
 from mario_rl_agents.envs import make_vec_env
 from mario_rl_agents.errors import CheckpointError

@@ -14,16 +14,10 @@ from mario_rl_agents.algorithms.ddpg import DDPG, DDPGConfig
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.algorithms.ppo import PPO, PPOBatch, PPOConfig
 from mario_rl_agents.algorithms.sac import SACConfig
-from mario_rl_agents.algorithms.sb3.agent import (
-    SB3A2C,
-    SB3DDPG,
-    SB3DQN,
-    SB3PPO,
-    SB3TD3,
-    SB3Agent,
-    import_model_class,
-)
+from mario_rl_agents.algorithms.sb3.agent import SB3Agent, import_model_class
 from mario_rl_agents.algorithms.sb3.like import RULES, sb3_config
+from mario_rl_agents.algorithms.sb3.off_policy import SB3DDPG, SB3DQN, SB3TD3
+from mario_rl_agents.algorithms.sb3.on_policy import SB3A2C, SB3PPO
 from mario_rl_agents.algorithms.td3 import TD3, TD3Config
 from mario_rl_agents.buffers.replay import Batch
 from mario_rl_agents.config import exponential, linear
