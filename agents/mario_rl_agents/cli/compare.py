@@ -61,8 +61,13 @@ def compare(
         typer.Option(min=1, help="Environment steps of each run.", show_default=False),
     ] = None,
     seeds: Annotated[
-        int, typer.Option(min=1, help="Runs of each side, with the seeds 0, 1, ...")
-    ] = _SEEDS,
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"Runs of each side, with the seeds 0, 1, ... [default: {_SEEDS}]",
+            show_default=False,
+        ),
+    ] = None,
     agent: Annotated[
         list[str] | None,
         typer.Option(
@@ -100,12 +105,21 @@ def compare(
         ),
     ] = None,
     episodes: Annotated[
-        int,
-        typer.Option(min=1, help="Episodes of an evaluation along a training."),
-    ] = 10,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Episodes of an evaluation along a training. [default: 10]",
+            show_default=False,
+        ),
+    ] = None,
     final_episodes: Annotated[
-        int, typer.Option(min=1, help="Episodes of an evaluation after training.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Episodes of an evaluation after training. [default: 100]",
+            show_default=False,
+        ),
+    ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -171,10 +185,26 @@ def compare(
         if address is not None and engine != "ray":
             raise UsageError("--address is that of a Ray cluster: give --engine ray too")
         if resume is not None:
-            if algorithms or agent or env_id or steps or set_ or num_envs or env_kwarg or out:
+            fixed = {
+                "ALGO": algorithms,
+                "--env": env_id,
+                "--steps": steps,
+                "--seeds": seeds,
+                "--agent": agent,
+                "--set": set_,
+                "--num-envs": num_envs,
+                "--env-kwarg": env_kwarg,
+                "--period": period,
+                "--episodes": episodes,
+                "--final-episodes": final_episodes,
+                "--threshold": threshold,
+                "--out": out,
+            }
+            refused = [option for option, value in fixed.items() if value not in (None, [])]
+            if refused:
                 raise UsageError(
-                    "what is compared cannot change: with --resume give only --jobs, --engine, "
-                    "--address, --minutes, --speed, --video and --trust"
+                    f"{', '.join(refused)} cannot change a comparison: with --resume give only "
+                    "--jobs, --engine, --address, --minutes, --speed, --video and --trust"
                 )
             folder, plan = resume, Plan.read(resume)
             ask_to_trust(lambda trust: plan.check_trusted(resume, trust=trust), trust=trust)
@@ -191,7 +221,7 @@ def compare(
                     sides,
                     env_id,
                     total_steps=steps,
-                    num_seeds=seeds,
+                    num_seeds=_SEEDS if seeds is None else seeds,
                     period=period,
                     num_envs=num_envs,
                     env_kwargs=read_pairs("--env-kwarg", env_kwarg),

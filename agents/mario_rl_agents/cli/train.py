@@ -87,13 +87,15 @@ def train(
         ),
     ] = None,
     recipe: Annotated[
-        str,
+        str | None,
         typer.Option(
             autocompletion=complete_recipe,
-            help="Configuration to start from: default, tutorial (the tutorial's "
-            "own numbers), demo (learns visibly in minutes) or, for SB3's agents, like (ours).",
+            help="Configuration to start from: default, tutorial (the tutorial's own numbers), "
+            "demo (learns visibly in minutes) or, for SB3's agents, like (ours). "
+            "[default: default]",
+            show_default=False,
         ),
-    ] = "default",
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -128,7 +130,12 @@ def train(
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed trains the same agent.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="The same seed trains the same agent. [default: 0]", show_default=False
+        ),
+    ] = None,
     device: Device = "auto",
     out: Annotated[
         Path | None,
@@ -225,8 +232,8 @@ def train(
                 "--out": out is not None,
                 "--overwrite": overwrite,
                 "--num-envs": num_envs is not None,
-                "--seed": seed != 0,
-                "--recipe": recipe != "default",
+                "--seed": seed is not None,
+                "--recipe": recipe is not None,
             }
             refused = [option for option, is_given in fixed.items() if is_given]
             if refused:
@@ -259,13 +266,13 @@ def train(
             run, agent = _new(
                 algorithm,
                 env_id,
-                recipe=recipe,
+                recipe=recipe or "default",
                 changes=changes,
                 env_kwargs=read_pairs("--env", env),
                 num_envs=num_envs,
                 steps=steps,
                 games=games,
-                seed=seed,
+                seed=seed or 0,
                 device=device,
                 folder=out,
                 overwrite=overwrite,

@@ -401,6 +401,8 @@ def test_resume_refuses_what_it_cannot_do(run: Path, tmp_path: Path) -> None:
     assert "is finished: 3,000 of 3,000 steps; go on with --steps" in line
     line = fail(2, "train", "--resume", run, "--set", "gamma=0.5", "--seed", "1")
     assert "--set, --seed cannot change a run" in line
+    line = fail(2, "train", "--resume", run, "--seed", "0", "--recipe", "default")
+    assert "--seed, --recipe cannot change a run" in line  # the defaults no more than others
     line = fail(2, "train", "double_dqn", "--resume", run, "--steps", "4000")
     assert "has the algorithm dqn, not double_dqn" in line
     (tmp_path / "config.json").write_text((run / "config.json").read_text())

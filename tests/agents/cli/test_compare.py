@@ -212,7 +212,7 @@ class Faulty(Agent):
         (["ppo", "--env", "CartPole-v9", "--steps", "10"], "no environment 'CartPole-v9'"),
         (["ppo", "--env", "CartPole-v1", "--steps", "10", "--engine", "moon"], "local or ray"),
         (["ppo", "--env", "CartPole-v1", "--steps", "10", "--address", "x"], "--engine ray too"),
-        (["ppo", "--resume", "runs/none"], "what is compared cannot change: with --resume"),
+        (["ppo", "--resume", "runs/none"], "ALGO cannot change a comparison: with --resume"),
         (["--resume", "runs/none"], "there is no comparison at runs/none"),
         (
             ["ppo", "--env", "CartPole-v1", "--steps", "10", "--set", "dqn.gamma=1"],
@@ -234,6 +234,29 @@ def test_a_mistake_is_one_line_and_nothing_is_made(
     monkeypatch.chdir(tmp_path)
     assert message in fail(1 if "there is no comparison" in message else 2, "compare", *arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--env", "CartPole-v1"),
+        ("--steps", "10"),
+        ("--seeds", "5"),
+        ("--agent", OWN),
+        ("--set", "gamma=0.9"),
+        ("--num-envs", "1"),
+        ("--env-kwarg", "skip=4"),
+        ("--period", "5"),
+        ("--episodes", "10"),
+        ("--final-episodes", "100"),
+        ("--threshold", "0"),
+        ("--out", "other"),
+    ],
+)
+def test_what_was_planned_cannot_be_changed_by_resuming(option: str, value: str) -> None:
+    """Its default neither: the plan may have another value."""
+    line = fail(2, "compare", "--resume", "runs/none", option, value, "--jobs", "1")
+    assert line.startswith(f"{option} cannot change a comparison: with --resume give only --jobs")
 
 
 def test_another_comparison_in_the_folder_is_refused(whole: tuple[Path, str]) -> None:
