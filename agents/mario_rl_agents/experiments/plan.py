@@ -100,16 +100,19 @@ class Plan:
         unknown = sorted(set(changes) - set(algorithms) - {""})
         check("settings", unknown, not unknown, f"of one of {', '.join(algorithms)}")
         recipes = {label: _recipe_of(label, env_id, total_steps, num_envs) for label in algorithms}
+        common = changes.get("", {})
         changed = {
-            label: _changed(recipe, changes.get("", {}), changes.get(label, {}))
+            label: _changed(recipe, common, changes.get(label, {}))
             for label, recipe in recipes.items()
         }
-        _check_used(changes.get("", {}), changed)
+        _check_used(common, changed)
         for label in changed:
             ours = _side_it_is_like(label, changed)
             if ours is not None:
                 mapped = like(changed[ours], ours)
-                changed[label] = _changed(mapped, {}, changes.get(label, {}))
+                passed_on = _field_names(changed[ours])  # what they were changed to is in `mapped`
+                rest = {name: x for name, x in common.items() if name not in passed_on}
+                changed[label] = _changed(mapped, rest, changes.get(label, {}))
         entries = [_entry(label, recipe) for label, recipe in changed.items()]
         check("algorithms", list(algorithms), len(entries) == len(algorithms), "named once each")
         return cls(
@@ -238,9 +241,13 @@ def _side_it_is_like(label: str, recipes: Mapping[str, Recipe]) -> str | None:
     return counterpart if counterpart in recipes else None
 
 
+def _field_names(recipe: Recipe) -> set[str]:
+    return {field.name for field in dataclasses.fields(recipe.config)}
+
+
 def _changed(recipe: Recipe, common: Mapping[str, Any], own: Mapping[str, Any]) -> Recipe:
     """Return a recipe with fields of its configuration replaced: of `common` those that it has."""
-    names = {field.name for field in dataclasses.fields(recipe.config)}
+    names = _field_names(recipe)
     changes = {**{name: x for name, x in common.items() if name in names}, **own}
     if not changes:
         return recipe
@@ -254,9 +261,7 @@ def _check_used(common: Mapping[str, Any], recipes: Mapping[str, Recipe]) -> Non
     Raises:
         ValueError: It is of none.
     """
-    known = {
-        field.name for recipe in recipes.values() for field in dataclasses.fields(recipe.config)
-    }
+    known = {name for recipe in recipes.values() for name in _field_names(recipe)}
     unknown = sorted(set(common) - known)
     check(
         "settings", unknown, not unknown, f"fields of a configuration: {', '.join(sorted(known))}"

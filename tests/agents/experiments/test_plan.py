@@ -39,6 +39,35 @@ def test_every_setting_is_written_out():
     assert all(job.protocol == plan.protocol for job in jobs)
 
 
+@pytest.mark.parametrize("sides", [["sb3-ppo/like"], ["ppo", "sb3-ppo/like"]])
+def test_a_side_like_ours_has_the_settings_for_all_sides_that_ours_lacks(sides):
+    plan = cartpole_plan(sides, changes={"": {"n_epochs": 5, "gamma": 0.5}})
+    like = plan.entries[-1]
+    assert (like.config["n_epochs"], like.config["gamma"]) == (5, 0.5)
+    assert "but for n_epochs" in like.tuning
+
+
+def test_a_side_like_ours_follows_it_unless_a_setting_is_its_own():
+    changes = {
+        "": {"target_kl": 0.03, "n_epochs": 5},
+        "ppo": {"num_epochs": 7, "gamma": 0.5},
+        "sb3-ppo/like": {"n_epochs": 6},
+    }
+    ppo, like = cartpole_plan(["ppo", "sb3-ppo/like"], changes=changes).entries
+    assert (ppo.config["target_kl"], ppo.config["num_epochs"], ppo.config["gamma"]) == (
+        0.03,
+        7,
+        0.5,
+    )
+    # SB3 ends beyond 1.5 times its target_kl: as a setting of ours it is passed on in SB3's unit.
+    assert like.config["target_kl"] == pytest.approx(0.02)
+    assert (like.config["n_epochs"], like.config["gamma"]) == (6, 0.5)
+    changes = {"ppo": {"num_epochs": 7}}
+    assert (
+        cartpole_plan(["ppo", "sb3-ppo/like"], changes=changes).entries[1].config["n_epochs"] == 7
+    )
+
+
 def test_mario_has_three_conditions_and_one_environment():
     plan = Plan.make(
         ["ppo", "dqn/tutorial"], "MarioRL-1-1-v0", total_steps=500, num_seeds=3, num_episodes=4
