@@ -238,7 +238,7 @@ def compare(
         console.print(_announcement(plan, folder, num_jobs), soft_wrap=True)
         try:
             reports = _run(plan, folder, console, engine, address, num_jobs, minutes)
-            comparison = _finish(plan, folder, reports, console, num_jobs, speed, video)
+            comparison = _finish(plan, folder, reports, console, speed, video)
         except KeyboardInterrupt:
             console.print(styled(("interrupted", "bold yellow"), ": go on with"))
             console.print(f"  {program()} compare --resume {folder}", soft_wrap=True)
@@ -311,7 +311,6 @@ def _finish(
     folder: Path,
     reports: Sequence[JobReport],
     console: Console,
-    num_jobs: int,
     speed: int,
     video: bool,
 ) -> Comparison:
@@ -320,7 +319,7 @@ def _finish(
     from mario_rl_agents.experiments.comparison import gather
     from mario_rl_agents.experiments.comparison_page import write_page
 
-    comparison = gather(plan, folder, reports, num_jobs=num_jobs)
+    comparison = gather(plan, folder, reports)
     comparison.write(folder)
     results = make_console(stderr=False)
     results.print(score_table(comparison))

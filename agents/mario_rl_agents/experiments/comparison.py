@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import os
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from mario_rl_agents.experiments.engine import JobReport, JobState
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.plan import Plan, jobs_folder
 from mario_rl_agents.experiments.result import ConditionScore, JobResult
+from mario_rl_agents.experiments.stopwatch import most_jobs
 from mario_rl_agents.experiments.tables import (
     Comparison,
     ComparisonHeader,
@@ -27,21 +28,18 @@ from mario_rl_agents.experiments.tables import (
 )
 from mario_rl_agents.runs.metrics import EpisodeRow, running_average
 from mario_rl_agents.runs.provenance import describe_machine
-from mario_rl_agents.runs.run import versions
+from mario_rl_agents.runs.run import merged_versions, versions
 
 _MAX_CURVE: Final = 200  # points of a training curve
 
 
-def gather(
-    plan: Plan, folder: str | Path, reports: Sequence[JobReport], *, num_jobs: int
-) -> Comparison:
+def gather(plan: Plan, folder: str | Path, reports: Sequence[JobReport]) -> Comparison:
     """Return the raw data of a comparison from what its jobs have left.
 
     Args:
         plan: What is compared.
         folder: Where.
         reports: How the jobs stand, in the order of `plan.jobs()`.
-        num_jobs: Trainings at once, for the record.
 
     Raises:
         JobError, RunError: A file of a job is damaged.
@@ -54,6 +52,8 @@ def gather(
     ):
         rows.add(entry.label, seed, report, JobFolder(jobs_folder(folder), report.job.name))
     results = [report.result for report in reports if report.result is not None]
+    begun = [report.progress for report in reports if report.progress.num_processes]
+    loads = [progress.load for progress in begun if progress.load is not None]
     header = ComparisonHeader(
         env_id=plan.env_id,
         env_kwargs=plan.env_kwargs,
@@ -62,10 +62,10 @@ def gather(
         protocol=plan.protocol,
         algorithms=plan.entries,
         command=plan.command,
-        versions=versions(),
+        versions=merged_versions(result.versions for result in results) or versions(),
         hardware=", ".join(dict.fromkeys(x.hardware for x in results)) or describe_machine(),
-        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        num_jobs=num_jobs,
+        load=statistics.mean(loads) if loads else None,
+        num_jobs=most_jobs(progress.num_jobs for progress in begun),
         commits=tuple(dict.fromkeys(x for result in results for x in result.commits)),
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )

@@ -17,7 +17,7 @@ from mario_rl_agents.experiments.comparison_results import (
     threshold,
     warnings,
 )
-from mario_rl_agents.experiments.comparison_view import count, labels_of
+from mario_rl_agents.experiments.comparison_view import count, labels_of, trainings_at_once
 from mario_rl_agents.experiments.films import film_path
 from mario_rl_agents.experiments.tables import HEADER, TABLES, Comparison, ComparisonHeader
 from mario_rl_agents.reports.film import film_of
@@ -132,8 +132,10 @@ def _provenance(
         {
             "date": header.date,
             "hardware": header.hardware,
-            "load": "unknown" if header.load is None else f"{header.load:.1f} processes",
-            "trainings at once": f"{header.num_jobs}",
+            "load as trainings ended": (
+                "unknown" if header.load is None else f"{header.load:.1f} processes on average"
+            ),
+            "trainings at once": trainings_at_once(header),
             "commit": ", ".join(header.commits) or "unknown",
             **header.versions,
         }

@@ -22,6 +22,7 @@ from mario_rl_agents.experiments.comparison_view import (
     returns_of,
     side_cell,
     table_by_measure,
+    trainings_at_once,
 )
 from mario_rl_agents.experiments.scores import clear_rate_estimate, reached, speed_ratios
 from mario_rl_agents.experiments.seeds import (
@@ -246,7 +247,7 @@ def _profile(comparison: Comparison, measure: Measure, returns: dict[str, list[f
 def costs(comparison: Comparison) -> Iterator[Block]:
     """Return what the trainings took, and the speeds of sides that alternated."""
     header = comparison.header
-    load = "" if header.load is None else f" Load when this was written: {header.load:.1f}."
+    load = "" if header.load is None else f" Load as they ended: {header.load:.1f} on average."
     columns: dict[str, tuple[Callable[[RunRow], float], int]] = {
         "steps a second": (lambda run: run.num_steps / run.seconds, 0),
         "seconds": (lambda run: run.seconds, 1),
@@ -262,7 +263,8 @@ def costs(comparison: Comparison) -> Iterator[Block]:
 
     yield Table(
         "What a training took: mean over finished runs [smallest to largest]; evaluations are not "
-        f"counted, but in the peak memory. Trainings at once: {header.num_jobs}.{load}",
+        "counted, but in the peak memory. Trainings at once: "
+        f"{trainings_at_once(header)}.{load}",
         [Cell("side"), *(Cell(name) for name in columns)],
         [[side_cell(comparison, label), *cells(label)] for label in labels_of(comparison)],
     )

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from mario_rl_agents.experiments.scores import final_scores
 from mario_rl_agents.experiments.statistics import Estimate
-from mario_rl_agents.experiments.tables import Comparison, EvaluationRow
+from mario_rl_agents.experiments.tables import Comparison, ComparisonHeader, EvaluationRow
 from mario_rl_agents.reports.html.blocks import Cell, Table
 
 INTERVAL: Final = "95 % intervals: stratified bootstrap over runs"
@@ -19,6 +19,11 @@ class Measure(NamedTuple):
 
     condition: str
     policy: str
+
+
+def trainings_at_once(header: ComparisonHeader) -> str:
+    """Return how many trainings ran at once: "at most 8", or that nothing tells."""
+    return "unknown" if header.num_jobs is None else f"at most {header.num_jobs}"
 
 
 def labels_of(comparison: Comparison) -> list[str]:

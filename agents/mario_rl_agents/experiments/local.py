@@ -44,6 +44,7 @@ class LocalEngine:
         *,
         device: str = "cpu",
         checkpoint_seconds: float = 60.0,
+        is_one_of_many: bool = False,
         tell: Callable[[str], None] | None = None,
     ) -> None:
         """Take the settings; nothing is started.
@@ -53,6 +54,8 @@ class LocalEngine:
                 many. None: the cores that this process may use.
             device: A torch device for every job, or "auto".
             checkpoint_seconds: Time between checkpoints: what a kill can cost a job.
+            is_one_of_many: Whether other engines run jobs beside it, as on the nodes of a cluster:
+                then jobs do not record how many run at once.
             tell: Called with a line on each job that starts or ends, and once a minute with how
                 far the running ones are.
 
@@ -68,6 +71,7 @@ class LocalEngine:
         self._num_processes = num_processes
         self._device = device
         self._checkpoint_seconds = checkpoint_seconds
+        self._is_one_of_many = is_one_of_many
         self._tell = tell or (lambda line: None)
 
     def run(
@@ -106,6 +110,8 @@ class LocalEngine:
         command = [sys.executable, "-m", "mario_rl_agents.experiments.worker", str(folder.path)]
         command += ["--device", self._device, "--trust"]
         command += ["--checkpoint-seconds", str(self._checkpoint_seconds)]
+        if not self._is_one_of_many:
+            command += ["--num-jobs", str(self._num_processes)]
         if queue.deadline is not None:
             command += ["--minutes", str(max(queue.deadline - time.monotonic(), 0.0) / 60)]
         if queue.fresh:

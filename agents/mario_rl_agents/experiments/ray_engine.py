@@ -88,7 +88,9 @@ class RayEngine:
         self._device = device
         self._num_gpus = num_gpus
         self._max_retries = max_retries
-        self._on_node = LocalEngine(1, device=device, checkpoint_seconds=checkpoint_seconds)
+        self._on_node = LocalEngine(
+            1, device=device, checkpoint_seconds=checkpoint_seconds, is_one_of_many=True
+        )
         self._tell = tell or (lambda line: None)
 
     def run(

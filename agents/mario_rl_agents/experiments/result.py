@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import numpy as np
@@ -30,6 +30,9 @@ class Progress:
     peak_memory: NonNegative = 0.0  # 10^6 bytes, the most that one of the processes had
     num_processes: Whole = 0
     num_restarts: Whole = 0  # how often training began anew, since it could not be resumed
+    versions: Mapping[str, str] = field(default_factory=dict)  # of Python and of packages
+    num_jobs: Count | None = None  # most trainings at once of its engines; None: unknown
+    load: NonNegative | None = None  # processes that wanted a core as training ended; None: unknown
 
 
 @dataclass(frozen=True)

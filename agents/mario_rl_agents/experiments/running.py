@@ -50,6 +50,7 @@ def run_job(
     minutes: float | None = None,
     checkpoint_seconds: float = 60.0,
     device: str = "cpu",
+    num_jobs: int | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> JobResult | None:
     """Train and evaluate, from the last checkpoint on; return the result, None if unfinished.
@@ -62,6 +63,7 @@ def run_job(
         minutes: Of training in this call; None is no limit. The job is unfinished afterwards.
         checkpoint_seconds: Time between checkpoints: what a kill can cost.
         device: A torch device, or "auto".
+        num_jobs: Trainings at once of the engine that calls this, for the record; None: unknown.
         callbacks: More of them; one that ends training leaves the job unfinished.
 
     Raises:
@@ -72,7 +74,7 @@ def run_job(
     """
     folder = JobFolder(out, job.name)
     run, agent, begins_again = _open(job, folder, device)
-    stopwatch = Stopwatch(folder, begins_again=begins_again)
+    stopwatch = Stopwatch(folder, begins_again=begins_again, num_jobs=num_jobs)
     endings = _endings(job, folder, stopwatch, agent)
     watchers: list[Callback] = [stopwatch, *endings]
     if job.protocol is not None:
@@ -201,7 +203,7 @@ def _measure(
         num_updates=num_updates,
         minutes=progress.seconds / 60,
         commits=progress.commits,
-        versions=versions(),
+        versions=progress.versions or versions(),
         hardware=describe_machine(),
         num_threads=torch.get_num_threads(),
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -14,6 +14,7 @@ from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.result import Progress
 from mario_rl_agents.runs.provenance import describe_commit
+from mario_rl_agents.runs.run import merged_versions, versions
 
 PROGRESS_PERIOD: Final = 2.0  # seconds between two writings of a job's progress
 
@@ -43,12 +44,15 @@ class Stopwatch(Callback):
         folder: The job's.
     """
 
-    def __init__(self, folder: JobFolder, *, begins_again: bool = False) -> None:
+    def __init__(
+        self, folder: JobFolder, *, begins_again: bool = False, num_jobs: int | None = None
+    ) -> None:
         """Continue the counts of the process before.
 
         Args:
             folder: The job's.
             begins_again: Whether the training begins anew, since it could not be resumed.
+            num_jobs: Trainings at once of the engine that started this process; None: unknown.
         """
         self.folder = folder
         before = folder.read_progress()
@@ -57,6 +61,8 @@ class Stopwatch(Callback):
             commits=tuple(dict.fromkeys([*before.commits, describe_commit()])),
             num_restarts=before.num_restarts + begins_again,
             num_processes=before.num_processes + 1,
+            versions=merged_versions([before.versions, versions()]),
+            num_jobs=most_jobs([num_jobs, *([before.num_jobs] if before.num_processes else [])]),
         )
         self._start: Times | None = None  # while it trains
         self._evaluating = Times(0.0, 0.0)  # since then
@@ -102,7 +108,9 @@ class Stopwatch(Callback):
         """Stop the clocks."""
         times = self.times
         self._start = None
-        self._before = replace(self._before, seconds=times.seconds, cpu_seconds=times.cpu_seconds)
+        self._before = replace(
+            self._before, seconds=times.seconds, cpu_seconds=times.cpu_seconds, load=load()
+        )
         self.write(agent)
 
     def write(self, agent: Agent) -> None:
@@ -119,6 +127,18 @@ class Stopwatch(Callback):
             num_episodes=agent.num_episodes,
             peak_memory=max(self._before.peak_memory, peak_memory()),
         )
+
+
+def most_jobs(found: Iterable[int | None]) -> int | None:
+    """Return the most trainings at once of several processes; None where one does not tell."""
+    told = list(found)
+    known = [each for each in told if each is not None]
+    return max(known) if known and len(known) == len(told) else None
+
+
+def load() -> float | None:
+    """Return how many processes wanted a core, the mean of a minute; None where no system tells."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def peak_memory() -> float:

@@ -144,8 +144,8 @@ class ComparisonHeader:
     command: tuple[str, ...]
     versions: Mapping[str, str]  # of Python and of packages
     hardware: str
-    load: NonNegative | None  # processes that wanted a core when it was written; None: unknown
-    num_jobs: Count  # trainings at once
+    load: NonNegative | None  # processes that wanted a core as a training ended; None: unknown
+    num_jobs: Count | None  # most trainings at once; None: unknown, as on a cluster
     commits: tuple[str, ...]  # of this package
     date: str  # ISO 8601, UTC
     files: dict[str, str] = field(default_factory=dict)  # the SHA-256 of each table

@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, help="of training, then it is saved")
     parser.add_argument("--checkpoint-seconds", type=float, default=60.0)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--num-jobs", type=int, help="trainings at once, for the record")
     parser.add_argument("--trust", action="store_true", help="import the module that it names")
     parser.add_argument("--fresh", action="store_true", help="begin the job anew")
     options = parser.parse_args(arguments)
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 minutes=options.minutes,
                 checkpoint_seconds=options.checkpoint_seconds,
                 device=options.device,
+                num_jobs=options.num_jobs,
                 callbacks=[Orphaned()],
             )
         except (CheckpointError, JobError, RunError, UntrustedError) as error:

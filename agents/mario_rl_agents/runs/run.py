@@ -7,7 +7,7 @@ import dataclasses
 import importlib.metadata
 import platform
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
@@ -29,6 +29,7 @@ _LOCK: Final = "lock"  # held while the run is trained
 _EVENTS: Final = "events.out.tfevents."  # TensorBoard's files begin with it
 _KEPT: Final = re.compile(r"\.?step-(\d+)\b.*")
 FORMAT: Final = 1  # of config.json
+_BETWEEN_VERSIONS: Final = ", "  # of one package, where processes had several
 
 _VERSIONED: Final = (
     "mario-rl-envs",
@@ -466,3 +467,12 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found
+
+
+def merged_versions(found: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return the versions of several processes as one: "2.9.0, 2.13.0" where they differ."""
+    merged: dict[str, dict[str, None]] = {}
+    for each in found:
+        for name, told in each.items():  # several where that was merged, too
+            merged.setdefault(name, {}).update(dict.fromkeys(told.split(_BETWEEN_VERSIONS)))
+    return {name: _BETWEEN_VERSIONS.join(told) for name, told in merged.items()}

@@ -176,7 +176,8 @@ def test_what_it_was_made_with_is_told(tmp_path: Path) -> None:
     text = text_of(written(tmp_path, make_comparison(("ppo", "sb3-ppo"), range(2), **SMALL)))
     for words in (
         "a processor, 2 cores",
-        "1.5 processes",
+        "1.5 processes on average",
+        "trainings at once at most 2",
         "0123abc",
         "2026-11-26T05:00:00Z",
         "stable-baselines3 2.9.2",
@@ -187,6 +188,14 @@ def test_what_it_was_made_with_is_told(tmp_path: Path) -> None:
         "hidden_sizes [64, 64]",
     ):
         assert words in text, words
+
+
+def test_what_is_unknown_of_the_trainings_is_said(tmp_path: Path) -> None:
+    comparison = make_comparison(("ppo",), range(2), load=None, num_jobs=None, **SMALL)
+    text = text_of(written(tmp_path, comparison))
+    assert "Trainings at once: unknown." in text
+    assert "Load as they ended" not in text
+    assert "load as trainings ended unknown trainings at once unknown" in text
 
 
 def test_tables_are_linked_and_their_hashes_checked(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def test_a_job_that_fails_stops_no_other_and_is_reported(tmp_path):
     assert "config.json is damaged" in reports[0].error
     assert "NoSuchWalk" in reports[1].error
     assert reports[2].result == read_report(whole, tmp_path).result
+    assert reports[2].progress.num_jobs == 2
     assert reports[3].result.kept.clear_rate is not None
     assert f"{whole.name}: started" in said
     assert any(line.startswith(f"{broken.name}: failed: exit code 1") for line in said)

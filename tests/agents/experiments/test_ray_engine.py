@@ -111,6 +111,7 @@ def test_a_job_that_fails_stops_no_other_and_is_reported(cluster, tmp_path, monk
     assert f"waiting for {broken.name}, {other.name}" in said
     [report] = engine.run([broken], tmp_path, fresh=True)
     assert report.state is FINISHED
+    assert report.progress.num_jobs is None  # the cluster decides how many run at once
     # What is finished is left alone.
     said.clear()
     assert engine.run([broken], tmp_path) == [report]

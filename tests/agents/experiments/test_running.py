@@ -11,7 +11,7 @@ import pytest
 from mario_rl_agents.errors import JobError, RunError
 from mario_rl_agents.experiments import Job, JobFolder, JobState, PeriodicEvaluation, read_report
 from mario_rl_agents.experiments.running import run_job
-from mario_rl_agents.runs.run import Run
+from mario_rl_agents.runs.run import Run, versions
 from support.agent_toys import ROOT
 from support.jobs import learner_job, random_job
 
@@ -41,6 +41,7 @@ def test_a_job_ends_after_its_episodes_and_says_what_it_found(tmp_path):
     assert result.reloaded_return is None
     assert result.minutes > 0
     assert len(result.commits) == 1
+    assert result.versions == folder.read_progress().versions == versions()
     assert folder.read_progress().num_episodes == 60
 
 

@@ -1,10 +1,12 @@
 """What a training takes: evaluations are counted apart, processes add up."""
 
+import os
 import time
 
 import pytest
 from mario_rl_agents.algorithms.random import RandomAgent
 from mario_rl_agents.experiments import JobFolder
+from mario_rl_agents.experiments import stopwatch as stopwatch_module
 from mario_rl_agents.experiments.stopwatch import Stopwatch, Times, peak_memory
 
 
@@ -56,6 +58,25 @@ def test_evaluations_are_counted_apart_and_processes_add_up(clocks, tmp_path):
         assert progress.num_restarts == process - 1
         assert (progress.num_steps, progress.num_episodes) == (50 * process, 7)
         assert progress.peak_memory == pytest.approx(peak_memory(), rel=0.01)
+    agent.env.close()
+
+
+def test_processes_that_differ_are_all_told(monkeypatch, tmp_path):
+    agent = RandomAgent.create("CartPole-v1", device="cpu")
+    folder = JobFolder(tmp_path, "job")
+    for torch, num_jobs, load in (("2.9.0", 2, 5.0), ("2.13.0", 8, 3.0), ("2.9.0", 1, 1.0)):
+        monkeypatch.setattr(stopwatch_module, "versions", lambda torch=torch: {"torch": torch})
+        monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, 0.0, 0.0), raising=False)
+        stopwatch = Stopwatch(folder, num_jobs=num_jobs)
+        stopwatch.on_training_start(agent)
+        stopwatch.on_training_end(agent)
+    progress = folder.read_progress()
+    assert progress.versions == {"torch": "2.9.0, 2.13.0"}
+    assert progress.num_jobs == 8  # the most
+    assert progress.load == 1.0  # the last
+    stopwatch = Stopwatch(folder)
+    stopwatch.write(agent)
+    assert folder.read_progress().num_jobs is None  # one does not tell
     agent.env.close()
 
 
