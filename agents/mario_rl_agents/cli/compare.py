@@ -130,7 +130,11 @@ def compare(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Trainings at once. [default: one a core]", show_default=False),
+        typer.Option(
+            min=1,
+            help="Trainings at once, of the engine local. [default: one a core]",
+            show_default=False,
+        ),
     ] = None,
     engine: Annotated[
         str, typer.Option(help="local (processes of this machine) or ray (a cluster).")
@@ -184,6 +188,11 @@ def compare(
             raise UsageError(f"--engine must be local or ray, received {engine}")
         if address is not None and engine != "ray":
             raise UsageError("--address is that of a Ray cluster: give --engine ray too")
+        if jobs is not None and engine == "ray":
+            raise UsageError(
+                "--jobs is for the engine local: a Ray cluster runs as many trainings at once as "
+                "it has cores for, leave --jobs out"
+            )
         if resume is not None:
             fixed = {
                 "ALGO": algorithms,
@@ -234,7 +243,7 @@ def compare(
                 plan.check_environment()
         plan.write(folder)
         console = make_console()
-        num_jobs = jobs or _num_cores()
+        num_jobs = None if engine == "ray" else jobs or _num_cores()
         console.print(_announcement(plan, folder, num_jobs), soft_wrap=True)
         try:
             reports = _run(plan, folder, console, engine, address, num_jobs, minutes)
@@ -264,15 +273,16 @@ def _changes(sides: Sequence[str], pairs: dict[str, Any]) -> dict[str, dict[str,
     return changes
 
 
-def _announcement(plan: Plan, folder: Path, num_jobs: int) -> Any:
+def _announcement(plan: Plan, folder: Path, num_jobs: int | None) -> Any:
     labels = ", ".join(entry.label for entry in plan.entries)
+    how_many = "as many as the cluster has cores for" if num_jobs is None else str(num_jobs)
     seeds = "1 seed" if plan.num_seeds == 1 else f"{plan.num_seeds} seeds"
     return styled(
         "comparing ",
         (labels, "bold"),
         " on ",
         (plan.env_id, "bold"),
-        f": {seeds} of {plan.total_steps:,} steps, {num_jobs} at once, into ",
+        f": {seeds} of {plan.total_steps:,} steps, {how_many} at once, into ",
         (str(folder), "bold"),
     )
 
@@ -283,7 +293,7 @@ def _run(
     console: Console,
     engine: str,
     address: str | None,
-    num_jobs: int,
+    num_jobs: int | None,
     minutes: float | None,
 ) -> list[JobReport]:
     """Run what is not finished, and show how far all runs are."""
@@ -296,7 +306,7 @@ def _run(
         return runner.run(plan.jobs(), jobs_folder(folder), minutes=minutes)
 
 
-def _engine(engine: str, address: str | None, num_jobs: int, display: Any) -> Engine:
+def _engine(engine: str, address: str | None, num_jobs: int | None, display: Any) -> Engine:
     if engine == "ray":
         from mario_rl_agents.experiments.ray_engine import RayEngine
 

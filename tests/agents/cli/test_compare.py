@@ -212,6 +212,10 @@ class Faulty(Agent):
         (["ppo", "--env", "CartPole-v9", "--steps", "10"], "no environment 'CartPole-v9'"),
         (["ppo", "--env", "CartPole-v1", "--steps", "10", "--engine", "moon"], "local or ray"),
         (["ppo", "--env", "CartPole-v1", "--steps", "10", "--address", "x"], "--engine ray too"),
+        (
+            ["ppo", "--env", "CartPole-v1", "--steps", "10", "--engine", "ray", "--jobs", "2"],
+            "--jobs is for the engine local: a Ray cluster runs as many trainings at once",
+        ),
         (["ppo", "--resume", "runs/none"], "ALGO cannot change a comparison: with --resume"),
         (["--resume", "runs/none"], "there is no comparison at runs/none"),
         (

@@ -13,10 +13,12 @@ import ray
 from mario_rl_agents.experiments import JobFolder, JobState, ray_engine, read_report
 from mario_rl_agents.experiments.ray_engine import RayEngine, default_num_gpus
 from mario_rl_agents.experiments.running import run_job
+from mario_rl_agents.experiments.tables import Comparison
 from mario_rl_agents.runs.run import Run
 from ray._private.authentication_test_utils import reset_auth_token_state
 from ray.cluster_utils import Cluster
 from support import gate
+from support.commands import succeed
 from support.jobs import learner_job, random_job
 from support.waiting import wait_for
 
@@ -116,6 +118,15 @@ def test_a_job_that_fails_stops_no_other_and_is_reported(cluster, tmp_path, monk
     said.clear()
     assert engine.run([broken], tmp_path) == [report]
     assert said == []
+
+
+def test_a_comparison_on_a_cluster_does_not_claim_a_number_of_trainings_at_once(cluster, tmp_path):
+    plan = ["random", "--env", "CartPole-v1", "--steps", "20", "--seeds", "1", "--episodes", "1"]
+    said = succeed("compare", *plan, "--final-episodes", "1", "--engine", "ray", "--out", tmp_path)
+    assert "20 steps, as many as the cluster has cores for at once, into" in said[0]
+    comparison, _ = Comparison.read(tmp_path)
+    assert comparison.runs[0].state == "finished"
+    assert comparison.header.num_jobs is None
 
 
 def test_ctrl_c_saves_every_job_and_the_next_run_goes_on(cluster, tmp_path, monkeypatch):
