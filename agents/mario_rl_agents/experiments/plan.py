@@ -178,14 +178,13 @@ class Plan:
         """Return the plan of the comparison in a folder.
 
         Raises:
-            JobError: There is none, or its file is damaged.
+            JobError: There is none, or its file is damaged, or of another format.
         """
         path = Path(folder).expanduser() / _PLAN
         if not path.is_file():
             raise JobError(f"there is no comparison at {folder}: no {_PLAN} in it")
-        content = read_json_file(path)
+        content = read_json_file(path, _FORMAT)
         try:
-            check("format", content.pop("format", None), content is not None, str(_FORMAT))
             return read(cls, content)
         except ValueError as error:
             raise JobError(

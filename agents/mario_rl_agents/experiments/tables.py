@@ -176,10 +176,7 @@ class Comparison:
                 f"there is no comparison at {folder}: no {HEADER} in it, which belongs to its CSV "
                 "files; give the folder that `mario-rl compare` wrote"
             )
-        content = read_json_file(path)
-        found = content.pop("format", None)
-        if found != FORMAT:
-            raise JobError(f"{path} has format {found}, this version reads {FORMAT}")
+        content = read_json_file(path, FORMAT)
         try:
             header = read(ComparisonHeader, content)
         except ValueError as error:
@@ -220,16 +217,29 @@ def table_name(name: str) -> str:
     return f"{name}.csv"
 
 
-def read_json_file(path: Path) -> dict[str, Any]:
-    """Return the object that a JSON file holds.
+def read_json_file(path: Path, file_format: int) -> dict[str, Any]:
+    """Return the object that a JSON file of a comparison holds, without its format.
+
+    Args:
+        path: The file.
+        file_format: The format that it must have.
 
     Raises:
-        JobError: The file is damaged.
+        JobError: The file is damaged, or of another format.
     """
     try:
-        return read_json(path)
+        content = read_json(path)
+        if "format" not in content:
+            raise ValueError("it has no format")
     except ValueError as error:
         raise JobError(f"{path} is damaged ({error}): use a copy that is whole") from error
+    found = content.pop("format")
+    if found != file_format:
+        raise JobError(
+            f"{path} has format {found!r}, this version reads {file_format}: use the version of "
+            "mario-rl-envs that wrote it, or compare anew in another folder (--out)"
+        )
+    return content
 
 
 def read_table(path: Path, kind: type[RowT]) -> tuple[RowT, ...]:

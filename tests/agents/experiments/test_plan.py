@@ -131,6 +131,15 @@ def test_a_folder_holds_one_comparison(tmp_path):
     assert Plan.read(tmp_path) == plan
     with pytest.raises(JobError, match=r"no comparison at .*none: no plan.json in it"):
         Plan.read(tmp_path / "none")
-    (tmp_path / "plan.json").write_text('{"format": 1}')
+    file = tmp_path / "plan.json"
+    whole = file.read_text()
+    for damage in ('{"format": 99, ', '{"format": null, ', '{"format": "1", '):
+        file.write_text(whole.replace('{\n  "format": 1,', damage))
+        with pytest.raises(JobError, match=r"plan.json has format \S+, this version reads 1: use"):
+            Plan.read(tmp_path)
+    file.write_text(whole.replace('"format": 1,', ""))
+    with pytest.raises(JobError, match=r"plan.json is damaged .it has no format.: use a copy"):
+        Plan.read(tmp_path)
+    file.write_text('{"format": 1}')
     with pytest.raises(JobError, match=r"plan.json is damaged .*missing"):
         Plan.read(tmp_path)
