@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
 from pathlib import Path
@@ -102,9 +103,10 @@ class ComparisonDisplay:
         return self._done[job.name]
 
     def _speed(self, reports: list[JobReport]) -> str:
-        seconds = sum(report.progress.seconds for report in reports)
-        steps = sum(report.progress.num_steps for report in reports)
-        return f"{steps / seconds:,.0f}" if seconds > 0 else ""
+        """Return the mean over runs that have begun, as the tables afterward have it."""
+        progresses = [report.progress for report in reports if report.progress.seconds > 0]
+        speeds = [progress.num_steps / progress.seconds for progress in progresses]
+        return f"{statistics.mean(speeds):,.0f}" if speeds else ""
 
     def _last_return(self, reports: list[JobReport]) -> str:
         """Return the mean over runs of the last evaluation under the first condition and policy."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Callable
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mario_rl_agents.cli.terminal import duration
 from mario_rl_agents.experiments.scores import (
+    Costs,
     clear_rate_estimate,
+    costs_of,
     final_scores,
     reached,
     speed_ratios,
 )
 from mario_rl_agents.experiments.statistics import Estimate, iqm_estimate, mean_estimate
-from mario_rl_agents.experiments.tables import Comparison, RunRow
+from mario_rl_agents.experiments.tables import Comparison
 
 
 def score_table(comparison: Comparison) -> Table:
@@ -58,15 +61,16 @@ def score_table(comparison: Comparison) -> Table:
 
 
 def cost_table(comparison: Comparison) -> Table:
-    """Return what the trainings took: a row a side, means over its runs."""
-    table = _table("what it took, means over runs; evaluations not counted")
+    """Return what the trainings took: a row a side, means over its finished runs."""
+    table = _table("what it took, means over finished runs; evaluations count in peak MB alone")
     table.add_column("side", overflow="fold")
     for column in ("runs", "steps/s", "time", "CPU s", "peak MB"):
         table.add_column(column, justify="right")
     for entry in comparison.header.algorithms:
         runs = [run for run in comparison.runs if run.algorithm == entry.label]
         done = [run for run in runs if run.state == "finished"]
-        table.add_row(entry.label, f"{len(done)}/{len(runs)}", *_costs(done))
+        cells = _costs(costs_of(comparison, entry.label))
+        table.add_row(entry.label, f"{len(done)}/{len(runs)}", *cells)
     return table
 
 
@@ -91,15 +95,17 @@ def _table(title: str) -> Table:
     )
 
 
-def _costs(runs: Sequence[RunRow]) -> list[str]:
-    if not runs:
-        return [""] * 4
-    seconds, cpu_seconds, memory = (
-        sum(values) / len(runs)
-        for values in zip(*((x.seconds, x.cpu_seconds, x.peak_memory) for x in runs), strict=True)
-    )
-    steps = sum(run.num_steps for run in runs) / sum(run.seconds for run in runs)
-    return [f"{steps:,.0f}", duration(seconds), f"{cpu_seconds:,.0f}", f"{memory:,.0f}"]
+def _costs(costs: Costs) -> list[str]:
+    def number(value: float) -> str:
+        return f"{value:,.0f}"
+
+    columns: list[tuple[list[float], Callable[[float], str]]] = [
+        (costs.steps_per_second, number),
+        (costs.seconds, duration),
+        (costs.cpu_seconds, number),
+        (costs.peak_memory, number),
+    ]
+    return [text(statistics.mean(values)) if values else "" for values, text in columns]
 
 
 def _reached(comparison: Comparison, label: str, condition: str, policy: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -24,7 +24,12 @@ from mario_rl_agents.experiments.comparison_view import (
     table_by_measure,
     trainings_at_once,
 )
-from mario_rl_agents.experiments.scores import clear_rate_estimate, reached, speed_ratios
+from mario_rl_agents.experiments.scores import (
+    clear_rate_estimate,
+    costs_of,
+    reached,
+    speed_ratios,
+)
 from mario_rl_agents.experiments.seeds import (
     format_mean_and_deviation,
     format_mean_and_range,
@@ -248,18 +253,18 @@ def costs(comparison: Comparison) -> Iterator[Block]:
     """Return what the trainings took, and the speeds of sides that alternated."""
     header = comparison.header
     load = "" if header.load is None else f" Load as they ended: {header.load:.1f} on average."
-    columns: dict[str, tuple[Callable[[RunRow], float], int]] = {
-        "steps a second": (lambda run: run.num_steps / run.seconds, 0),
-        "seconds": (lambda run: run.seconds, 1),
-        "CPU-seconds": (lambda run: run.cpu_seconds, 1),
-        "seconds of evaluation": (lambda run: run.evaluation_seconds, 1),
-        "peak memory (10⁶ bytes)": (lambda run: run.peak_memory, 0),
+    columns = {  # of `Costs`, in its order: the digits behind the point
+        "steps a second": 0,
+        "seconds": 1,
+        "CPU-seconds": 1,
+        "seconds of evaluation": 1,
+        "peak memory (10⁶ bytes)": 0,
     }
 
     def cells(label: str) -> Iterator[Cell]:
-        done = [r for r in _runs_of(comparison, label) if r.state == "finished" and r.seconds]
-        for of, digits in columns.values():
-            yield Cell(format_mean_and_range([of(run) for run in done], digits) or "-")
+        taken = costs_of(comparison, label)
+        for values, digits in zip(taken, columns.values(), strict=True):
+            yield Cell(format_mean_and_range(values, digits) or "-")
 
     yield Table(
         "What a training took: mean over finished runs [smallest to largest]; evaluations are not "

@@ -71,6 +71,31 @@ def reached(
     return to_threshold([*curves, *([([], [])] * missing)], threshold)
 
 
+class Costs(NamedTuple):
+    """What the finished trainings of one side took, a number a run.
+
+    Evaluations are not counted, but in the peak memory.
+    """
+
+    steps_per_second: list[float]  # environment steps; of a run that took no time there is none
+    seconds: list[float]
+    cpu_seconds: list[float]
+    evaluation_seconds: list[float]
+    peak_memory: list[float]  # 10^6 bytes
+
+
+def costs_of(comparison: Comparison, label: str) -> Costs:
+    """Return what the finished trainings of one side took."""
+    runs = [run for run in comparison.runs if run.algorithm == label and run.state == "finished"]
+    return Costs(
+        [run.num_steps / run.seconds for run in runs if run.seconds],
+        [run.seconds for run in runs],
+        [run.cpu_seconds for run in runs],
+        [run.evaluation_seconds for run in runs],
+        [run.peak_memory for run in runs],
+    )
+
+
 class Speeds(NamedTuple):
     """The speeds of one side in a measurement in which sides alternate."""
 

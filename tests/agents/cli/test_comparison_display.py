@@ -28,24 +28,26 @@ def rows_of(text: str) -> dict[str, list[str]]:
 
 def test_all_runs_are_shown_by_what_their_folders_say(tmp_path: Path) -> None:
     plan = Plan.make(["random", "ppo"], "CartPole-v1", total_steps=100, num_seeds=2)
-    random, ppo, *_ = plan.jobs()
+    random, ppo, _, again = plan.jobs()
     folder = JobFolder(tmp_path, ppo.name)
     folder.write_progress(Progress(seconds=4.0, num_steps=60, num_episodes=3))
+    JobFolder(tmp_path, again.name).write_progress(Progress(seconds=1.0, num_steps=25))
     folder.write_evaluations([score(10, 5.0), score(20, 30.5), score(20, 7.0, "sampled")])
     display = ComparisonDisplay(Console(), plan, tmp_path)
     text = shown(display)
     rows = rows_of(text)
     assert rows["random"][:2] == ["random", "0/2"]
     assert rows["ppo"][:2] == ["ppo", "0/2"]
-    assert rows["ppo"][-2:] == ["15", "30.5"]  # steps a second, the last greedy return
-    assert "60 of 400 steps" in text
+    # The mean of 15 and 25 steps a second, not 85 in 5 seconds; the last greedy return.
+    assert rows["ppo"][-2:] == ["20", "30.5"]
+    assert "85 of 400 steps" in text
     run_job(random, tmp_path)
     (tmp_path / ppo.name / "progress.json").write_text("{")
     text = shown(display)
     rows = rows_of(text)
     assert rows["random"][:2] == ["random", "1/2"]
     assert rows["ppo"][:4] == ["ppo", "0/2,", "1", "failed"]
-    assert "100 of 400 steps" in text
+    assert "125 of 400 steps" in text
 
 
 def test_away_from_a_terminal_lines_are_told(tmp_path: Path) -> None:
