@@ -241,6 +241,8 @@ def compare(
                     command=["mario-rl", *sys.argv[1:]],
                 )
                 plan.check_environment()
+        if video:
+            _check_films(plan)
         plan.write(folder)
         console = make_console()
         num_jobs = None if engine == "ray" else jobs or _num_cores()
@@ -271,6 +273,21 @@ def _changes(sides: Sequence[str], pairs: dict[str, Any]) -> dict[str, dict[str,
             raise UsageError(f"--set {key}: {side} is none of the sides {', '.join(sides)}")
         changes.setdefault(side, {})[name] = value
     return changes
+
+
+def _check_films(plan: Plan) -> None:
+    """Check that films can be recorded, before anything is trained.
+
+    Raises:
+        UsageError: The environment draws nothing.
+        ImportError: What writes films is not installed.
+    """
+    from mario_rl_agents.cli.summary import check_draws
+    from mario_rl_agents.reports.video import check_video_path
+
+    check_video_path(Path("video.mp4"))
+    with usage_errors():
+        check_draws(plan.jobs()[0].spec, "--video")
 
 
 def _announcement(plan: Plan, folder: Path, num_jobs: int | None) -> Any:
@@ -334,6 +351,7 @@ def _finish(
     results = make_console(stderr=False)
     results.print(score_table(comparison))
     results.print(cost_table(comparison))
+    page = write_page(folder)  # at once: what is measured and recorded afterward may fail
     if speed:
         from mario_rl_agents.experiments.speed import measure_speeds
 
@@ -342,12 +360,19 @@ def _finish(
         comparison = dataclasses.replace(comparison, speeds=tuple(speeds))
         comparison.write(folder)
         results.print(speed_table(comparison))
+        write_page(folder)
     if video:
         from mario_rl_agents.experiments.films import record_films
 
-        with console.status("recording", spinner="line"):
-            record_films(plan, folder, comparison)
-    results.print(styled("page  ", (str(write_page(folder)), "bold")), soft_wrap=True)
+        try:
+            with console.status("recording", spinner="line"):
+                record_films(plan, folder, comparison)
+        except ValueError as error:
+            raise Failure(
+                f"a film could not be recorded ({error}): {page} is without it"
+            ) from error
+        write_page(folder)
+    results.print(styled("page  ", (str(page), "bold")), soft_wrap=True)
     return comparison
 
 

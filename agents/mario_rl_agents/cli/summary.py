@@ -76,14 +76,18 @@ def finish(
         )
 
 
-def check_draws(spec: RunSpec) -> None:
+def check_draws(spec: RunSpec, options: str = "--video and --render") -> None:
     """Check that the environment of a run draws pictures, which a video is made of.
+
+    Args:
+        spec: Of the run.
+        options: Of the command that need the pictures, for the message.
 
     Raises:
         ValueError: It does not; the message says what to do.
     """
     what_to_do = (
-        "leave --video and --render out, or let the environment take "
+        f"leave {options} out, or let the environment take "
         'render_mode="rgb_array" and return a picture from render()'
     )
     try:

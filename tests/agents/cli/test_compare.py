@@ -204,6 +204,54 @@ class Faulty(Agent):
 """
 
 
+def test_a_film_that_fails_costs_no_page(tmp_path: Path) -> None:
+    (tmp_path / "sketchy.py").write_text(SKETCHY)
+    process = start(
+        tmp_path,
+        *("compare", "random", "--env", "sketchy:Sketchy-v0", "--steps", "30", "--seeds", "1"),
+        *("--final-episodes", "2", "--episodes", "1", "--video", "--out", "out"),
+    )
+    output, _ = process.communicate()
+    assert process.returncode == 1, output
+    assert "error: a film could not be recorded (out of paint): out/report.html is" in output
+    assert "Traceback" not in output
+    assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
+
+
+SKETCHY = """
+import gymnasium as gym
+import numpy as np
+
+
+class Sketchy(gym.Env):
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
+    observation_space = gym.spaces.Box(-1, 1, (3,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, render_mode=None):
+        self.render_mode = render_mode
+        self.num_pictures = 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.left = 5
+        return np.zeros(3, np.float32), {}
+
+    def step(self, action):
+        self.left -= 1
+        return np.zeros(3, np.float32), 1.0, self.left == 0, False, {}
+
+    def render(self):
+        self.num_pictures += 1
+        if self.num_pictures > 1:
+            raise ValueError("out of paint")
+        return np.zeros((8, 8, 3), np.uint8)
+
+
+gym.register("Sketchy-v0", entry_point=Sketchy)
+"""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

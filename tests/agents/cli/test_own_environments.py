@@ -13,6 +13,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 from mario_rl_agents.cli.app import app
 from mario_rl_agents.cli.summary import check_draws
+from mario_rl_agents.experiments.plan import Plan
 from mario_rl_agents.runs.evaluation import EPISODE_LIMIT
 from mario_rl_agents.runs.run import RunSpec
 from typer.testing import CliRunner
@@ -108,6 +109,24 @@ def test_what_draws_nothing_is_refused_before_it_trains(env_id: str, reason: str
     assert not Path("run").exists()
     run("train", "ppo", env_id, *SHORT, "--out", "run")
     assert reason in fail(2, "train", "--resume", "run", "--steps", "99", "--video")
+
+
+@pytest.mark.filterwarnings("ignore:.*the mode:UserWarning")
+@pytest.mark.parametrize(
+    ("env_id", "reason"),
+    [("Own-v0", "render_mode"), ("Blind-v0", "it draws nothing"), ("Sketch-v0", "cannot be rec")],
+)
+def test_films_of_what_draws_nothing_are_refused_before_it_is_compared(
+    env_id: str, reason: str
+) -> None:
+    options = ["--env", env_id, "--steps", "60", "--out", "compared", "--video"]
+    line = fail(2, "compare", "random", *options)
+    assert reason in line
+    assert "leave --video out" in line
+    assert not Path("compared").exists()
+    Plan.make(["random"], env_id, total_steps=60, num_seeds=1).write("compared")
+    assert reason in fail(2, "compare", "--resume", "compared", "--video")
+    assert not Path("compared/jobs").exists()
 
 
 @pytest.mark.filterwarnings("ignore:.*is not in the possible:UserWarning")
