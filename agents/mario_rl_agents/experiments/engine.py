@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from mario_rl_agents.errors import JobError, RunError
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.job import Job
 from mario_rl_agents.experiments.result import JobResult, Progress
+
+_NUM_ERROR_LINES: Final = 5
+_MAX_ERROR_LINE: Final = 500  # characters: an exception may show a whole array in one line
 
 
 class JobState(Enum):
@@ -98,6 +101,14 @@ def settled(job: Job, out: str | Path, *, fresh: bool = False) -> JobReport | No
     except (JobError, RunError) as error:
         return JobReport(job, JobState.FAILED, Progress(), error=str(error))
     return None
+
+
+def end_of(text: str) -> str:
+    """Return the last lines of what a job that failed has printed; each is cut where it is long."""
+    lines = text.splitlines()[-_NUM_ERROR_LINES:]
+    return "\n".join(
+        line if len(line) <= _MAX_ERROR_LINE else f"{line[:_MAX_ERROR_LINE]}..." for line in lines
+    )
 
 
 def check_names(jobs: Sequence[Job]) -> None:

@@ -16,6 +16,7 @@ from mario_rl_agents.experiments.engine import (
     JobReport,
     JobState,
     check_names,
+    end_of,
     read_report,
     settled,
 )
@@ -28,7 +29,6 @@ BUSY: Final = 75  # another process is at the job
 
 _POLL_PERIOD: Final = 0.25  # seconds
 _TELL_PERIOD: Final = 60.0  # seconds between two lines on what is running
-_NUM_LOG_LINES: Final = 5  # of a failed job's log, in its error
 
 
 class LocalEngine:
@@ -245,7 +245,7 @@ def _describe_exit(code: int) -> str:
 def _end_of_log(each: _Running) -> str:
     with each.folder.log.open(errors="replace") as log:
         log.seek(each.log_start)
-        return "\n".join(log.read().splitlines()[-_NUM_LOG_LINES:])
+        return end_of(log.read())
 
 
 def num_available_cores() -> int:

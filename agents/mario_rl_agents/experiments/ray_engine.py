@@ -21,6 +21,7 @@ from mario_rl_agents.experiments.engine import (
     JobReport,
     JobState,
     check_names,
+    end_of,
     read_report,
     settled,
 )
@@ -34,7 +35,6 @@ from mario_rl_agents.runs.run import Run
 _POLL_PERIOD: Final = 0.5  # seconds
 _NEWS_PERIOD: Final = 2.0  # seconds between two messages from a task on its job's progress
 _TELL_PERIOD: Final = 60.0  # seconds between two lines on what is running
-_NUM_ERROR_LINES: Final = 5  # of Ray's account of a task that failed
 
 
 class RayEngine:
@@ -333,7 +333,7 @@ class _Queue:
         except self.ray.exceptions.TaskCancelledError:
             pass  # before it had begun
         except self.ray.exceptions.RayError as lost:
-            error = "\n".join(str(lost).splitlines()[-_NUM_ERROR_LINES:])
+            error = end_of(str(lost))
         report = read_report(each.job, self.out)
         if error is not None:
             report = JobReport(each.job, JobState.FAILED, report.progress, error=error)

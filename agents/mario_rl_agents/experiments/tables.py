@@ -5,10 +5,11 @@ Everything that a report shows is made from these files. The header holds the SH
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
@@ -31,6 +32,7 @@ from mario_rl_agents.files import read_json, replacing, write_json
 
 FORMAT: Final = 1
 HEADER: Final = "comparison.json"
+_MAX_CELL: Final = 2**31 - 1  # characters; the largest C long that all systems have
 
 
 class RunRow(NamedTuple):
@@ -256,7 +258,7 @@ def read_table(path: Path, kind: type[RowT]) -> tuple[RowT, ...]:
     if not path.is_file():
         raise JobError(f"{path} is missing: it belongs to the {HEADER} beside it")
     rows: list[RowT] = []
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8") as file, _cells_of_any_length():
         lines = csv.reader(file)
         try:
             columns = next(lines, [])
@@ -270,6 +272,16 @@ def read_table(path: Path, kind: type[RowT]) -> tuple[RowT, ...]:
                 f"{path} is damaged in line {lines.line_num} ({error}): use a copy that is whole"
             ) from error
     return tuple(rows)
+
+
+@contextlib.contextmanager
+def _cells_of_any_length() -> Iterator[None]:
+    """Let csv read a cell of more than 131,072 characters inside the block, as it writes them."""
+    before = csv.field_size_limit(_MAX_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def write_table(path: Path, kind: type[RowT], rows: Sequence[RowT]) -> None:

@@ -50,6 +50,21 @@ def test_a_job_that_fails_stops_no_other_and_is_reported(tmp_path):
     assert fresh.state is FINISHED
 
 
+def test_a_long_line_of_a_failed_job_is_cut(tmp_path, monkeypatch):
+    (tmp_path / "talkative.py").write_text('raise RuntimeError("no idea: " + "x" * 200_000)')
+    monkeypatch.syspath_prepend(tmp_path)
+    job = Job.from_recipe("random", "talkative:Any-v0", total_steps=20)
+    [report] = LocalEngine(num_processes=1).run([job], tmp_path / "out")
+    assert report.state is FAILED
+    first, *lines = report.error.splitlines()
+    assert first == "exit code 1"
+    assert len(lines) == 5
+    assert lines[-1].startswith("RuntimeError: no idea: xxx")
+    assert lines[-1].endswith("xxx...")
+    assert max(map(len, lines)) < 600
+    assert "x" * 200_000 in JobFolder(tmp_path / "out", job.name).log.read_text()  # all of it
+
+
 def test_two_engines_on_one_folder_run_no_job_twice(tmp_path):
     jobs = [random_job(seed=seed, max_episodes=200) for seed in range(2)]
     found = {}

@@ -1,5 +1,6 @@
 """The raw data of a comparison: written and read back exactly; damage and changes are told."""
 
+import csv
 import dataclasses
 import json
 import math
@@ -33,6 +34,16 @@ def test_it_is_read_as_it_was_written(tmp_path):
     again.write(tmp_path / "again")
     for path in tmp_path.glob("*.csv"):
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+
+
+def test_an_error_of_any_length_is_read_back(tmp_path):
+    comparison = make_comparison(["dqn"], range(2), num_games=3, num_points=5)
+    long = comparison.runs[0]._replace(error="x" * 200_000)  # beyond what csv reads by itself
+    dataclasses.replace(comparison, runs=(long, *comparison.runs[1:])).write(tmp_path)
+    limit = csv.field_size_limit()
+    again, _ = Comparison.read(tmp_path)
+    assert again.runs[0] == long
+    assert csv.field_size_limit() == limit
 
 
 def test_a_table_that_was_changed_is_named(tmp_path):
