@@ -189,6 +189,18 @@ class FailAt(Callback):
             raise RuntimeError("enough")
 
 
+class FailToStart(Callback):
+    """Fails before it has what its end is about."""
+
+    window: Any
+
+    def on_training_start(self, agent: Agent) -> None:
+        raise RuntimeError("no screen")
+
+    def on_training_end(self, agent: Agent) -> None:
+        self.window.close()
+
+
 def test_every_algorithm_is_here() -> None:
     assert ALGORITHMS.keys() == load_algorithms().keys()
     assert _SMALL.keys() <= ALGORITHMS.keys()
@@ -417,6 +429,19 @@ def test_a_callback_ends_learn(algorithm: str, obs: str, actions: str) -> None:
     with pytest.raises(RuntimeError, match="enough"):
         agent.learn(100, [FailAt(agent.num_steps + 10)])
     agent.learn(3)
+
+
+@each
+def test_a_callback_that_cannot_start_is_told_of_no_end(
+    algorithm: str, obs: str, actions: str
+) -> None:
+    agent, first, last = make(algorithm, toy(obs, actions)), Watch(), Watch()
+    with pytest.raises(RuntimeError, match="no screen"):
+        agent.learn(100, [first, FailToStart(), last])
+    assert (first.calls, last.calls) == (["start", "end"], [])
+    agent.learn(3, [last])
+    assert agent.num_steps >= 3
+    assert last.calls[-1] == "end"
 
 
 @each_kind

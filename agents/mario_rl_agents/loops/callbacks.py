@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -116,4 +117,20 @@ class Callback:
         """Run after each episode."""
 
     def on_training_end(self, agent: Any) -> None:
-        """Run when `learn` ends, also when an exception or Ctrl-C ends it."""
+        """Run when `learn` ends, also when an exception or Ctrl-C ends it.
+
+        Not where `on_training_start` of this callback has raised, or has not run yet.
+        """
+
+
+@contextlib.contextmanager
+def told_of_training(agent: Any, callbacks: Sequence[Callback]) -> Iterator[None]:
+    """Tell callbacks that training starts, and when the block ends that it ends, the last first.
+
+    One whose start raises is told of no end: it may lack what its end is about.
+    """
+    with contextlib.ExitStack() as stack:
+        for callback in callbacks:
+            callback.on_training_start(agent)
+            stack.callback(callback.on_training_end, agent)
+        yield

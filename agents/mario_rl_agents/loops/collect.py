@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from mario_rl_agents.checks import check_obs, check_reward
 from mario_rl_agents.config import Count, convert
 from mario_rl_agents.envs import VecEnv, autoreset_mode, read_end, success_of
-from mario_rl_agents.loops.callbacks import Callback, Episode, Learner, LoopState, Step
+from mario_rl_agents.loops.callbacks import (
+    Callback,
+    Episode,
+    Learner,
+    LoopState,
+    Step,
+    told_of_training,
+)
 from mario_rl_agents.loops.episode_log import MAX_ACTION_BYTES, EpisodeLog, Resumption
 from mario_rl_agents.loops.interrupt import DeferredInterrupt
 from mario_rl_agents.loops.retries import Retries, States
@@ -87,9 +94,7 @@ class TrainingLoop:
         with ExitStack() as stack:
             executor = stack.enter_context(ThreadPoolExecutor(1)) if self._overlap else None
             interrupt = stack.enter_context(DeferredInterrupt())
-            for callback in callbacks:
-                stack.callback(callback.on_training_end, agent)
-                callback.on_training_start(agent)
+            stack.enter_context(told_of_training(agent, callbacks))
             updates = agent.updates()
             for _ in range(-(-total_steps // self._envs.num_envs)):
                 try:

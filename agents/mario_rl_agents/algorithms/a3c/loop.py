@@ -18,7 +18,7 @@ from mario_rl_agents.algorithms.a3c.shared_adam import SharedAdam
 from mario_rl_agents.algorithms.a3c.workers import StepBudget, WorkerPool
 from mario_rl_agents.config import Count, Interval, convert, read
 from mario_rl_agents.errors import SetupError
-from mario_rl_agents.loops.callbacks import LoopState
+from mario_rl_agents.loops.callbacks import LoopState, told_of_training
 from mario_rl_agents.loops.interrupt import DeferredInterrupt
 
 EnvFactory = Callable[[], gym.Env[Any, Any]]
@@ -136,9 +136,7 @@ class AsynchronousLoop:
         total_steps = convert(Count, total_steps, "total_steps")
         with ExitStack() as stack:
             interrupt = stack.enter_context(DeferredInterrupt())
-            for callback in callbacks:
-                stack.callback(callback.on_training_end, agent)
-                callback.on_training_start(agent)
+            stack.enter_context(told_of_training(agent, callbacks))
             stack.callback(self._unshare, agent)
             self._shared = self._share(agent, make_env, total_steps)
             self._pool = WorkerPool(

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from mario_rl_agents.config import Count, convert
 from mario_rl_agents.envs import VecEnv
-from mario_rl_agents.loops.callbacks import Callback, Episode, LoopState, Step
+from mario_rl_agents.loops.callbacks import (
+    Callback,
+    Episode,
+    LoopState,
+    Step,
+    told_of_training,
+)
 from mario_rl_agents.loops.collect import TrainingLoop, notify
 from mario_rl_agents.loops.interrupt import DeferredInterrupt
 
@@ -52,9 +58,7 @@ class SB3Loop(TrainingLoop):
         total_steps = convert(Count, total_steps, "total_steps")
         with ExitStack() as stack:
             interrupt = stack.enter_context(DeferredInterrupt())
-            for callback in callbacks:
-                stack.callback(callback.on_training_end, agent)
-                callback.on_training_start(agent)
+            stack.enter_context(told_of_training(agent, callbacks))
             is_between = False
 
             def between() -> None:
