@@ -124,7 +124,7 @@ def make_comparison(
     entries = tuple(
         Entry(
             label,
-            label.partition(":")[0],
+            label.partition("/")[0],
             "default",
             {"learning_rate": 3e-4, "hidden_sizes": [64, 64], "gamma": 0.99},
             1,

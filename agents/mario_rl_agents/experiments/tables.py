@@ -115,7 +115,7 @@ class Entry:
     """One side of a comparison: an algorithm with its settings.
 
     Attributes:
-        label: What it is called in all tables, such as "ppo" or "sb3-ppo:like".
+        label: What it is called in all tables, such as "ppo" or "sb3-ppo/like".
         algorithm: Its name in recipes, or MODULE:CLASS.
         recipe: The name of the recipe.
         config: Every field of its configuration.
