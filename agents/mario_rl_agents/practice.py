@@ -28,8 +28,8 @@ from mario_rl_agents.demonstrations.cloning import BATCH_SIZE
 from mario_rl_agents.demonstrations.games import Demonstrations, digest_of, open_envs
 from mario_rl_agents.envs import reset_some, save_state_of
 from mario_rl_agents.networks.adam import Adam
+from mario_rl_agents.processors import num_processors
 from mario_rl_agents.teachers import games_of, joypad_bytes
-from mario_rl_envs.processors import num_processors
 from mario_rl_envs.routes import Planner
 
 MEMORY: Final = 60_000  # decisions that are learned from, the latest

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.envs import VecEnv
+from mario_rl_agents.processors import num_processors
 from mario_rl_envs.game.actions import check_actions, joypad_byte
-from mario_rl_envs.processors import num_processors
 from mario_rl_envs.routes import FRAMES_PER_STEP, Planner
 from mario_rl_envs.vector_env import MarioVectorEnv
 

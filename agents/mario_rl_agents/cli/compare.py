@@ -183,6 +183,7 @@ def compare(
     """
     with one_line_errors():
         from mario_rl_agents.experiments.plan import Plan
+        from mario_rl_agents.processors import num_processors
 
         if engine not in _ENGINES:
             raise UsageError(f"--engine must be local or ray, received {engine}")
@@ -245,7 +246,7 @@ def compare(
             _check_films(plan)
         plan.write(folder)
         console = make_console()
-        num_jobs = None if engine == "ray" else jobs or _num_cores()
+        num_jobs = None if engine == "ray" else jobs or num_processors()
         console.print(_announcement(plan, folder, num_jobs), soft_wrap=True)
         try:
             reports = _run(plan, folder, console, engine, address, num_jobs, minutes)
@@ -374,9 +375,3 @@ def _finish(
         write_page(folder)
     results.print(styled("page  ", (str(page), "bold")), soft_wrap=True)
     return comparison
-
-
-def _num_cores() -> int:
-    from mario_rl_agents.experiments.local import num_available_cores
-
-    return num_available_cores()

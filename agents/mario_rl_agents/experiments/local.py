@@ -23,6 +23,7 @@ from mario_rl_agents.experiments.engine import (
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.job import Job
 from mario_rl_agents.files import open_to_append
+from mario_rl_agents.processors import num_processors
 
 UNFINISHED: Final = 3  # exit codes of a job's process, beside 0 for a finished job
 BUSY: Final = 75  # another process is at the job
@@ -63,7 +64,7 @@ class LocalEngine:
             ValueError: A number is out of range.
         """
         if num_processes is None:
-            num_processes = num_available_cores()
+            num_processes = num_processors()
         if num_processes < 1:
             raise ValueError(f"num_processes must be at least 1, received {num_processes}")
         if checkpoint_seconds <= 0:
@@ -246,10 +247,3 @@ def _end_of_log(each: _Running) -> str:
     with each.folder.log.open(errors="replace") as log:
         log.seek(each.log_start)
         return end_of(log.read())
-
-
-def num_available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

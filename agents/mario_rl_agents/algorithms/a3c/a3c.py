@@ -23,7 +23,6 @@ from mario_rl_agents.algorithms.a3c.loop import (
     Shared,
     check_picklable,
     env_maker,
-    num_cores,
     picklable,
     worker_generator,
 )
@@ -53,6 +52,7 @@ from mario_rl_agents.networks.distributions import Distribution, make_distributi
 from mario_rl_agents.networks.encoders import MLP, EncoderFactory, make_encoder, num_features
 from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
 from mario_rl_agents.networks.precision import in_precision
+from mario_rl_agents.processors import num_processors
 from mario_rl_agents.seeding import torch_seed
 from mario_rl_agents.spaces import CONTINUOUS, DISCRETE, GRID, IMAGE, VECTOR, Accepts
 
@@ -352,7 +352,7 @@ class A3C(PolicyAgent):
         self.networks = dict(self.network.named_children())
         self.optimizers = {"optimizer": self.optimizer}
         self.env_factory: EnvFactory | None = None
-        num_workers = config.num_workers or num_cores()
+        num_workers = config.num_workers or num_processors()
         self.loop = AsynchronousLoop(self.optimizer, num_workers, config.max_restarts, seed)
 
     @classmethod

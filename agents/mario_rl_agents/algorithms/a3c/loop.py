@@ -1,6 +1,5 @@
 """The loop of an agent whose workers act and learn in processes of their own."""
 
-import os
 import pickle
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -313,11 +312,6 @@ def worker_generator(seed: int, start: int) -> np.random.Generator:
     """
     sequence = np.random.SeedSequence(seed, spawn_key=(_WORKER_STREAMS, start))
     return np.random.Generator(np.random.PCG64(sequence))
-
-
-def num_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def picklable(info: dict[str, Any]) -> dict[str, Any]:
