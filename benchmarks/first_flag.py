@@ -255,7 +255,7 @@ def describe(job: Job, args: argparse.Namespace) -> str:
     return (
         f"`{args.algorithm}`, recipe `{args.recipe}`, {args.env}, {job.spec.num_envs} games, "
         f"{precision}; {where}, {args.at_once} runs at once; evaluations of {args.episodes} "
-        f"episodes, {args.condition}, {args.policy}; commit {describe_commit()}, "
+        f"episodes, {args.condition}, {args.policy}; {describe_commit()}, "
         f"PyTorch {torch.__version__}."
     )
 

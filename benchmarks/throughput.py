@@ -317,7 +317,9 @@ def describe_versions(packages: Sequence[str] = PACKAGES) -> Iterable[str]:
 
 
 def describe_commit() -> str:
-    """Return the commit that is checked out."""
+    """Return the commit that is checked out; changes of the benchmarks are said, too."""
+    # That of `mario_rl_agents.runs.provenance` knows the packages alone, and to import it decides
+    # how the threads of all sides wait.
     try:
         commit = git("rev-parse", "--short", "HEAD")
         pages = [f":(exclude){page.relative_to(ROOT)}" for page in PAGES]

@@ -7,18 +7,22 @@ import os
 import platform
 import subprocess
 from pathlib import Path
+from typing import Final
+
+_SOURCES: Final = (":(top)agents", ":(top)mario_rl_envs")
 
 
 @functools.cache
 def describe_commit() -> str:
     """Return the commit of this package's source, "unknown" where it is not in a repository.
 
-    Changes that are not committed are said to be there.
+    Changes that are not committed are said to be there: of the agents and of the environments, the
+    C core included, which both make a result; of nothing else in the repository.
     """
     try:
         _git("ls-files", "--error-unmatch", Path(__file__).name)  # not a repository around a venv
         commit = _git("rev-parse", "--short", "HEAD")
-        changed = _git("status", "--porcelain", "--untracked-files=no", "--", "..")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", *_SOURCES)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return f"{commit}{' with changes' * bool(changed)}"
