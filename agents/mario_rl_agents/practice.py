@@ -182,6 +182,8 @@ class Practice:
 
         Raises:
             ValueError: Their environment does not repeat them.
+            UntrustedError: They name a module that the user has neither named in a training nor
+                imported.
         """
         for obs, action in zip(*demonstrations.replay(), strict=True):
             self._remember(obs, int(action))

@@ -268,6 +268,8 @@ class PPO(PolicyAgent):
             NoEnvError: See `Agent.learn`.
             FileNotFoundError: If a file of demonstrations is missing.
             ValueError: If one is damaged, or does not fit the environment.
+            UntrustedError: If one names a module that the user has neither named in a training nor
+                imported.
         """
         self.check_has_env()
         if self.config.demonstrations and self._lessons is None:

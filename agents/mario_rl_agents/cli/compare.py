@@ -217,7 +217,6 @@ def compare(
                     "--jobs, --engine, --address, --minutes, --speed, --video and --trust"
                 )
             folder, plan = resume, Plan.read(resume)
-            ask_to_trust(lambda trust: plan.check_trusted(resume, trust=trust), trust=trust)
         else:
             sides = [*(algorithms or []), *(agent or [])]
             if not sides or env_id is None or steps is None:
@@ -242,6 +241,7 @@ def compare(
                     command=["mario-rl", *sys.argv[1:]],
                 )
                 plan.check_environment()
+        ask_to_trust(lambda trust: plan.check_trusted(folder, trust=trust), trust=trust)
         if video:
             _check_films(plan)
         plan.write(folder)

@@ -39,8 +39,9 @@ Trust = Annotated[
     bool,
     typer.Option(
         "--trust",
-        help="Import the module of an environment MODULE:ID, or of an agent MODULE:CLASS, that the "
-        "run names, though you have not named it in a training of your own: that runs its code.",
+        help="Import the module of an environment MODULE:ID, or of an agent MODULE:CLASS, that a "
+        "run or a file of demonstrations names, though you have not named it in a training of your "
+        "own: that runs its code.",
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]

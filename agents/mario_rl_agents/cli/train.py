@@ -277,6 +277,7 @@ def train(
                 folder=out,
                 overwrite=overwrite,
                 draws=draws,
+                trust=trust,
             )
             verb = "training"
         console = make_console()
@@ -354,6 +355,7 @@ def _new(
     folder: Path | None,
     overwrite: bool,
     draws: bool,
+    trust: bool,
 ) -> tuple[Run, Agent]:
     """Return a new run and its agent."""
     from mario_rl_agents.cli.summary import check_draws
@@ -378,7 +380,17 @@ def _new(
         if draws:
             check_draws(spec)
         command = ["mario-rl", *sys.argv[1:]]
-        return new_run(spec, folder, device=device, overwrite=overwrite, command=command)
+        return ask_to_trust(
+            lambda trust: new_run(
+                spec,
+                folder,
+                device=device,
+                overwrite=overwrite,
+                command=command,
+                trust=trust,
+            ),
+            trust=trust,
+        )
 
 
 def _resume(

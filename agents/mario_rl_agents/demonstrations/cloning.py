@@ -31,8 +31,10 @@ class Lessons:
             FileNotFoundError: There is none at a path.
             ValueError: One is damaged, their observations differ in shape, or an environment does
                 not repeat them.
+            UntrustedError: One names a module that the user has neither named in a training nor
+                imported.
         """
-        replays = [Demonstrations.load(path).replay() for path in paths]
+        replays = [Demonstrations.load(path).replay(where=path) for path in paths]
         shapes = sorted({obs.shape[1:] for obs, _ in replays})
         if len(shapes) != 1:
             raise ValueError(

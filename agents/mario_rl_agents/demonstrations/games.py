@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 from mario_rl_agents.config import Seed, Whole, plain, read
 from mario_rl_agents.envs import VecEnv, make_vec_env, reset_some
 from mario_rl_agents.files import parse_json, replacing
+from mario_rl_agents.trust import check_trusted, import_module_of
 
 FORMAT: Final = "mario-rl-demonstrations"
 
@@ -69,12 +70,21 @@ class Demonstrations:
             f"{self.num_successes} of which reached their goal"
         )
 
-    def replay(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def replay(
+        self, *, where: Any = "a file of demonstrations", trust: bool = False
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the observations [M, ...] and the actions [M] to imitate, by playing again.
+
+        Args:
+            where: The file that they come from, for messages.
+            trust: Whether the module of an environment called MODULE:ID may be imported, though
+                the user has not named it in a training.
 
         Raises:
             ValueError: The environment cannot be made, or does not repeat what was recorded.
+            UntrustedError: See `trust`.
         """
+        check_trusted(self.env_id, where, trust=trust)
         num_envs = self.played.shape[1]
         observations = []
         with open_envs(self.env_id, self.env_kwargs, num_envs) as envs:
@@ -141,6 +151,35 @@ class Demonstrations:
                 f"{path} is damaged ({error}): record the demonstrations anew"
             ) from error
         return cls(**vars(header), **arrays)
+
+
+def check_trusted_files(
+    paths: Iterable[str | os.PathLike[str]], *, trust: bool = False
+) -> list[str]:
+    """Check that files of demonstrations run no code, when played, that the user has not named.
+
+    Args:
+        paths: The files.
+        trust: Whether the user says that their code may run. The modules are imported then, so
+            that an agent may play the files when it learns.
+
+    Returns:
+        The ids of their environments.
+
+    Raises:
+        FileNotFoundError: There is none at a path.
+        ValueError: One is damaged.
+        UntrustedError: They do.
+        ImportError: A module that is trusted cannot be imported.
+    """
+    env_ids = []
+    for path in paths:
+        env_id = Demonstrations.load(path).env_id
+        check_trusted(env_id, path, trust=trust)
+        if trust:
+            import_module_of(env_id)
+        env_ids.append(env_id)
+    return env_ids
 
 
 @contextlib.contextmanager

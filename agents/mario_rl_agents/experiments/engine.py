@@ -12,6 +12,8 @@ from mario_rl_agents.errors import JobError, RunError
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.job import Job
 from mario_rl_agents.experiments.result import JobResult, Progress
+from mario_rl_agents.runs.loading import check_trusted_demonstrations
+from mario_rl_agents.runs.run import Run
 
 _NUM_ERROR_LINES: Final = 5
 _MAX_ERROR_LINE: Final = 500  # characters: an exception may show a whole array in one line
@@ -63,6 +65,8 @@ class Engine(Protocol):
 
         Raises:
             ValueError: Two jobs have one name.
+            UntrustedError: A file of demonstrations names a module that the user has neither named
+                in a training nor imported.
         """
         ...
 
@@ -109,6 +113,20 @@ def end_of(text: str) -> str:
     return "\n".join(
         line if len(line) <= _MAX_ERROR_LINE else f"{line[:_MAX_ERROR_LINE]}..." for line in lines
     )
+
+
+def check_demonstrations(jobs: Sequence[Job], out: str | Path) -> None:
+    """Check that what jobs begin by imitating runs no code that the user has not named.
+
+    Args:
+        jobs: What is run: environments and algorithms are named by the caller.
+        out: Where the jobs' folders are.
+
+    Raises:
+        UntrustedError: It does.
+    """
+    for job in jobs:
+        check_trusted_demonstrations(Run(JobFolder(out, job.name).run, job.spec))
 
 
 def check_names(jobs: Sequence[Job]) -> None:

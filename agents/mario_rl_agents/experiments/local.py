@@ -15,6 +15,7 @@ from typing import Final
 from mario_rl_agents.experiments.engine import (
     JobReport,
     JobState,
+    check_demonstrations,
     check_names,
     end_of,
     read_report,
@@ -47,6 +48,7 @@ class LocalEngine:
         checkpoint_seconds: float = 60.0,
         is_one_of_many: bool = False,
         tell: Callable[[str], None] | None = None,
+        trust: bool = False,
     ) -> None:
         """Take the settings; nothing is started.
 
@@ -59,6 +61,8 @@ class LocalEngine:
                 then jobs do not record how many run at once.
             tell: Called with a line on each job that starts or ends, and once a minute with how
                 far the running ones are.
+            trust: Whether the module of an environment MODULE:ID that a file of demonstrations
+                names may be imported, though the user has not named it in a training.
 
         Raises:
             ValueError: A number is out of range.
@@ -74,6 +78,7 @@ class LocalEngine:
         self._checkpoint_seconds = checkpoint_seconds
         self._is_one_of_many = is_one_of_many
         self._tell = tell or (lambda line: None)
+        self._trust = trust
 
     def run(
         self,
@@ -85,6 +90,8 @@ class LocalEngine:
     ) -> list[JobReport]:
         """Run every job that is not finished; see `Engine.run`."""
         check_names(jobs)
+        if not self._trust:
+            check_demonstrations(jobs, out)
         deadline = None if minutes is None else time.monotonic() + 60 * minutes
         queue = _Queue(Path(out).expanduser().resolve(), deadline, fresh, self._num_processes)
         queue.add(jobs)

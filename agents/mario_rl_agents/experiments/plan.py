@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 from mario_rl_agents.config import Count, check, convert, convert_fields, plain, read, replaced
 from mario_rl_agents.errors import JobError
+from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.job import Job
 from mario_rl_agents.experiments.protocol import MAX_TRAINING_SEED, Protocol, usual_protocol
 from mario_rl_agents.experiments.tables import (
@@ -21,9 +22,14 @@ from mario_rl_agents.experiments.tables import (
 from mario_rl_agents.files import write_json
 from mario_rl_agents.recipes import LIKE, counterpart_of, evaluation_epsilon, like
 from mario_rl_agents.recipes.recipe import Recipe
-from mario_rl_agents.runs.loading import find_algorithm, open_env, recipe_for
-from mario_rl_agents.runs.run import RunSpec
-from mario_rl_agents.runs.trust import check_trusted
+from mario_rl_agents.runs.loading import (
+    check_trusted_demonstrations,
+    find_algorithm,
+    open_env,
+    recipe_for,
+)
+from mario_rl_agents.runs.run import Run, RunSpec
+from mario_rl_agents.trust import check_trusted
 
 _PLAN: Final = "plan.json"
 _JOBS: Final = "jobs"  # the folder of the jobs' folders
@@ -126,10 +132,10 @@ class Plan:
         )
 
     def check_trusted(self, folder: str | Path, *, trust: bool = False) -> None:
-        """Check that the plan, as a file has it, runs no code that the user has not named.
+        """Check that the plan, as files have it, runs no code that the user has not named.
 
         Args:
-            folder: Of the file, for the message.
+            folder: Of the comparison.
             trust: Whether the user says that its code may run.
 
         Raises:
@@ -137,6 +143,9 @@ class Plan:
         """
         for name in (self.env_id, *(entry.algorithm for entry in self.entries)):
             check_trusted(name, folder, trust=trust)
+        for job in self.jobs():
+            run = Run(JobFolder(jobs_folder(folder), job.name).run, job.spec)
+            check_trusted_demonstrations(run, trust=trust)
 
     def check_environment(self) -> None:
         """Check that the environment can be made, under all conditions, and suits every side.

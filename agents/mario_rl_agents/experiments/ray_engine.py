@@ -20,6 +20,7 @@ from mario_rl_agents.errors import JobError, RunError
 from mario_rl_agents.experiments.engine import (
     JobReport,
     JobState,
+    check_demonstrations,
     check_names,
     end_of,
     read_report,
@@ -89,7 +90,11 @@ class RayEngine:
         self._num_gpus = num_gpus
         self._max_retries = max_retries
         self._on_node = LocalEngine(
-            1, device=device, checkpoint_seconds=checkpoint_seconds, is_one_of_many=True
+            1,
+            device=device,
+            checkpoint_seconds=checkpoint_seconds,
+            is_one_of_many=True,
+            trust=True,  # or the jobs would have been refused here
         )
         self._tell = tell or (lambda line: None)
 
@@ -105,9 +110,11 @@ class RayEngine:
 
         Raises:
             ValueError: Two jobs have one name.
+            UntrustedError: See `Engine.run`.
             ConnectionError: There is no cluster at the address.
         """
         check_names(jobs)
+        check_demonstrations(jobs, out)
         deadline = None if minutes is None else time.time() + 60 * minutes
         queue = _Queue(self._ray, Path(out).expanduser().resolve(), fresh, self._tell)
         queue.add(jobs)

@@ -30,6 +30,7 @@ from mario_rl_agents.experiments.result import ConditionEvaluation, JobResult, T
 from mario_rl_agents.experiments.stopwatch import Stopwatch
 from mario_rl_agents.runs.evaluation import Evaluation, evaluate
 from mario_rl_agents.runs.loading import (
+    check_trusted_demonstrations,
     find_algorithm,
     load_agent,
     new_run,
@@ -52,6 +53,7 @@ def run_job(
     device: str = "cpu",
     num_jobs: int | None = None,
     callbacks: Sequence[Callback] = (),
+    trust: bool = False,
 ) -> JobResult | None:
     """Train and evaluate, from the last checkpoint on; return the result, None if unfinished.
 
@@ -65,15 +67,18 @@ def run_job(
         device: A torch device, or "auto".
         num_jobs: Trainings at once of the engine that calls this, for the record; None: unknown.
         callbacks: More of them; one that ends training leaves the job unfinished.
+        trust: Whether the module of an environment MODULE:ID that a file of demonstrations names
+            may be imported, though the user has not named it in a training.
 
     Raises:
         JobError: The folder holds something else than the job left there.
         RunError: The folder holds a damaged run.
         CheckpointError: The checkpoint is damaged.
         ValueError: The algorithm does not take the environment.
+        UntrustedError: See `trust`.
     """
     folder = JobFolder(out, job.name)
-    run, agent, begins_again = _open(job, folder, device)
+    run, agent, begins_again = _open(job, folder, device, trust=trust)
     stopwatch = Stopwatch(folder, begins_again=begins_again, num_jobs=num_jobs)
     endings = _endings(job, folder, stopwatch, agent)
     watchers: list[Callback] = [stopwatch, *endings]
@@ -121,7 +126,7 @@ def _ended_by(endings: Sequence[Ending], agent: Agent) -> str | None:
     return next((ending.name for ending in endings if ending.reached(agent)), None)
 
 
-def _open(job: Job, folder: JobFolder, device: str) -> tuple[Run, Agent, bool]:
+def _open(job: Job, folder: JobFolder, device: str, *, trust: bool) -> tuple[Run, Agent, bool]:
     """Return the job's run and its agent, from the last checkpoint or new.
 
     And whether training begins again, though there is a checkpoint: of an algorithm that does not
@@ -135,9 +140,17 @@ def _open(job: Job, folder: JobFolder, device: str) -> tuple[Run, Agent, bool]:
     )
     if begins_again or not checkpoint.is_file():
         # It may have begun, and been killed before the first checkpoint.
-        run, agent = new_run(job.spec, folder.run, device=device, overwrite=True, command=sys.argv)
+        run, agent = new_run(
+            job.spec,
+            folder.run,
+            device=device,
+            overwrite=True,
+            command=sys.argv,
+            trust=trust,
+        )
         return run, agent, begins_again
-    saved = Run.open(folder.run).spec
+    run = Run.open(folder.run)
+    saved = run.spec
     names = [field.name for field in dataclasses.fields(saved) if field.name not in _CHANGEABLE]
     differing = [name for name in names if getattr(saved, name) != getattr(job.spec, name)]
     if differing:
@@ -145,7 +158,8 @@ def _open(job: Job, folder: JobFolder, device: str) -> tuple[Run, Agent, bool]:
             f"{folder.path} was begun with another {' and another '.join(differing)} than "
             f"{job.name} has now: begin the job anew (fresh), or choose another folder for all jobs"
         )
-    # The caller has named the same environment.
+    check_trusted_demonstrations(run, trust=trust)
+    # The caller has named the same environment and the same algorithm.
     run, agent = resume_run(folder.run, device=device, trust=True)
     if agent.num_steps > job.spec.total_steps < saved.total_steps:
         raise JobError(

@@ -18,7 +18,7 @@ from mario_rl_agents.experiments.engine import JobState, read_report
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.local import BUSY, UNFINISHED
 from mario_rl_agents.experiments.running import run_job
-from mario_rl_agents.runs.trust import check_trusted
+from mario_rl_agents.trust import check_trusted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint-seconds", type=float, default=60.0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--num-jobs", type=int, help="trainings at once, for the record")
-    parser.add_argument("--trust", action="store_true", help="import the module that it names")
+    parser.add_argument("--trust", action="store_true", help="import the modules that it names")
     parser.add_argument("--fresh", action="store_true", help="begin the job anew")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 device=options.device,
                 num_jobs=options.num_jobs,
                 callbacks=[Orphaned()],
+                trust=options.trust,
             )
         except (CheckpointError, JobError, RunError, UntrustedError) as error:
             print(f"error: {error}", file=sys.stderr)

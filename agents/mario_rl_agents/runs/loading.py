@@ -15,13 +15,14 @@ import gymnasium as gym
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.checkpoint import make_config, read_header, stand_in
 from mario_rl_agents.config import did_you_mean
+from mario_rl_agents.demonstrations.games import check_trusted_files
 from mario_rl_agents.envs import Env, NoEnv, VecEnv, make_vec_env
 from mario_rl_agents.envs import make_env as make_single_env
 from mario_rl_agents.errors import CheckpointError, RunError
 from mario_rl_agents.recipes import ALGORITHMS, evaluation_epsilon, find_recipe
 from mario_rl_agents.recipes.recipe import Recipe
 from mario_rl_agents.runs.run import Run, RunSpec
-from mario_rl_agents.runs.trust import check_trusted, remember
+from mario_rl_agents.trust import check_trusted, remember
 
 OWN_STEPS: Final = 100_000  # environment steps of a training of an agent that has no recipes
 
@@ -151,12 +152,13 @@ def new_run(
     device: str = "auto",
     overwrite: bool = False,
     command: Sequence[str] = (),
+    trust: bool = False,
 ) -> tuple[Run, Agent]:
     """Return a new run and its untrained agent; nothing is written before everything fits.
 
     An environment called MODULE:ID imports that module, and so does an algorithm MODULE:CLASS. It
     is noted that the user has named it: runs and checkpoints that name it are resumed and played
-    without asking.
+    without asking. So it is of a module that a file of demonstrations names, once it is trusted.
 
     Args:
         spec: What is to be trained.
@@ -164,12 +166,16 @@ def new_run(
         device: A torch device or "auto".
         overwrite: Whether the files of a run that is already there are deleted.
         command: The command line, for the record.
+        trust: Whether the module of an environment MODULE:ID that a file of demonstrations names
+            may be imported, though the user has not named it in a training.
 
     Raises:
-        ValueError: The algorithm, environment, configuration or device does not exist, or they do
-            not go together.
+        ValueError: The algorithm, environment, configuration or device does not exist, they do
+            not go together, or a file of demonstrations is damaged.
+        FileNotFoundError: A file of demonstrations is missing.
         RunError: The folder is not empty, and it is not a run or `overwrite` is False; or the run
             in it is being trained.
+        UntrustedError: See `trust`.
     """
     kind = find_algorithm(spec.algorithm)
     where = f"{spec.algorithm} on {spec.env_id}"
@@ -177,6 +183,7 @@ def new_run(
     env = open_training_env(spec)
     try:
         agent = kind.create(env, config, seed=spec.seed, device=device)
+        shown = check_trusted_files(spec.demonstrations, trust=trust)
         # Every field, defaults too.
         spec = dataclasses.replace(spec, config=dataclasses.asdict(config))
         folder = folder or _free_folder(f"{spec.algorithm}-{spec.env_id}-seed{spec.seed}")
@@ -187,7 +194,7 @@ def new_run(
     except BaseException:
         env.close()
         raise
-    for name in (spec.env_id, spec.algorithm):
+    for name in (spec.env_id, spec.algorithm, *shown):
         remember(name)
     return run, agent
 
@@ -200,8 +207,9 @@ def resume_run(
     Args:
         folder: The run's.
         device: A torch device or "auto".
-        trust: Whether the module of an environment called MODULE:ID, or of an algorithm
-            MODULE:CLASS, may be imported, though the user has not named it in a training.
+        trust: Whether the module of an environment called MODULE:ID, which a file of demonstrations
+            may name too, or of an algorithm MODULE:CLASS, may be imported, though the user has not
+            named it in a training.
 
     Raises:
         ValueError: The device or the environment does not exist here.
@@ -216,8 +224,7 @@ def resume_run(
         raise RunError(
             f"{run.folder} has no checkpoint yet: train it anew (--out {run.folder} --overwrite)"
         )
-    for name in (run.spec.env_id, run.spec.algorithm):
-        check_trusted(name, run.folder, trust=trust)
+    check_trusted_run(run, trust=trust)
     env = open_training_env(run.spec)
     try:
         agent = find_algorithm(run.spec.algorithm).load(run.checkpoint, env, device=device)
@@ -226,6 +233,38 @@ def resume_run(
         env.close()
         raise
     return run, agent
+
+
+def check_trusted_run(run: Run, *, trust: bool = False) -> None:
+    """Check that the training of a run runs no code that the user has not named.
+
+    Args:
+        run: As somebody else may have written it.
+        trust: See `resume_run`.
+
+    Raises:
+        UntrustedError: It does.
+    """
+    for name in (run.spec.env_id, run.spec.algorithm):
+        check_trusted(name, run.folder, trust=trust)
+    check_trusted_demonstrations(run, trust=trust)
+
+
+def check_trusted_demonstrations(run: Run, *, trust: bool = False) -> None:
+    """Check that what a run begins by imitating runs no code that the user has not named.
+
+    A file that is missing or damaged runs nothing: learning says what is wrong with it.
+
+    Args:
+        run: The run; its folder need not be there.
+        trust: See `resume_run`.
+
+    Raises:
+        UntrustedError: It does.
+    """
+    for path in run.spec.demonstrations:
+        with contextlib.suppress(OSError, ValueError):
+            check_trusted_files([path], trust=trust)
 
 
 def untrained_agent(

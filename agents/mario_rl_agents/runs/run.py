@@ -67,6 +67,14 @@ class RunSpec:
         """Check every field; NumPy's numbers, paths and tuples become JSON values."""
         convert_fields(self)
 
+    @property
+    def demonstrations(self) -> tuple[Path, ...]:
+        """The files of demonstrations that the configuration names."""
+        named = self.config.get("demonstrations")
+        if not isinstance(named, list):  # an agent of one's own may call something else so
+            return ()
+        return tuple(Path(each) for each in named if isinstance(each, str))
+
     def is_finished(self, agent: Agent) -> bool:
         """Return whether an agent has taken all steps, or played all games."""
         has_played = self.total_games is not None and agent.num_episodes >= self.total_games

@@ -9,6 +9,7 @@ training of their own (`remember`), by importing it, or by saying that it is to 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import json
 import os
@@ -45,6 +46,20 @@ def check_trusted(name: str, where: Any, *, trust: bool = False) -> None:
             f"{module} in {origin}, which you have not named in a training of your own. If you "
             "trust that code, say so: --trust (in Python trust=True, or import the module first)"
         )
+
+
+def import_module_of(name: str) -> None:
+    """Import the module of an environment or algorithm, if it has one: `check_trusted` passes then.
+
+    Args:
+        name: As the user has named it, or a file that they trust.
+
+    Raises:
+        ImportError: It cannot be imported.
+    """
+    module, colon, _ = name.rpartition(":")
+    if colon:
+        importlib.import_module(module)
 
 
 def remember(name: str) -> None:

@@ -1,21 +1,31 @@
 """Code that a file names runs only where the user has named it."""
 
+import dataclasses
 import json
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
+import torch
+from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
+from mario_rl_agents.demonstrations.cloning import Lessons
+from mario_rl_agents.demonstrations.games import Demonstrations
+from mario_rl_agents.demonstrations.recording import record
 from mario_rl_agents.errors import UntrustedError
-from mario_rl_agents.experiments import Job, JobFolder
+from mario_rl_agents.experiments import Job, JobFolder, LocalEngine
 from mario_rl_agents.experiments.plan import Plan
+from mario_rl_agents.experiments.running import run_job
 from mario_rl_agents.experiments.worker import main as work
 from mario_rl_agents.runs.loading import load_agent, new_run, resume_run, spec_from_recipe
 from mario_rl_agents.runs.run import Run
 from mario_rl_agents.runs.trainer import train
-from mario_rl_agents.runs.trust import check_trusted, remember
-from support.commands import fail
+from mario_rl_agents.trust import check_trusted, remember
+from numpy.typing import NDArray
+from support.commands import fail, succeed
 
 CODE = """
 import gymnasium as gym
@@ -149,6 +159,139 @@ def test_an_agent_of_others_is_imported_only_when_trusted(
     loaded = load_agent(run.folder, trust=True)
     assert type(loaded).__name__ == "Their"
     loaded.env.close()
+    assert ran.exists()
+
+
+class Left:
+    """Shows always the same."""
+
+    def begin(self, envs: Any, mask: NDArray[np.bool_]) -> None:
+        pass
+
+    def act(self, obs: NDArray[Any]) -> NDArray[np.int64]:
+        return np.zeros(len(obs), np.int64)
+
+    def advance(self, actions: NDArray[np.int64]) -> None:
+        pass
+
+
+@pytest.fixture
+def shown(ran: Path, tmp_path: Path) -> Path:
+    """Return a file of demonstrations that names an environment of the module `their_code`."""
+    games = record(Left(), "CartPole-v1", {}, num_decisions=8, num_envs=1)
+    path = tmp_path / "download.safetensors"
+    dataclasses.replace(games, env_id="their_code:Their-v0").save(path)
+    return path
+
+
+IMITATES: dict[str, Any] = {
+    "rollout_steps": 8,
+    "batch_size": 8,
+    "hidden_sizes": [4],
+    "cloning_epochs": 1,
+}
+
+
+def imitating_job(path: Path) -> Job:
+    """Return a job that begins by imitating what is in a file."""
+    config = {**IMITATES, "demonstrations": [str(path)]}
+    return Job.from_recipe(
+        "ppo",
+        "CartPole-v1",
+        config=config,
+        num_envs=1,
+        total_steps=8,
+        num_test_episodes=1,
+        name="job",
+    )
+
+
+def test_demonstrations_of_others_import_nothing_unasked(ran: Path, shown: Path) -> None:
+    """Neither by themselves nor in an agent that learns from them."""
+    games = Demonstrations.load(shown)
+    with pytest.raises(
+        UntrustedError, match="a file of demonstrations names 'their_code:Their-v0'"
+    ):
+        games.replay()
+    with pytest.raises(UntrustedError, match=r"download\.safetensors names 'their_code:Their-v0'"):
+        Lessons([shown], torch.device("cpu"))
+    config = PPOConfig(rollout_steps=8, batch_size=8, demonstrations=(str(shown),))
+    agent = PPO.create("CartPole-v1", config, device="cpu")
+    with pytest.raises(UntrustedError, match="download"):
+        agent.learn(1)
+    assert not ran.exists()
+    games.replay(trust=True)
+    assert ran.exists()
+    agent.learn(1)  # imported: there is no code left to run
+    agent.env.close()
+
+
+@pytest.mark.parametrize("option", ["--imitate", "--set"])
+def test_a_training_asks_before_it_imitates_others(
+    ran: Path, shown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    """Before it is begun and before it is resumed, unless it is the user's own."""
+    run = tmp_path / "run"
+    settings = [f"{name}={json.dumps(value)}" for name, value in IMITATES.items()]
+    imitates = str(shown) if option == "--imitate" else f'demonstrations=["{shown}"]'
+    train = ["train", "ppo", "CartPole-v1", option, imitates, "--eval-episodes", "0"]
+    train += [word for setting in settings for word in ("--set", setting)]
+    train += ["--num-envs", "1", "--steps", "8", "--out", str(run)]
+    refused = fail(1, *train)
+    assert refused.startswith(f"{shown} names 'their_code:Their-v0': to make it, Python would run")
+    assert not ran.exists()
+    assert not run.exists()
+    succeed(*train, "--trust")
+    assert ran.exists()
+    forget(ran, monkeypatch)
+    resume = ["train", "--resume", str(run), "--eval-episodes", "0", "--steps"]
+    succeed(*resume, "16")  # they have trusted it in the training above
+    assert ran.exists()
+    forget(ran, monkeypatch)
+    (tmp_path / "state" / "mario-rl" / "modules.json").unlink()
+    assert "names 'their_code:Their-v0'" in fail(1, *resume, "24")
+    with pytest.raises(UntrustedError):
+        resume_run(run)
+    assert not ran.exists()
+    succeed(*resume, "24", "--trust")
+    assert ran.exists()
+
+
+def test_a_job_that_imitates_others_imports_nothing_unasked(
+    ran: Path, shown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither here nor in a process of its own, neither when it begins nor when it goes on."""
+    job = imitating_job(shown)
+    with pytest.raises(UntrustedError, match="download"):
+        run_job(job, tmp_path)
+    with pytest.raises(UntrustedError, match="download"):
+        LocalEngine(1).run([job], tmp_path)
+    assert not ran.exists()
+    assert run_job(job, tmp_path, trust=True) is not None
+    assert ran.exists()
+    forget(ran, monkeypatch)
+    (tmp_path / "state" / "mario-rl" / "modules.json").unlink()
+    with pytest.raises(UntrustedError):
+        run_job(dataclasses.replace(job, max_episodes=10_000), tmp_path)
+    assert not ran.exists()
+
+
+def test_a_comparison_that_imitates_others_asks_first(
+    ran: Path, shown: Path, tmp_path: Path
+) -> None:
+    settings = {**IMITATES, "demonstrations": [str(shown)]}
+    compare = ["compare", "ppo", "--env", "CartPole-v1", "--steps", "8", "--seeds", "1"]
+    for name, value in settings.items():
+        compare += ["--set", f"{name}={json.dumps(value)}"]
+    assert fail(1, *compare, "--out", tmp_path / "out").startswith(f"{shown} names")
+    plan = Plan.make(
+        ["ppo"], "CartPole-v1", total_steps=8, num_seeds=1, num_envs=1, changes={"": settings}
+    )
+    plan.write(tmp_path / "plan")
+    assert fail(1, "compare", "--resume", tmp_path / "plan").startswith(f"{shown} names")
+    assert not ran.exists()
+    compare += ["--num-envs", "1", "--episodes", "1", "--final-episodes", "1"]
+    succeed(*compare, "--trust", "--speed", "1", "--out", tmp_path / "out")  # here and in a process
     assert ran.exists()
 
 
