@@ -251,13 +251,17 @@ def _agent_program(
     epsilon, sample, reason = asked or best_policy(checkpoint, agent)
     agents = {f"after {agent.num_steps:,} steps": agent}
     if before_after:
-        with usage_errors():
-            untrained = untrained_agent(
-                Run.open(path),
-                env_kwargs=changes,
-                render_mode="rgb_array_list",
-                device=device,
-                trust=True,  # or the one above would have been refused
+        run = Run.open(path)
+        with usage_errors():  # the run may name other code than its checkpoint
+            untrained = ask_to_trust(
+                lambda trust: untrained_agent(
+                    run,
+                    env_kwargs=changes,
+                    render_mode="rgb_array_list",
+                    device=device,
+                    trust=trust,
+                ),
+                trust=trust,
             )
         agents = {"before training": untrained, **agents}
 

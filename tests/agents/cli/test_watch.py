@@ -294,6 +294,29 @@ def test_a_video_needs_no_pygame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "2 steps, truncated" in line
 
 
+def test_both_agents_ask_before_code_of_others_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run may name a module though its checkpoint names none."""
+    ran = tmp_path / "ran"
+    code = f"import gymnasium, pathlib; pathlib.Path({str(ran)!r}).touch()"
+    (tmp_path / "code_of_others.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delitem(sys.modules, "code_of_others", raising=False)
+    run, agent = untrained("random", "CartPole-v1", tmp_path / "run")
+    agent.env.close()
+    config = run.folder / "config.json"
+    config.write_text(config.read_text().replace("CartPole-v1", "code_of_others:Acrobot-v1"))
+    film = str(tmp_path / "film.gif")
+    watch = ["watch", str(run.folder), "--before-after", "--video", film, *SHORT]
+    assert "names 'code_of_others:Acrobot-v1': to make it" in fail(1, *watch)
+    assert not ran.exists()
+    succeed(*watch, "--trust")
+    assert ran.exists()
+    sys.modules.pop("code_of_others")
+
+
 def test_mistakes_are_one_line(run: Path, tmp_path: Path) -> None:
     both = ["--greedy", "--sample"]
     for code, arguments, message in (
