@@ -1,7 +1,8 @@
 """What the shell completes: algorithms, environments, recipes, and the keys of --set and --env.
 
 A shell asks each time its key is pressed. So nothing here imports torch where it can do without,
-and what cannot be answered has no answer, rather than a traceback on the prompt.
+what cannot be answered has no answer, rather than a traceback on the prompt, and nothing asks: a
+run of others that names a module has no answer either.
 """
 
 from __future__ import annotations
@@ -117,9 +118,11 @@ def _keywords(ctx: typer.Context) -> Iterable[str]:
 
     if "checkpoint" in ctx.params:
         from mario_rl_agents.runs.run import Run
+        from mario_rl_agents.trust import check_trusted
 
         path = Path(_argument(ctx, "checkpoint"))
         env_id = Run.open(path if path.is_dir() else path.parent).spec.env_id
+        check_trusted(env_id, path)
     else:
         env_id = _argument(ctx, "env_id")
     return [f"{name}=" for name in (*keywords_of(env_id), "max_episode_steps")]

@@ -1,12 +1,14 @@
 """What the shell completes, and that a question without an answer is no traceback."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from mario_rl_agents.cli.app import app
 from mario_rl_agents.recipes import ALGORITHMS
 from mario_rl_agents.runs.run import Run, RunSpec
+from mario_rl_agents.trust import remember
 from typer.testing import CliRunner
 
 import mario_rl_envs
@@ -74,3 +76,24 @@ def test_keywords_of_the_environment_of_a_run(tmp_path: Path) -> None:
     content = json.loads((run.folder / "config.json").read_text())
     (run.folder / "config.json").write_text(json.dumps({**content, "env_id": 3}))
     assert complete(f"mario-rl evaluate {run.folder} --env act") == []
+
+
+def test_a_run_of_others_runs_nothing_on_the_prompt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = tmp_path / "ran"
+    code = f"import gymnasium, pathlib; pathlib.Path({str(ran)!r}).touch()"
+    (tmp_path / "code_of_others.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delitem(sys.modules, "code_of_others", raising=False)
+    env_id = "code_of_others:CartPole-v1"
+    run = Run.create(tmp_path / "run", RunSpec("dqn", env_id, {}, {}, 0, total_steps=9))
+    for command in ("evaluate", "watch"):
+        for path in (run.folder, run.checkpoint):
+            assert complete(f"mario-rl {command} {path} --env su") == []
+    assert not ran.exists()
+    remember(env_id)  # in a training of the user's own
+    assert complete(f"mario-rl evaluate {run.folder} --env su") == ["sutton_barto_reward="]
+    assert ran.exists()
+    sys.modules.pop("code_of_others")
