@@ -111,6 +111,9 @@ class Agent(ABC):
         networks: Modules under the names that a checkpoint gives them.
         optimizers: Optimizers under the names that a checkpoint gives them.
         copies: Networks that follow another one, by name: of which.
+        demonstration_files: What it begins by imitating, read when it learns. A run gives it copies
+            that are the run's own.
+        demonstration_digests: Of these, in their order, once it has imitated them.
 
     Example:
         >>> import numpy as np
@@ -135,6 +138,8 @@ class Agent(ABC):
     resumes_exactly: ClassVar[bool] = True
     learns_while_stepping: bool = False
     copies: Mapping[str, str] = MappingProxyType({})
+    demonstration_files: tuple[Path, ...] = ()
+    demonstration_digests: tuple[str, ...] = ()
     loop: Loop
 
     def __init__(
@@ -386,6 +391,7 @@ class Agent(ABC):
         header = self._header(
             generators={name: generator_state(g) for name, g in self.generators.items()},
             episode=state.values,
+            demonstrations=self.demonstration_digests,
         )
         tensors = {name: x.numpy(force=True) for name, x in self.tensors().items()}
         tensors |= {f"{_EPISODE}{name}": x for name, x in state.arrays.items()}
@@ -493,6 +499,12 @@ class Agent(ABC):
             raise ValueError(f"it has generators {[*header.generators]}, not {[*self.generators]}")
         for name, state in header.generators.items():
             set_generator_state(self.generators[name], state)
+        num_digests, num_files = len(header.demonstrations), len(self.demonstration_files)
+        if num_digests not in (0, num_files):
+            raise ValueError(
+                f"it has digests of {num_digests} files of demonstrations, not of {num_files}"
+            )
+        self.demonstration_digests = header.demonstrations
         episode = {
             name.removeprefix(_EPISODE): x
             for name, x in tensors.items()
@@ -547,6 +559,16 @@ class Agent(ABC):
                     check_elements(self.action_space, state["action"], "recorded actions")
                 self._replay.load_state(state)
         self._unread_replay = None
+
+    def load_demonstrations(self) -> None:  # noqa: B027  (most agents begin with none)
+        """Read what the agent begins by imitating, unless it is read; `learn` does.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            DemonstrationsError: If one is damaged, or does not fit.
+            UntrustedError: If one names a module that the user has neither named in a training nor
+                imported.
+        """
 
     def _saved_config(self) -> dict[str, Any]:
         """Return the configuration as a checkpoint holds it.

@@ -97,6 +97,9 @@ class CheckpointHeader:
     spaces: SavedSpaces | None = None
     # Of weights alone: where they come from, as whoever wrote them says it. None: all is there.
     origin: dict[str, Any] | None = None
+    # What was imitated before the first step: a digest for each file that the config names. None of
+    # an agent that imitated nothing, and in files that an older version wrote.
+    demonstrations: tuple[str, ...] = ()
 
 
 class Checkpoint(NamedTuple):

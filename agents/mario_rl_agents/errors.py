@@ -8,6 +8,10 @@ class CheckpointError(ValueError):
     """A checkpoint that is damaged, or that does not fit the algorithm or the environment."""
 
 
+class DemonstrationsError(ValueError):
+    """Demonstrations that are damaged, that do not fit, or that a training did not begin with."""
+
+
 class JobError(Exception):
     """A job whose folder is damaged, or holds another job."""
 

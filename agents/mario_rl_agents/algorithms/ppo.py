@@ -5,6 +5,7 @@ Schulman et al. 2017, "Proximal policy optimization algorithms".
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import gymnasium as gym
@@ -35,6 +36,7 @@ from mario_rl_agents.config import (
 )
 from mario_rl_agents.demonstrations.cloning import Lessons, clone
 from mario_rl_agents.envs import Env, VecEnv
+from mario_rl_agents.errors import DemonstrationsError
 from mario_rl_agents.networks.adam import Adam, set_learning_rates
 from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.distributions import make_distribution
@@ -228,6 +230,7 @@ class PPO(PolicyAgent):
             action_dtype=self.distribution.action_dtype,
         )
         self._acted: Acted | None = None
+        self.demonstration_files = tuple(map(Path, config.demonstrations))
         self._lessons: Lessons | None = None  # read when learning begins
         if config.compile:
             compile_losses(self, ("loss",), device)
@@ -267,13 +270,14 @@ class PPO(PolicyAgent):
         Raises:
             NoEnvError: See `Agent.learn`.
             FileNotFoundError: If a file of demonstrations is missing.
-            ValueError: If one is damaged, or does not fit the environment.
+            DemonstrationsError: If one is damaged, does not fit the environment, or is not what the
+                training of an agent that was loaded began with.
             UntrustedError: If one names a module that the user has neither named in a training nor
                 imported.
         """
         self.check_has_env()
-        if self.config.demonstrations and self._lessons is None:
-            self._lessons = self._read_lessons()
+        self.load_demonstrations()
+        if self._lessons is not None and not self.demonstration_digests:
             if self.num_steps == 0:
                 parameters = [*self.encoder.parameters(), *self.actor.parameters()]
                 clone(
@@ -283,7 +287,31 @@ class PPO(PolicyAgent):
                     num_epochs=self.config.cloning_epochs,
                     generator=self.generators["demonstrations"],
                 )
+            self.demonstration_digests = self._lessons.digests
         super().learn(total_steps, callbacks)
+
+    def load_demonstrations(self) -> None:
+        """Read the demonstrations, which fit the environment and are those of its training.
+
+        Raises:
+            FileNotFoundError, DemonstrationsError, ValueError, UntrustedError: See `learn`.
+        """
+        if not self.demonstration_files or self._lessons is not None:
+            return
+        space = self.observation_space
+        assert isinstance(space, gym.spaces.Box)  # make_encoder accepts nothing else
+        lessons = Lessons(self.demonstration_files, self.device)
+        lessons.check(space.shape, num_discrete_actions(self.action_space))
+        before = self.demonstration_digests or lessons.digests
+        for path, was, is_now in zip(
+            self.demonstration_files, before, lessons.digests, strict=True
+        ):
+            if was != is_now:
+                raise DemonstrationsError(
+                    f"{path} holds other demonstrations than this training began with: put the "
+                    "file back that it was, or train anew"
+                )
+        self._lessons = lessons
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the likeliest actions, or drawn ones; what those were drawn from is kept."""
@@ -481,14 +509,6 @@ class PPO(PolicyAgent):
                 yield losses
                 if config.target_kl is not None and losses["charts/approx_kl"] > config.target_kl:
                     return
-
-    def _read_lessons(self) -> Lessons:
-        """Return the demonstrations, which fit the environment."""
-        space = self.observation_space
-        assert isinstance(space, gym.spaces.Box)  # make_encoder accepts nothing else
-        lessons = Lessons(self.config.demonstrations, self.device)
-        lessons.check(space.shape, num_discrete_actions(self.action_space))
-        return lessons
 
     def _value_error(self, value: Tensor, target: Tensor) -> Tensor:
         """Return the error of each value, shape [B]."""

@@ -494,7 +494,12 @@ def _train(
     """Train; an error of the environment or of the numbers is one line."""
     from mario_rl_agents.cli.progress import GamesPrinter, ProgressDisplay
     from mario_rl_agents.cli.summary import resume_command
-    from mario_rl_agents.errors import ObservationError, RewardError, SetupError
+    from mario_rl_agents.errors import (
+        DemonstrationsError,
+        ObservationError,
+        RewardError,
+        SetupError,
+    )
     from mario_rl_agents.runs.metrics import RUNNING_EPISODES
     from mario_rl_agents.runs.trainer import train as train_agent
 
@@ -523,7 +528,13 @@ def _train(
             command = resume_command(run, *_options_again(keep_every, best_from))
             raise Failure(f"stopped at once; the latest checkpoint is kept: {command}") from None
         raise Failure(f"stopped at once, before the first checkpoint of {run.folder}") from None
-    except (FloatingPointError, ObservationError, RewardError, SetupError) as error:
+    except (
+        DemonstrationsError,
+        FloatingPointError,
+        ObservationError,
+        RewardError,
+        SetupError,
+    ) as error:
         raise Failure(f"training stopped at step {agent.num_steps:,}: {error}") from error
 
 

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mario_rl_agents.demonstrations.games import Demonstrations
+from mario_rl_agents.demonstrations.games import Demonstrations, digest_of
+from mario_rl_agents.errors import DemonstrationsError
 from mario_rl_agents.networks.adam import Adam
 
 BATCH_SIZE: Final = 256  # decisions in a gradient step of cloning
@@ -22,24 +23,35 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Lessons:
-    """The decisions of files of demonstrations, to draw batches from."""
+    """The decisions of files of demonstrations, to draw batches from.
+
+    Attributes:
+        obs: The observations, [M, ...].
+        action: What was shown, [M] int64.
+        digests: Of the decisions of each file.
+    """
 
     def __init__(self, paths: Sequence[str | Path], device: torch.device) -> None:
         """Read files, and play what is in them.
 
         Raises:
             FileNotFoundError: There is none at a path.
-            ValueError: One is damaged, their observations differ in shape, or an environment does
-                not repeat them.
+            DemonstrationsError: One is damaged, their observations differ in shape, or an
+                environment does not repeat them.
+            ValueError: An environment cannot be made.
             UntrustedError: One names a module that the user has neither named in a training nor
                 imported.
         """
-        replays = [Demonstrations.load(path).replay(where=path) for path in paths]
+        games = [Demonstrations.load(path) for path in paths]
+        replays = [each.replay(where=path) for each, path in zip(games, paths, strict=True)]
         shapes = sorted({obs.shape[1:] for obs, _ in replays})
         if len(shapes) != 1:
-            raise ValueError(
+            raise DemonstrationsError(
                 f"demonstrations must have observations of one shape, received {shapes}"
             )
+        self.digests = tuple(
+            each.digest or digest_of(replay) for each, replay in zip(games, replays, strict=True)
+        )
         self.obs = torch.from_numpy(np.concatenate([obs for obs, _ in replays])).to(device)
         self.action = torch.from_numpy(np.concatenate([action for _, action in replays])).to(device)
 
@@ -47,15 +59,15 @@ class Lessons:
         """Check that an agent can learn from them.
 
         Raises:
-            ValueError: It has other observations, or fewer actions.
+            DemonstrationsError: It has other observations, or fewer actions.
         """
         if self.obs.shape[1:] != shape:
-            raise ValueError(
+            raise DemonstrationsError(
                 f"the demonstrations have observations of shape {tuple(self.obs.shape[1:])}, the "
                 f"agent's have {shape}: record them with the keywords of its environment"
             )
         if int(self.action.max()) >= num_actions:
-            raise ValueError(
+            raise DemonstrationsError(
                 f"the demonstrations have actions up to {int(self.action.max())}, the agent has "
                 f"{num_actions}: record them with the actions of its environment"
             )

@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 
 from mario_rl_agents.config import Seed, Whole, plain, read
 from mario_rl_agents.envs import VecEnv, make_vec_env, reset_some
+from mario_rl_agents.errors import DemonstrationsError
 from mario_rl_agents.files import parse_json, replacing
 from mario_rl_agents.trust import check_trusted, import_module_of
 
@@ -81,7 +82,8 @@ class Demonstrations:
                 the user has not named it in a training.
 
         Raises:
-            ValueError: The environment cannot be made, or does not repeat what was recorded.
+            ValueError: The environment cannot be made.
+            DemonstrationsError: It does not repeat what was recorded.
             UntrustedError: See `trust`.
         """
         check_trusted(self.env_id, where, trust=trust)
@@ -97,7 +99,7 @@ class Demonstrations:
                     obs = reset_some(envs, dict.fromkeys(ended))
         replayed = np.concatenate(observations), self.shown[self.is_used].astype(np.int64)
         if self.digest not in ("", digest_of(replayed)):
-            raise ValueError(
+            raise DemonstrationsError(
                 f"{self.env_id} does not repeat what was recorded: it is of another version, or "
                 "depends on more than its seed and the actions; record anew"
             )
@@ -131,7 +133,7 @@ class Demonstrations:
 
         Raises:
             FileNotFoundError: There is none.
-            ValueError: It holds no demonstrations, or is damaged.
+            DemonstrationsError: It holds no demonstrations, or is damaged.
         """
         path = Path(path).expanduser()
         if not path.is_file():
@@ -147,7 +149,7 @@ class Demonstrations:
                 arrays = {name: file.get_tensor(name) for name in _ARRAYS}
             _check(arrays)
         except (SafetensorError, KeyError, ValueError) as error:
-            raise ValueError(
+            raise DemonstrationsError(
                 f"{path} is damaged ({error}): record the demonstrations anew"
             ) from error
         return cls(**vars(header), **arrays)
@@ -168,7 +170,7 @@ def check_trusted_files(
 
     Raises:
         FileNotFoundError: There is none at a path.
-        ValueError: One is damaged.
+        DemonstrationsError: One is damaged.
         UntrustedError: They do.
         ImportError: A module that is trusted cannot be imported.
     """

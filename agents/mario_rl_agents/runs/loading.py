@@ -183,11 +183,14 @@ def new_run(
     env = open_training_env(spec)
     try:
         agent = kind.create(env, config, seed=spec.seed, device=device)
-        shown = check_trusted_files(spec.demonstrations, trust=trust)
+        shown = check_trusted_files(agent.demonstration_files, trust=trust)
+        # Before there is a run: the files may be copies in the folder of the one that it replaces.
+        contents = [path.expanduser().read_bytes() for path in agent.demonstration_files]
         # Every field, defaults too.
         spec = dataclasses.replace(spec, config=dataclasses.asdict(config))
         folder = folder or _free_folder(f"{spec.algorithm}-{spec.env_id}-seed{spec.seed}")
         run = Run.create(folder, spec, command=command, overwrite=overwrite)
+        agent.demonstration_files = run.keep_demonstrations(contents)
     except ValueError as error:
         env.close()
         raise ValueError(f"{where}: {error}") from error
@@ -228,6 +231,7 @@ def resume_run(
     env = open_training_env(run.spec)
     try:
         agent = find_algorithm(run.spec.algorithm).load(run.checkpoint, env, device=device)
+        agent.demonstration_files = run.demonstrations(agent.demonstration_files)
         agent.load_replay()
     except BaseException:
         env.close()
@@ -262,7 +266,7 @@ def check_trusted_demonstrations(run: Run, *, trust: bool = False) -> None:
     Raises:
         UntrustedError: It does.
     """
-    for path in run.spec.demonstrations:
+    for path in run.demonstrations(run.spec.demonstrations):
         with contextlib.suppress(OSError, ValueError):
             check_trusted_files([path], trust=trust)
 

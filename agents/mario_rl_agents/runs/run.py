@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 from mario_rl_agents.checkpoint import is_file_of, remove_leftovers
 from mario_rl_agents.config import Count, Fraction, Interval, Seed, convert, convert_fields, read
 from mario_rl_agents.errors import RunError
-from mario_rl_agents.files import read_json, remove_abandoned, target_of, write_json
+from mario_rl_agents.files import read_json, remove_abandoned, replacing, target_of, write_json
 from mario_rl_agents.lock import is_locked, lock
 from mario_rl_agents.runs.evaluation import Evaluation, evaluations_json
 from mario_rl_agents.runs.metrics import EpisodeRow, MetricRow, read_rows
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _CONFIG: Final = "config.json"
 _LOCK: Final = "lock"  # held while the run is trained
 _EVENTS: Final = "events.out.tfevents."  # TensorBoard's files begin with it
+_DEMONSTRATIONS: Final = re.compile(r"demonstrations-\d+\.safetensors")
 _KEPT: Final = re.compile(r"\.?step-(\d+)\b.*")
 FORMAT: Final = 1  # of config.json
 _BETWEEN_VERSIONS: Final = ", "  # of one package, where processes had several
@@ -266,6 +267,36 @@ class Run:
         steps = {int(name[1]) for name in map(_KEPT.fullmatch, self._names()) if name is not None}
         return {each: self.kept(each) for each in sorted(steps) if self.kept(each).is_file()}
 
+    def demonstrations(self, named: Sequence[Path]) -> tuple[Path, ...]:
+        """Return the run's own copies of files of demonstrations.
+
+        Args:
+            named: The files, as the configuration names them: each where there is no copy, as of a
+                run that an older version began.
+        """
+        copies = [self._demonstrations(number) for number in range(1, len(named) + 1)]
+        return tuple(
+            copy if copy.is_file() else path for copy, path in zip(copies, named, strict=True)
+        )
+
+    def keep_demonstrations(self, contents: Sequence[bytes]) -> tuple[Path, ...]:
+        """Write copies of files of demonstrations, and return where they are.
+
+        So a run goes on wherever it is called from and wherever its folder is taken, though the
+        files that it began with are no more what they were.
+
+        Args:
+            contents: Of the files, in the order in which the configuration names them.
+        """
+        paths = [self._demonstrations(number) for number in range(1, len(contents) + 1)]
+        for path, content in zip(paths, contents, strict=True):
+            with replacing(path) as new:
+                new.write_bytes(content)
+        return tuple(paths)
+
+    def _demonstrations(self, number: int) -> Path:
+        return self.folder / f"demonstrations-{number}.safetensors"
+
     @property
     def episodes_path(self) -> Path:
         """The log of `episodes`."""
@@ -440,8 +471,10 @@ class Run:
         )
         kept = _KEPT.fullmatch(name)
         checkpoints = (self.checkpoint, self.best, *([self.kept(int(kept[1]))] if kept else []))
-        return name in (path.name for path in files) or any(
-            is_file_of(path, name) for path in checkpoints
+        return (
+            name in (path.name for path in files)
+            or _DEMONSTRATIONS.fullmatch(name) is not None
+            or any(is_file_of(path, name) for path in checkpoints)
         )
 
     def _names(self) -> list[str]:

@@ -68,7 +68,12 @@ def train(
 
     Raises:
         ValueError: The run's steps or games are done already, or a time is no number >= 0.
-        FileNotFoundError: A log of the run that is resumed is missing, or its replay memory.
+        FileNotFoundError: A log of the run that is resumed is missing, or its replay memory; or a
+            file of demonstrations.
+        DemonstrationsError: A file of demonstrations is damaged, does not fit, or is not what the
+            run that is resumed began with.
+        UntrustedError: One names a module that the user has neither named in a training nor
+            imported.
         RunError: Somebody else is training the run, or has since the agent was loaded; or a log
             of the run that is resumed is damaged.
         CheckpointError: The replay memory of the run that is resumed is damaged.
@@ -85,6 +90,7 @@ def train(
     with run.locked():
         _check_current(agent, run)
         agent.load_replay()  # before the logs are cut back to the checkpoint
+        agent.load_demonstrations()
         run.remove_leftovers()
         logger = RunLogger(run, resume_step=agent.num_steps or None)
         with _leave_a_core(agent), _stop_on_signals() as stop_requested:

@@ -1,12 +1,14 @@
 """`mario-rl demonstrate` and `mario-rl train --imitate`, on the real game."""
 
+import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mario_rl_agents.demonstrations.games import Demonstrations
 from mario_rl_agents.runs.run import Run
-from support.commands import fail, succeed
+from support.commands import fail, run_command, succeed
 
 ENV = "MarioRL-1-4-v0"
 TINY = ["--set", "rollout_steps=8", "--set", "batch_size=16", "--num-envs", "2"]
@@ -32,7 +34,9 @@ def test_the_planner_shows_how_to_clear_a_stage(path: Path) -> None:
     np.testing.assert_array_equal(games.shown, games.played)
 
 
-def test_an_agent_begins_with_them(path: Path, tmp_path: Path) -> None:
+def test_an_agent_begins_with_them_and_goes_on_with_them_alone(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "run"
     imitate = ["--recipe", "imitation", "--imitate", str(path), "--set", "cloning_epochs=2"]
     steps = ["--set", "num_epochs=10", "--steps", "160", "--eval-episodes", "0"]
@@ -41,6 +45,25 @@ def test_an_agent_begins_with_them(path: Path, tmp_path: Path) -> None:
     run = Run.open(out)
     assert run.spec.config["demonstrations"] == [str(path)]
     assert any(row.metric == "losses/cloning" for row in run.metrics())
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)  # it has its own copy
+    named = os.path.relpath(path, tmp_path)
+    run_config = (out / "config.json").read_text().replace(str(path), named)
+    (out / "config.json").write_text(run_config)
+    resume = ["train", "--resume", str(out), "--eval-episodes", "0", "--steps"]
+    succeed(*resume, "170")
+    [copy] = run.demonstrations([path])
+    dataclasses.replace(Demonstrations.load(copy), seed=7, digest="").save(copy)
+    *_, message = run_command(1, *resume, "180")
+    assert f"{copy} holds other demonstrations than this training began with" in message
+
+
+def test_demonstrations_of_another_game_are_refused(path: Path, tmp_path: Path) -> None:
+    start = ["train", "ppo", "MountainCar-v0", "--imitate", str(path), "--steps", "9"]
+    *_, message = run_command(1, *start, "--out", str(tmp_path / "run"))
+    assert message.startswith("error: training stopped at step 0: the demonstrations have")
+    assert not Run.open(tmp_path / "run").metrics_path.exists()  # nothing has begun
 
 
 def test_an_agent_teaches(path: Path, tmp_path: Path) -> None:

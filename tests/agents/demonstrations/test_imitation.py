@@ -12,8 +12,10 @@ from mario_rl_agents.config import linear
 from mario_rl_agents.demonstrations.cloning import Lessons
 from mario_rl_agents.demonstrations.recording import record
 from mario_rl_agents.envs import make_vec_env
+from mario_rl_agents.errors import CheckpointError, DemonstrationsError
 from numpy.typing import NDArray
 from support.agent_toys import assert_same_weights, weights
+from support.signed_files import read_signed, write_signed
 
 SMALL: dict[str, Any] = {"rollout_steps": 8, "batch_size": 8, "hidden_sizes": (32,)}
 
@@ -87,6 +89,30 @@ def test_what_is_resumed_ends_as_what_was_not_interrupted(path: str, tmp_path: P
     resumed = PPO.load(tmp_path / "agent.safetensors", envs, device="cpu")
     resumed.learn(32)
     assert_same_weights(weights(resumed), weights(whole))
+
+
+def test_only_what_it_began_with_is_gone_on_with(path: str, tmp_path: Path) -> None:
+    file = tmp_path / "games.safetensors"
+    file.write_bytes(Path(path).read_bytes())
+    agent = agent_of(str(file), cloning_epochs=1)
+    agent.learn(16)
+    agent.save(tmp_path / "agent.safetensors", replay=True)
+    others = record(Leaner(), "CartPole-v1", {}, num_decisions=50, noise=0.5, num_envs=4, seed=9)
+    others.save(file)
+    resumed = PPO.load(tmp_path / "agent.safetensors", make_vec_env("CartPole-v1", 2), device="cpu")
+    with pytest.raises(
+        DemonstrationsError, match=r"games\.safetensors holds other demonstrations than"
+    ):
+        resumed.learn(16)
+    # Recorded anew, as before: the same.
+    record(Leaner(), "CartPole-v1", {}, num_decisions=2_000, noise=0.5, num_envs=4).save(file)
+    resumed.learn(16)
+    header, tensors = read_signed(tmp_path / "agent.safetensors")
+    assert [*resumed.demonstration_digests] == header["demonstrations"]
+    header["demonstrations"] *= 2
+    write_signed(tmp_path / "agent.safetensors", header, tensors)
+    with pytest.raises(CheckpointError, match="digests of 2 files of demonstrations, not of 1"):
+        PPO.load(tmp_path / "agent.safetensors", make_vec_env("CartPole-v1", 2), device="cpu")
 
 
 def test_what_has_learned_plays_without_the_file(path: str, tmp_path: Path) -> None:

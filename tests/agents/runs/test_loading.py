@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
-from mario_rl_agents.algorithms.ppo import PPO
+from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.algorithms.random import RandomAgent
 from mario_rl_agents.checkpoint import make_config
+from mario_rl_agents.demonstrations.recording import record
 from mario_rl_agents.envs import NoEnv
 from mario_rl_agents.errors import CheckpointError, NoEnvError, RunError
 from mario_rl_agents.recipes import find_recipe
+from mario_rl_agents.recipes.recipe import Recipe
 from mario_rl_agents.runs.loading import (
     find_checkpoint,
     load_agent,
@@ -27,6 +29,8 @@ from mario_rl_agents.runs.loading import (
 )
 from mario_rl_agents.runs.run import Run
 from mario_rl_agents.runs.trainer import train
+from mario_rl_agents.teachers import AgentTeacher
+from safetensors.numpy import load_file
 from support.interface_toys import toy
 from support.signed_files import read_signed, write_signed
 
@@ -83,6 +87,54 @@ def test_a_run_is_resumed_where_it_was_saved(trained: tuple[Run, Agent]) -> None
     resumed.env.close()
     assert again == run
     assert (resumed.num_steps, resumed.seed, resumed.config) == (30, 2, agent.config)
+
+
+def test_a_run_keeps_what_it_begins_by_imitating(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is resumed from anywhere, and moved, though the file is another one by then."""
+    monkeypatch.chdir(tmp_path)
+    game = gym.make("CartPole-v1")
+    teacher = AgentTeacher(RandomAgent.create(game, device="cpu"), greedy=True)
+    shown = record(teacher, "CartPole-v1", {}, num_decisions=40, num_envs=2)
+    shown.save("shown.safetensors")
+    game.close()
+    config = PPOConfig(
+        rollout_steps=8, batch_size=8, cloning_epochs=1, demonstrations=("shown.safetensors",)
+    )
+    recipe = Recipe(config, total_steps=64)
+    spec = spec_from_recipe("ppo", "CartPole-v1", recipe)
+    whole, agent = new_run(spec, tmp_path / "whole", device="cpu")
+    train(agent, whole)
+    agent.env.close()
+    half, agent = new_run(dataclasses.replace(spec, total_steps=32), tmp_path / "half")
+    train(agent, half)
+    agent.env.close()
+    assert half.spec.config["demonstrations"] == ["shown.safetensors"]  # of no folder of the user's
+    (tmp_path / "shown.safetensors").write_bytes(b"another")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (tmp_path / "half").rename("moved")
+    resumed, agent = resume_run("moved", device="cpu")
+    train(agent, resumed.extended_to(64))
+    agent.env.close()
+    weights = [load_file(run.checkpoint) for run in (whole, resumed)]
+    assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
+    # One's own copy is what a training begins with that replaces it.
+    own = {**spec.config, "demonstrations": ["moved/demonstrations-1.safetensors"]}
+    again, agent = new_run(dataclasses.replace(spec, config=own), "moved", overwrite=True)
+    agent.env.close()
+    assert (again.folder / "demonstrations-1.safetensors").is_file()
+    assert not again.checkpoint.exists()
+
+
+def test_a_run_of_an_older_version_has_its_demonstrations_where_they_were(tmp_path: Path) -> None:
+    run = Run(tmp_path, spec_from_recipe("ppo", "CartPole-v1"))
+    named = [Path("one.safetensors"), Path("two.safetensors")]
+    assert run.demonstrations(named) == tuple(named)
+    [copy] = run.keep_demonstrations([b"one"])
+    assert copy.read_bytes() == b"one"
+    assert run.demonstrations(named) == (copy, named[1])
 
 
 def test_a_run_without_a_checkpoint_cannot_be_resumed(tmp_path: Path) -> None:

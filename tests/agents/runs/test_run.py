@@ -165,12 +165,14 @@ def test_overwriting_deletes_a_run_and_nothing_else(tmp_path: Path) -> None:
         "learning_curve.png",
         "video.mp4",
         "video.decisions.json",
+        "demonstrations-12.safetensors",
         "tensorboard/events.out.tfevents.1.host",
         ".metrics.csv.0123abcd.tmp.csv",
         ".checkpoint.replay-40-0123abcd.safetensors.0123abcd.tmp.safetensors",
         ".checkpoint.safetensors.lock",
     ]
     others = ["thesis.tex", "notes/day.txt", "other.safetensors", "tensorboard/notes.txt"]
+    others += ["demonstrations-of-1-4.safetensors"]
     for name in (*own, *others):
         path = run.folder / name
         path.parent.mkdir(exist_ok=True)
