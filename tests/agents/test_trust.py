@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
-from mario_rl_agents.demonstrations.cloning import Lessons
+from mario_rl_agents.demonstrations.cloning import DemonstrationDataset
 from mario_rl_agents.demonstrations.games import Demonstrations
 from mario_rl_agents.demonstrations.recording import record
 from mario_rl_agents.errors import UntrustedError
@@ -214,7 +214,7 @@ def test_demonstrations_of_others_import_nothing_unasked(ran: Path, shown: Path)
     ):
         games.replay()
     with pytest.raises(UntrustedError, match=r"download\.safetensors names 'their_code:Their-v0'"):
-        Lessons([shown], torch.device("cpu"))
+        DemonstrationDataset([shown], torch.device("cpu"))
     config = PPOConfig(rollout_steps=8, batch_size=8, demonstrations=(str(shown),))
     agent = PPO.create("CartPole-v1", config, device="cpu")
     with pytest.raises(UntrustedError, match="download"):

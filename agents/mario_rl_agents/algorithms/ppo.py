@@ -34,7 +34,7 @@ from mario_rl_agents.config import (
     check,
     value_at,
 )
-from mario_rl_agents.demonstrations.cloning import Lessons, clone
+from mario_rl_agents.demonstrations.cloning import DemonstrationDataset, clone
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.errors import DemonstrationsError
 from mario_rl_agents.networks.adam import Adam, set_learning_rates
@@ -231,7 +231,7 @@ class PPO(PolicyAgent):
         )
         self._acted: Acted | None = None
         self.demonstration_files = tuple(map(Path, config.demonstrations))
-        self._lessons: Lessons | None = None  # read when learning begins
+        self._dataset: DemonstrationDataset | None = None  # read when learning begins
         if config.compile:
             compile_losses(self, ("loss",), device)
 
@@ -277,17 +277,17 @@ class PPO(PolicyAgent):
         """
         self.check_has_env()
         self.load_demonstrations()
-        if self._lessons is not None and not self.demonstration_digests:
+        if self._dataset is not None and not self.demonstration_digests:
             if self.num_steps == 0:
                 parameters = [*self.encoder.parameters(), *self.actor.parameters()]
                 clone(
-                    self._lessons,
+                    self._dataset,
                     self.cloning_loss,
                     [*parameters, *self.distribution.parameters()],
                     num_epochs=self.config.cloning_epochs,
                     generator=self.generators["demonstrations"],
                 )
-            self.demonstration_digests = self._lessons.digests
+            self.demonstration_digests = self._dataset.digests
         super().learn(total_steps, callbacks)
 
     def load_demonstrations(self) -> None:
@@ -296,22 +296,22 @@ class PPO(PolicyAgent):
         Raises:
             FileNotFoundError, DemonstrationsError, ValueError, UntrustedError: See `learn`.
         """
-        if not self.demonstration_files or self._lessons is not None:
+        if not self.demonstration_files or self._dataset is not None:
             return
         space = self.observation_space
         assert isinstance(space, gym.spaces.Box)  # make_encoder accepts nothing else
-        lessons = Lessons(self.demonstration_files, self.device)
-        lessons.check(space.shape, num_discrete_actions(self.action_space))
-        before = self.demonstration_digests or lessons.digests
+        dataset = DemonstrationDataset(self.demonstration_files, self.device)
+        dataset.check(space.shape, num_discrete_actions(self.action_space))
+        before = self.demonstration_digests or dataset.digests
         for path, was, is_now in zip(
-            self.demonstration_files, before, lessons.digests, strict=True
+            self.demonstration_files, before, dataset.digests, strict=True
         ):
             if was != is_now:
                 raise DemonstrationsError(
                     f"{path} holds other demonstrations than this training began with: put the "
                     "file back that it was, or train anew"
                 )
-        self._lessons = lessons
+        self._dataset = dataset
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the likeliest actions, or drawn ones; what those were drawn from is kept."""
@@ -449,9 +449,9 @@ class PPO(PolicyAgent):
             FloatingPointError: If one is not finite; the weights are left as they were.
         """
         loss, parts = self.loss(batch)
-        if self._lessons is not None and self.demonstration_coefficient > 0:
-            lesson = self._lessons.draw(self.generators["demonstrations"])
-            parts["losses/cloning"] = self.cloning_loss(*lesson)
+        if self._dataset is not None and self.demonstration_coefficient > 0:
+            obs, action = self._dataset.draw(self.generators["demonstrations"])
+            parts["losses/cloning"] = self.cloning_loss(obs, action)
             loss = loss + self.demonstration_coefficient * parts["losses/cloning"]
         losses = read_losses(self, parts)
         self.optimizer.zero_grad()

@@ -22,7 +22,7 @@ LEARNING_RATE: Final = 1e-3  # at first; it falls to 0
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-class Lessons:
+class DemonstrationDataset:
     """The decisions of files of demonstrations, to draw batches from.
 
     Attributes:
@@ -80,7 +80,7 @@ class Lessons:
 
 
 def clone(
-    lessons: Lessons,
+    dataset: DemonstrationDataset,
     loss: Loss,
     parameters: Sequence[nn.Parameter],
     *,
@@ -90,25 +90,25 @@ def clone(
     """Fit a policy to all decisions; return the mean loss of the last epoch.
 
     Args:
-        lessons: At least one decision.
+        dataset: At least one decision.
         loss: Of a policy on observations [B, ...] and actions [B], a scalar.
         parameters: Of the policy.
         num_epochs: Times that each decision is learned from, at least 1.
         generator: Draws the order.
     """
     optimizer = Adam(parameters, LEARNING_RATE)
-    total = len(lessons.action)
+    total = len(dataset.action)
     size = min(BATCH_SIZE, total)
     num_batches = total // size
     losses: list[float] = []
     for epoch in range(num_epochs):
         order: NDArray[Any] = generator.permutation(total)[: num_batches * size]
-        batches = torch.from_numpy(order.reshape(num_batches, size)).to(lessons.action.device)
+        batches = torch.from_numpy(order.reshape(num_batches, size)).to(dataset.action.device)
         losses = []
         for number, indices in enumerate(batches, start=epoch * num_batches):
             share = number / (num_epochs * num_batches)
             optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - share)
-            error = loss(lessons.obs[indices], lessons.action[indices])
+            error = loss(dataset.obs[indices], dataset.action[indices])
             optimizer.zero_grad()
             torch.autograd.backward(error)
             optimizer.step()

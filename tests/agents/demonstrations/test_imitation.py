@@ -9,7 +9,7 @@ import pytest
 import torch
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.config import linear
-from mario_rl_agents.demonstrations.cloning import Lessons
+from mario_rl_agents.demonstrations.cloning import DemonstrationDataset
 from mario_rl_agents.demonstrations.recording import record
 from mario_rl_agents.envs import make_vec_env
 from mario_rl_agents.errors import CheckpointError, DemonstrationsError
@@ -47,12 +47,12 @@ def agent_of(path: str, seed: int = 0, **changes: Any) -> PPO:
 
 
 def test_it_imitates_before_its_first_step(path: str) -> None:
-    lessons = Lessons([path], torch.device("cpu"))
+    dataset = DemonstrationDataset([path], torch.device("cpu"))
     agent = agent_of(path, cloning_epochs=200, learning_rate=1e-9, demonstration_coefficient=0.0)
-    before = agent.act(lessons.obs.numpy())
+    before = agent.act(dataset.obs.numpy())
     agent.learn(2)
-    after = agent.act(lessons.obs.numpy())
-    taught = lessons.action.numpy()
+    after = agent.act(dataset.obs.numpy())
+    taught = dataset.action.numpy()
     assert (after == taught).mean() > 0.95 > (before == taught).mean()
 
 
@@ -62,9 +62,9 @@ def test_the_teacher_is_remembered_as_long_as_the_coefficient_says(path: str) ->
             path, cloning_epochs=1, learning_rate=3e-3, demonstration_coefficient=coefficient
         )
         agent.learn(400)
-        lessons = Lessons([path], torch.device("cpu"))
+        dataset = DemonstrationDataset([path], torch.device("cpu"))
         with torch.no_grad():
-            return float(-agent.cloning_loss(lessons.obs, lessons.action))
+            return float(-agent.cloning_loss(dataset.obs, dataset.action))
 
     assert similarity(10.0) > similarity(0.0)
     losses: list[dict[str, float]] = []
@@ -146,9 +146,9 @@ def test_what_does_not_fit_is_refused(path: str) -> None:
         PPO.create("Pendulum-v1", config)
     with pytest.raises(ValueError, match=r"observations of shape \(4,\), the agent's have \(2,\)"):
         PPO.create("MountainCar-v0", config, device="cpu").learn(1)
-    lessons = Lessons([path], torch.device("cpu"))
+    dataset = DemonstrationDataset([path], torch.device("cpu"))
     with pytest.raises(ValueError, match="actions up to 1, the agent has 1"):
-        lessons.check((4,), 1)
+        dataset.check((4,), 1)
     with pytest.raises(ValueError, match="demonstrations must be a tuple of"):
         PPOConfig(demonstrations=3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="normalize_observations must be False with"):
@@ -159,9 +159,9 @@ def test_files_of_several_shapes_are_refused(path: str, tmp_path: Path) -> None:
     other = str(tmp_path / "other.safetensors")
     record(Leaner6(), "Acrobot-v1", {}, num_decisions=10, num_envs=1).save(other)
     with pytest.raises(ValueError, match="one shape"):
-        Lessons([path, other], torch.device("cpu"))
-    both = Lessons([path, path], torch.device("cpu"))
-    assert len(both.action) == 2 * len(Lessons([path], torch.device("cpu")).action)
+        DemonstrationDataset([path, other], torch.device("cpu"))
+    both = DemonstrationDataset([path, path], torch.device("cpu"))
+    assert len(both.action) == 2 * len(DemonstrationDataset([path], torch.device("cpu")).action)
 
 
 class Leaner6(Leaner):
