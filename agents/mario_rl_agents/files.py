@@ -41,6 +41,24 @@ def replacing(path: Path) -> Iterator[Path]:
         new.unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Check that a file can be written at a path, before what it is to hold is made.
+
+    Nothing is made: its folder need not be there, if one above it lets it be made.
+
+    Raises:
+        NotADirectoryError: A folder on the way is a file.
+        PermissionError: Nothing may be written there.
+    """
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(folder))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "nothing may be written there", str(folder))
+
+
 def target_of(name: str) -> str | None:
     """Return the name of the file that an unfinished one was to replace; None for any other."""
     match = _UNFINISHED.fullmatch(name)

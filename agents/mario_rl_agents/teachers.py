@@ -119,6 +119,7 @@ def games_of(envs: VecEnv) -> MarioVectorEnv:
     games = envs.unwrapped
     if not isinstance(games, MarioVectorEnv):
         raise ValueError(
-            f"a planner plays several games of MarioRL side by side, on the native core; got {envs}"
+            "a planner plays several games of MarioRL side by side, on the native core; got "
+            f"{envs}: give an agent that has learned this environment as the teacher (--agent)"
         )
     return games

@@ -3,10 +3,12 @@
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from mario_rl_agents.files import (
     MAX_JSON_BYTES,
+    check_writable,
     open_to_append,
     read_json,
     remove_abandoned,
@@ -97,3 +99,18 @@ def test_nothing_is_appended_through_a_link(tmp_path):
     with pytest.raises(OSError, match=r"log\.txt"):
         open_to_append(tmp_path / "log.txt")
     assert (tmp_path / "other").read_text() == "somebody's"
+
+
+def test_where_nothing_can_be_written_is_said_before(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=r"it is no folder: '.*file'"):
+        check_writable(tmp_path / "file" / "new" / "games.safetensors")
+    check_writable(tmp_path / "new" / "newer" / "games.safetensors")
+    monkeypatch.chdir(tmp_path)
+    check_writable(Path("new/games.safetensors"))
+    check_writable(Path("games.safetensors"))
+    assert [child.name for child in tmp_path.iterdir()] == ["file"]
+    # Of a process that may: to root everything is allowed.
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    with pytest.raises(PermissionError, match="nothing may be written there"):
+        check_writable(tmp_path / "new" / "games.safetensors")

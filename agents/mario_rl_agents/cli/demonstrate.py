@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mario_rl_agents.cli.completion import complete_env_id, complete_keyword
-from mario_rl_agents.cli.options import read_pairs
-from mario_rl_agents.cli.terminal import UsageError, make_console, one_line_errors, usage_errors
+from mario_rl_agents.cli.options import Trust, read_pairs
+from mario_rl_agents.cli.terminal import (
+    UsageError,
+    ask_to_trust,
+    make_console,
+    one_line_errors,
+    usage_errors,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,6 +96,7 @@ def demonstrate(
             show_default=False,
         ),
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """Record demonstrations for an agent to begin with, as PPO does.
 
@@ -104,6 +111,7 @@ def demonstrate(
     """
     with one_line_errors():
         from mario_rl_agents.demonstrations.recording import record
+        from mario_rl_agents.files import check_writable
         from mario_rl_agents.recipes import is_mario
         from mario_rl_agents.recipes.recipe import FROM_PIXELS
 
@@ -112,6 +120,11 @@ def demonstrate(
                 "--practice: the planner corrects a learner of its own, leave --agent and "
                 "--learner out"
             )
+        path = out or Path("demonstrations", env_id.rpartition(":")[2] + _SUFFIX)
+        path = path.expanduser()
+        if path.exists():
+            raise UsageError(f"{path} exists: give another --out, or delete it")
+        check_writable(path)
         with usage_errors():
             kwargs: dict[str, Any] = dict(FROM_PIXELS) if is_mario(env_id) else {}
             kwargs |= {"sticky": 0.0} if is_mario(env_id) else {}  # the noise is in its place
@@ -119,8 +132,8 @@ def demonstrate(
             console = make_console()
             taught = _TAUGHT if practice else decisions
             with (
-                _teacher(agent, kwargs, seed) as teacher,
-                _learner(learner) as student,
+                _teacher(agent, kwargs, seed, trust=trust) as teacher,
+                _learner(learner, trust=trust) as student,
                 console.status("playing") as status,
             ):
                 games = record(
@@ -136,7 +149,6 @@ def demonstrate(
                 )
             if practice:
                 games = _practice(games, practice, decisions, seed, console)
-        path = out or Path("demonstrations", env_id.rpartition(":")[2] + _SUFFIX)
         games.save(path)
         console.print(f"{games.summary}: {path}", soft_wrap=True)
 
@@ -162,7 +174,7 @@ def _practice(
 
 @contextlib.contextmanager
 def _teacher(
-    agent: Path | None, env_kwargs: dict[str, Any], seed: int
+    agent: Path | None, env_kwargs: dict[str, Any], seed: int, *, trust: bool
 ) -> Iterator[PlannerTeacher | AgentTeacher]:
     """Give the teacher, and free what it has."""
     if agent is None:
@@ -171,22 +183,22 @@ def _teacher(
         with contextlib.closing(PlannerTeacher(env_kwargs, seed=seed)) as planner:
             yield planner
     else:
-        with _agent(agent, greedy=None) as teacher:
+        with _agent(agent, greedy=None, trust=trust) as teacher:
             yield teacher
 
 
 @contextlib.contextmanager
-def _learner(agent: Path | None) -> Iterator[AgentTeacher | None]:
+def _learner(agent: Path | None, *, trust: bool) -> Iterator[AgentTeacher | None]:
     """Give the learner, if there is one: it plays as it does in training."""
     if agent is None:
         yield None
     else:
-        with _agent(agent, greedy=False) as learner:
+        with _agent(agent, greedy=False, trust=trust) as learner:
             yield learner
 
 
 @contextlib.contextmanager
-def _agent(path: Path, *, greedy: bool | None) -> Iterator[AgentTeacher]:
+def _agent(path: Path, *, greedy: bool | None, trust: bool) -> Iterator[AgentTeacher]:
     """Give an agent as a teacher, and free its environment; None: it plays as it scored best."""
     from mario_rl_agents.cli.found import find
     from mario_rl_agents.cli.policy import best_policy
@@ -194,7 +206,7 @@ def _agent(path: Path, *, greedy: bool | None) -> Iterator[AgentTeacher]:
     from mario_rl_agents.teachers import AgentTeacher
 
     checkpoint = find(path).checkpoint
-    loaded = load_agent(checkpoint)
+    loaded = ask_to_trust(lambda trust: load_agent(checkpoint, trust=trust), trust=trust)
     with contextlib.closing(loaded.env):
         if greedy is None:
             greedy = not best_policy(checkpoint, loaded).sample

@@ -126,7 +126,10 @@ def _check_files(stages: tuple[str, ...], out: Path, *, video: bool) -> None:
     Raises:
         UsageError: A route of one of the stages is there.
         ImportError: A video cannot be written.
+        OSError: Nothing can be written there.
     """
+    from mario_rl_agents.files import check_writable
+
     if video:
         from mario_rl_agents.reports.video import check_video_path
 
@@ -135,6 +138,7 @@ def _check_files(stages: tuple[str, ...], out: Path, *, video: bool) -> None:
         path = _file(out, stage, ".json")
         if path.exists():
             raise UsageError(f"{path} exists: give another --out, or delete it")
+        check_writable(path)
 
 
 def _file(out: Path, stage: str, suffix: str) -> Path:

@@ -75,12 +75,15 @@ def play(
     """
     with one_line_errors():
         from mario_rl_agents.cli.showing import open_window
+        from mario_rl_agents.files import check_writable
         from mario_rl_agents.reports.mario import frame_by_frame
         from mario_rl_envs.routes import RouteRecorder
 
         changes = read_pairs("--env", env)
-        if record is not None and record.exists():
-            raise UsageError(f"--record {record} exists: give another name, or delete it")
+        if record is not None:
+            if record.exists():
+                raise UsageError(f"--record {record} exists: give another name, or delete it")
+            check_writable(record)
         title, otherwise = f"{env_id} · mario-rl play", "play on a machine that has one"
         with open_window(title, otherwise=otherwise) as window:
             with usage_errors():

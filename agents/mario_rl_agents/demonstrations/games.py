@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
@@ -191,7 +192,11 @@ def open_envs(env_id: str, env_kwargs: Mapping[str, Any], num_envs: int) -> Iter
     Raises:
         ValueError: It cannot be made, or has no discrete actions that fit into a byte.
     """
-    with contextlib.closing(make_vec_env(env_id, num_envs, env_kwargs)) as envs:
+    try:
+        made = make_vec_env(env_id, num_envs, env_kwargs)
+    except gym.error.Error as error:
+        raise ValueError(f"{env_id} cannot be made: {error}") from error
+    with contextlib.closing(made) as envs:
         num_actions = getattr(envs.single_action_space, "n", None)
         if num_actions is None or num_actions > 256:
             raise ValueError(

@@ -2,11 +2,13 @@
 
 import dataclasses
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mario_rl_agents.demonstrations.games import Demonstrations
+from mario_rl_agents.runs.loading import new_run, spec_from_recipe
 from mario_rl_agents.runs.run import Run
 from support.commands import fail, run_command, succeed
 
@@ -111,11 +113,50 @@ def test_what_cannot_be_used_is_refused(path: Path, tmp_path: Path) -> None:
     assert message.startswith("--imitate cannot change a run")
     message = fail(2, "demonstrate", "CartPole-v1", "--out", tmp_path / "x")
     assert message.startswith("a planner plays several games of MarioRL side by side")
+    assert message.endswith(
+        "give an agent that has learned this environment as the teacher (--agent)"
+    )
+    message = fail(2, "demonstrate", "NoSuch-v0", "--out", tmp_path / "x")
+    assert message.startswith("NoSuch-v0 cannot be made: ")
     message = fail(2, "demonstrate", ENV, "--env", 'actions=[["left"]]', "--out", tmp_path / "x")
     assert message.startswith("a planner presses nothing, right, right + A")
     message = fail(2, "demonstrate", ENV, "--env", "sticky=0.1", "--out", tmp_path / "x")
     assert message.startswith("a planner follows games of sticky=0 and skip=4 alone")
     assert [each.name for each in tmp_path.iterdir()] == [missing.name]
+
+
+def test_where_it_is_written_is_looked_at_first(tmp_path: Path) -> None:
+    """Before anything is played, or even made: the environment would be refused."""
+    (tmp_path / "games").write_text("minutes of play")
+    message = fail(2, "demonstrate", "NoSuch-v0", "--out", tmp_path / "games")
+    assert message == f"{tmp_path / 'games'} exists: give another --out, or delete it"
+    message = fail(1, "demonstrate", "NoSuch-v0", "--out", tmp_path / "games" / "new" / "x")
+    assert "it is no folder" in message
+    assert (tmp_path / "games").read_text() == "minutes of play"
+
+
+def test_a_teacher_of_others_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = tmp_path / "ran"
+    code = f"import gymnasium, pathlib; pathlib.Path({str(ran)!r}).touch()"
+    (tmp_path / "code_of_others.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delitem(sys.modules, "code_of_others", raising=False)
+    run, agent = new_run(spec_from_recipe("random", "CartPole-v1"), tmp_path / "run", device="cpu")
+    agent.save(run.checkpoint)
+    agent.env.close()
+    config = run.folder / "config.json"
+    config.write_text(config.read_text().replace("CartPole-v1", "code_of_others:CartPole-v1"))
+    out = tmp_path / "games.safetensors"
+    for role in ("--agent", "--learner"):
+        teach = ["demonstrate", "CartPole-v1", role, str(run.folder), "--decisions", "9"]
+        assert "names 'code_of_others:CartPole-v1'" in fail(1, *teach, "--out", str(out))
+        assert not ran.exists()
+    teach += ["--agent", str(run.folder), "--trust"]
+    succeed(*teach, "--out", str(out))
+    assert ran.exists()
+    assert Demonstrations.load(out).num_decisions >= 9
+    sys.modules.pop("code_of_others")
 
 
 def test_without_the_native_core_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,3 +94,6 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
         (["1-1", "--actions", "5"], "--actions actions is 5"),
     ):
         assert message in fail(2, "explore", *arguments, "--out", tmp_path)
+    (tmp_path / "file").touch()  # before a search for nothing, and before its actions are read
+    out = ["--actions", "left", "--out", str(tmp_path / "file")]
+    assert "it is no folder" in fail(1, "explore", "1-1", *out)

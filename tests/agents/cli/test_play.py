@@ -98,6 +98,9 @@ def test_mistakes_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (["--record", path], "exists: give another name"),
     ):
         assert message in fail(2, "play", *arguments)
+    # Before a game is played for nothing, and before anything else that is wrong.
+    message = fail(1, "play", "CartPole-v1", "--record", path / "route.json")
+    assert message.endswith(f"it is no folder: '{path}'")
     assert path.read_text() == "mine"
     monkeypatch.delenv("SDL_VIDEODRIVER")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
