@@ -260,14 +260,12 @@ def train(
                     "give an algorithm and an environment, as in mario-rl train dqn CartPole-v1, "
                     "or --resume RUN"
                 )
-            changes = read_pairs("--set", set_)
-            if imitate:
-                changes["demonstrations"] = _demonstrations(imitate)
             run, agent = _new(
                 algorithm,
                 env_id,
                 recipe=recipe or "default",
-                changes=changes,
+                changes=read_pairs("--set", set_),
+                imitated=imitate or [],
                 env_kwargs=read_pairs("--env", env),
                 num_envs=num_envs,
                 steps=steps,
@@ -346,6 +344,7 @@ def _new(
     *,
     recipe: str,
     changes: dict[str, Any],
+    imitated: list[Path],
     env_kwargs: dict[str, Any],
     num_envs: int | None,
     steps: int | None,
@@ -364,6 +363,13 @@ def _new(
 
     with usage_errors():
         chosen = recipe_for(algorithm, env_id, recipe, total_steps=steps, num_envs=num_envs)
+    if imitated:
+        if not hasattr(chosen.config, "demonstrations"):
+            raise UsageError(
+                f"--imitate is for algorithms that learn from demonstrations, as ppo; {algorithm} "
+                "does not: leave it out"
+            )
+        changes = {**changes, "demonstrations": _demonstrations(imitated)}
     with usage_errors("--set"):
         chosen = dataclasses.replace(chosen, config=replaced(chosen.config, changes))
     with usage_errors():
