@@ -294,8 +294,13 @@ def _route_program(name: str, changes: dict[str, Any]) -> _Program:
     from mario_rl_envs.game.stages import STAGES
 
     with usage_errors("--route"):
-        is_file = name not in STAGES and Path(name).exists()
-        route = routes.read(name) if is_file else routes.load(name)
+        is_stage = name in STAGES
+        if not is_stage and not Path(name).exists():
+            raise ValueError(
+                f"there is no file {name}, nor a stage of that name: give a stage, 1-1 to 8-4, or "
+                "a file of mario-rl play --record"
+            )
+        route = routes.load(name) if is_stage else routes.read(name)
     env_id = "MarioRL-v0" if route.stage is None else f"MarioRL-{route.stage}-v0"
     with usage_errors("--env"):
         env = frame_by_frame(env_id, changes)
