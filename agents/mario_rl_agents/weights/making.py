@@ -6,7 +6,9 @@ What is chosen and measured are the weights as the file has them, in half precis
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +38,8 @@ CHOICE_SEED: Final = 3_000_000  # of the first episode that a policy is chosen b
 MAX_BYTES: Final = 3_000_000  # of one file
 
 _OUT: Final = "--out"  # of `mario-rl train`
+# The folder of an absolute path, wherever it stands in a word: --imitate=/home/me/1-4.safetensors.
+_FOLDER: Final = re.compile(r"""(?<![\w.])(?:~|[A-Za-z]:)?[/\\](?:[^"',\[\]]*[/\\])?""")
 
 Say = Callable[[str], None]
 
@@ -126,7 +130,7 @@ def make_policy(
             rates=rates,
             rates_seed=MIN_EVALUATION_SEED,
             num_envs=read_header(best.checkpoint).num_envs,
-            command=_without_folder(trained.command),
+            command=_without_folders(trained.command),
             commit=settings.commit or trained.commit or "unknown",
             versions=trained.versions,
             note=settings.note,
@@ -134,6 +138,9 @@ def make_policy(
             machine=describe_machine(),
             date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
+        if getattr(agent.config, "demonstrations", ()):
+            names = tuple(_FOLDER.sub("", each) for each in agent.config.demonstrations)
+            agent.config = dataclasses.replace(agent.config, demonstrations=names)
         _write(agent, path, record)
     return record
 
@@ -196,13 +203,16 @@ def _record_of_run(checkpoint: Path) -> RunRecord:
     return RunRecord()
 
 
-def _without_folder(command: Sequence[str]) -> tuple[str, ...]:
-    """Return a training's command line without its folder, which says nothing elsewhere."""
-    words = list(command)
+def _without_folders(command: Sequence[str]) -> tuple[str, ...]:
+    """Return a training's command line without folders of its machine, which say nothing elsewhere.
+
+    The run's own is left out. Of another absolute path the name remains.
+    """
+    words = [word for word in command if not word.startswith(f"{_OUT}=")]
     while _OUT in words:
         index = words.index(_OUT)
         del words[index : index + 2]
-    return tuple(words)
+    return tuple(_FOLDER.sub("", word) for word in words)
 
 
 def _write(agent: Agent, path: Path, record: PolicyRecord) -> None:

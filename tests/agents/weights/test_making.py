@@ -119,6 +119,34 @@ def test_the_run_says_how_it_was_trained(tmp_path: Path, games: Games) -> None:
     assert games.asked[0][1] == 100
 
 
+def test_no_folder_of_the_user_goes_into_a_policy(tmp_path: Path, games: Games) -> None:
+    """Whatever option it was given by: of the files of its training the names remain."""
+    shown = tmp_path / "my games" / "1-1.safetensors"
+    spec = spec_from_recipe("ppo", "MarioRL-1-1-v0", env_kwargs=MARIO, num_envs=2, seed=1)
+    env = gym.make("MarioRL-1-1-v0", **MARIO)
+    agent = PPO.create(
+        env, dataclasses.replace(SMALL, demonstrations=(str(shown), "demos/b.safetensors")), seed=1
+    )
+    command = ["mario-rl", "train", "ppo", f"--out={tmp_path}/run", "--out", str(tmp_path)]
+    command += [f"--imitate={shown}", "--imitate", str(shown), "--imitate", "demos/b.safetensors"]
+    command += ["--set", f'demonstrations=["{shown}", "~/b.safetensors"]', "--seed", "1"]
+    command += ["--env", r"rom_path=C:\Users\tmp\rom.nes", "--set", "clip_range=linear(0.1,0,9)"]
+    run = Run.create(tmp_path / "run", spec, command=command)
+    agent.save(run.checkpoint)
+    env.close()
+    path = tmp_path / "policy.safetensors"
+    record = make_policy([run.checkpoint], path, Settings(), lambda line: None)
+    imitates = "--imitate=1-1.safetensors --imitate 1-1.safetensors --imitate demos/b.safetensors"
+    assert record.command == (
+        *("mario-rl", "train", "ppo", *imitates.split()),
+        *("--set", 'demonstrations=["1-1.safetensors", "b.safetensors"]', "--seed", "1"),
+        *("--env", "rom_path=rom.nes", "--set", "clip_range=linear(0.1,0,9)"),
+    )
+    header = read_header(path)
+    assert header.config["demonstrations"] == ["1-1.safetensors", "demos/b.safetensors"]
+    assert str(tmp_path) not in json.dumps(dataclasses.asdict(header))
+
+
 def test_a_run_offers_its_best_and_its_latest_checkpoint(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", spec_from_recipe("ppo", "CartPole-v1"))
     run.checkpoint.write_bytes(b"")
