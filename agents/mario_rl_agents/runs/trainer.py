@@ -58,7 +58,7 @@ def train(
         checkpoint_seconds: Time between checkpoints; longer where saving is slow, so that it costs
             under 5 % of the time.
         keep_every: Environment steps between weights that are kept (`run.all_kept()`), from the
-            untrained ones on; None keeps none.
+            untrained ones on, before anything is imitated; None keeps none.
         best_from: Game from which on the mean return of the last 100 games, or of those that there
             are, may make the weights the best. Before the 100th game a lucky one can.
         callbacks: More of them, asked after the others; the last checkpoint is saved after all.
@@ -92,14 +92,14 @@ def train(
         agent.load_replay()  # before the logs are cut back to the checkpoint
         agent.load_demonstrations()
         run.remove_leftovers()
+        # Before it learns: an agent that begins by imitating does so before callbacks are called.
+        keepers = [] if keep_every is None else [_Keeper(run, keep_every, agent)]
         logger = RunLogger(run, resume_step=agent.num_steps or None)
         with _leave_a_core(agent), _stop_on_signals() as stop_requested:
             budget = _Budget(run, minutes, stop_requested)
             checkpointer = _Checkpointer(run.checkpoint, checkpoint_seconds)
-            watchers = [logger, _BestKeeper(run, best_from), checkpointer, budget, *callbacks]
-            if keep_every is not None:
-                watchers.insert(0, _Keeper(run, keep_every))
-            agent.learn(run.spec.total_steps - agent.num_steps, watchers)
+            watchers = [*keepers, logger, _BestKeeper(run, best_from), checkpointer, budget]
+            agent.learn(run.spec.total_steps - agent.num_steps, [*watchers, *callbacks])
             agent.save(run.checkpoint, replay=True)
     return budget.outcome
 
@@ -169,8 +169,10 @@ class _Checkpointer(Callback):
 class _Keeper(Callback):
     """Keeps the weights of the untrained agent, and then those after every so many steps."""
 
-    def __init__(self, run: Run, period: int) -> None:
+    def __init__(self, run: Run, period: int, agent: Agent) -> None:
         self._run, self._period = run, period
+        if agent.num_steps == 0:
+            agent.save(run.kept(0))
 
     def on_training_start(self, agent: Agent) -> None:
         for num_steps, path in self._run.all_kept().items():
@@ -178,8 +180,6 @@ class _Keeper(Callback):
                 path.unlink()
                 model_path(path).unlink(missing_ok=True)
         self._num_periods = agent.num_steps // self._period
-        if agent.num_steps == 0:
-            agent.save(self._run.kept(0))
 
     def on_step(self, agent: Agent) -> bool | None:
         before, self._num_periods = self._num_periods, agent.num_steps // self._period

@@ -1,5 +1,6 @@
 """Training: budgets, checkpoints, signals, and resumption without a trace."""
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -12,12 +13,18 @@ import pytest
 import torch
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
+from mario_rl_agents.algorithms.ppo import PPOConfig
+from mario_rl_agents.algorithms.random import RandomAgent
+from mario_rl_agents.demonstrations.recording import record
 from mario_rl_agents.errors import RunError
-from mario_rl_agents.runs.loading import resume_run
+from mario_rl_agents.recipes.recipe import Recipe
+from mario_rl_agents.runs.loading import new_run as begin_run
+from mario_rl_agents.runs.loading import resume_run, spec_from_recipe
 from mario_rl_agents.runs.metrics import running_average
 from mario_rl_agents.runs.run import Run, RunSpec
 from mario_rl_agents.runs.trainer import Outcome, train
 from mario_rl_agents.runs.trainer import _stop_on_signals as stop_on_signals
+from mario_rl_agents.teachers import AgentTeacher
 from safetensors import safe_open
 
 CONFIG = DQNConfig(learning_starts=50, batch_size=8)
@@ -226,6 +233,24 @@ def test_weights_are_kept_along_the_way(tmp_path: Path) -> None:
     Run.create(run.folder, run.spec, overwrite=True)
     assert [path.name for path in run.folder.glob("step*")] == ["step-by-step.txt"]
     env.close()
+
+
+def test_the_untrained_weights_are_those_before_anything_is_imitated(tmp_path: Path) -> None:
+    with contextlib.closing(gym.make("CartPole-v1")) as game:
+        teacher = AgentTeacher(RandomAgent.create(game, device="cpu"), greedy=True)
+        shown = record(teacher, "CartPole-v1", {}, num_decisions=40, num_envs=2)
+    shown.save(tmp_path / "shown.safetensors")
+    config = PPOConfig(
+        rollout_steps=8, batch_size=8, demonstrations=(str(tmp_path / "shown.safetensors"),)
+    )
+    spec = spec_from_recipe("ppo", "CartPole-v1", Recipe(config, total_steps=16), num_envs=1)
+    run, agent = begin_run(spec, tmp_path / "run", device="cpu")
+    agent.save(tmp_path / "fresh.safetensors")
+    train(agent, run, keep_every=8)
+    agent.env.close()
+    first, fresh = tensors(run.kept(0)), tensors(tmp_path / "fresh.safetensors")
+    assert all(torch.equal(first[name], fresh[name]) for name in fresh)
+    assert list(run.all_kept()) == [0, 8, 16]
 
 
 def test_checkpoints_are_written_on_the_way(tmp_path: Path) -> None:
