@@ -299,7 +299,7 @@ the commit and the command that stand beside it.
 
 
 def make_stages(folder: Path, *options: str) -> None:
-    """Have the pages of the stages written, with pictures and films.
+    """Have the pages of the stages written, with pictures and videos.
 
     Args:
         folder: Where they go; what is there is removed.
@@ -389,14 +389,14 @@ def build(out: Path, work: Path) -> None:
         cwd=ROOT,
         check=True,
     )
-    # Films and pictures in HTML, which Sphinx does not look into.
+    # Videos and pictures in HTML, which Sphinx does not look into.
     for folder in (path for path in stages.glob("*") if path.is_dir()):
         shutil.copytree(folder, out / "stages" / folder.name, dirs_exist_ok=True)
     num_bytes = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     if num_bytes > MAX_BYTES:
         raise ValueError(
             f"the site has {num_bytes:,} bytes, accepted are {MAX_BYTES:,}; remove {out} if older "
-            "builds are in it, else make pictures or films smaller"
+            "builds are in it, else make pictures or videos smaller"
         )
 
 

@@ -1,4 +1,4 @@
-"""Pictures and a film of a stage, drawn from the game along the package's route through it."""
+"""Pictures and a video of a stage, drawn from the game along the package's route through it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mario_rl_envs.env import SuperMarioBrosEnv
 
 FRAMES_PER_SECOND: Final = 60  # of the console
 
-_PERIOD: Final = 2  # frames of the console from one picture of a film to the next
+_PERIOD: Final = 2  # frames of the console from one picture of a video to the next
 _HOLD: Final = 30  # pictures: how often the last one is repeated
-# Constant quality: a film of half a minute takes some 0.4 MB; slower presets make it a fifth
+# Constant quality: a video of half a minute takes some 0.4 MB; slower presets make it a fifth
 # smaller, and take twice as long. The index comes first, so that a browser can play before it has
 # the whole file. One thread: the same bytes everywhere.
 _CODEC: Final = (
@@ -40,8 +40,8 @@ class Picture(NamedTuple):
     height: int
 
 
-class Film(NamedTuple):
-    """A file of a film."""
+class Video(NamedTuple):
+    """A file of a video."""
 
     name: str
     width: int  # pixels
@@ -49,8 +49,8 @@ class Film(NamedTuple):
     seconds: float
 
 
-def check_films() -> None:
-    """Check that films can be written.
+def check_videos() -> None:
+    """Check that videos can be written.
 
     Raises:
         ImportError: imageio-ffmpeg is not installed.
@@ -59,8 +59,8 @@ def check_films() -> None:
         import imageio_ffmpeg  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            'films need imageio-ffmpeg: pip install "mario-rl-envs[video]"; --no-films leaves them '
-            "out"
+            'videos need imageio-ffmpeg: pip install "mario-rl-envs[video]"; --no-videos leaves '
+            "them out"
         ) from error
 
 
@@ -77,8 +77,8 @@ def draw_screen(stage: str, folder: Path) -> Picture:
     return _write_picture(Image.fromarray(screen), folder / f"{stage}-screen.png")
 
 
-def write_film(stage: str, folder: Path, *, num_frames: int | None = None) -> Film:
-    """Write a film of the route.
+def write_video(stage: str, folder: Path, *, num_frames: int | None = None) -> Video:
+    """Write a video of the route.
 
     Args:
         stage: As "1-1".
@@ -94,11 +94,11 @@ def write_film(stage: str, folder: Path, *, num_frames: int | None = None) -> Fi
     height, width, _ = first.shape
     fps = FRAMES_PER_SECOND / _PERIOD
     count = write_mp4(path, itertools.chain([first], frames), fps, options=_CODEC)
-    return Film(path.name, width, height, count / fps)
+    return Video(path.name, width, height, count / fps)
 
 
 def _frames(stage: str, num_frames: int | None) -> Iterator[Frame]:
-    """Yield the pictures of a film."""
+    """Yield the pictures of a video."""
     frame = None
     with contextlib.closing(SuperMarioBrosEnv(stage, render_mode="rgb_array_list")) as env:
         for index, frame in enumerate(_all_frames(env, stage)):

@@ -1,11 +1,11 @@
 """Write a page for every stage, drawn and read from the game itself, for the documentation.
 
-    python benchmarks/stage_pages.py --out build/docs/stages          # all 32, with films
-    python benchmarks/stage_pages.py --out FOLDER --stages 1-1,8-4 --no-films
+    python benchmarks/stage_pages.py --out build/docs/stages          # all 32, with videos
+    python benchmarks/stage_pages.py --out FOLDER --stages 1-1,8-4 --no-videos
     python benchmarks/stage_pages.py --measure 500                    # random play, anew
 
 FOLDER lies in that of the other pages: it links to ../environments.md and ../policies.md. It gets
-index.md, a page for each stage, and media/ with pictures and films. Nothing of that is committed.
+index.md, a page for each stage, and media/ with pictures and videos. Nothing of that is committed.
 What random play reaches stands in benchmarks/random_play.json, what policies reach in their files.
 """
 
@@ -33,7 +33,7 @@ from benchmarks import random_play, stage_media  # noqa: E402
 from benchmarks.random_play import RandomPlay  # noqa: E402
 from benchmarks.ship_weights import records  # noqa: E402
 from benchmarks.stage_facts import Area, StageFacts, facts_of  # noqa: E402
-from benchmarks.stage_media import FRAMES_PER_SECOND, Film, Picture  # noqa: E402
+from benchmarks.stage_media import FRAMES_PER_SECOND, Picture, Video  # noqa: E402
 from mario_rl_envs.game.stages import STAGES, check_stages  # noqa: E402
 from mario_rl_envs.processors import num_processors  # noqa: E402
 
@@ -42,7 +42,7 @@ MEDIA: Final = "media"
 NONE_YET: Final = "none yet"  # in place of a policy
 
 _SCREEN_SCALE: Final = 0.625  # of a screen in the index
-_FILM_SCALE: Final = 2
+_VIDEO_SCALE: Final = 2
 _TICK_FRAMES: Final = 24  # of the game clock
 _DEFAULT_ACTIONS: Final = "right_only"  # of gym.make
 # Of the protocol that policies were measured by.
@@ -59,7 +59,7 @@ class Stage:
     facts: StageFacts
     route: Picture
     screen: Picture
-    film: Film | None
+    video: Video | None
     policy: Policy | None
 
     @property
@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where pages are written")
     parser.add_argument("--stages", type=_stages, default=STAGES, help="as 1-1,8-4; else all")
-    parser.add_argument("--no-films", action="store_true", help="pictures alone, which is faster")
+    parser.add_argument("--no-videos", action="store_true", help="pictures alone, which is faster")
     parser.add_argument(
         "--directory-urls",
         action="store_true",
@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
         write_pages(
             options.out,
             options.stages,
-            has_films=not options.no_films,
+            has_videos=not options.no_videos,
             has_directory_urls=options.directory_urls,
         )
 
@@ -111,26 +111,26 @@ def write_pages(
     folder: Path,
     stages: Sequence[str],
     *,
-    has_films: bool = True,
+    has_videos: bool = True,
     has_directory_urls: bool = False,
 ) -> None:
-    """Write index, pages, pictures and films.
+    """Write index, pages, pictures and videos.
 
     Args:
         folder: Where to; it is made if it is missing.
         stages: As "1-1"; pages link to those alone.
-        has_films: Whether pages have films.
+        has_videos: Whether pages have videos.
         has_directory_urls: Whether the site serves a page, but for the index, a folder deeper than
             its file lies. Links of Markdown follow by themselves, those of HTML do not.
 
     Raises:
-        ImportError: Films are wanted, and imageio-ffmpeg is not installed.
+        ImportError: Videos are wanted, and imageio-ffmpeg is not installed.
     """
-    if has_films:
-        stage_media.check_films()
+    if has_videos:
+        stage_media.check_videos()
     (folder / MEDIA).mkdir(parents=True, exist_ok=True)
     policies, random = records(), random_play.load()
-    draw = partial(_draw, folder / MEDIA, policies, has_films)
+    draw = partial(_draw, folder / MEDIA, policies, has_videos)
     with ThreadPoolExecutor(num_processors()) as pool:  # Python waits for console and encoder
         drawn = list(pool.map(draw, stages))
     names = [stage.name for stage in drawn]
@@ -151,14 +151,14 @@ def page(
         stage: What it shows.
         random: What random play came to.
         around: The stages before and after it; None where there is none.
-        media_url: Where pictures and films are.
+        media_url: Where pictures and videos are.
     """
     links = _links(around)
     parts = [
         f"# {stage.name}",
         links,
         _summary(stage.facts),
-        *([_film(stage, stage.film, media_url)] if stage.film is not None else []),
+        *([_video(stage, stage.video, media_url)] if stage.video is not None else []),
         "## The stage",
         _strip(stage, media_url),
         "What the recorded route shows of it. Scroll it sideways, or open "
@@ -182,8 +182,8 @@ def index_page(stages: Sequence[Stage], random: RandomPlay) -> str:
     """Return the page that leads to all others."""
     parts = [
         "# The stages",
-        "Each page has the whole stage as a picture, a film of the package's route through it, and "
-        "what random play and the package's [policies](../policies.md) reach. All is drawn and "
+        "Each page has the whole stage as a picture, a video of the package's route through it, "
+        "and what random play and the package's [policies](../policies.md) reach. All is drawn and "
         "read from the game itself.",
         _grid(stages),
         "## In numbers",
@@ -215,12 +215,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _draw(folder: Path, policies: dict[str, Policy], has_film: bool, name: str) -> Stage:
+def _draw(folder: Path, policies: dict[str, Policy], has_video: bool, name: str) -> Stage:
     return Stage(
         facts=facts_of(name),
         route=stage_media.draw_stage(name, folder),
         screen=stage_media.draw_screen(name, folder),
-        film=stage_media.write_film(name, folder) if has_film else None,
+        video=stage_media.write_video(name, folder) if has_video else None,
         policy=policies.get(f"MarioRL-{name}-v0"),
     )
 
@@ -249,18 +249,18 @@ def _summary(facts: StageFacts) -> str:
     )
 
 
-def _film(stage: Stage, film: Film, media_url: str) -> str:
+def _video(stage: Stage, video: Video, media_url: str) -> str:
     poster = f"{media_url}/{stage.screen.name}"
     return (
         "<figure>\n"
         f'<video controls muted playsinline preload="none" poster="{poster}" '
-        f'width="{_FILM_SCALE * film.width}" height="{_FILM_SCALE * film.height}" '
+        f'width="{_VIDEO_SCALE * video.width}" height="{_VIDEO_SCALE * video.height}" '
         'style="max-width: 100%; height: auto; image-rendering: pixelated" '
-        f'aria-label="Film of the recorded route through {stage.name}">\n'
-        f'<source src="{media_url}/{film.name}" type="video/mp4">\n'
-        f'<a href="{media_url}/{film.name}">The film of the route</a>\n'
+        f'aria-label="Video of the recorded route through {stage.name}">\n'
+        f'<source src="{media_url}/{video.name}" type="video/mp4">\n'
+        f'<a href="{media_url}/{video.name}">The video of the route</a>\n'
         "</video>\n"
-        f"<figcaption>The recorded route, {film.seconds:.0f} seconds, no sound.</figcaption>\n"
+        f"<figcaption>The recorded route, {video.seconds:.0f} seconds, no sound.</figcaption>\n"
         "</figure>"
     )
 

@@ -25,10 +25,10 @@ class RecordVideo(_RecordVideo):
         >>> from mario_rl_envs.wrappers import RecordVideo
         >>> env = gym.make("MarioRL-1-1-v0", render_mode="rgb_array_list")
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     env = RecordVideo(env, f"{folder}/films", disable_logger=True)
+        ...     env = RecordVideo(env, f"{folder}/videos", disable_logger=True)
         ...     obs, info = env.reset(seed=0)
         ...     obs, *_ = env.step(3)
-        ...     env.close()  # writes the film
+        ...     env.close()  # writes the video
     """
 
     recorded_frames: Any = ()  # of one that was refused: Gymnasium's `__del__` looks at it

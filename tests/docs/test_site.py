@@ -14,7 +14,7 @@ from benchmarks.documentation import PAGES, ROOT
 pytest.importorskip("sphinx", reason="needs Sphinx, which the extra 'docs' brings")
 
 FETCHED = {"script": "src", "img": "src", "source": "src", "video": "src", "iframe": "src"}
-STAGES = ("--stages", "1-1,8-4", "--no-films")  # the others are made alike
+STAGES = ("--stages", "1-1,8-4", "--no-videos")  # the others are made alike
 # What a reader searches for, and the page that must be among the first three.
 SEARCHES = {
     "shaped": "environments",

@@ -25,7 +25,7 @@ WRITTEN = ("1-1", "1-2")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     written = tmp_path_factory.mktemp("stages")
-    stage_pages.main(["--out", str(written), "--stages", ",".join(WRITTEN), "--no-films"])
+    stage_pages.main(["--out", str(written), "--stages", ",".join(WRITTEN), "--no-videos"])
     return written
 
 
@@ -36,13 +36,13 @@ def texts(folder):
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
-    """A stage with a short film."""
+    """A stage with a short video."""
     media = tmp_path_factory.mktemp("media")
     return stage_pages.Stage(
         facts=facts_of("1-1"),
         route=stage_media.Picture("1-1-route.png", 10, 20),
         screen=stage_media.draw_screen("1-1", media),
-        film=stage_media.write_film("1-1", media, num_frames=120),
+        video=stage_media.write_video("1-1", media, num_frames=120),
         policy=None,
     ), media
 
@@ -51,9 +51,9 @@ def attributes(tag):
     return dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
 
 
-def decoded(film):
-    """Return the pictures of a film, [T, 240, 256, 3]."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", str(film)]
+def decoded(video):
+    """Return the pictures of a video, [T, 240, 256, 3]."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", str(video)]
     command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
     raw = subprocess.run(command, check=True, capture_output=True).stdout
     return np.frombuffer(raw, np.uint8).reshape(-1, 240, 256, 3)
@@ -112,7 +112,7 @@ def test_a_route_says_which_actions_it_needs():
     assert sum(count for _, count in needs_left.joypad) == needs_left.num_decisions
 
 
-# --- Pictures and films ---------------------------------------------------------------------------
+# --- Pictures and videos --------------------------------------------------------------------------
 
 
 def test_pictures_have_the_size_that_pages_say_and_show_something(folder, texts):
@@ -143,13 +143,13 @@ def test_screens_of_the_index_are_those_of_the_game(folder, texts):
     env.close()
 
 
-def test_a_film_shows_the_route_and_holds_its_end(stage):
-    film, media = stage[0].film, stage[1]
-    assert film.seconds == (60 + 30) / 30
-    data = (media / film.name).read_bytes()
+def test_a_video_shows_the_route_and_holds_its_end(stage):
+    video, media = stage[0].video, stage[1]
+    assert video.seconds == (60 + 30) / 30
+    data = (media / video.name).read_bytes()
     assert 0 < data.index(b"moov") < data.index(b"mdat")  # plays before all of it is there
-    assert (film.width, film.height) == (256, 240)
-    pictures = decoded(media / film.name)
+    assert (video.width, video.height) == (256, 240)
+    pictures = decoded(media / video.name)
     assert len(pictures) == 90
     env = gym.make("MarioRL-1-1-v0", actions="joypad", skip=1, render_mode="rgb_array").unwrapped
     env.reset()
@@ -160,7 +160,7 @@ def test_a_film_shows_the_route_and_holds_its_end(stage):
     assert moved > 5 * still
 
 
-def test_a_page_has_its_film_without_moving_when_it_comes(stage):
+def test_a_page_has_its_video_without_moving_when_it_comes(stage):
     shown, media = stage
     text = stage_pages.page(shown, random_play.load(), (None, None), "media")
     (tag,) = re.findall(r"<video [^>]*>", text)
@@ -169,15 +169,15 @@ def test_a_page_has_its_film_without_moving_when_it_comes(stage):
     assert {"controls", "muted"} <= set(tag.split())
     assert "autoplay" not in tag
     assert (media / Path(said["poster"]).name).is_file()
-    assert f'<source src="media/{shown.film.name}" type="video/mp4">' in text
+    assert f'<source src="media/{shown.video.name}" type="video/mp4">' in text
     assert "<video" not in stage_pages.page(
-        replace(shown, film=None), random_play.load(), (None, None), "media"
+        replace(shown, video=None), random_play.load(), (None, None), "media"
     )
 
 
-def test_films_without_their_encoder_are_refused_before_anything_is_drawn(tmp_path, monkeypatch):
+def test_videos_without_their_encoder_are_refused_before_anything_is_drawn(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)  # what a failed import leaves
-    with pytest.raises(ImportError, match="--no-films leaves them out"):
+    with pytest.raises(ImportError, match="--no-videos leaves them out"):
         stage_pages.write_pages(tmp_path / "new", ["1-1"])
     assert not (tmp_path / "new").exists()
 
@@ -282,7 +282,7 @@ def test_the_code_on_a_page_runs(folder):
 
 
 def test_a_site_that_serves_pages_as_folders_finds_pictures(tmp_path, texts):
-    stage_pages.write_pages(tmp_path, ["1-1"], has_films=False, has_directory_urls=True)
+    stage_pages.write_pages(tmp_path, ["1-1"], has_videos=False, has_directory_urls=True)
     (tag,) = re.findall(r"<img [^>]*>", (tmp_path / "1-1.md").read_text())
     assert attributes(tag)["src"] == "../media/1-1-route.png"
     (tag,) = re.findall(r"<img [^>]*>", (tmp_path / "index.md").read_text())
@@ -290,7 +290,7 @@ def test_a_site_that_serves_pages_as_folders_finds_pictures(tmp_path, texts):
 
 
 def test_written_again_pages_and_pictures_are_the_same(folder, tmp_path):
-    stage_pages.write_pages(tmp_path, WRITTEN, has_films=False)
+    stage_pages.write_pages(tmp_path, WRITTEN, has_videos=False)
     files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     assert len(files) == 3 + 4
     for file in files:

@@ -243,7 +243,7 @@ def compare(
                 plan.check_environment()
         ask_to_trust(lambda trust: plan.check_trusted(folder, trust=trust), trust=trust)
         if video:
-            _check_films(plan)
+            _check_videos(plan)
         plan.write(folder)
         console = make_console()
         num_jobs = None if engine == "ray" else jobs or num_processors()
@@ -276,12 +276,12 @@ def _changes(sides: Sequence[str], pairs: dict[str, Any]) -> dict[str, dict[str,
     return changes
 
 
-def _check_films(plan: Plan) -> None:
-    """Check that films can be recorded, before anything is trained.
+def _check_videos(plan: Plan) -> None:
+    """Check that videos can be recorded, before anything is trained.
 
     Raises:
         UsageError: The environment draws nothing.
-        ImportError: What writes films is not installed.
+        ImportError: What writes videos is not installed.
     """
     from mario_rl_agents.cli.summary import check_draws
     from mario_rl_agents.reports.video import check_video_path
@@ -363,14 +363,14 @@ def _finish(
         results.print(speed_table(comparison))
         write_page(folder)
     if video:
-        from mario_rl_agents.experiments.films import record_films
+        from mario_rl_agents.experiments.videos import record_videos
 
         try:
             with console.status("recording", spinner="line"):
-                record_films(plan, folder, comparison)
+                record_videos(plan, folder, comparison)
         except ValueError as error:
             raise Failure(
-                f"a film could not be recorded ({error}): {page} is without it"
+                f"a video could not be recorded ({error}): {page} is without it"
             ) from error
         write_page(folder)
     results.print(styled("page  ", (str(page), "bold")), soft_wrap=True)

@@ -235,7 +235,7 @@ def _write(route: Route, out: Path, *, video: bool) -> None:
 
 
 def _record(route: Route, path: Path) -> None:
-    from mario_rl_agents.cli.showing import film_progress
+    from mario_rl_agents.cli.showing import video_progress
     from mario_rl_agents.reports.mario import Joypad, frame_by_frame
     from mario_rl_agents.reports.panel import Panel
     from mario_rl_agents.reports.show import HOLD_SECONDS, RoutePlayer, Show
@@ -246,7 +246,7 @@ def _record(route: Route, path: Path) -> None:
         panel = Panel(env, title=env_id, subtitle="found by mario-rl explore", action_view=Joypad())
         show = Show(env, RoutePlayer(route), panel, stall_seconds=0)
         seconds = len(route.frames) / show.fps + HOLD_SECONDS
-        with film_progress(make_console(), seconds=seconds) as progress:
+        with video_progress(make_console(), seconds=seconds) as progress:
             record_show(show, path, progress=progress)
 
 

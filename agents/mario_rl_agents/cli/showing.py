@@ -1,4 +1,4 @@
-"""Windows and films as commands show them: a missing screen in one line, progress of a film."""
+"""Windows and videos as commands show them: a missing screen in one line, progress of a video."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def open_window(title: str, *, otherwise: str) -> Iterator[Window]:
 
 
 @contextlib.contextmanager
-def film_progress(
+def video_progress(
     console: Console, *, seconds: float | None = None
 ) -> Iterator[Callable[[float], None]]:
-    """Show on a terminal how much of a film is written; yield what takes its seconds so far.
+    """Show on a terminal how much of a video is written; yield what takes its seconds so far.
 
     Args:
         console: Where it is shown.
-        seconds: The length of the film; None where it is not known.
+        seconds: The length of the video; None where it is not known.
     """
     progress = Progress(
         TextColumn("recording"),
@@ -60,7 +60,7 @@ def film_progress(
     with progress:
         task = progress.add_task("", total=seconds)
         yield lambda done: progress.update(
-            task, completed=done, description=f"{done:.1f} s of film"
+            task, completed=done, description=f"{done:.1f} s of video"
         )
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.cli.evaluate import evaluation_table, measure
-from mario_rl_agents.cli.showing import film_progress
+from mario_rl_agents.cli.showing import video_progress
 from mario_rl_agents.cli.terminal import make_console, program
 from mario_rl_agents.reports.plots import plot_learning_curves
 from mario_rl_agents.reports.video import Progress, record_episode
@@ -62,7 +62,7 @@ def finish(
         with console.status("evaluating", spinner="line"):
             evaluations = _evaluate(path, agent, run, eval_episodes, eval_seed)
         if video:
-            with film_progress(console) as progress:
+            with video_progress(console) as progress:
                 facts["video"] = _record(path, agent, run, evaluations, progress)
     results = make_console(stderr=False)
     results.print(_summary(facts, title=f"{agent.algorithm} on {run.spec.env_id}"))

@@ -518,7 +518,7 @@ def _train(
                 from mario_rl_agents.cli.rendering import GamesRenderer
                 from mario_rl_agents.cli.showing import open_window
 
-                otherwise = "train without --render, and record a film with mario-rl watch --video"
+                otherwise = "train without --render, and record a video with mario-rl watch --video"
                 window = stack.enter_context(open_window(run.spec.env_id, otherwise=otherwise))
                 shown.append(GamesRenderer(window, run, render))
             return train_agent(

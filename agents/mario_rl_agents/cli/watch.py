@@ -208,7 +208,7 @@ class _Program(NamedTuple):
     what: str
     envs: tuple[Env, ...]
     make_show: Callable[[int], Showable]  # takes the seed of an episode
-    max_seconds: float | None  # of a film of it
+    max_seconds: float | None  # of a video of it
     seconds: float | None = None  # how long it is, where that is known
     is_seeded: bool = True  # whether its episodes differ by their seed
 
@@ -335,14 +335,14 @@ def _show(
 
 def _record(program: _Program, path: Path, console: Console, *, seed: int) -> None:
     """Record an episode, with its progress."""
-    from mario_rl_agents.cli.showing import film_progress, summary_of
+    from mario_rl_agents.cli.showing import summary_of, video_progress
     from mario_rl_agents.reports.show import NoPicturesError
     from mario_rl_agents.reports.video import record_show
 
     show = program.make_show(seed)
     with (
         usage_errors(kind=NoPicturesError),
-        film_progress(make_console(), seconds=program.seconds) as progress,
+        video_progress(make_console(), seconds=program.seconds) as progress,
     ):
         recording = record_show(
             show, path, seed=seed, max_seconds=program.max_seconds, progress=progress

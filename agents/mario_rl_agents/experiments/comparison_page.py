@@ -18,9 +18,8 @@ from mario_rl_agents.experiments.comparison_results import (
     warnings,
 )
 from mario_rl_agents.experiments.comparison_view import count, labels_of, trainings_at_once
-from mario_rl_agents.experiments.films import film_path
 from mario_rl_agents.experiments.tables import HEADER, TABLES, Comparison, ComparisonHeader
-from mario_rl_agents.reports.film import film_of
+from mario_rl_agents.experiments.videos import video_path
 from mario_rl_agents.reports.html.blocks import (
     Block,
     Code,
@@ -32,6 +31,7 @@ from mario_rl_agents.reports.html.blocks import (
     Text,
 )
 from mario_rl_agents.reports.html.page import Page
+from mario_rl_agents.reports.video_block import video_of
 
 REPORT: Final = "report.html"
 
@@ -58,7 +58,7 @@ def comparison_page(comparison: Comparison, folder: Path, differing: Sequence[st
 
     Args:
         comparison: Its raw data.
-        folder: Where that lies, and its films.
+        folder: Where that lies, and its videos.
         differing: The tables whose hash is not the header's.
     """
     header = comparison.header
@@ -68,7 +68,7 @@ def comparison_page(comparison: Comparison, folder: Path, differing: Sequence[st
         Section("Steps and seconds to the threshold", list(threshold(comparison))),
         Section("Which is better", list(better(comparison))),
         Section("What it took", list(costs(comparison))),
-        Section("Films", list(_films(comparison, folder))),
+        Section("Videos", list(_videos(comparison, folder))),
         Section("How each side was tuned", list(_tuning(header))),
         Section("Every run", list(every_run(comparison))),
         Section("Settings", list(_settings(header))),
@@ -84,9 +84,9 @@ def comparison_page(comparison: Comparison, folder: Path, differing: Sequence[st
     )
 
 
-def _films(comparison: Comparison, folder: Path) -> Iterator[Block]:
+def _videos(comparison: Comparison, folder: Path) -> Iterator[Block]:
     for label in labels_of(comparison):
-        yield from film_of(label, film_path(folder, label))
+        yield from video_of(label, video_path(folder, label))
 
 
 def _tuning(header: ComparisonHeader) -> Iterator[Block]:

@@ -1,4 +1,4 @@
-"""What was decided in a film and how it came to that: a JSON file beside the film, for reports."""
+"""What was decided in a video and how it came to that: a JSON file beside it, for reports."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from mario_rl_agents.files import read_json, replacing
 Kind = Literal["probabilities", "values", "numbers"]
 
 
-def decisions_path(film: Path) -> Path:
-    """Return where the decisions of a film lie."""
-    return film.with_suffix(".decisions.json")
+def decisions_path(video: Path) -> Path:
+    """Return where the decisions of a video lie."""
+    return video.with_suffix(".decisions.json")
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """What was decided in a film of one episode; T decisions, in order."""
+    """What was decided in a video of one episode; T decisions, in order."""
 
     kind: Kind  # what `numbers` are
-    fps: Positive  # frames of the film a second
+    fps: Positive  # frames of the video a second
     names: tuple[str, ...]  # [A], of the actions, or of the numbers of a continuous one
-    frames: tuple[Whole, ...]  # [T], the first frame of the film that shows it
+    frames: tuple[Whole, ...]  # [T], the first frame of the video that shows it
     numbers: tuple[tuple[float | None, ...], ...]  # [T, A]; None: no finite number
     chosen: tuple[Whole | None, ...]  # [T], the action; None where it is continuous
     is_random: tuple[bool, ...]  # [T], by an epsilon
@@ -67,20 +67,20 @@ class Decisions:
         check("chosen", known, all(action < size for action in known), f"actions below {size}")
 
     @classmethod
-    def beside(cls, film: Path) -> Self | None:
-        """Return the decisions of a film; None where none are kept.
+    def beside(cls, video: Path) -> Self | None:
+        """Return the decisions of a video; None where none are kept.
 
         Raises:
             RunError: The file is damaged.
         """
-        path = decisions_path(film)
+        path = decisions_path(video)
         if not path.is_file():
             return None
         try:
             return read(cls, read_json(path))
         except ValueError as error:
             raise RunError(
-                f"{path} is damaged ({error}): delete it, and the film is shown without it"
+                f"{path} is damaged ({error}): delete it, and the video is shown without it"
             ) from error
 
     def write(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The panel beside the game, in films and windows: the decision, and what it was taken on."""
+"""The panel beside the game, in videos and windows: the decision, and what it was taken on."""
 
 from __future__ import annotations
 

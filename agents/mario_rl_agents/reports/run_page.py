@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from mario_rl_agents.reports.film import film_of
 from mario_rl_agents.reports.html.blocks import (
     Block,
     Cell,
@@ -24,6 +23,7 @@ from mario_rl_agents.reports.html.blocks import (
 )
 from mario_rl_agents.reports.html.charts import LineChart, Points, Series
 from mario_rl_agents.reports.html.page import Page
+from mario_rl_agents.reports.video_block import video_of
 from mario_rl_agents.runs.evaluation import Evaluation, policy_name
 from mario_rl_agents.runs.metrics import (
     RUNNING_EPISODES,
@@ -52,7 +52,7 @@ def run_page(run: Run) -> Page:
     sections = [
         Section("Result", list(_result(run, episodes))),
         Section("Learning curves", list(_curves(episodes))),
-        Section("Film", list(film_of("the best evaluated episode", run.video))),
+        Section("Video", list(video_of("the best evaluated episode", run.video))),
         Section("Metrics", list(_metrics(run.metrics()))),
         Section("Configuration", [Facts({k: _plain(v) for k, v in spec.config.items()})]),
         Section("Where it comes from", list(_provenance(run))),

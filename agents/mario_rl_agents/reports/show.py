@@ -1,4 +1,4 @@
-"""An episode as a sequence of pictures: played and drawn step by step, for films and windows."""
+"""An episode as a sequence of pictures: played and drawn step by step, for videos and windows."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Decision:
     is_random: bool = False
     ratings: NDArray[Any] | None = None  # [A], values or probabilities of all actions
     scale: tuple[float, float] = (0.0, 1.0)  # the ends of the axis of ratings
-    kind: Kind | None = None  # of what is kept of it beside a film; None: nothing is
+    kind: Kind | None = None  # of what is kept of it beside a video; None: nothing is
     value: float | None = None  # the return to come that the player expects
 
 
@@ -156,7 +156,7 @@ class NoPicturesError(ValueError):
 
 
 class Showable(Protocol):
-    """What films and windows show."""
+    """What videos and windows show."""
 
     fps: float  # pictures a second
 
@@ -190,7 +190,7 @@ class Showable(Protocol):
         """Return the picture as it is now."""
 
     def decisions(self) -> Decisions | None:
-        """Return what was decided so far, for a film; None where nothing is told of decisions."""
+        """Return what was decided so far, for a video; None where nothing is told of decisions."""
 
 
 class Show:
@@ -299,7 +299,7 @@ class Show:
         return beside(self._picture, self._draw_panel(), overlay)
 
     def decisions(self) -> Decisions | None:
-        """Return what was decided so far, for a film; None where nothing is told of decisions."""
+        """Return what was decided so far, for a video; None where nothing is told of decisions."""
         space = self._env.action_space
         if isinstance(space, gym.spaces.Discrete):
             count = int(space.n)

@@ -87,7 +87,7 @@ class SideBySide:
         return joined if overlay is None else overlay(joined)
 
     def decisions(self) -> Decisions | None:
-        """Return None: one film shows those of several players."""
+        """Return None: one video shows those of several players."""
         return None
 
 

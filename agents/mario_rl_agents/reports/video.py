@@ -1,4 +1,4 @@
-"""Films of an episode: the game, and beside it a panel with what the player makes of it."""
+"""Videos of an episode: the game, and beside it a panel with what the player makes of it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from mario_rl_agents.reports.show import (
 )
 
 SUFFIXES: Final = (".mp4", ".gif")
-MAX_SECONDS: Final = 120.0  # of an agent's film
+MAX_SECONDS: Final = 120.0  # of an agent's video
 
 _MODE: Final = "rgb_array_list"
 _GIF_FRAMES_PER_SECOND: Final = 20  # at most; players of GIFs are slow above
 _GIF_SCALE: Final = 0.6
 
-Progress = Callable[[float], None]  # takes the seconds of film so far
+Progress = Callable[[float], None]  # takes the seconds of video so far
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def record_episode(
         max_seconds: The video ends after so much game time, even if the episode does not.
         stall_seconds: It ends when the player stays within two blocks (where infos have x_pos) for
             so much game time; 0: it does not.
-        progress: Called with the seconds of film, frame by frame.
+        progress: Called with the seconds of video, frame by frame.
 
     Raises:
         ValueError: The environment has another render mode or draws no pictures, or `path` has
@@ -127,7 +127,7 @@ def record_show(
         path: See `record_episode`; folders that are missing are made.
         seed: Of its reset.
         max_seconds: Of game time, after which it is cut; None: it is not.
-        progress: Called with the seconds of film, frame by frame.
+        progress: Called with the seconds of video, frame by frame.
 
     Raises:
         ValueError: The show draws no pictures, or `path` has another ending.
@@ -142,7 +142,7 @@ def record_show(
     is_mp4 = path.suffix.lower() == ".mp4"
     write = write_mp4 if is_mp4 else _write_gif
     beside = decisions_path(path)
-    beside.unlink(missing_ok=True)  # a crash leaves no film with another's decisions
+    beside.unlink(missing_ok=True)  # a crash leaves no video with another's decisions
     with replacing(path) as new:
         num_frames = write(new, frames, show.fps)
     decisions = show.decisions()
@@ -170,7 +170,7 @@ def _ffmpeg() -> Any:
 def write_mp4(
     path: Path, frames: Iterator[Frame], fps: float, *, options: Sequence[str] | None = None
 ) -> int:
-    """Write a film without sound, and return how many frames it has.
+    """Write a video without sound, and return how many frames it has.
 
     Args:
         path: The file.

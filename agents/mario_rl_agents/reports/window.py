@@ -1,4 +1,4 @@
-"""A window that shows episodes live, with the overlay that films have, and its keys."""
+"""A window that shows episodes live, with the overlay that videos have, and its keys."""
 
 from __future__ import annotations
 

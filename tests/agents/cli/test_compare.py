@@ -204,7 +204,7 @@ class Faulty(Agent):
 """
 
 
-def test_a_film_that_fails_costs_no_page(tmp_path: Path) -> None:
+def test_a_video_that_fails_costs_no_page(tmp_path: Path) -> None:
     (tmp_path / "sketchy.py").write_text(SKETCHY)
     process = start(
         tmp_path,
@@ -213,7 +213,7 @@ def test_a_film_that_fails_costs_no_page(tmp_path: Path) -> None:
     )
     output, _ = process.communicate()
     assert process.returncode == 1, output
-    assert "error: a film could not be recorded (out of paint): out/report.html is" in output
+    assert "error: a video could not be recorded (out of paint): out/report.html is" in output
     assert "Traceback" not in output
     assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
 

@@ -116,7 +116,7 @@ def test_what_draws_nothing_is_refused_before_it_trains(env_id: str, reason: str
     ("env_id", "reason"),
     [("Own-v0", "render_mode"), ("Blind-v0", "it draws nothing"), ("Sketch-v0", "cannot be rec")],
 )
-def test_films_of_what_draws_nothing_are_refused_before_it_is_compared(
+def test_videos_of_what_draws_nothing_are_refused_before_it_is_compared(
     env_id: str, reason: str
 ) -> None:
     options = ["--env", env_id, "--steps", "60", "--out", "compared", "--video"]

@@ -1,9 +1,9 @@
-"""The progress of a film: on a terminal alone, and in the terminal's own letters."""
+"""The progress of a video: on a terminal alone, and in the terminal's own letters."""
 
 import io
 
 import pytest
-from mario_rl_agents.cli.showing import film_progress
+from mario_rl_agents.cli.showing import video_progress
 from rich.console import Console
 
 
@@ -12,17 +12,17 @@ from rich.console import Console
 def test_a_terminal_shows_how_much_is_written(seconds: float | None, encoding: str) -> None:
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     console = Console(file=file, force_terminal=True, width=60)
-    with film_progress(console, seconds=seconds) as progress:
+    with video_progress(console, seconds=seconds) as progress:
         progress(12.34)
     file.seek(0)
     output = file.read()
     assert "recording" in output
-    assert "12.3 s of film" in output
+    assert "12.3 s of video" in output
 
 
 def test_a_log_file_has_none_of_it() -> None:
     file = io.StringIO()
     console = Console(file=file, width=60)
-    with film_progress(console) as progress:
+    with video_progress(console) as progress:
         progress(12.34)
     assert file.getvalue() == ""

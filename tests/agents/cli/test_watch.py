@@ -172,23 +172,23 @@ def test_a_window_goes_on_until_it_is_closed(run: Path, monkeypatch: pytest.Monk
     assert [line.rsplit(" ", 1)[1] for line in lines[1:]] == ["stopped", "stopped"]
 
 
-def test_the_window_has_the_picture_that_the_film_has(
+def test_the_window_has_the_picture_that_the_video_has(
     run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from mario_rl_agents.reports import video
 
     viewer = Viewer(monkeypatch, {}, last=100)
     succeed("watch", run, "--episodes", "1", *SHORT)
-    filmed: list[Any] = []
+    recorded: list[Any] = []
 
     def keep(path: Path, frames: Any, fps: float) -> int:
-        filmed.extend(frames)
-        return len(filmed)
+        recorded.extend(frames)
+        return len(recorded)
 
     monkeypatch.setattr(video, "_write_gif", keep)
-    succeed("watch", run, "--video", tmp_path / "film.gif", *SHORT)
-    assert len(viewer.frames) == len(filmed)
-    assert all(map(np.array_equal, viewer.frames, filmed))
+    succeed("watch", run, "--video", tmp_path / "video.gif", *SHORT)
+    assert len(viewer.frames) == len(recorded)
+    assert all(map(np.array_equal, viewer.frames, recorded))
 
 
 def test_before_and_after_its_training_side_by_side(tmp_path: Path) -> None:
@@ -198,14 +198,14 @@ def test_before_and_after_its_training_side_by_side(tmp_path: Path) -> None:
     agent.save(run.checkpoint)
     agent.env.close()
     both = ["--before-after", "--greedy", "--env", "max_episode_steps=30"]
-    film = tmp_path / "both.gif"
-    _, line = succeed("watch", run.folder, *both, "--video", film)
+    video = tmp_path / "both.gif"
+    _, line = succeed("watch", run.folder, *both, "--video", video)
     assert re.search(r"before training: (episode over|truncated); after 1,024 steps: ", line)
-    with Image.open(film) as picture:
+    with Image.open(video) as picture:
         assert picture.width > 600  # two pictures of 600, at 0.6 of their size
-    message = fail(2, "watch", run.checkpoint, "--before-after", "--video", film)
+    message = fail(2, "watch", run.checkpoint, "--before-after", "--video", video)
     assert "--before-after needs a run's folder, got" in message
-    message = fail(2, "watch", "--route", "1-1", "--before-after", "--video", film)
+    message = fail(2, "watch", "--route", "1-1", "--before-after", "--video", video)
     assert "--before-after cannot change a route" in message
 
 
@@ -290,7 +290,7 @@ def test_a_video_needs_no_pygame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "pygame", None)  # what a failed import leaves
     assert 'pip install "mario-rl-envs[human]"' in fail(1, "watch", run.folder)
     short = ["--env", "max_episode_steps=2"]
-    _, line = succeed("watch", run.folder, "--video", tmp_path / "film.gif", *short)
+    _, line = succeed("watch", run.folder, "--video", tmp_path / "video.gif", *short)
     assert "2 steps, truncated" in line
 
 
@@ -308,8 +308,8 @@ def test_both_agents_ask_before_code_of_others_runs(
     agent.env.close()
     config = run.folder / "config.json"
     config.write_text(config.read_text().replace("CartPole-v1", "code_of_others:Acrobot-v1"))
-    film = str(tmp_path / "film.gif")
-    watch = ["watch", str(run.folder), "--before-after", "--video", film, *SHORT]
+    video = str(tmp_path / "video.gif")
+    watch = ["watch", str(run.folder), "--before-after", "--video", video, *SHORT]
     assert "names 'code_of_others:Acrobot-v1': to make it" in fail(1, *watch)
     assert not ran.exists()
     succeed(*watch, "--trust")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from mario_rl_agents.experiments.comparison_page import comparison_page, write_page
-from mario_rl_agents.experiments.films import film_path
 from mario_rl_agents.experiments.statistics import iqm_estimate
 from mario_rl_agents.experiments.tables import TABLES, Comparison, SpeedRow
+from mario_rl_agents.experiments.videos import video_path
 from mario_rl_agents.reports.html.blocks import Block, Cell, Details, Notice, Table
 from mario_rl_agents.reports.html.charts import DotChart, LineChart
 from support.browser import Browser
@@ -213,10 +213,10 @@ def test_tables_are_linked_and_their_hashes_checked(tmp_path: Path) -> None:
     assert "may not be what was measured. runs.csv" in text
 
 
-def test_films_are_within_the_page(tmp_path: Path) -> None:
-    film = film_path(tmp_path, "sb3-ppo/like")
-    film.parent.mkdir()
-    film.write_bytes(b"a film")
+def test_videos_are_within_the_page(tmp_path: Path) -> None:
+    video = video_path(tmp_path, "sb3-ppo/like")
+    video.parent.mkdir()
+    video.write_bytes(b"a video")
     comparison = make_comparison(("ppo", "sb3-ppo/like"), range(2), **SMALL)
     source = written(tmp_path, comparison).read_text(encoding="utf-8")
     assert source.count("<video") == 1

@@ -1,4 +1,4 @@
-"""What is kept of the decisions of a film: what was decided, when, and by which numbers."""
+"""What is kept of the decisions of a video: what was decided, when, and by which numbers."""
 
 import dataclasses
 import json
@@ -88,7 +88,7 @@ def test_numbers_of_a_continuous_action(tmp_path: Path) -> None:
     )
 
 
-def test_film_without_decisions_leaves_none_of_an_earlier_one(tmp_path: Path) -> None:
+def test_video_without_decisions_leaves_none_of_an_earlier_one(tmp_path: Path) -> None:
     path = tmp_path / "walk.mp4"
     env = flag_walk()
     assert recorded(path, env, DQN.create(env, seed=0, device="cpu")) is not None
@@ -119,10 +119,10 @@ def test_numbers_that_are_not_finite_are_none() -> None:
 
 
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:
-    film = tmp_path / "film.mp4"
+    video = tmp_path / "video.mp4"
     good = Decisions("values", 10, ("a",), (0,), ((1.0,),), (0,), (False,), (None,), (7,), (1.0,))
-    good.write(decisions_path(film))
-    assert Decisions.beside(film) == good
+    good.write(decisions_path(video))
+    assert Decisions.beside(video) == good
     damages: list[dict[str, Any]] = [
         {"kind": "moods"},
         {"frames": []},
@@ -132,9 +132,9 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
         {"rewards": [1.0, 2.0]},
     ]
     for damage in damages:
-        decisions_path(film).write_text(json.dumps({**dataclasses.asdict(good), **damage}))
-        with pytest.raises(RunError, match=r"film\.decisions\.json is damaged .*delete it"):
-            Decisions.beside(film)
+        decisions_path(video).write_text(json.dumps({**dataclasses.asdict(good), **damage}))
+        with pytest.raises(RunError, match=r"video\.decisions\.json is damaged .*delete it"):
+            Decisions.beside(video)
 
 
 def test_a_run_knows_the_file(tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ def write(folder: Path, *content: Block, title: str = "A page") -> Path:
 
 def every_block(name: str, folder: Path) -> Sequence[Block]:
     """Return a block of each kind, named in all of its texts."""
-    film, file = folder / "film.mp4", folder / "raw data.csv"
-    film.write_bytes(b"no film")
+    video, file = folder / "video.mp4", folder / "raw data.csv"
+    video.write_bytes(b"no video")
     file.write_text("a,b\n1,2\n")
     inner = Text(name)
     return [
@@ -90,7 +90,7 @@ def every_block(name: str, folder: Path) -> Sequence[Block]:
         Table(name, [Cell(name, name)], [[Cell(name, name, style=0, share=0.5)]]),
         Details(name, [inner, line_chart(name)]),
         Switch(name, {name: [line_chart(name)], f"{name} 2": [dot_chart(name)]}),
-        Video(name, film),
+        Video(name, video),
         Files([file], {file.name: name}),
     ]
 
@@ -204,21 +204,21 @@ def test_drawing_has_few_points_the_first_and_the_last_among_them() -> None:
     assert (data["x"][0], data["x"][-1], data["y"][-1]) == (0, 99_999, -99_999)
 
 
-def test_large_films_and_files_are_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_videos_and_files_are_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "raw").mkdir()
-    film, file = tmp_path / "raw" / "a film.mp4", tmp_path / "raw" / "100%.csv"
-    film.write_bytes(bytes(1000))
+    video, file = tmp_path / "raw" / "a video.mp4", tmp_path / "raw" / "100%.csv"
+    video.write_bytes(bytes(1000))
     file.write_bytes(bytes(1000))
-    whole = write(tmp_path, Video("a film", film), Files([file], {})).read_text(encoding="utf-8")
+    whole = write(tmp_path, Video("a video", video), Files([file], {})).read_text(encoding="utf-8")
     monkeypatch.setattr(blocks, "MAX_EMBEDDED_VIDEO", 999)
     monkeypatch.setattr(blocks, "MAX_EMBEDDED_FILE", 999)
-    small = write(tmp_path, Video("a film", film), Files([file], {})).read_text(encoding="utf-8")
+    small = write(tmp_path, Video("a video", video), Files([file], {})).read_text(encoding="utf-8")
     for text in (whole, small):
         assert 'href="raw/100%25.csv"' in text
     assert "data:video/mp4;base64,AAAA" in whole
     assert 'download="100%.csv"' in whole
     assert "base64" not in small[small.index("<body>") :]
-    assert 'href="raw/a%20film.mp4"' in small
+    assert 'href="raw/a%20video.mp4"' in small
 
 
 def test_links_lead_from_where_the_page_lies(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page of a run: before its first episode, on Mario's infos and on none, with a film."""
+"""The page of a run: before its first episode, on Mario's infos and on none, with a video."""
 
 import json
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_run_without_an_episode_says_so(tmp_path: Path) -> None:
     assert [notice.text for notice in notices] == ["No training episode is finished yet."]
 
 
-def test_what_it_was_made_with_and_its_film_are_there(tmp_path: Path, browser: Browser) -> None:
+def test_what_it_was_made_with_and_its_video_are_there(tmp_path: Path, browser: Browser) -> None:
     run = make_run(tmp_path / "run")
     assert not any(isinstance(block, Video) for block in blocks_of(run))
     run_page(run).write(run.report)
@@ -82,7 +82,7 @@ def test_what_it_was_made_with_and_its_film_are_there(tmp_path: Path, browser: B
     ):
         assert words in text, words
     page.close()
-    run.video.write_bytes(b"a film")
+    run.video.write_bytes(b"a video")
     assert any(isinstance(block, Video) for block in blocks_of(run))
 
 

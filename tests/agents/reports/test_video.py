@@ -187,10 +187,10 @@ def test_arguments_of_the_wrong_type_are_named(
     tmp_path: Path, keywords: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        record(tmp_path / "film.gif", **keywords)
+        record(tmp_path / "video.gif", **keywords)
 
 
 def test_an_id_is_made_to_draw(tmp_path: Path) -> None:
     agent = DQN.create("FlagWalk-v0", seed=0, device="cpu")
-    assert record_episode(agent, "FlagWalk-v0", tmp_path / "film.gif").length == 5
+    assert record_episode(agent, "FlagWalk-v0", tmp_path / "video.gif").length == 5
     agent.env.close()

@@ -132,7 +132,7 @@ class Switch(Block):
 
 @dataclass(frozen=True)
 class Video(Block):
-    """A film in MP4, within the page unless it is large, and a chart to scrub it through."""
+    """A video in MP4, within the page unless it is large, and a chart to scrub it through."""
 
     title: str
     path: Path
@@ -141,7 +141,7 @@ class Video(Block):
 
     @functools.cached_property
     def data(self) -> str | None:
-        """The film as an address that holds it; None where it is too large for that."""
+        """The video as an address that holds it; None where it is too large for that."""
         return _data_address(self.path, "video/mp4", MAX_EMBEDDED_VIDEO)
 
 

@@ -1,4 +1,4 @@
-"""What a film shows over time, as a chart to scrub the film through."""
+"""What a video shows over time, as a chart to scrub the video through."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Column = Sequence[Number | str]  # [T]
 
 @dataclass(frozen=True)
 class Track:
-    """Numbers that change at certain moments of a film, such as the probabilities of actions.
+    """Numbers that change at certain moments of a video, such as the probabilities of actions.
 
     Attributes:
         label: What the numbers are.
         names: Of the numbers, [A].
-        seconds: When each of T moments begins in the film, [T], in rising order.
-        frame_seconds: How long a picture of the film is seen.
+        seconds: When each of T moments begins in the video, [T], in rising order.
+        frame_seconds: How long a picture of the video is seen.
         numbers: [T, A].
         chosen: The number that was chosen at each moment, [T].
         facts: What else is told of a moment, by name; numbers or texts, [T].

@@ -397,10 +397,10 @@ def test_a_wrapper_that_cannot_be_made_again_is_refused_before_any_worker_starts
     assert [episode.episodic_return for episode in calls.episodes] == pytest.approx([7 / 15] * 2)
 
 
-def test_a_film_of_every_worker_is_refused(tmp_path: Path) -> None:
+def test_a_video_of_every_worker_is_refused(tmp_path: Path) -> None:
     env = gym.make("CartPole-v1", render_mode="rgb_array")
     agent = A3C.create(
-        gym.wrappers.RecordVideo(env, str(tmp_path / "films")), A3CConfig(num_workers=2)
+        gym.wrappers.RecordVideo(env, str(tmp_path / "videos")), A3CConfig(num_workers=2)
     )
     with pytest.raises(ValueError, match="in the workers of a3c, where nothing is drawn"):
         agent.learn(100)

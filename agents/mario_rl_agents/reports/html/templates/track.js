@@ -1,4 +1,4 @@
-// Charts to scrub films through. Each .track holds its data; the film, if any, is in the same figure.
+// Charts to scrub videos through. Each .track holds its data; the video, if any, is in the same figure.
 "use strict";
 {
 
@@ -8,25 +8,25 @@ const LEFT = 52, TOP = 8, BOTTOM = 22 + STRIP; // pixels around the lines
 function startTrack(root) {
   const data = JSON.parse(root.dataset.track);
   const { seconds, numbers, chosen, names, styles } = data;
-  const film = root.parentElement.querySelector("video");
+  const video = root.parentElement.querySelector("video");
   const plot = root.querySelector(".plot");
   const canvas = root.querySelector("canvas");
   const cursor = root.querySelector(".cursor");
   const end = seconds[seconds.length - 1] + Math.max(data.frameSeconds, lastStep(seconds));
   const [low, high] = range(data);
-  let time = 0; // of the film in seconds; without a film, where the cursor is
+  let time = 0; // of the video in seconds; without a video, where the cursor is
   let shown = -1; // the decision that the readout tells of
 
   const values = names.map((name, index) => addReadout(root, name, styles[index], data.areShares));
   const facts = Object.keys(data.facts).map((name) => [data.facts[name], addFact(root, name)]);
   const order = [seconds.map((_, index) => `${index + 1} of ${seconds.length}`), addFact(root, "decision")];
-  const clock = addFact(root, "film");
+  const clock = addFact(root, "video");
 
   const placeOf = (t) => LEFT + (Math.min(t, end) / end) * (plot.clientWidth - LEFT);
 
   function decisionAt(t) {
     let first = 0, last = seconds.length - 1;
-    while (first < last) { // the last one that has begun; film times are not exact to the bit
+    while (first < last) { // the last one that has begun; video times are not exact to the bit
       const middle = Math.ceil((first + last) / 2);
       if (seconds[middle] <= t + 1e-4) first = middle; else last = middle - 1;
     }
@@ -54,13 +54,13 @@ function startTrack(root) {
 
   function seek(t) {
     const to = Math.min(Math.max(t, 0), end - data.frameSeconds / 2);
-    if (film) film.currentTime = to; // within what there is of the film
+    if (video) video.currentTime = to; // within what there is of the video
     show(to);
   }
 
   function step(to) {
     const at = Math.min(Math.max(to, 0), seconds.length - 1);
-    if (film) film.pause();
+    if (video) video.pause();
     seek(seconds[at] + data.frameSeconds / 2); // the middle of its first picture
   }
 
@@ -87,13 +87,13 @@ function startTrack(root) {
   }
 
   function follow() {
-    show(film.currentTime);
-    if (!film.paused) requestAnimationFrame(follow);
+    show(video.currentTime);
+    if (!video.paused) requestAnimationFrame(follow);
   }
 
-  if (film) {
+  if (video) {
     for (const event of ["play", "seeking", "seeked", "timeupdate", "loadedmetadata"]) {
-      film.addEventListener(event, event === "play" ? follow : () => show(film.currentTime));
+      video.addEventListener(event, event === "play" ? follow : () => show(video.currentTime));
     }
   }
   const timeAt = (event) => {
@@ -103,7 +103,7 @@ function startTrack(root) {
   plot.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     plot.setPointerCapture(event.pointerId);
-    if (film) film.pause();
+    if (video) video.pause();
     seek(timeAt(event));
   });
   plot.addEventListener("pointermove", (event) => {
@@ -117,7 +117,7 @@ function startTrack(root) {
       PageDown: at - 10, PageUp: at + 10, Home: 0, End: seconds.length - 1,
     };
     if (event.key in targets) step(targets[event.key]);
-    else if (event.key === " " && film) film.paused ? film.play() : film.pause();
+    else if (event.key === " " && video) video.paused ? video.play() : video.pause();
     else return;
     event.preventDefault();
   });

@@ -1,4 +1,4 @@
-"""Films of a comparison: a game of the best run of each side."""
+"""Videos of a comparison: a game of the best run of each side."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mario_rl_agents.runs.loading import load_agent, open_env
 from mario_rl_agents.runs.run import Run
 
 
-def film_path(folder: Path, label: str) -> Path:
-    """Return where the film of a side is."""
+def video_path(folder: Path, label: str) -> Path:
+    """Return where the video of a side is."""
     return folder / "videos" / f"{file_name(label)}.mp4"
 
 
-def record_films(plan: Plan, folder: str | Path, comparison: Comparison) -> list[Path]:
+def record_videos(plan: Plan, folder: str | Path, comparison: Comparison) -> list[Path]:
     """Record the best game of the best run of every side that has finished one; return the files.
 
     The best run is that of the highest final score, under whatever condition and policy; the game
@@ -28,7 +28,7 @@ def record_films(plan: Plan, folder: str | Path, comparison: Comparison) -> list
 
     Raises:
         ValueError: The environment draws nothing that could be recorded.
-        ImportError: What writes films is not installed.
+        ImportError: What writes videos is not installed.
     """
     folder = Path(folder).expanduser()
     paths = []
@@ -58,7 +58,7 @@ def _record(plan: Plan, folder: Path, entry: Entry, game: GameRow) -> Path:
     run = Run.open(JobFolder(jobs_folder(folder), job.name).run)
     (condition,) = (x for x in plan.protocol.conditions if x.name == game.condition)
     env = open_env(plan.env_id, {**plan.env_kwargs, **condition.env_kwargs}, "rgb_array_list")
-    path = film_path(folder, entry.label)
+    path = video_path(folder, entry.label)
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.closing(env):
         agent = load_agent(run.checkpoint, env, device="cpu")

@@ -1,4 +1,4 @@
-"""Films of a report: scrubbed through in a browser, film and readout say what the data says."""
+"""Videos of a report: scrubbed through in a browser, video and readout say what the data says."""
 
 import dataclasses
 import json
@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mario_rl_agents.reports.decisions import Decisions
-from mario_rl_agents.reports.film import film_of, track_of
 from mario_rl_agents.reports.html.blocks import Section, Video
 from mario_rl_agents.reports.html.page import Page as ReportPage
 from mario_rl_agents.reports.html.track import MAX_LINES
+from mario_rl_agents.reports.video_block import track_of, video_of
 from support.browser import Browser, Page
 from support.commands import succeed
 
@@ -20,7 +20,7 @@ LEFT = 52  # pixels of the chart left of its lines
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a short run, with a film of 5 decisions and a report."""
+    """Return the folder of a short run, with a video of 5 decisions and a report."""
     folder = tmp_path_factory.mktemp("runs") / "walk"
     small = ["--set", "rollout_steps=8", "--set", "batch_size=64", "--set", "num_epochs=1"]
     short = ["--steps", "64", *small, "--eval-episodes", "1"]
@@ -29,7 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def film_time(page: Page) -> float:
+def video_time(page: Page) -> float:
     page.wait_until("!document.querySelector('video').seeking")
     return float(page.evaluate("document.querySelector('video').currentTime"))
 
@@ -49,7 +49,7 @@ def readout(page: Page) -> dict[str, str]:
 
 
 def expected(data: Decisions, at: int) -> dict[str, str]:
-    """Return what the readout says of a decision, but for the film's time."""
+    """Return what the readout says of a decision, but for the video's time."""
     [chosen] = [name for index, name in enumerate(data.names) if index == data.chosen[at]]
     value, x_pos = data.values[at], data.x_pos[at]
     assert value is not None
@@ -68,10 +68,10 @@ def expected(data: Decisions, at: int) -> dict[str, str]:
 
 
 def check(page: Page, data: Decisions, at: int, seconds: float) -> None:
-    """Check film, cursor and readout at a decision."""
-    assert film_time(page) == pytest.approx(seconds, abs=0.011)
+    """Check video, cursor and readout at a decision."""
+    assert video_time(page) == pytest.approx(seconds, abs=0.011)
     told = readout(page)
-    assert float(told.pop("film").removesuffix(" s")) == pytest.approx(seconds, abs=0.011)
+    assert float(told.pop("video").removesuffix(" s")) == pytest.approx(seconds, abs=0.011)
     assert told == expected(data, at)
     plot = f"document.querySelector('{PLOT}')"
     assert page.evaluate(f"{plot}.getAttribute('aria-valuenow')") == str(at + 1)
@@ -86,7 +86,7 @@ def check(page: Page, data: Decisions, at: int, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
-def test_scrubbing_moves_the_film_and_the_readout(
+def test_scrubbing_moves_the_video_and_the_readout(
     run: Path, browser: Browser, width: int, dark: bool
 ) -> None:
     data = Decisions.beside(run / "video.mp4")
@@ -137,27 +137,27 @@ def test_chart_has_the_colors_of_its_actions_and_is_named(run: Path, browser: Br
     page.close()
 
 
-def test_old_film_is_shown_without_a_chart(run: Path, browser: Browser, tmp_path: Path) -> None:
-    film = tmp_path / "video.mp4"
-    film.write_bytes((run / "video.mp4").read_bytes())
+def test_old_video_is_shown_without_a_chart(run: Path, browser: Browser, tmp_path: Path) -> None:
+    video = tmp_path / "video.mp4"
+    video.write_bytes((run / "video.mp4").read_bytes())
     path = tmp_path / "report.html"
-    ReportPage("old", "old", [Section("Film", list(film_of("a film", film)))]).write(path)
+    ReportPage("old", "old", [Section("Video", list(video_of("a video", video)))]).write(path)
     page = browser.open(path)
     page.wait_until("document.querySelector('video').readyState >= 2")
     assert page.evaluate("document.querySelectorAll('.track, script').length") == 0
     page.close()
-    assert list(film_of("a film", tmp_path / "none.mp4")) == []
+    assert list(video_of("a video", tmp_path / "none.mp4")) == []
 
 
-def test_without_a_film_in_the_page_the_chart_tells_all_the_same(
+def test_without_a_video_in_the_page_the_chart_tells_all_the_same(
     run: Path, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mario_rl_agents.reports.html.blocks.MAX_EMBEDDED_VIDEO", 10)
     data = Decisions.beside(run / "video.mp4")
     assert data is not None
     path = tmp_path / "report.html"
-    film = Video("a film", run / "video.mp4", track_of(data))
-    ReportPage("large", "large", [Section("Film", [film])]).write(path)
+    video = Video("a video", run / "video.mp4", track_of(data))
+    ReportPage("large", "large", [Section("Video", [video])]).write(path)
     page = browser.open(path)
     page.click(PLOT)
     assert readout(page)["decision"] == "2 of 5"
@@ -172,9 +172,9 @@ def test_names_and_gaps_do_no_harm(tmp_path: Path, browser: Browser) -> None:
         (None, None), (None, None), (None, 1.0),
     )  # fmt: skip
     path = tmp_path / "report.html"
-    film = tmp_path / "film.mp4"
-    film.write_bytes(b"no film")
-    ReportPage("x", "x", [Section("x", [Video("x", film, track_of(data))])]).write(path)
+    video = tmp_path / "video.mp4"
+    video.write_bytes(b"no video")
+    ReportPage("x", "x", [Section("x", [Video("x", video, track_of(data))])]).write(path)
     page = browser.open(path)
     told = readout(page)
     assert (told[evil], told["b"], told["action"]) == ("none", "1.000", "the agent's")

@@ -1,6 +1,6 @@
 """Record the animated picture that README opens with: a policy of the package clears its stage.
 
-    python benchmarks/readme_film.py [--env-id MarioRL-1-1-v0] [--seed 10000] [--out FILE]
+    python benchmarks/readme_video.py [--env-id MarioRL-1-1-v0] [--seed 10000] [--out FILE]
 
 The picture is what `mario-rl watch ID --video FILE.gif` records, with ten frames a second at the
 game's own speed, one palette for all of them, and a last picture that stays for two seconds.
@@ -18,7 +18,7 @@ from mario_rl_agents import load_policy, policy_record
 from mario_rl_agents.reports.video import record_episode
 from PIL import Image, ImageSequence
 
-FILM: Final = Path(__file__).parents[1] / "docs" / "images" / "policy.gif"
+VIDEO: Final = Path(__file__).parents[1] / "docs" / "images" / "policy.gif"
 _PERIOD: Final = 100  # milliseconds from one frame to the next
 _HOLD: Final = 2_000  # milliseconds, of the last frame
 _COLORS: Final = 64
@@ -35,12 +35,12 @@ def record(env_id: str, path: Path, *, seed: int) -> str:
     return f"{recording.length} steps, {recording.result}"
 
 
-def thin(film: Path, path: Path) -> int:
-    """Write a film with ten frames a second and one palette; return its length in milliseconds.
+def thin(video: Path, path: Path) -> int:
+    """Write a video with ten frames a second and one palette; return its length in milliseconds.
 
     A GIF holds equal frames once, for as long as all of them: the time of each is its own.
     """
-    with Image.open(film) as image:
+    with Image.open(video) as image:
         frames, begins = [], [0]
         for frame in ImageSequence.Iterator(image):
             frames.append(frame.convert("RGB"))
@@ -60,12 +60,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--env-id", default="MarioRL-1-1-v0")
     parser.add_argument("--seed", type=int, default=10_000, help="of the episode")
-    parser.add_argument("--out", type=Path, default=FILM)
+    parser.add_argument("--out", type=Path, default=VIDEO)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        film = Path(folder, "film.gif")
-        how = record(options.env_id, film, seed=options.seed)
-        length = thin(film, options.out)
+        video = Path(folder, "video.gif")
+        how = record(options.env_id, video, seed=options.seed)
+        length = thin(video, options.out)
     size = options.out.stat().st_size / 1e6
     print(f"{options.out}: {how}, {length / 1000:.1f} s, {size:.1f} MB")
 

@@ -1,4 +1,4 @@
-"""A film of a page, with what was decided in it as a chart to scrub it through."""
+"""A video of a page, with what was decided in it as a chart to scrub it through."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LABELS: Final[dict[Kind, str]] = {
 }
 
 
-def film_of(title: str, path: Path) -> Iterator[Block]:
-    """Yield the block of a film, if it is there; those of older versions have no decisions.
+def video_of(title: str, path: Path) -> Iterator[Block]:
+    """Yield the block of a video, if it is there; those of older versions have no decisions.
 
     Args:
-        title: Of the film.
+        title: Of the video.
         path: Where it is.
 
     Raises:
@@ -34,7 +34,7 @@ def film_of(title: str, path: Path) -> Iterator[Block]:
 
 
 def track_of(decisions: Decisions) -> Track:
-    """Return what was decided in a film as a chart over its time."""
+    """Return what was decided in a video as a chart over its time."""
     facts: dict[str, Column] = {}
     if any(value is not None for value in decisions.values):
         facts["value estimate"] = decisions.values

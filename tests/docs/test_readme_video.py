@@ -1,11 +1,11 @@
-"""The film of the README: small, and as fast as the game."""
+"""The video of the README: small, and as fast as the game."""
 
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageSequence
 
-from benchmarks.readme_film import FILM, thin
+from benchmarks.readme_video import VIDEO, thin
 
 
 def durations(path: Path) -> list[int]:
@@ -15,7 +15,7 @@ def durations(path: Path) -> list[int]:
 
 
 def test_thinning_keeps_the_time_of_pictures_that_stay(tmp_path: Path) -> None:
-    path = tmp_path / "film.gif"
+    path = tmp_path / "video.gif"
     stripes = np.repeat(np.arange(5, dtype=np.uint8) * 50, 8)[None, :, None]
     wide = np.broadcast_to(stripes, (8, 40, 3))
     pictures = [Image.fromarray(np.roll(wide, 8 * index, axis=1)) for index in range(5)]
@@ -25,9 +25,9 @@ def test_thinning_keeps_the_time_of_pictures_that_stay(tmp_path: Path) -> None:
     assert durations(tmp_path / "thin.gif") == [100, 400, 100, 2000]
 
 
-def test_film_is_small_and_as_fast_as_the_game() -> None:
-    assert FILM.stat().st_size < 3_000_000
-    *played, held = durations(FILM)
+def test_video_is_small_and_as_fast_as_the_game() -> None:
+    assert VIDEO.stat().st_size < 3_000_000
+    *played, held = durations(VIDEO)
     assert max(played) <= 500
     assert held == 2000
     assert 10_000 < sum(played) < 30_000  # a game of 1-1
