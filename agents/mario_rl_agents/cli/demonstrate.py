@@ -200,7 +200,7 @@ def _learner(agent: Path | None, *, trust: bool) -> Iterator[AgentTeacher | None
 @contextlib.contextmanager
 def _agent(path: Path, *, greedy: bool | None, trust: bool) -> Iterator[AgentTeacher]:
     """Give an agent as a teacher, and free its environment; None: it plays as it scored best."""
-    from mario_rl_agents.cli.found import find
+    from mario_rl_agents.cli.checkpoints import find
     from mario_rl_agents.cli.policy import best_policy
     from mario_rl_agents.runs.loading import load_agent
     from mario_rl_agents.teachers import AgentTeacher

@@ -91,7 +91,7 @@ def evaluate(
     mario-rl evaluate MarioRL-1-1-v0
     """
     with one_line_errors():
-        from mario_rl_agents.cli.found import find
+        from mario_rl_agents.cli.checkpoints import find
         from mario_rl_agents.runs.evaluation import evaluations_json
         from mario_rl_agents.runs.loading import load_agent
         from mario_rl_agents.runs.run import Run

@@ -235,7 +235,7 @@ def _write(route: Route, out: Path, *, video: bool) -> None:
 
 
 def _record(route: Route, path: Path) -> None:
-    from mario_rl_agents.cli.showing import video_progress
+    from mario_rl_agents.cli.windows import video_progress
     from mario_rl_agents.reports.mario import Joypad, frame_by_frame
     from mario_rl_agents.reports.panel import Panel
     from mario_rl_agents.reports.show import HOLD_SECONDS, RoutePlayer, Show

@@ -36,7 +36,7 @@ def export(
     mario-rl export MarioRL-1-1-v0 --onnx 1-1.onnx
     """
     with one_line_errors():
-        from mario_rl_agents.cli.found import find
+        from mario_rl_agents.cli.checkpoints import find
         from mario_rl_agents.runs.loading import load_agent
         from mario_rl_agents.runs.onnx_file import SUFFIX, export_onnx
         from mario_rl_agents.weights.record import read_record

@@ -74,7 +74,7 @@ def play(
     mario-rl watch --route mine.json
     """
     with one_line_errors():
-        from mario_rl_agents.cli.showing import open_window
+        from mario_rl_agents.cli.windows import open_window
         from mario_rl_agents.files import check_writable
         from mario_rl_agents.reports.mario import frame_by_frame
         from mario_rl_envs.routes import RouteRecorder
@@ -97,7 +97,7 @@ def play(
 
 def _play(game: RouteRecorder, window: Window, keeper: _Keeper, *, title: str, seed: int) -> None:
     """Play game after game, until the player quits."""
-    from mario_rl_agents.cli.showing import summary_of
+    from mario_rl_agents.cli.windows import summary_of
     from mario_rl_agents.reports.human import GAMEPAD_IN_WORDS, KEYS_IN_WORDS, Person
     from mario_rl_agents.reports.mario import Joypad
     from mario_rl_agents.reports.panel import Panel

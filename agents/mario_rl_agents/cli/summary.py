@@ -12,8 +12,8 @@ from rich.table import Table
 
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.cli.evaluate import evaluation_table, measure
-from mario_rl_agents.cli.showing import video_progress
 from mario_rl_agents.cli.terminal import make_console, program
+from mario_rl_agents.cli.windows import video_progress
 from mario_rl_agents.reports.plots import plot_learning_curves
 from mario_rl_agents.reports.video import Progress, record_episode
 from mario_rl_agents.runs.evaluation import Evaluation

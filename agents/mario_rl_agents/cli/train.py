@@ -516,7 +516,7 @@ def _train(
         with contextlib.ExitStack() as stack:
             if render is not None:
                 from mario_rl_agents.cli.rendering import GamesRenderer
-                from mario_rl_agents.cli.showing import open_window
+                from mario_rl_agents.cli.windows import open_window
 
                 otherwise = "train without --render, and record a video with mario-rl watch --video"
                 window = stack.enter_context(open_window(run.spec.env_id, otherwise=otherwise))

@@ -173,7 +173,7 @@ def watch(
         with contextlib.ExitStack() as stack:
             window = None
             if video is None:  # at once: to load an agent takes seconds
-                from mario_rl_agents.cli.showing import open_window
+                from mario_rl_agents.cli.windows import open_window
 
                 title = f"{route or checkpoint} · mario-rl watch"
                 instead = "record a video instead, with --video FILE.mp4 or FILE.gif"
@@ -224,7 +224,7 @@ def _agent_program(
     trust: bool,
 ) -> _Program:
     """Return an agent's episodes, beside them those of the same agent untrained if wanted."""
-    from mario_rl_agents.cli.found import find
+    from mario_rl_agents.cli.checkpoints import find
     from mario_rl_agents.cli.policy import best_policy
     from mario_rl_agents.reports.show import AgentPlayer, Show, agent_panel
     from mario_rl_agents.reports.side_by_side import SideBySide
@@ -318,7 +318,7 @@ def _show(
     program: _Program, window: Window, console: Console, *, episodes: int | None, seed: int
 ) -> None:
     """Show in a window until the episodes are over, or the user has seen enough."""
-    from mario_rl_agents.cli.showing import summary_of
+    from mario_rl_agents.cli.windows import summary_of
     from mario_rl_agents.reports.show import NoPicturesError
     from mario_rl_agents.reports.window import Command, Screening
 
@@ -335,7 +335,7 @@ def _show(
 
 def _record(program: _Program, path: Path, console: Console, *, seed: int) -> None:
     """Record an episode, with its progress."""
-    from mario_rl_agents.cli.showing import summary_of, video_progress
+    from mario_rl_agents.cli.windows import summary_of, video_progress
     from mario_rl_agents.reports.show import NoPicturesError
     from mario_rl_agents.reports.video import record_show
 

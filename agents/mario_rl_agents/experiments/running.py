@@ -16,17 +16,17 @@ from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.errors import JobError
 from mario_rl_agents.experiments.conditions import ConditionEvaluator, evaluate_conditions
-from mario_rl_agents.experiments.endings import (
-    Ending,
-    EpisodeLimit,
-    Evaluator,
-    MinuteLimit,
-    StepLimit,
-)
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.job import Job
 from mario_rl_agents.experiments.protocol import MIN_EVALUATION_SEED
 from mario_rl_agents.experiments.result import ConditionEvaluation, JobResult, TrainingReturns
+from mario_rl_agents.experiments.stopping import (
+    EpisodeLimit,
+    Evaluator,
+    MinuteLimit,
+    StepLimit,
+    StoppingCriterion,
+)
 from mario_rl_agents.experiments.stopwatch import Stopwatch
 from mario_rl_agents.runs.evaluation import Evaluation, evaluate
 from mario_rl_agents.runs.loading import (
@@ -80,13 +80,13 @@ def run_job(
     folder = JobFolder(out, job.name)
     run, agent, begins_again = _open(job, folder, device, trust=trust)
     stopwatch = Stopwatch(folder, begins_again=begins_again, num_jobs=num_jobs)
-    endings = _endings(job, folder, stopwatch, agent)
-    watchers: list[Callback] = [stopwatch, *endings]
+    criteria = _criteria(job, folder, stopwatch, agent)
+    watchers: list[Callback] = [stopwatch, *criteria]
     if job.protocol is not None:
         evaluator = ConditionEvaluator(job, job.protocol, folder, stopwatch)
         evaluator.catch_up(agent)
         watchers.append(evaluator)
-    if _ended_by(endings, agent) is None:
+    if _ended_by(criteria, agent) is None:
         outcome = train(
             agent,
             run,
@@ -94,9 +94,9 @@ def run_job(
             checkpoint_seconds=checkpoint_seconds,
             callbacks=[*watchers, *callbacks],
         )
-        if _ended_by(endings, agent) is None and outcome is not Outcome.OUT_OF_TIME:
+        if _ended_by(criteria, agent) is None and outcome is not Outcome.OUT_OF_TIME:
             return None
-    ended_by = _ended_by(endings, agent)
+    ended_by = _ended_by(criteria, agent)
     with stopwatch.evaluating():
         result = _measure(job, run, agent, device, ended_by, stopwatch)
     stopwatch.write(agent)
@@ -104,26 +104,28 @@ def run_job(
     return None if ended_by is None else result
 
 
-def _endings(job: Job, folder: JobFolder, stopwatch: Stopwatch, agent: Agent) -> list[Ending]:
+def _criteria(
+    job: Job, folder: JobFolder, stopwatch: Stopwatch, agent: Agent
+) -> list[StoppingCriterion]:
     """Return what ends a job; where two do at once, the first is the reason."""
-    endings: list[Ending] = []
+    criteria: list[StoppingCriterion] = []
     if job.evaluation is not None:
         evaluator = Evaluator(job, folder, stopwatch)
         evaluator.catch_up(agent)
-        endings.append(evaluator)
-    endings += [
+        criteria.append(evaluator)
+    criteria += [
         EpisodeLimit(limit)
         for limit in (job.max_episodes, job.spec.total_games)
         if limit is not None
     ]
-    endings.append(StepLimit(job.spec.total_steps))
+    criteria.append(StepLimit(job.spec.total_steps))
     if job.max_minutes is not None:
-        endings.append(MinuteLimit(job.max_minutes, stopwatch))
-    return endings
+        criteria.append(MinuteLimit(job.max_minutes, stopwatch))
+    return criteria
 
 
-def _ended_by(endings: Sequence[Ending], agent: Agent) -> str | None:
-    return next((ending.name for ending in endings if ending.reached(agent)), None)
+def _ended_by(criteria: Sequence[StoppingCriterion], agent: Agent) -> str | None:
+    return next((criterion.name for criterion in criteria if criterion.reached(agent)), None)
 
 
 def _open(job: Job, folder: JobFolder, device: str, *, trust: bool) -> tuple[Run, Agent, bool]:

@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 
 from mario_rl_agents.errors import CheckpointError, JobError, RunError, UntrustedError
-from mario_rl_agents.experiments.endings import Orphaned
 from mario_rl_agents.experiments.engine import JobState, read_report
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.local import BUSY, UNFINISHED
 from mario_rl_agents.experiments.running import run_job
+from mario_rl_agents.experiments.stopping import Orphaned
 from mario_rl_agents.trust import check_trusted
 
 

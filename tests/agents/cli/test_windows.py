@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from mario_rl_agents.cli.showing import video_progress
+from mario_rl_agents.cli.windows import video_progress
 from rich.console import Console
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from mario_rl_agents import policy_record
-from mario_rl_agents.cli.found import find
+from mario_rl_agents.cli.checkpoints import find
 from mario_rl_agents.weights.policies import policy_path
 from support.commands import fail, succeed
 from support.windows import Viewer

@@ -5,34 +5,33 @@ from __future__ import annotations
 import contextlib
 import os
 from abc import ABC, abstractmethod
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from mario_rl_agents.agent import Agent, Callback
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.job import Job
+from mario_rl_agents.experiments.protocol import PERIODIC_SEED
 from mario_rl_agents.experiments.result import Score
 from mario_rl_agents.experiments.stopwatch import Stopwatch
 from mario_rl_agents.runs.evaluation import evaluate
 from mario_rl_agents.runs.loading import open_env
 
-EVALUATION_SEED: Final = 2_000_000  # of evaluations along a training; far from those of training
 
-
-class Ending(Callback, ABC):
+class StoppingCriterion(Callback, ABC):
     """Ends training once `reached`, and says so of an agent that is loaded, too."""
 
     name: ClassVar[str]  # in a result's `ended_by`
 
     @abstractmethod
     def reached(self, agent: Agent) -> bool:
-        """Return whether the agent has been trained up to this ending."""
+        """Return whether training has come to its end by this criterion."""
 
     def on_step(self, agent: Agent) -> bool | None:
         """End training when it is time."""
         return False if self.reached(agent) else None
 
 
-class StepLimit(Ending):
+class StepLimit(StoppingCriterion):
     """Ends training after a number of environment steps."""
 
     name = "steps"
@@ -46,7 +45,7 @@ class StepLimit(Ending):
         return agent.num_steps >= self._total_steps
 
 
-class EpisodeLimit(Ending):
+class EpisodeLimit(StoppingCriterion):
     """Ends training after a number of episodes."""
 
     name = "episodes"
@@ -60,7 +59,7 @@ class EpisodeLimit(Ending):
         return agent.num_episodes >= self._max_episodes
 
 
-class MinuteLimit(Ending):
+class MinuteLimit(StoppingCriterion):
     """Ends training after some minutes, of all processes of the job together."""
 
     name = "minutes"
@@ -75,7 +74,7 @@ class MinuteLimit(Ending):
         return self._stopwatch.times.seconds >= self._seconds
 
 
-class Evaluator(Ending):
+class Evaluator(StoppingCriterion):
     """Evaluates the agent along its training; ends that once a mean return is good enough.
 
     Scores that are later than the checkpoint are dropped when training is resumed: which
@@ -122,7 +121,7 @@ class Evaluator(Ending):
                 env,
                 num_episodes=self._plan.num_episodes,
                 epsilon=spec.evaluation_epsilon,
-                seed=EVALUATION_SEED + spec.seed * self._plan.num_episodes,
+                seed=PERIODIC_SEED + spec.seed * self._plan.num_episodes,
             )
         self._scores.append(Score(agent.num_steps, found.return_mean, found.return_std))
         self._folder.write_scores(self._scores)
