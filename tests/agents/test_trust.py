@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -249,6 +250,7 @@ def test_a_training_asks_before_it_imitates_others(
     assert ran.exists()
     forget(ran, monkeypatch)
     (tmp_path / "state" / "mario-rl" / "modules.json").unlink()
+    shown.unlink()  # the run has its own copy
     assert "names 'their_code:Their-v0'" in fail(1, *resume, "24")
     with pytest.raises(UntrustedError):
         resume_run(run)
@@ -266,6 +268,13 @@ def test_a_job_that_imitates_others_imports_nothing_unasked(
         run_job(job, tmp_path)
     with pytest.raises(UntrustedError, match="download"):
         LocalEngine(1).run([job], tmp_path)
+    assert not ran.exists()
+    folder = JobFolder(tmp_path, "job").run  # with a copy that names no module
+    games = dataclasses.replace(Demonstrations.load(shown), env_id="CartPole-v1")
+    games.save(folder / "demonstrations-1.safetensors")
+    with pytest.raises(UntrustedError, match="download"):
+        LocalEngine(1).run([job], tmp_path)
+    shutil.rmtree(folder)
     assert not ran.exists()
     assert run_job(job, tmp_path, trust=True) is not None
     assert ran.exists()

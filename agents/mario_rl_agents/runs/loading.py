@@ -257,7 +257,8 @@ def check_trusted_run(run: Run, *, trust: bool = False) -> None:
 def check_trusted_demonstrations(run: Run, *, trust: bool = False) -> None:
     """Check that what a run begins by imitating runs no code that the user has not named.
 
-    A file that is missing or damaged runs nothing: learning says what is wrong with it.
+    Its own copies are looked at, and the files themselves, which it reads if it begins again. One
+    that is missing or damaged runs nothing: learning says what is wrong with it.
 
     Args:
         run: The run; its folder need not be there.
@@ -266,7 +267,8 @@ def check_trusted_demonstrations(run: Run, *, trust: bool = False) -> None:
     Raises:
         UntrustedError: It does.
     """
-    for path in run.demonstrations(run.spec.demonstrations):
+    named = run.spec.demonstrations
+    for path in dict.fromkeys((*named, *run.demonstrations(named))):
         with contextlib.suppress(OSError, ValueError):
             check_trusted_files([path], trust=trust)
 
