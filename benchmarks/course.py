@@ -25,6 +25,7 @@ from typing import Any, Final, NamedTuple
 
 import jupytext
 import nbformat
+from mario_rl_agents.reports.plot_style import matplotlibrc
 from nbclient import NotebookClient
 
 ROOT: Final = Path(__file__).parents[1]
@@ -92,6 +93,9 @@ def execute(notebook: Any) -> float:
         environment["PYTHONPATH"] = os.pathsep.join(
             [str(ROOT), str(ROOT / "agents"), os.environ.get("PYTHONPATH", "")]
         )
+        style = Path(folder, "matplotlibrc")
+        style.write_text(matplotlibrc())
+        environment["MATPLOTLIBRC"] = str(style)
         client = NotebookClient(
             notebook,
             timeout=round(MAX_SECONDS),

@@ -49,6 +49,21 @@ def style_axes(axes: Axes) -> None:
         label.set_fontsize(_TEXT)
 
 
+def matplotlibrc() -> str:
+    """Return the style as a file of matplotlib's settings, for pictures that pyplot draws."""
+    colors = ", ".join(repr(color.lstrip("#")) for color in COLORS)
+    settings = {
+        "axes.prop_cycle": f"cycler('color', [{colors}])",
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "grid.color": _GRID.lstrip("#"),
+        "grid.linewidth": 0.6,
+    }
+    return "".join(f"{name}: {value}\n" for name, value in settings.items())
+
+
 def write_legend(axes: Axes) -> None:
     """Write a legend where there is room for it."""
     axes.legend(loc="best", frameon=True, framealpha=0.85, edgecolor="none", fontsize=_TEXT)

@@ -220,7 +220,7 @@ def test_videos_are_within_the_page(tmp_path: Path) -> None:
     comparison = make_comparison(("ppo", "sb3-ppo/like"), range(2), **SMALL)
     source = written(tmp_path, comparison).read_text(encoding="utf-8")
     assert source.count("<video") == 1
-    assert "data:video/mp4;base64,YSBmaWxt" in source
+    assert "data:video/mp4;base64,YSB2aWRlbw" in source
 
 
 def test_speeds_are_shown_with_their_ratios(tmp_path: Path) -> None:

@@ -4,7 +4,16 @@ import re
 from pathlib import Path
 
 import numpy as np
-from mario_rl_agents.reports.plot_style import draw_mean, new_figure, range_of, write_title
+from mario_rl_agents.reports.plot_style import (
+    COLORS,
+    draw_mean,
+    matplotlibrc,
+    new_figure,
+    range_of,
+    style_axes,
+    write_title,
+)
+from matplotlib import rc_params_from_file
 from support.agent_toys import ROOT
 
 
@@ -28,6 +37,17 @@ def test_long_title_has_several_lines_within_the_picture(tmp_path: Path) -> None
     assert title.get_text().count("\n") >= 1
     assert box.x1 <= figure.bbox.x1
     figure.savefig(tmp_path / "a.png")  # dollars were no formula
+
+
+def test_pyplot_draws_in_it_too(tmp_path: Path) -> None:
+    path = tmp_path / "matplotlibrc"
+    path.write_text(matplotlibrc())
+    settings = rc_params_from_file(path, use_default_template=False)
+    assert settings["axes.prop_cycle"].by_key()["color"] == list(COLORS)
+    axes = new_figure(4, 3).subplots()
+    style_axes(axes)
+    assert settings["grid.color"] == axes.xaxis.get_gridlines()[0].get_color()
+    assert not settings["axes.spines.top"]
 
 
 def test_pictures_of_the_package_are_drawn_in_this_style() -> None:
