@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLORS: Final = ("#2f6fde", "#e4572e", "#2a9d5c", "#8e5bd0", "#c79a00", "#1aa6b7")
+COLORS: Final = ("#2f6fde", "#e4572e", "#2a9d5c", "#8e5bd0", "#c79a00", "#1aa6b7", "#d6478f")
 NEUTRAL: Final = "#6b7075"  # of lines to compare with
 
 _GRID: Final = "#dddddd"
