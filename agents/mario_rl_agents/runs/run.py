@@ -252,9 +252,9 @@ class Run:
 
     @property
     def best(self) -> Path:
-        """The weights at the best mean return of 100 episodes; the first 100 end without a file.
+        """The weights at the best mean return of 100 episodes; no file before the first 100.
 
-        With `train(best_from=...)` there is one earlier.
+        With `train(best_from=...)` it is there earlier.
         """
         return self.folder / "best.safetensors"
 
