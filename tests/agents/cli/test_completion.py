@@ -9,6 +9,7 @@ from mario_rl_agents.cli.app import app
 from mario_rl_agents.recipes import ALGORITHMS
 from mario_rl_agents.runs.run import Run, RunSpec
 from mario_rl_agents.trust import remember
+from support import code_of_others
 from typer.testing import CliRunner
 
 import mario_rl_envs
@@ -81,12 +82,7 @@ def test_keywords_of_the_environment_of_a_run(tmp_path: Path) -> None:
 def test_a_run_of_others_runs_nothing_on_the_prompt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ran = tmp_path / "ran"
-    code = f"import gymnasium, pathlib; pathlib.Path({str(ran)!r}).touch()"
-    (tmp_path / "code_of_others.py").write_text(code)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delitem(sys.modules, "code_of_others", raising=False)
+    ran = code_of_others.plant(tmp_path, monkeypatch)
     env_id = "code_of_others:CartPole-v1"
     run = Run.create(tmp_path / "run", RunSpec("dqn", env_id, {}, {}, 0, total_steps=9))
     for command in ("evaluate", "watch"):

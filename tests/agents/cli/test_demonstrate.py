@@ -10,6 +10,7 @@ import pytest
 from mario_rl_agents.demonstrations.games import Demonstrations
 from mario_rl_agents.runs.loading import new_run, spec_from_recipe
 from mario_rl_agents.runs.run import Run
+from support import code_of_others
 from support.commands import fail, run_command, succeed
 
 ENV = "MarioRL-1-4-v0"
@@ -139,12 +140,7 @@ def test_where_it_is_written_is_looked_at_first(tmp_path: Path) -> None:
 
 
 def test_a_teacher_of_others_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ran = tmp_path / "ran"
-    code = f"import gymnasium, pathlib; pathlib.Path({str(ran)!r}).touch()"
-    (tmp_path / "code_of_others.py").write_text(code)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delitem(sys.modules, "code_of_others", raising=False)
+    ran = code_of_others.plant(tmp_path, monkeypatch)
     run, agent = new_run(spec_from_recipe("random", "CartPole-v1"), tmp_path / "run", device="cpu")
     agent.save(run.checkpoint)
     agent.env.close()

@@ -18,6 +18,7 @@ from mario_rl_agents.runs.loading import new_run, spec_from_recipe
 from mario_rl_agents.runs.run import Run
 from PIL import Image
 from safetensors.numpy import load_file
+from support import code_of_others
 from support.commands import fail, succeed
 from support.windows import Viewer
 
@@ -298,12 +299,7 @@ def test_both_agents_ask_before_code_of_others_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run may name a module though its checkpoint names none."""
-    ran = tmp_path / "ran"
-    code = f"import gymnasium, pathlib; pathlib.Path({str(ran)!r}).touch()"
-    (tmp_path / "code_of_others.py").write_text(code)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delitem(sys.modules, "code_of_others", raising=False)
+    ran = code_of_others.plant(tmp_path, monkeypatch)
     run, agent = untrained("random", "CartPole-v1", tmp_path / "run")
     agent.env.close()
     config = run.folder / "config.json"
