@@ -28,7 +28,7 @@ from mario_rl_agents.loops.callbacks import Episode as Episode
 from mario_rl_agents.loops.callbacks import LoopState
 from mario_rl_agents.loops.callbacks import Step as Step
 from mario_rl_agents.loops.collect import TrainingLoop
-from mario_rl_agents.loops.retries import Retries
+from mario_rl_agents.loops.starts import Starts
 from mario_rl_agents.networks.acting import Acting
 from mario_rl_agents.networks.encoders import EncoderFactory
 from mario_rl_agents.networks.state import load_network, load_optimizer
@@ -169,18 +169,21 @@ class Agent(ABC):
         self.config, self.seed, self.device = config, seed, device
         self.encoder_factory = encoder
         self.num_steps = self.num_updates = self.num_episodes = 0
-        probability = float(getattr(config, "retries", 0.0))
-        purposes = [*generators, "retries"] if probability > 0 else generators
+        retries = float(getattr(config, "retries", 0.0))
+        demonstrated = float(getattr(config, "demonstration_starts", 0.0))
+        has_starts = max(retries, demonstrated) > 0
+        purposes = [*generators, "retries"] if has_starts else generators
         self.generators = make_generators(seed, purposes)
         self.networks: dict[str, nn.Module] = {}
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self._replay: Memory | None = None
         self._unread_replay: tuple[Path, checkpoint.ReplayFile] | None = None
         overlap = bool(getattr(config, "overlap", False))
-        retries = None
-        if probability > 0:
-            retries = Retries(self.envs, probability, self.generators["retries"])
-        self.loop = TrainingLoop(self.envs, seed, overlap=overlap, retries=retries)
+        self.starts: Starts | None = None  # the states that episodes may begin in
+        if has_starts:
+            generator = self.generators["retries"]
+            self.starts = Starts(self.envs, generator, retries=retries, demonstrated=demonstrated)
+        self.loop = TrainingLoop(self.envs, seed, overlap=overlap, starts=self.starts)
 
     @property
     def replay(self) -> Memory | None:

@@ -100,6 +100,7 @@ class PPOConfig(Config):
     demonstrations: tuple[str, ...] = ()  # files of `mario-rl demonstrate` to begin with
     cloning_epochs: Count = 20  # times that these are learned from before the first step
     demonstration_coefficient: NonNegative | Schedule = 0.1  # weight of their loss from then on
+    demonstration_starts: Fraction = 0.0  # probability that an episode begins along one of them
     retries: Fraction = 0.0  # probability that a failure is tried again from a little before it
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
@@ -111,6 +112,9 @@ class PPOConfig(Config):
         if self.demonstrations:  # they are learned before there is anything to normalize by
             normalizes = self.normalize_observations
             check("normalize_observations", normalizes, not normalizes, "False with demonstrations")
+        else:
+            starts = self.demonstration_starts
+            check("demonstration_starts", starts, starts == 0, "0 without demonstrations")
 
 
 class PPOBatch(NamedTuple):
@@ -312,6 +316,9 @@ class PPO(PolicyAgent):
                     "file back that it was, or train anew"
                 )
         self._dataset = dataset
+        if self.starts is not None and self.config.demonstration_starts > 0:
+            self.starts.check()
+            self.starts.shown = dataset.states()
 
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the likeliest actions, or drawn ones; what those were drawn from is kept."""

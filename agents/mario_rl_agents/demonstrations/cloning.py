@@ -44,6 +44,7 @@ class DemonstrationDataset:
         """
         games = [Demonstrations.load(path) for path in paths]
         replays = [each.replay(where=path) for each, path in zip(games, paths, strict=True)]
+        self._games = games
         shapes = sorted({obs.shape[1:] for obs, _ in replays})
         if len(shapes) != 1:
             raise DemonstrationsError(
@@ -71,6 +72,10 @@ class DemonstrationDataset:
                 f"the demonstrations have actions up to {int(self.action.max())}, the agent has "
                 f"{num_actions}: record them with the actions of its environment"
             )
+
+    def states(self) -> list[bytes]:
+        """Return states along the way of the teacher, which episodes may begin in."""
+        return [state for games in self._games for state in games.states()]
 
     def draw(self, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Return some observations [B, ...] and actions [B], drawn with replacement."""

@@ -19,12 +19,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from mario_rl_agents.config import Seed, Whole, plain, read
-from mario_rl_agents.envs import VecEnv, make_vec_env, reset_some
+from mario_rl_agents.envs import VecEnv, make_vec_env, reset_some, save_state_of
 from mario_rl_agents.errors import DemonstrationsError
 from mario_rl_agents.files import parse_json, replacing
 from mario_rl_agents.trust import check_trusted, import_module_of
 
 FORMAT: Final = "mario-rl-demonstrations"
+STATE_PERIOD: Final = 16  # decisions between two states of the same game
 
 _HEADER: Final = "demonstrations"
 _ARRAYS: Final = ("shown", "played", "is_used")
@@ -88,16 +89,7 @@ class Demonstrations:
             UntrustedError: See `trust`.
         """
         check_trusted(self.env_id, where, trust=trust)
-        num_envs = self.played.shape[1]
-        observations = []
-        with open_envs(self.env_id, self.env_kwargs, num_envs) as envs:
-            obs = reset_some(envs, {index: self.seed + index for index in range(num_envs)})
-            for played, is_used in zip(self.played.astype(np.int64), self.is_used, strict=True):
-                observations.append(obs[is_used])
-                obs, _, terminated, truncated, _ = envs.step(played)
-                ended = np.flatnonzero(terminated | truncated).tolist()
-                if ended:
-                    obs = reset_some(envs, dict.fromkeys(ended))
+        observations = [obs[is_used] for _, obs, is_used in self._play()]
         replayed = np.concatenate(observations), self.shown[self.is_used].astype(np.int64)
         if self.digest not in ("", digest_of(replayed)):
             raise DemonstrationsError(
@@ -105,6 +97,37 @@ class Demonstrations:
                 "depends on more than its seed and the actions; record anew"
             )
         return replayed
+
+    def states(self) -> list[bytes]:
+        """Return states before decisions to imitate, every `STATE_PERIOD` decisions of each.
+
+        They are for sub-environments as those of these games, in which an episode may then begin.
+        `replay` says whether the environment repeats the games.
+        """
+        states = []
+        for step, (envs, _, is_used) in enumerate(self._play()):
+            # Not all sub-environments at once, so that there are states of as many steps.
+            due = np.flatnonzero(is_used).tolist()
+            states += [
+                save_state_of(envs, index) for index in due if (step + index) % STATE_PERIOD == 0
+            ]
+        return states
+
+    def _play(self) -> Iterator[tuple[VecEnv, NDArray[Any], NDArray[np.bool_]]]:
+        """Play again: the environments and observations [N, ...] before each step, and `is_used`.
+
+        Raises:
+            ValueError: The environment cannot be made.
+        """
+        num_envs = self.played.shape[1]
+        with open_envs(self.env_id, self.env_kwargs, num_envs) as envs:
+            obs = reset_some(envs, {index: self.seed + index for index in range(num_envs)})
+            for played, is_used in zip(self.played.astype(np.int64), self.is_used, strict=True):
+                yield envs, obs, is_used
+                obs, _, terminated, truncated, _ = envs.step(played)
+                ended = np.flatnonzero(terminated | truncated).tolist()
+                if ended:
+                    obs = reset_some(envs, dict.fromkeys(ended))
 
     def with_digest(self, digest: str) -> Self:
         """Return the same with the digest that a replay is compared with."""

@@ -25,7 +25,7 @@ from mario_rl_agents.loops.callbacks import (
 )
 from mario_rl_agents.loops.episode_log import MAX_ACTION_BYTES, EpisodeLog, Resumption
 from mario_rl_agents.loops.interrupt import DeferredInterrupt
-from mario_rl_agents.loops.retries import Retries, States
+from mario_rl_agents.loops.starts import Starts, States
 
 Losses = dict[str, float]
 
@@ -54,7 +54,7 @@ class TrainingLoop:
         seed: int,
         *,
         overlap: bool = False,
-        retries: Retries | None = None,
+        starts: Starts | None = None,
     ) -> None:
         """Prepare for first episodes.
 
@@ -63,14 +63,14 @@ class TrainingLoop:
             seed: Sub-environment i is first reset with seed + i; later resets go on with its own
                 generator.
             overlap: Whether environments step in a second thread during gradient steps.
-            retries: Where episodes that failed are tried again; None: nowhere. Retries are no
-                episodes of their own: they are not counted.
+            starts: The states that episodes may begin in; None: all begin at their beginning. Those
+                that do not are no episodes of their own: they are not counted.
         """
         self._envs = envs
         self._seed = seed
         self._overlap = overlap
-        self._retries = retries
-        self._log = EpisodeLog(envs, retries)
+        self._starts = starts
+        self._log = EpisodeLog(envs, starts)
         self._shares_obs = not getattr(envs.unwrapped, "copy", True)  # a step writes over the last
         self._resets_itself = autoreset_mode(envs) is AutoresetMode.SAME_STEP
         self._obs: NDArray[Any] | None = None  # [N, ...]; None before a reset
@@ -85,12 +85,12 @@ class TrainingLoop:
         at once.
 
         Raises:
-            ValueError: If `total_steps` is no whole number >= 1, or there are to be retries in
-                environments that do not save their states.
+            ValueError: If `total_steps` is no whole number >= 1, or episodes are to begin in states
+                of environments that do not save them.
         """
         total_steps = convert(Count, total_steps, "total_steps")
-        if self._retries is not None:
-            self._retries.check()
+        if self._starts is not None:
+            self._starts.check()
         with ExitStack() as stack:
             executor = stack.enter_context(ThreadPoolExecutor(1)) if self._overlap else None
             interrupt = stack.enter_context(DeferredInterrupt())
@@ -187,26 +187,28 @@ class TrainingLoop:
             if final_obs is not None:
                 last_obs[index] = final_obs
         step = Step(obs, action, reward, terminated, truncated, last_obs, last_infos)
-        whole = [index for index in ended if not self._log.is_retry(index)]
+        whole = [index for index in ended if self._log.is_whole(index)]
         episodes = [self._finish(agent, step, index) for index in whole]
         if self._resets_itself:
             for index in ended:
                 self._log.begin(index)
         else:
-            self._obs = self._log.reset(dict.fromkeys(ended), self._draw_retries(step, ended))
+            self._obs = self._log.reset(dict.fromkeys(ended), self._draw_starts(step, ended))
             check_obs(self._obs, agent.num_steps, is_batch=True)
         return step, episodes
 
-    def _draw_retries(self, step: Step, ended: Iterable[int]) -> dict[int, States]:
-        """Return where episodes that failed are tried again."""
+    def _draw_starts(self, step: Step, ended: Iterable[int]) -> dict[int, States]:
+        """Return what the next episodes begin with that do not begin at their beginning."""
         states: dict[int, States] = {}
-        if self._retries is not None:
+        if self._starts is not None:
             for index in ended:
+                drawn = None
                 if step.terminated[index] and not success_of(step.infos[index]):
-                    length = int(self._log.lengths[index])
-                    drawn = self._retries.draw(index, length)
-                    if drawn is not None:
-                        states[index] = drawn
+                    drawn = self._starts.draw_retry(index, int(self._log.lengths[index]))
+                if drawn is None:
+                    drawn = self._starts.draw_shown()
+                if drawn is not None:
+                    states[index] = drawn
         return states
 
     def _finish(self, agent: Learner, step: Step, index: int) -> Episode:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from mario_rl_agents.config import Whole, read
 from mario_rl_agents.envs import VecEnv, autoreset_mode, generators_of, reset_some
 from mario_rl_agents.loops.callbacks import LoopState
-from mario_rl_agents.loops.retries import WHOLE, Retries, States
+from mario_rl_agents.loops.starts import WHOLE, Starts, States
 from mario_rl_agents.seeding import generator_state, set_generator_state
 from mario_rl_agents.spaces import check_elements
 
@@ -44,7 +44,7 @@ class Recording:
     """An episode in progress in one sub-environment."""
 
     start: Start = field(default_factory=Start)
-    states: States = field(default_factory=dict)  # what a retry began with
+    states: States = field(default_factory=dict)  # what it began with
     actions: bytearray | None = field(default_factory=bytearray)  # None: too many to be kept
 
 
@@ -75,10 +75,10 @@ class EpisodeLog:
         lengths: Environment steps so far, shape [N].
     """
 
-    def __init__(self, envs: VecEnv, retries: Retries | None = None) -> None:
+    def __init__(self, envs: VecEnv, starts: Starts | None = None) -> None:
         """Prepare for the first reset."""
         self._envs = envs
-        self._retries = retries
+        self._starts = starts
         # One that resets sub-environments by itself draws for it before that can be noted.
         resets_here = autoreset_mode(envs) is not AutoresetMode.SAME_STEP
         self._can_repeat = resets_here and generators_of(envs) is not None
@@ -94,7 +94,7 @@ class EpisodeLog:
 
         Args:
             seeds: By sub-environment, what seeds its generator; None leaves that as it is.
-            states: By some of these, what a retry begins with.
+            states: By some of these, the states that their episode begins with.
         """
         generators = generators_of(self._envs)
         for index, seed in seeds.items():
@@ -105,21 +105,21 @@ class EpisodeLog:
         return reset_some(self._envs, seeds, {index: each[0] for index, each in states.items()})
 
     def begin(self, index: int, start: Start | None = None, states: States = WHOLE) -> None:
-        """Note that an episode begins in a sub-environment, with states if it is a retry."""
+        """Note that an episode begins in a sub-environment, with states unless at its beginning."""
         self._recordings[index] = Recording(start or Start(), states)
         self.returns[index] = self.lengths[index] = 0
-        if self._retries is not None:
-            self._retries.begin(index, states)
+        if self._starts is not None:
+            self._starts.begin(index, states)
 
-    def is_retry(self, index: int) -> bool:
-        """Return whether the episode in a sub-environment began in a state of another one."""
-        return bool(self._recordings[index].states)
+    def is_whole(self, index: int) -> bool:
+        """Return whether the episode in a sub-environment began at its beginning."""
+        return not self._recordings[index].states
 
     def keep_states(self, ended: NDArray[np.bool_]) -> None:
         """Save what retries need of the episodes that go on, after a step."""
-        if self._retries is not None:
+        if self._starts is not None:
             for index in np.flatnonzero(~ended).tolist():
-                self._retries.note(index, int(self.lengths[index]))
+                self._starts.note(index, int(self.lengths[index]))
 
     def add(self, action: NDArray[Any], reward: NDArray[np.float64]) -> None:
         """Note a step, its actions and rewards, both [N, ...]."""
@@ -154,7 +154,7 @@ class EpisodeLog:
         joined = np.frombuffer(b"".join(kept), space.dtype).reshape(-1, *shape)  # [sum T, ...]
         starts = tuple(recording.start for recording in self._recordings)
         arrays = {"actions": joined, "lengths": self.lengths.copy()}
-        if self._retries is not None:
+        if self._starts is not None:
             arrays |= _joined_states([recording.states for recording in self._recordings])
         return LoopState(asdict(SavedLog(states, starts, _digest(obs))), arrays)
 
@@ -183,7 +183,7 @@ class EpisodeLog:
             return Resumption(log, (), ())
         arrays = dict(state.arrays)
         places: tuple[States, ...] = (WHOLE,) * num_envs
-        if self._retries is not None:
+        if self._starts is not None:
             places = _split_states(arrays, num_envs)
         return Resumption(log, _split(arrays, self._envs.single_action_space, num_envs), places)
 
@@ -288,7 +288,10 @@ def _split_states(arrays: dict[str, NDArray[Any]], num_envs: int) -> tuple[State
     """
     states, places = arrays.pop("states", None), arrays.pop("state_places", None)
     if states is None or places is None:
-        raise ValueError("it holds no states that episodes began in: it was saved without retries")
+        raise ValueError(
+            "it holds no states that episodes began in: it was saved without retries "
+            "and starts along demonstrations"
+        )
     split: tuple[dict[int, bytes], ...] = tuple({} for _ in range(num_envs))
     fits = places.dtype == np.int64 and places.shape[1:] == (3,) and states.dtype == np.uint8
     if fits:
@@ -304,7 +307,7 @@ def _split_states(arrays: dict[str, NDArray[Any]], num_envs: int) -> tuple[State
     for (index, step, _), part in zip(places.tolist(), parts, strict=True):
         split[index][step] = part.tobytes()
     if any(own and 0 not in own for own in split):
-        raise ValueError("a retry among its episodes has no state that it began in")
+        raise ValueError("an episode among them has no state that it began in")
     return split
 
 

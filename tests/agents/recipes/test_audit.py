@@ -76,7 +76,7 @@ OFF: Final[dict[str, Any]] = {
 UNUSED: Final = {
     "dqn": {"priority_alpha", "priority_beta"},
     "double_dqn": {"priority_alpha", "priority_beta"},
-    "ppo": {"cloning_epochs", "demonstration_coefficient"},
+    "ppo": {"cloning_epochs", "demonstration_coefficient", "demonstration_starts"},
     "sac": {"target_entropy"},
     "naive_q": {
         "gamma",

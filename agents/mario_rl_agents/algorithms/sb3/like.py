@@ -341,8 +341,9 @@ RULES: Final[Mapping[type[Any], Counterpart]] = MappingProxyType(
                 "value_clip": _value_clip,
                 "target_kl": _target_kl,
                 "demonstrations": _lacks((), "SB3 learns from no demonstrations."),
-                "cloning_epochs": _changes_no_result,  # of demonstrations, as is the next
+                "cloning_epochs": _changes_no_result,  # of demonstrations, as are the next
                 "demonstration_coefficient": _changes_no_result,
+                "demonstration_starts": _changes_no_result,
                 "retries": _lacks(0.0, "SB3 tries no failure again."),
                 "compile": _changes_no_result,
             },

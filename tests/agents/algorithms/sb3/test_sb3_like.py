@@ -45,7 +45,7 @@ def test_every_field_changes_something_or_says_that_it_does_not(config_class: ty
     """A value that is not the usual one reaches SB3's arguments or the remarks."""
     free = {"replay_dir", "frame_stack", "overlap", "compile"}
     if config_class is PPOConfig:  # parts of demonstrations, which SB3 lacks
-        free |= {"cloning_epochs", "demonstration_coefficient"}
+        free |= {"cloning_epochs", "demonstration_coefficient", "demonstration_starts"}
     if config_class is DQNConfig:  # parts of what SB3 lacks as a whole
         free |= {"temperature", "priority_alpha", "priority_beta"}
     other: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Retries: failures are tried again from shortly before, uncounted, and resumed to the bit."""
+"""Retries, and starts along demonstrations: uncounted, and resumed to the bit."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -13,9 +13,11 @@ import torch
 from gymnasium.vector import AutoresetMode
 from mario_rl_agents.agent import Agent, Callback, Episode, Step
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
-from mario_rl_agents.envs import make_vec_env
+from mario_rl_agents.demonstrations.games import STATE_PERIOD, Demonstrations
+from mario_rl_agents.demonstrations.recording import record
+from mario_rl_agents.envs import make_vec_env, reset_some
 from mario_rl_agents.loops.callbacks import LoopState
-from mario_rl_agents.loops.retries import BACK, NUM_KEPT, Retries
+from mario_rl_agents.loops.starts import BACK, NUM_KEPT, Starts
 from numpy.typing import NDArray
 from support.agent_toys import assert_same_weights, weights
 
@@ -49,6 +51,39 @@ class Runner(Agent):
     def observe(self, step: Step) -> Iterable[dict[str, float]]:
         self.steps.append(step)
         return ()
+
+
+class Leader:
+    """A teacher that does one thing, by default run to the right."""
+
+    def __init__(self, action: int = 3) -> None:
+        self.action = action
+
+    def begin(self, envs: Any, mask: NDArray[np.bool_]) -> None:
+        pass
+
+    def act(self, obs: NDArray[Any]) -> NDArray[np.int64]:
+        return np.full(len(obs), self.action)
+
+    def advance(self, actions: NDArray[np.int64]) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def games() -> Demonstrations:
+    """Return games of a teacher whose way is short."""
+    kwargs = {**SMALL, "sticky": 0.0}
+    return record(Leader(), ENV, kwargs, num_decisions=100, noise=0.2, num_envs=2)
+
+
+@pytest.fixture
+def shown(games: Demonstrations, tmp_path: Path) -> PPOConfig:
+    """Return settings with which all episodes but the first begin along these games."""
+    path = tmp_path / "games.safetensors"
+    games.save(path)
+    return dataclasses.replace(
+        CONFIG, retries=0.0, demonstrations=(str(path),), cloning_epochs=1, demonstration_starts=1.0
+    )
 
 
 class Episodes(Callback):
@@ -88,27 +123,27 @@ def test_a_failure_is_tried_again_from_shortly_before_it(num_envs: int) -> None:
 
 
 def test_what_fails_again_goes_back_further() -> None:
-    retries = Retries(make_vec_env(ENV, 2, SMALL), 1.0, np.random.default_rng(0))
+    starts = Starts(make_vec_env(ENV, 2, SMALL), np.random.default_rng(0), retries=1.0)
     states = {-24: b"first", -8: b"second", 0: b"third"}
     found = set()
     for _ in range(100):
-        retries.begin(0, states)
-        drawn = retries.draw(0, 10)  # the failure; BACK steps before it is -2 at the latest
+        starts.begin(0, states)
+        drawn = starts.draw_retry(0, 10)  # the failure; BACK steps before it is -2 at the latest
         found.add(drawn and tuple(drawn.items()))
     # As many steps before the new beginning as before the old one.
     assert found == {((-16, b"first"), (0, b"second")), ((0, b"first"),), None}
-    retries.begin(0)  # from the beginning: there is nothing before it
-    assert retries.draw(0, BACK[1]) is None
+    starts.begin(0)  # from the beginning: there is nothing before it
+    assert starts.draw_retry(0, BACK[1]) is None
 
 
 def test_the_latest_states_are_kept() -> None:
     envs = make_vec_env(ENV, 2, SMALL)
     envs.reset(seed=0)
-    retries = Retries(envs, 1.0, np.random.default_rng(0))
-    retries.begin(1, {0: b"its beginning"})
+    starts = Starts(envs, np.random.default_rng(0), retries=1.0)
+    starts.begin(1, {0: b"its beginning"})
     for num_steps in range(1, 200):
-        retries.note(1, num_steps)
-    drawn = retries.draw(1, 199)
+        starts.note(1, num_steps)
+    drawn = starts.draw_retry(1, 199)
     assert drawn is not None
     assert len(drawn) < NUM_KEPT
     assert max(drawn) == 0
@@ -133,6 +168,68 @@ def test_what_is_resumed_ends_as_what_was_not_interrupted(tmp_path: Path, num_en
         assert resumed.num_episodes == whole.num_episodes
 
 
+def test_states_lie_along_the_way_of_the_teacher(games: Demonstrations) -> None:
+    obs, _ = games.replay()
+    states = games.states()
+    assert len(obs) // STATE_PERIOD - 4 <= len(states) <= len(obs) // STATE_PERIOD + 4
+    envs = make_vec_env(ENV, 1, SMALL)
+    known = {each.tobytes() for each in obs}
+    began = [reset_some(envs, {0: None}, {0: state})[0].tobytes() for state in states]
+    assert known.issuperset(began)
+    assert len(set(began)) == len(states)
+
+
+def test_episodes_begin_along_demonstrations(games: Demonstrations, shown: PPOConfig) -> None:
+    num_envs = 4
+    agent = PPO.create(make_vec_env(ENV, num_envs, SMALL), shown, seed=0, device="cpu")
+    episodes = Episodes()
+    agent.learn(1_500, [episodes])
+    told = [episode.worker for episode in episodes.all]
+    assert len(set(told)) == len(told)  # the first of each game: the others are not told of
+    in_progress = agent.loop.state(replay=True).arrays["state_places"]
+    assert {0} == set(in_progress[:, 1].tolist())
+    assert len(in_progress) >= len(told) > 0
+    starts = agent.starts
+    assert starts is not None
+    assert list(starts.shown) == games.states()
+    half = Starts(agent.envs, np.random.default_rng(0), demonstrated=0.5)
+    assert half.draw_shown() is None  # of nothing
+    half.shown = starts.shown
+    drawn = [half.draw_shown() for _ in range(400)]
+    assert 150 < sum(each is None for each in drawn) < 250
+    assert {each[0] for each in drawn if each} == set(starts.shown)
+    assert half.draw_retry(0, 100) is None
+
+
+def test_what_began_along_a_demonstration_is_resumed_to_the_bit(
+    shown: PPOConfig, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(shown, retries=0.5, demonstration_starts=0.5)
+    path = tmp_path / "agent.safetensors"
+    whole, first = (
+        PPO.create(make_vec_env(ENV, 4, SMALL), config, seed=0, device="cpu") for _ in range(2)
+    )
+    whole.learn(1_920)
+    first.learn(1_000)
+    assert any(first.loop.state(replay=True).arrays["state_places"][:, 1] == 0)
+    first.save(path, replay=True)
+    resumed = PPO.load(path, make_vec_env(ENV, 4, SMALL), device="cpu")
+    resumed.learn(whole.num_steps - resumed.num_steps)
+    assert_same_weights(weights(resumed), weights(whole))
+    assert resumed.num_episodes == whole.num_episodes
+
+
+def test_starts_along_demonstrations_that_cannot_be_had_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="demonstration_starts must be 0 without demonstrations"):
+        PPOConfig(demonstration_starts=0.5)
+    path = tmp_path / "games.safetensors"
+    record(Leader(action=0), "CartPole-v1", {}, num_decisions=10, num_envs=1).save(path)
+    config = PPOConfig(demonstrations=(str(path),), demonstration_starts=0.5)
+    agent = PPO.create("CartPole-v1", config, device="cpu")
+    with pytest.raises(ValueError, match="must be 0 where environments do not save"):
+        agent.learn(1)
+
+
 def test_a_state_without_retries_does_not_fit_a_training_with_them() -> None:
     plain, other = (
         PPO.create(make_vec_env(ENV, 2, SMALL), config, device="cpu")
@@ -146,7 +243,7 @@ def test_a_state_without_retries_does_not_fit_a_training_with_them() -> None:
 
 def test_environments_that_save_no_state_are_refused_when_they_learn() -> None:
     agent = PPO.create("CartPole-v1", PPOConfig(retries=0.5), device="cpu")
-    with pytest.raises(ValueError, match="retries must be 0 where environments do not save"):
+    with pytest.raises(ValueError, match="must be 0 where environments do not save"):
         agent.learn(1)
     assert agent.act(np.zeros((1, 4), np.float32)).shape == (1,)
     envs = gym.make_vec(ENV, 2, autoreset_mode=AutoresetMode.SAME_STEP, **SMALL)
