@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # The environments alone, on the lowest versions that pyproject.toml allows.
 LOWEST := $(VENV)-lowest
+LOWEST_PACKAGES := $(LOWEST)/.packages
 LOWEST_INSTALLED := $(LOWEST)/.installed
 # What Gymnasium and NumPy have a part in; the core, the emulators and the rules know neither. Of the
 # longest tests others cover what depends on a version.
@@ -33,7 +34,7 @@ ROM = $$($(BIN)/python -c 'from mario_rl_envs.game.rom import find_rom; print(fi
 SECONDS ?= 60
 PARALLEL = --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --dist worksteal
 
-.PHONY: demo compiled course docs docs-serve test test-lowest integration wheel lint format bench sanitize sanitize-address sanitize-thread fuzz clean
+.PHONY: demo compiled course docs docs-serve test test-newest test-lowest integration wheel lint format bench sanitize sanitize-address sanitize-thread fuzz clean
 
 # Into a folder of its own: an earlier demo may have been trained further. Torch's threads stay awake
 # for a moment while they wait for each other: alone on the machine that is faster, see
@@ -59,12 +60,17 @@ docs: compiled
 docs-serve: docs
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8000
 
-# What takes one core goes side by side. A process more than there are cores: tests wait for processes
-# of their own. One that has no tests left takes some of another's.
-test: $(INSTALLED)
-	$(MAKE) --jobs 2 lint $(LOWEST_INSTALLED)
-	$(BIN)/python -m pytest $(PARALLEL)
+# What takes one core, or waits for the network, goes side by side.
+test:
+	$(MAKE) --jobs 2 $(INSTALLED) $(LOWEST_PACKAGES)
+	$(MAKE) $(LOWEST_INSTALLED)
+	$(MAKE) --jobs 2 lint test-newest
 	$(MAKE) test-lowest
+
+# A process more than there are cores: tests wait for processes of their own. One that has no tests
+# left takes some of another's.
+test-newest: $(LOWEST_INSTALLED)
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # Interpreted: nothing is compiled in this folder.
 test-lowest: $(LOWEST_INSTALLED)
@@ -152,8 +158,12 @@ $(INSTALLED): pyproject.toml setup.cfg constraints.txt $(CORE_FILES)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $@
 
-# It compiles the core once more: after the other, and while nothing imports it.
-$(LOWEST_INSTALLED): pyproject.toml setup.cfg constraints-lowest.txt $(CORE_FILES) | compiled
+$(LOWEST_PACKAGES): constraints-lowest.txt
 	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --requirement constraints-lowest.txt
+	touch $@
+
+# It compiles the core once more: after the other, and while nothing imports it.
+$(LOWEST_INSTALLED): pyproject.toml setup.cfg $(CORE_FILES) $(LOWEST_PACKAGES) | compiled
 	$(LOWEST)/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable ".[human,video,test]"
 	touch $@
