@@ -170,7 +170,9 @@ class Agent(ABC):
         self.encoder_factory = encoder
         self.num_steps = self.num_updates = self.num_episodes = 0
         retries = float(getattr(config, "retries", 0.0))
-        demonstrated = float(getattr(config, "demonstration_starts", 0.0))
+        demonstrated = 0.0
+        if getattr(config, "demonstrations", ()):
+            demonstrated = float(getattr(config, "demonstration_starts", 0.0))
         has_starts = max(retries, demonstrated) > 0
         purposes = [*generators, "retries"] if has_starts else generators
         self.generators = make_generators(seed, purposes)

@@ -112,9 +112,6 @@ class PPOConfig(Config):
         if self.demonstrations:  # they are learned before there is anything to normalize by
             normalizes = self.normalize_observations
             check("normalize_observations", normalizes, not normalizes, "False with demonstrations")
-        else:
-            starts = self.demonstration_starts
-            check("demonstration_starts", starts, starts == 0, "0 without demonstrations")
 
 
 class PPOBatch(NamedTuple):

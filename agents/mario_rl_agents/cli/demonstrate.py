@@ -163,7 +163,7 @@ def _practice(
     from mario_rl_agents.recipes.ppo import RECIPES
     from mario_rl_agents.recipes.recipe import MARIO
 
-    config = RECIPES[MARIO, "imitation"].config
+    config = RECIPES[MARIO, "pixels"].config  # of which its networks matter
     with contextlib.closing(make_vec_env(games.env_id, _NUM_ENVS, games.env_kwargs)) as envs:
         learner = PPO.create(envs, config, seed=seed)
         with Practice(learner, games.env_id, games.env_kwargs, seed=seed) as practice:

@@ -220,14 +220,17 @@ def test_what_began_along_a_demonstration_is_resumed_to_the_bit(
 
 
 def test_starts_along_demonstrations_that_cannot_be_had_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="demonstration_starts must be 0 without demonstrations"):
-        PPOConfig(demonstration_starts=0.5)
+    with pytest.raises(ValueError, match="demonstration_starts must be a number in"):
+        PPOConfig(demonstration_starts=1.5)
     path = tmp_path / "games.safetensors"
     record(Leader(action=0), "CartPole-v1", {}, num_decisions=10, num_envs=1).save(path)
     config = PPOConfig(demonstrations=(str(path),), demonstration_starts=0.5)
     agent = PPO.create("CartPole-v1", config, device="cpu")
     with pytest.raises(ValueError, match="must be 0 where environments do not save"):
         agent.learn(1)
+    without = PPO.create("CartPole-v1", PPOConfig(demonstration_starts=0.5), device="cpu")
+    assert without.starts is None
+    without.learn(1)
 
 
 def test_a_state_without_retries_does_not_fit_a_training_with_them() -> None:
