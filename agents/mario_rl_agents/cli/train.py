@@ -369,6 +369,8 @@ def _new(
                 f"--imitate is for algorithms that learn from demonstrations, as ppo; {algorithm} "
                 "does not: leave it out"
             )
+        if "demonstrations" in changes:
+            raise UsageError("--imitate sets demonstrations: leave --set demonstrations=... out")
         changes = {**changes, "demonstrations": _demonstrations(imitated)}
     with usage_errors("--set"):
         chosen = dataclasses.replace(chosen, config=replaced(chosen.config, changes))

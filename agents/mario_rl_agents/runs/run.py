@@ -31,6 +31,7 @@ _DEMONSTRATIONS: Final = re.compile(r"demonstrations-\d+\.safetensors")
 _KEPT: Final = re.compile(r"\.?step-(\d+)\b.*")
 FORMAT: Final = 1  # of config.json
 _BETWEEN_VERSIONS: Final = ", "  # of one package, where processes had several
+_BETWEEN_MACHINES: Final = "; "
 
 _VERSIONED: Final = (
     "mario-rl-envs",
@@ -91,12 +92,15 @@ class RunSpec:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run was made with; empty where its `config.json` does not say."""
+    """What a run was made with; empty where its `config.json` does not say.
+
+    What was resumed elsewhere, or with other packages, names all of them.
+    """
 
     command: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)  # of Python and of packages
-    commit: str = ""  # of this package
-    machine: str = ""  # the processor, and the number of its cores
+    commit: str = ""  # of this package; "0a1b2c3, 4d5e6f7"
+    machine: str = ""  # the processor, and the number of its cores; several with a semicolon
 
 
 _RECORDED: Final = tuple(each.name for each in dataclasses.fields(RunRecord))
@@ -394,6 +398,24 @@ class Run:
                 f"{self._config_path} is damaged ({error}): restore it from a copy"
             ) from error
 
+    def note_training(self) -> None:
+        """Add to `config.json` what this process trains the run with, where that is new.
+
+        It is called by who holds the lock.
+
+        Raises:
+            RunError: `config.json` is damaged.
+        """
+        before, now = self.record(), _record_now(())
+        merged = RunRecord(
+            command=before.command,
+            versions=merged_versions([before.versions, now.versions]),
+            commit=_merged(before.commit, now.commit, _BETWEEN_VERSIONS),
+            machine=_merged(before.machine, now.machine, _BETWEEN_MACHINES),
+        )
+        if merged != before:
+            self._write_config(dataclasses.asdict(merged))
+
     def raw_files(self) -> list[Path]:
         """Return the files that hold the run's numbers, of those that there are."""
         files = (self._config_path, self.episodes_path, self.metrics_path, self.evaluation_path)
@@ -508,6 +530,12 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found
+
+
+def _merged(before: str, now: str, separator: str) -> str:
+    """Return what was told before, and what is told now where that is new."""
+    told = [*before.split(separator), now] if before else [now]
+    return separator.join(dict.fromkeys(told))
 
 
 def merged_versions(found: Iterable[Mapping[str, str]]) -> dict[str, str]:

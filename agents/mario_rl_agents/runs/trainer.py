@@ -91,6 +91,7 @@ def train(
         _check_current(agent, run)
         agent.load_replay()  # before the logs are cut back to the checkpoint
         agent.load_demonstrations()
+        run.note_training()
         run.remove_leftovers()
         # Before it learns: an agent that begins by imitating does so before callbacks are called.
         keepers = [] if keep_every is None else [_Keeper(run, keep_every, agent)]

@@ -113,6 +113,9 @@ def test_what_cannot_be_used_is_refused(path: Path, tmp_path: Path) -> None:
         "--imitate is for algorithms that learn from demonstrations, as ppo; random does not: "
         "leave it out"
     )
+    start = ["train", "ppo", ENV, "--recipe", "pixels", "--imitate", str(path)]
+    message = fail(2, *start, "--set", 'demonstrations=["x.safetensors"]')
+    assert message == "--imitate sets demonstrations: leave --set demonstrations=... out"
     message = fail(2, "train", "--resume", tmp_path, "--imitate", path)
     assert message.startswith("--imitate cannot change a run")
     message = fail(2, "demonstrate", "CartPole-v1", "--out", tmp_path / "x")

@@ -77,6 +77,28 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(tmp_path: Path) -> None
         assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_a_run_tells_all_that_it_was_trained_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run(tmp_path / "run", 60)
+    began = run.record()
+    train_new(run)
+    resume(run := run.extended_to(70))
+    assert run.record() == began
+    monkeypatch.setattr("mario_rl_agents.runs.run.describe_commit", lambda: "4d5e6f7")
+    monkeypatch.setattr("mario_rl_agents.runs.run.describe_machine", lambda: "Another, 3 cores")
+    monkeypatch.setattr(
+        "mario_rl_agents.runs.run.versions", lambda: {**began.versions, "torch": "9.9.9"}
+    )
+    for steps in (80, 90):  # the second adds nothing
+        resume(run := run.extended_to(steps))
+        record = run.record()
+        assert record.commit == f"{began.commit}, 4d5e6f7"
+        assert record.machine == f"{began.machine}; Another, 3 cores"
+        assert record.versions == {**began.versions, "torch": f"{began.versions['torch']}, 9.9.9"}
+        assert record.command == began.command
+
+
 def test_games_end_a_run_and_a_resumed_one_equals_one_that_was_never_stopped(
     tmp_path: Path,
 ) -> None:
