@@ -13,8 +13,8 @@ LOWEST_PACKAGES := $(LOWEST)/.packages
 LOWEST_INSTALLED := $(LOWEST)/.installed
 # What Gymnasium and NumPy have a part in; the core, the emulators and the rules know neither. Of the
 # longest tests others cover what depends on a version.
-LOWEST_TESTS := $(foreach name,determinism env gymnasium_play limits make rendering vector_env,tests/envs/test_$(name).py) \
-	tests/envs/wrappers --ignore tests/envs/wrappers/test_advance.py -m "not slow" \
+LOWEST_TESTS := $(foreach name,determinism env gymnasium_play limits make rendering,tests/envs/test_$(name).py) \
+	$(wildcard tests/envs/test_vector_*.py) tests/envs/wrappers --ignore tests/envs/wrappers/test_advance.py -m "not slow" \
 	-k "not on_the_reference and not drawn_by_lot and not depend_on_threads and not thousand and not every_stage and not no_player_controls"
 
 CORE := mario_rl_envs/core
@@ -27,7 +27,7 @@ SANITIZER := -g -O2 -fno-omit-frame-pointer -fno-sanitize-recover=all
 # These build programs, or measure memory.
 NOT_SANITIZED := --ignore tests/envs/core/test_pool.py --ignore tests/envs/core/test_native_fuzz.py \
 	--ignore tests/envs/compile/test_compiler.py --ignore tests/envs/compile/test_compiled_library.py \
-	--deselect tests/envs/test_vector_env.py::test_memory_of_a_game
+	--deselect tests/envs/test_vector_processes.py::test_memory_of_a_game
 # A sanitizer's runtime is loaded first, with that of C++, whose exceptions nes-py throws.
 PRELOAD = $(shell $(CC) -print-file-name=$1) $(shell $(CC) -print-file-name=libstdc++.so.6)
 ROM = $$($(BIN)/python -c 'from mario_rl_envs.game.rom import find_rom; print(find_rom())')
@@ -128,7 +128,8 @@ sanitize-address: build/sanitize/address/$(CORE)/_core.abi3.so
 
 sanitize-thread: build/sanitize/thread/$(CORE)/_core.abi3.so
 	cd build/sanitize/thread && LD_PRELOAD="$(call PRELOAD,libtsan.so)" \
-		$(abspath $(BIN))/python -m pytest tests/envs/test_vector_env.py -k "threads and not forked"
+		$(abspath $(BIN))/python -m pytest tests/envs/test_vector_env.py tests/envs/test_vector_processes.py \
+		-k "threads and not forked"
 
 build/sanitize/address/%: SANITIZER += -fsanitize=address,undefined
 build/sanitize/thread/%: SANITIZER += -fsanitize=thread

@@ -103,3 +103,9 @@ def check_equal(
     ours.close()
     theirs.close()
     return num_ends
+
+
+def play(vector, num_steps, seed=SEED):
+    """Take random actions in a vector environment; return what its steps returned."""
+    rng = np.random.default_rng(seed)
+    return [vector.step(rng.integers(5, size=vector.num_envs)) for _ in range(num_steps)]
