@@ -5,7 +5,7 @@ import importlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
@@ -252,6 +252,8 @@ class Agent(ABC):
         own: dict[str, Any] = {} if encoder is None else {"encoder": encoder}
         agent = cls(env, config, seed=seed, device=select_device(device), **own)
         agent.check_envs()
+        if agent.starts is not None:
+            agent.starts.check()
         agent._saved_config()
         return agent
 
@@ -407,8 +409,8 @@ class Agent(ABC):
         """Write the weights alone, in half precision: `load` reads them as it reads a checkpoint.
 
         Optimizers, generators, episodes in progress and `copies` of other networks are left out.
-        What is loaded plays, or learns on in new episodes. Numbers that half precision cannot hold
-        are kept as they are.
+        What is loaded plays, or learns on in new episodes, without the demonstrations that it may
+        have begun with. Numbers that half precision cannot hold are kept as they are.
 
         Args:
             path: The file, one `.safetensors`.
@@ -474,6 +476,8 @@ class Agent(ABC):
         header, tensors = checkpoint.load(path, cls.algorithm, env)
         checkpoint.check_encoder(path, header, None if encoder is None else _name_of(encoder))
         config = checkpoint.make_config(cls.config_class, header.config, path)
+        if header.origin is not None and hasattr(config, "demonstrations"):
+            config = replace(config, demonstrations=())  # weights alone have imitated already
         if isinstance(env, NoEnv):
             with checkpoint.errors_of(path):
                 cls.check_spaces(env, encoder)

@@ -100,7 +100,7 @@ class PPOConfig(Config):
     demonstrations: tuple[str, ...] = ()  # files of `mario-rl demonstrate` to begin with
     cloning_epochs: Count = 20  # times that these are learned from before the first step
     demonstration_coefficient: NonNegative | Schedule = 0.1  # weight of their loss from then on
-    demonstration_starts: Fraction = 0.0  # probability that an episode begins along one of them
+    demonstration_starts: Fraction = 0.0  # probability that one begins along them, if no retry
     retries: Fraction = 0.0  # probability that a failure is tried again from a little before it
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from mario_rl_agents.config import Seed, Whole, plain, read
-from mario_rl_agents.envs import VecEnv, make_vec_env, reset_some, save_state_of
+from mario_rl_agents.envs import VecEnv, make_vec_env, reset_some, save_state_of, saves_states
 from mario_rl_agents.errors import DemonstrationsError
 from mario_rl_agents.files import parse_json, replacing
 from mario_rl_agents.trust import check_trusted, import_module_of
@@ -103,9 +103,18 @@ class Demonstrations:
 
         They are for sub-environments as those of these games, in which an episode may then begin.
         `replay` says whether the environment repeats the games.
+
+        Raises:
+            ValueError: The environment cannot be made.
+            DemonstrationsError: It saves no states.
         """
-        states = []
+        states: list[bytes] = []
         for step, (envs, _, is_used) in enumerate(self._play()):
+            if not saves_states(envs):
+                raise DemonstrationsError(
+                    f"{self.env_id} saves no states that episodes could begin in: set "
+                    "demonstration_starts to 0"
+                )
             # Not all sub-environments at once, so that there are states of as many steps.
             due = np.flatnonzero(is_used).tolist()
             states += [

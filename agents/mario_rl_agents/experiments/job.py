@@ -76,7 +76,7 @@ class Job:
     def __post_init__(self) -> None:
         """Check every field; complete the configuration and the name."""
         convert_fields(self)
-        self._set("spec", _completed(self.spec))
+        self._set("spec", completed(self.spec))
         if not self.name:
             default = f"{self.spec.algorithm}-{self.spec.env_id}-seed{self.spec.seed}"
             self._set("name", re.sub(r"[^A-Za-z0-9._-]", "-", default))
@@ -147,8 +147,8 @@ class Job:
         object.__setattr__(self, name, value)
 
 
-def _completed(spec: RunSpec) -> RunSpec:
-    """Return the spec with every field of its configuration.
+def completed(spec: RunSpec) -> RunSpec:
+    """Return the spec with every field of its configuration: one that it is older than is default.
 
     That of an agent of the user's own is left alone before its module is imported: a job that is
     read from a file runs no code.

@@ -147,6 +147,13 @@ class Plan:
             run = Run(JobFolder(jobs_folder(folder), job.name).run, job.spec)
             check_trusted_demonstrations(run, trust=trust)
 
+    def _completed_entries(self) -> list[Entry]:
+        """Return the sides with every field of their configurations that there is by now."""
+        return [
+            dataclasses.replace(entry, config=self.job(entry, 0).spec.config)
+            for entry in self.entries
+        ]
+
     def check_environment(self) -> None:
         """Check that the environment can be made, under all conditions, and suits every side.
 
@@ -210,8 +217,10 @@ class Plan:
         folder = Path(folder).expanduser()
         if (folder / _PLAN).is_file():
             before = type(self).read(folder)
-            names = [x.name for x in dataclasses.fields(self) if x.compare]
+            names = [x.name for x in dataclasses.fields(self) if x.compare and x.name != "entries"]
             differing = [name for name in names if getattr(before, name) != getattr(self, name)]
+            if before._completed_entries() != self._completed_entries():
+                differing.append("entries")
             if differing:
                 raise JobError(
                     f"{folder} holds another comparison, which differs in {', '.join(differing)}: "

@@ -17,7 +17,7 @@ from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.errors import JobError
 from mario_rl_agents.experiments.conditions import ConditionEvaluator, evaluate_conditions
 from mario_rl_agents.experiments.folder import JobFolder
-from mario_rl_agents.experiments.job import Job
+from mario_rl_agents.experiments.job import Job, completed
 from mario_rl_agents.experiments.protocol import MIN_EVALUATION_SEED
 from mario_rl_agents.experiments.result import ConditionEvaluation, JobResult, TrainingReturns
 from mario_rl_agents.experiments.stopping import (
@@ -32,7 +32,6 @@ from mario_rl_agents.runs.evaluation import Evaluation, evaluate
 from mario_rl_agents.runs.loading import (
     check_trusted_demonstrations,
     find_algorithm,
-    load_agent,
     new_run,
     open_env,
     resume_run,
@@ -152,7 +151,7 @@ def _open(job: Job, folder: JobFolder, device: str, *, trust: bool) -> tuple[Run
         )
         return run, agent, begins_again
     run = Run.open(folder.run)
-    saved = run.spec
+    saved = completed(run.spec)
     names = [field.name for field in dataclasses.fields(saved) if field.name not in _CHANGEABLE]
     differing = [name for name in names if getattr(saved, name) != getattr(job.spec, name)]
     if differing:
@@ -230,7 +229,8 @@ def _measure(
 def _evaluate_checkpoint(job: Job, path: Path, device: str) -> Evaluation:
     """Evaluate the agent that a file holds."""
     with contextlib.closing(open_env(job.spec.env_id, job.spec.env_kwargs)) as env:
-        return _evaluate(job, load_agent(path, env, device=device))
+        algorithm = find_algorithm(job.spec.algorithm)  # a file outside of runs names no module
+        return _evaluate(job, algorithm.load(path, env, device=device))
 
 
 def _evaluate(job: Job, agent: Agent) -> Evaluation:

@@ -137,8 +137,8 @@ RECIPES: Final[Recipes] = MappingProxyType(
         ),
         # The same after demonstrations, `mario-rl train --imitate`. A policy that can play needs
         # little entropy. With a discount of 0.9 it does not wait for what has to pass first, as in
-        # a castle. Half of the episodes begin where the teacher was, and most failures are tried
-        # again, so that no part of a stage has to be reached before it is learned.
+        # a castle. Most failures are tried again, and half of the other episodes begin where the
+        # teacher was, so that no part of a stage has to be reached before it is learned.
         (MARIO, "imitation"): Recipe(
             replace(
                 _pixels(1_600_000),

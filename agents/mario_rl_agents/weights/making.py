@@ -6,7 +6,6 @@ What is chosen and measured are the weights as the file has them, in half precis
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 import re
 import shutil
@@ -138,9 +137,6 @@ def make_policy(
             machine=describe_machine(),
             date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
-        if getattr(agent.config, "demonstrations", ()):
-            names = tuple(_FOLDER.sub("", each) for each in agent.config.demonstrations)
-            agent.config = dataclasses.replace(agent.config, demonstrations=names)
         _write(agent, path, record)
     return record
 

@@ -1,6 +1,7 @@
 """Plans: one environment for all sides, settings by side, seeds apart; one plan a folder."""
 
 import dataclasses
+import json
 
 import pytest
 from mario_rl_agents.errors import JobError
@@ -116,6 +117,17 @@ def test_what_makes_no_sense_is_refused(algorithms, options, message):
 def test_seeds_of_trainings_and_evaluations_are_apart():
     plan = cartpole_plan(num_seeds=1_000)
     assert max(plan.seeds) < 1_000 < MIN_EVALUATION_SEED < PERIODIC_SEED
+
+
+def test_a_plan_without_a_field_of_today_is_the_same(tmp_path):
+    plan = cartpole_plan()
+    plan.write(tmp_path)
+    path = tmp_path / "plan.json"
+    saved = json.loads(path.read_text())
+    del saved["entries"][1]["config"]["demonstration_starts"]
+    path.write_text(json.dumps(saved))
+    plan.write(tmp_path)
+    assert Plan.read(tmp_path).jobs() == plan.jobs()
 
 
 def test_a_folder_holds_one_comparison(tmp_path):

@@ -1,6 +1,7 @@
 """One job: what ends it, what it leaves, and that it goes on where it was stopped."""
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -153,6 +154,30 @@ def test_more_steps_go_on_with_a_finished_job_and_fewer_are_refused(tmp_path):
     assert run_job(longer, tmp_path).num_steps == 300
     with pytest.raises(JobError, match="has taken 300 environment steps, more than the 200"):
         run_job(job, tmp_path)
+
+
+def test_a_run_without_a_field_of_today_goes_on(tmp_path):
+    job = learner_job(total_steps=200)
+    assert run_job(job, tmp_path, minutes=0.0) is None
+    path = JobFolder(tmp_path, job.name).run / "config.json"
+    saved = json.loads(path.read_text())
+    del saved["config"]["dueling"]
+    path.write_text(json.dumps(saved))
+    assert run_job(job, tmp_path).num_steps == 200
+
+
+def test_an_agent_of_ones_own_is_loaded_again(tmp_path, monkeypatch):
+    (tmp_path / "its_module.py").write_text(
+        "from mario_rl_agents.algorithms.double_dqn import DoubleDQN\n"
+        "class Mine(DoubleDQN):\n    algorithm = 'mine'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    job = learner_job("CartPole-v1", total_steps=100, check_reload=True)
+    job = dataclasses.replace(
+        job, name="", spec=dataclasses.replace(job.spec, algorithm="its_module:Mine")
+    )
+    result = run_job(job, tmp_path / "out")
+    assert result.reloaded_return == result.final.return_mean
 
 
 def test_a_folder_of_another_job_is_left_alone(tmp_path):

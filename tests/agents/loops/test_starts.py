@@ -16,10 +16,12 @@ from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.demonstrations.games import STATE_PERIOD, Demonstrations
 from mario_rl_agents.demonstrations.recording import record
 from mario_rl_agents.envs import make_vec_env, reset_some
+from mario_rl_agents.errors import DemonstrationsError
 from mario_rl_agents.loops.callbacks import LoopState
 from mario_rl_agents.loops.starts import BACK, NUM_KEPT, Starts
 from numpy.typing import NDArray
 from support.agent_toys import assert_same_weights, weights
+from support.commands import fail
 
 import mario_rl_envs  # noqa: F401  registers the environments of Mario
 
@@ -225,9 +227,10 @@ def test_starts_along_demonstrations_that_cannot_be_had_are_refused(tmp_path: Pa
     path = tmp_path / "games.safetensors"
     record(Leader(action=0), "CartPole-v1", {}, num_decisions=10, num_envs=1).save(path)
     config = PPOConfig(demonstrations=(str(path),), demonstration_starts=0.5)
-    agent = PPO.create("CartPole-v1", config, device="cpu")
     with pytest.raises(ValueError, match="must be 0 where environments do not save"):
-        agent.learn(1)
+        PPO.create("CartPole-v1", config, device="cpu")
+    with pytest.raises(DemonstrationsError, match="CartPole-v1 saves no states that episodes"):
+        Demonstrations.load(path).states()
     without = PPO.create("CartPole-v1", PPOConfig(demonstration_starts=0.5), device="cpu")
     assert without.starts is None
     without.learn(1)
@@ -244,14 +247,22 @@ def test_a_state_without_retries_does_not_fit_a_training_with_them() -> None:
         other.loop.load_state(plain.loop.state(replay=True))
 
 
-def test_environments_that_save_no_state_are_refused_when_they_learn() -> None:
-    agent = PPO.create("CartPole-v1", PPOConfig(retries=0.5), device="cpu")
+def test_environments_that_save_no_state_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be 0 where environments do not save"):
-        agent.learn(1)
-    assert agent.act(np.zeros((1, 4), np.float32)).shape == (1,)
+        PPO.create("CartPole-v1", PPOConfig(retries=0.5), device="cpu")
     envs = gym.make_vec(ENV, 2, autoreset_mode=AutoresetMode.SAME_STEP, **SMALL)
     with pytest.raises(ValueError, match="reset themselves in the step that ends one"):
-        PPO.create(envs, CONFIG, device="cpu").learn(1)
+        PPO.create(envs, CONFIG, device="cpu")
+    path = tmp_path / "agent.safetensors"
+    PPO.create(make_vec_env(ENV, 1, SMALL), CONFIG, device="cpu").save(path)
+    there = PPO.load(path, envs, device="cpu")  # to act is all right
+    assert there.act(np.zeros((2, 42, 42, 4), np.uint8)).shape == (2,)
+    with pytest.raises(ValueError, match="reset themselves in the step that ends one"):
+        there.learn(64)
+    out = tmp_path / "run"
+    message = fail(2, "train", "ppo", "CartPole-v1", "--set", "retries=0.5", "--out", out)
+    assert "must be 0 where environments do not save" in message
+    assert not out.exists()
     with pytest.raises(ValueError, match="retries must be"):
         PPOConfig(retries=1.5)
 

@@ -143,7 +143,7 @@ def test_no_folder_of_the_user_goes_into_a_policy(tmp_path: Path, games: Games) 
         *("--env", "rom_path=rom.nes", "--set", "clip_range=linear(0.1,0,9)"),
     )
     header = read_header(path)
-    assert header.config["demonstrations"] == ["1-1.safetensors", "demos/b.safetensors"]
+    assert header.config["demonstrations"] == []
     assert str(tmp_path) not in json.dumps(dataclasses.asdict(header))
 
 

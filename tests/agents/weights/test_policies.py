@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from mario_rl_agents import load_policy, policy_ids, policy_record
+from mario_rl_agents import PPO, load_policy, policy_ids, policy_record
 from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.envs import make_vec_env
 from mario_rl_agents.experiments.protocol import MARIO_CONDITIONS, NO_OPS
@@ -58,6 +58,22 @@ def test_the_policy_for_1_1_reaches_the_flag() -> None:
     assert played.clear_rate > 0.5
     envs.close()
     agent.env.close()
+
+
+def test_it_learns_on_without_the_demonstrations_that_it_began_with(tmp_path: Path) -> None:
+    path = policy_path("MarioRL-3-2-v0")
+    header = read_header(path)
+    assert header.config["demonstrations"]
+    envs = make_vec_env("MarioRL-3-2-v0", 8, header.env_kwargs)
+    agent = PPO.load(path, envs, device="cpu")
+    assert agent.config.demonstrations == ()
+    agent.learn(8 * agent.config.rollout_steps)
+    assert agent.num_updates == header.num_updates + agent.config.num_epochs
+    agent.save(tmp_path / "on.safetensors", replay=True)
+    again = PPO.load(tmp_path / "on.safetensors", envs, device="cpu")
+    again.learn(8)
+    assert again.num_steps == agent.num_steps + 8
+    envs.close()
 
 
 def test_its_games_have_no_op_starts_and_no_sticky_actions() -> None:
