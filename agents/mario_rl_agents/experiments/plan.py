@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from mario_rl_agents.config import Count, check, convert, convert_fields, plain, read, replaced
+from mario_rl_agents.demonstrations.games import Demonstrations
 from mario_rl_agents.errors import JobError
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.job import Job
@@ -157,9 +158,16 @@ class Plan:
     def check_environment(self) -> None:
         """Check that the environment can be made, under all conditions, and suits every side.
 
+        And that what sides begin by imitating is there.
+
         Raises:
             ValueError: It cannot, or it does not; the message says what is wrong.
+            FileNotFoundError: A file of demonstrations is missing.
+            DemonstrationsError: One is damaged.
         """
+        for entry in self.entries:
+            for path in entry.config.get("demonstrations", ()):
+                Demonstrations.load(path)
         for condition in self.protocol.conditions:
             env = open_env(self.env_id, {**self.env_kwargs, **condition.env_kwargs})
             with contextlib.closing(env):

@@ -14,6 +14,7 @@ from mario_rl_agents.experiments.protocol import (
     Protocol,
 )
 from mario_rl_agents.recipes import find_recipe
+from support.commands import fail
 
 
 def cartpole_plan(algorithms=("dqn", "ppo"), **options):
@@ -117,6 +118,19 @@ def test_what_makes_no_sense_is_refused(algorithms, options, message):
 def test_seeds_of_trainings_and_evaluations_are_apart():
     plan = cartpole_plan(num_seeds=1_000)
     assert max(plan.seeds) < 1_000 < MIN_EVALUATION_SEED < PERIODIC_SEED
+
+
+def test_missing_demonstrations_are_noticed_before_anything_is_trained(tmp_path):
+    shown = str(tmp_path / "shown.safetensors")
+    plan = cartpole_plan(changes={"ppo": {"demonstrations": (shown,)}})
+    with pytest.raises(FileNotFoundError, match="there are no demonstrations at"):
+        plan.check_environment()
+    out = tmp_path / "out"
+    sides = ["ppo", "random", "--env", "CartPole-v1", "--steps", "9", "--seeds", "1"]
+    shows = f'ppo.demonstrations=["{shown}"]'
+    message = fail(1, "compare", *sides, "--set", shows, "--out", out)
+    assert message.startswith(f"there are no demonstrations at {shown}")
+    assert not out.exists()
 
 
 def test_a_plan_without_a_field_of_today_is_the_same(tmp_path):
