@@ -356,8 +356,8 @@ class Practice:
         for _ in range(num_batches if total else 0):
             indices = torch.from_numpy(self._generator.integers(total, size=BATCH_SIZE))
             loss = self._learner.cloning_loss(
-                self._obs[indices].to(self._learner.device),
-                self._actions[indices].to(self._learner.device),
+                self._obs.index_select(0, indices).to(self._learner.device),
+                self._actions.index_select(0, indices).to(self._learner.device),
             )
             self._optimizer.zero_grad()
             torch.autograd.backward(loss)

@@ -507,7 +507,8 @@ class PPO(PolicyAgent):
         for _ in range(config.num_epochs):
             order = self.generators["batches"].permutation(len(rollout.obs))
             indices = torch.from_numpy(order).to(self.device)
-            parts = [torch.split(x[indices], config.batch_size) for x in rollout]
+            shuffled = [x.index_select(0, indices) for x in rollout]  # x[indices], 8 times as fast
+            parts = [torch.split(x, config.batch_size) for x in shuffled]
             for batch in zip(*parts, strict=True):
                 losses = self.update(PPOBatch(*batch))
                 yield losses

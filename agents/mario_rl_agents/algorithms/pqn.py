@@ -266,7 +266,7 @@ class PQN(Agent):
             order = self.generators["batches"].permutation(len(rollout.obs))
             shuffled = torch.from_numpy(order).to(self.device)
             for indices in torch.split(shuffled, self.config.batch_size):
-                yield self.update(PQNBatch(*(x[indices] for x in rollout)))
+                yield self.update(PQNBatch(*(x.index_select(0, indices) for x in rollout)))
 
     def metrics(self) -> dict[str, float]:
         """Return the learning rate and epsilon at the next step."""

@@ -81,7 +81,7 @@ class DemonstrationDataset:
         """Return some observations [B, ...] and actions [B], drawn with replacement."""
         indices = torch.from_numpy(generator.integers(len(self.action), size=BATCH_BESIDE))
         indices = indices.to(self.action.device)
-        return self.obs[indices], self.action[indices]
+        return self.obs.index_select(0, indices), self.action.index_select(0, indices)
 
 
 def clone(
@@ -113,7 +113,8 @@ def clone(
         for number, indices in enumerate(batches, start=epoch * num_batches):
             share = number / (num_epochs * num_batches)
             optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - share)
-            error = loss(dataset.obs[indices], dataset.action[indices])
+            obs = dataset.obs.index_select(0, indices)
+            error = loss(obs, dataset.action.index_select(0, indices))
             optimizer.zero_grad()
             torch.autograd.backward(error)
             optimizer.step()
