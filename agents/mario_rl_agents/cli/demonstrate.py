@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -163,7 +164,8 @@ def _practice(
     from mario_rl_agents.recipes.ppo import RECIPES
     from mario_rl_agents.recipes.recipe import MARIO
 
-    config = RECIPES[MARIO, "pixels"].config  # of which its networks matter
+    # Its networks are what matters; they were measured without normalized layers.
+    config = dataclasses.replace(RECIPES[MARIO, "pixels"].config, layer_norm=False)
     with contextlib.closing(make_vec_env(games.env_id, _NUM_ENVS, games.env_kwargs)) as envs:
         learner = PPO.create(envs, config, seed=seed)
         with Practice(learner, games.env_id, games.env_kwargs, seed=seed) as practice:
