@@ -3,6 +3,7 @@
 
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$python; break; }; done)
+CHECK_PYTHON = @test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
 VENV ?= .venv
 EXTRAS ?= agents,human,video,sb3,box2d,bullet,ray,onnx,course,docs,dev
 BIN := $(VENV)/bin
@@ -153,13 +154,14 @@ clean:
 
 # Compiles the native core, too; where that fails, none is left of before.
 $(INSTALLED): pyproject.toml setup.cfg constraints.txt $(CORE_FILES)
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	rm -f $(CORE)/_core.*so
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $@
 
 $(LOWEST_PACKAGES): constraints-lowest.txt
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --requirement constraints-lowest.txt
 	touch $@
