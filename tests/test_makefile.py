@@ -1,5 +1,6 @@
 """`make demo` compiles, and never writes over what an earlier one left, trained further or not."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,8 @@ def test_the_demo_compiles_and_takes_a_free_folder(
             installed,
         ],
         cwd=tmp_path,
+        # As a user calls it, not as a part of the `make test` that runs this.
+        env={name: value for name, value in os.environ.items() if "MAKE" not in name},
         capture_output=True,
         text=True,
         check=True,
