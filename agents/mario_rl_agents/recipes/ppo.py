@@ -129,7 +129,8 @@ RECIPES: Final[Recipes] = MappingProxyType(
             tuning="the paper's settings for Atari, not tuned",
         ),
         # With normalized layers what was learned is not lost again. Both schedules end at half of
-        # the steps: the sooner they do the sooner 1-1 is cleared, and the rest makes sure of it.
+        # the steps: the sooner they do the sooner 1-1 is cleared. At the small last rate a policy
+        # still gains, and wanders: three of five seeds end above 0.95.
         (MARIO, "pixels"): Recipe(
             replace(
                 _pixels(1_250_000),
