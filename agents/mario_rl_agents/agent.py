@@ -114,6 +114,8 @@ class Agent(ABC):
         demonstration_files: What it begins by imitating, read when it learns. A run gives it copies
             that are the run's own.
         demonstration_digests: Of these, in their order, once it has imitated them.
+        own_networks: Those that hold what an agent's own episodes came to, and no weights.
+        has_begun: Whether `begin_with` has given it weights.
 
     Example:
         >>> import numpy as np
@@ -140,6 +142,8 @@ class Agent(ABC):
     copies: Mapping[str, str] = MappingProxyType({})
     demonstration_files: tuple[Path, ...] = ()
     demonstration_digests: tuple[str, ...] = ()
+    own_networks: frozenset[str] = frozenset()
+    has_begun: bool = False
     loop: Loop
 
     def __init__(
@@ -426,7 +430,7 @@ class Agent(ABC):
         tensors = {
             name: x.numpy(force=True)
             for name, x in self.tensors().items()
-            if name.partition("/")[0] not in left_out
+            if _group(name) not in left_out
         }
         checkpoint.save(path, header, checkpoint.halved(tensors), None)
 
@@ -495,6 +499,47 @@ class Agent(ABC):
             agent._unread_replay = Path(path).expanduser(), header.replay
         return agent
 
+    def begin_with(self, path: str | PathLike[str]) -> None:
+        """Take over the weights of a trained agent, and nothing else: its training begins anew.
+
+        Counters and schedules begin at 0, the optimizers know nothing. What the agent imitates it
+        does not clone first: these weights can do more than demonstrations show.
+
+        Args:
+            path: A checkpoint or a policy of the same algorithm, of the same spaces and networks.
+
+        Raises:
+            RuntimeError: The agent has learned already.
+            FileNotFoundError: There is no such file.
+            CheckpointError: It is damaged, of another algorithm, or does not fit.
+        """
+        if self.num_steps > 0:
+            raise RuntimeError(
+                f"it has learned for {self.num_steps:,} steps: begin with weights before that"
+            )
+        header, tensors = checkpoint.load(path, self.algorithm, self.env)
+        own = {name: x.clone() for name, x in self.tensors().items()}
+        taken = self.networks.keys() - self.own_networks
+        weights = {name: x for name, x in own.items() if _group(name) not in taken}
+        weights |= {
+            name: torch.from_numpy(x)
+            for name, x in self._with_copies(tensors).items()
+            if _group(name) in taken
+        }
+        try:
+            self.load_tensors(weights)
+        except ValueError as error:
+            self.load_tensors(own)  # some may be taken over
+            others = {
+                name: value
+                for name, value in header.config.items()
+                if self._saved_config().get(name) != value
+            }
+            raise CheckpointError(
+                f"{path} does not fit: {error}; give its agent's settings, which differ in {others}"
+            ) from error
+        self.has_begun = True
+
     def _load(
         self, header: checkpoint.CheckpointHeader, tensors: Mapping[str, NDArray[Any]]
     ) -> None:
@@ -537,14 +582,21 @@ class Agent(ABC):
             ValueError: If it does not fit the agent.
         """
         self._count_as(header)
-        weights = {name: torch.from_numpy(x) for name, x in checkpoint.widened(tensors).items()}
+        weights = self._with_copies(tensors)
+        self.load_tensors({name: torch.from_numpy(x) for name, x in weights.items()})
+
+    def _with_copies(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return weights in 32 bits, with every copy of a network equal to it."""
+        weights = checkpoint.widened(
+            {name: x for name, x in tensors.items() if _group(name) not in self.copies}
+        )
         for copy, source in self.copies.items():
             weights |= {
                 f"{copy}/{name.partition('/')[2]}": x
                 for name, x in weights.items()
-                if name.partition("/")[0] == source
+                if _group(name) == source
             }
-        self.load_tensors(weights)
+        return weights
 
     def _count_as(self, header: checkpoint.CheckpointHeader) -> None:
         """Take over the counters of a file."""
@@ -608,8 +660,7 @@ class Agent(ABC):
         """
         groups: dict[str, dict[str, Tensor]] = {}
         for name, x in tensors.items():
-            group, _, key = name.partition("/")
-            groups.setdefault(group, {})[key] = x
+            groups.setdefault(_group(name), {})[name.partition("/")[2]] = x
         unknown = groups.keys() - self.networks.keys() - self.optimizers.keys()
         if unknown:
             raise ValueError(f"it has tensors of {sorted(unknown)}, which the agent has not")
@@ -643,6 +694,11 @@ class Agent(ABC):
         if obs.shape[1:] != shape:
             raise ValueError(f"obs must be a batch of shape (B, *{shape}), got {obs.shape}")
         return torch.as_tensor(obs, device=self.device)
+
+
+def _group(name: str) -> str:
+    """Return the network or optimizer that a tensor of a checkpoint is of."""
+    return name.partition("/")[0]
 
 
 def _check_size(

@@ -151,6 +151,7 @@ class PPO(PolicyAgent):
     algorithm: ClassVar[str] = "ppo"
     config_class: ClassVar[type[Any]] = PPOConfig
     accepts: ClassVar[Accepts | None] = Accepts((VECTOR, GRID, IMAGE), (DISCRETE, CONTINUOUS))
+    own_networks: frozenset[str] = frozenset({"reward_normalizer"})
     config: PPOConfig
 
     def __init__(
@@ -279,7 +280,7 @@ class PPO(PolicyAgent):
         self.check_has_env()
         self.load_demonstrations()
         if self._dataset is not None and not self.demonstration_digests:
-            if self.num_steps == 0:
+            if self.num_steps == 0 and not self.has_begun:
                 parameters = [*self.encoder.parameters(), *self.actor.parameters()]
                 clone(
                     self._dataset,

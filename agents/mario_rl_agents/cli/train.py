@@ -113,6 +113,15 @@ def train(
             "Repeatable.",
         ),
     ] = None,
+    begin_with: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Begin with the weights of an agent of the same algorithm and networks: a "
+            "checkpoint, a run's folder or a policy of the package.",
+            show_default=False,
+        ),
+    ] = None,
     env: Annotated[
         list[str] | None,
         typer.Option(
@@ -228,6 +237,7 @@ def train(
             fixed = {
                 "--set": bool(set_),
                 "--imitate": bool(imitate),
+                "--begin-with": begin_with is not None,
                 "--env": bool(env),
                 "--out": out is not None,
                 "--overwrite": overwrite,
@@ -266,6 +276,7 @@ def train(
                 recipe=recipe or "default",
                 changes=read_pairs("--set", set_),
                 imitated=imitate or [],
+                begins_with=begin_with,
                 env_kwargs=read_pairs("--env", env),
                 num_envs=num_envs,
                 steps=steps,
@@ -293,7 +304,11 @@ def train(
             )
             for line in _networks(agent):
                 console.print(line, soft_wrap=True)
-            if agent.num_steps == 0 and run.spec.config.get("demonstrations"):
+            if run.spec.begins_with is not None and agent.num_steps == 0:
+                console.print(
+                    f"it begins with the weights of {run.spec.begins_with}", soft_wrap=True
+                )
+            elif agent.num_steps == 0 and run.spec.config.get("demonstrations"):
                 console.print("first it imitates demonstrations, which takes a minute or two")
             hint = compile_hint(run.spec)
             if hint is not None:
@@ -345,6 +360,7 @@ def _new(
     recipe: str,
     changes: dict[str, Any],
     imitated: list[Path],
+    begins_with: Path | None,
     env_kwargs: dict[str, Any],
     num_envs: int | None,
     steps: int | None,
@@ -357,6 +373,7 @@ def _new(
     trust: bool,
 ) -> tuple[Run, Agent]:
     """Return a new run and its agent."""
+    from mario_rl_agents.cli.checkpoints import find
     from mario_rl_agents.cli.summary import check_draws
     from mario_rl_agents.config import replaced
     from mario_rl_agents.runs.loading import new_run, recipe_for, spec_from_recipe
@@ -374,6 +391,7 @@ def _new(
         changes = {**changes, "demonstrations": _demonstrations(imitated)}
     with usage_errors("--set"):
         chosen = dataclasses.replace(chosen, config=replaced(chosen.config, changes))
+    first = None if begins_with is None else find(begins_with).checkpoint
     with usage_errors():
         spec = spec_from_recipe(
             algorithm,
@@ -384,6 +402,7 @@ def _new(
             total_steps=steps,
             total_games=games,
             seed=seed,
+            begins_with=first,
         )
         if draws:
             check_draws(spec)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +27,7 @@ from typing import (
 from mario_rl_agents.config import Count, NonNegative, Whole, read
 from mario_rl_agents.errors import JobError
 from mario_rl_agents.experiments.protocol import Protocol
-from mario_rl_agents.files import read_json, replacing, write_json
+from mario_rl_agents.files import digest_of_file, read_json, replacing, write_json
 
 FORMAT: Final = 1
 HEADER: Final = "comparison.json"
@@ -187,7 +186,9 @@ class Comparison:
             name: read_table(folder / table_name(name), kind) for name, kind in TABLES.items()
         }
         files = [table_name(name) for name in TABLES]
-        differing = [file for file in files if digest_of(folder / file) != header.files.get(file)]
+        differing = [
+            file for file in files if digest_of_file(folder / file) != header.files.get(file)
+        ]
         return cls(header, **tables), differing
 
     def write(self, folder: str | Path) -> None:
@@ -198,7 +199,7 @@ class Comparison:
         for name, kind in TABLES.items():
             path = folder / table_name(name)
             write_table(path, kind, getattr(self, name))
-            files[path.name] = digest_of(path)
+            files[path.name] = digest_of_file(path)
         header = dataclasses.replace(self.header, files=files)
         write_json(folder / HEADER, {"format": FORMAT, **dataclasses.asdict(header)})
 
@@ -290,12 +291,6 @@ def write_table(path: Path, kind: type[RowT], rows: Sequence[RowT]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(get_type_hints(kind))
         writer.writerows([_cell(value) for value in row] for row in rows)
-
-
-def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _cell(value: Any) -> str:

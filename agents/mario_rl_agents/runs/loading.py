@@ -19,6 +19,7 @@ from mario_rl_agents.demonstrations.games import check_trusted_files
 from mario_rl_agents.envs import Env, NoEnv, VecEnv, make_vec_env
 from mario_rl_agents.envs import make_env as make_single_env
 from mario_rl_agents.errors import CheckpointError, RunError
+from mario_rl_agents.files import digest_of_file
 from mario_rl_agents.recipes import ALGORITHMS, evaluation_epsilon, find_recipe
 from mario_rl_agents.recipes.recipe import Recipe
 from mario_rl_agents.runs.run import Run, RunSpec
@@ -81,6 +82,7 @@ def spec_from_recipe(
     total_steps: int | None = None,
     total_games: int | None = None,
     seed: int = 0,
+    begins_with: str | Path | None = None,
 ) -> RunSpec:
     """Return what a recipe trains.
 
@@ -93,12 +95,18 @@ def spec_from_recipe(
         total_steps: Environment steps; None takes the recipe's.
         total_games: Episodes that end it as well; None: it has its steps alone.
         seed: Of the agent.
+        begins_with: The run or checkpoint of an agent of the same algorithm and networks, whose
+            weights it takes over; None: it begins with random ones.
 
     Raises:
         ValueError: There is no such algorithm or recipe, or a number is out of its range.
+        FileNotFoundError: There is no such checkpoint.
+        RunError: The folder holds no run, or a run without a checkpoint.
     """
     find_algorithm(algorithm)
-    chosen = recipe
+    chosen, first = recipe, None
+    if begins_with is not None:
+        first = find_checkpoint(begins_with)
     if isinstance(chosen, str):
         chosen = recipe_for(algorithm, env_id, chosen, total_steps=total_steps, num_envs=num_envs)
     return RunSpec(
@@ -111,6 +119,8 @@ def spec_from_recipe(
         evaluation_epsilon=evaluation_epsilon(env_id),
         num_envs=chosen.num_envs if num_envs is None else num_envs,
         total_games=total_games,
+        begins_with=None if first is None else str(first),
+        begins_with_sha256=None if first is None else digest_of_file(first),
     )
 
 
@@ -172,7 +182,9 @@ def new_run(
     Raises:
         ValueError: The algorithm, environment, configuration or device does not exist, they do
             not go together, or a file of demonstrations is damaged.
-        FileNotFoundError: A file of demonstrations is missing.
+        FileNotFoundError: A file of demonstrations, or the checkpoint that it begins with, is
+            missing.
+        CheckpointError: The agent cannot begin with that.
         RunError: The folder is not empty, and it is not a run or `overwrite` is False; or the run
             in it is being trained.
         UntrustedError: See `trust`.
@@ -183,6 +195,8 @@ def new_run(
     env = open_training_env(spec)
     try:
         agent = kind.create(env, config, seed=spec.seed, device=device)
+        if spec.begins_with is not None:
+            agent.begin_with(spec.begins_with)
         shown = check_trusted_files(agent.demonstration_files, trust=trust)
         # Before there is a run: the files may be copies in the folder of the one that it replaces.
         contents = [path.expanduser().read_bytes() for path in agent.demonstration_files]

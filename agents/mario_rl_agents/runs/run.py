@@ -64,6 +64,8 @@ class RunSpec:
     )
     num_envs: Annotated[int, Interval(1, 65_536)] = 1  # environments stepped side by side
     total_games: Count | None = None  # episodes that end it as well, over all resumptions
+    begins_with: str | None = None  # the checkpoint whose weights it took over
+    begins_with_sha256: str | None = None  # of that file, as it was then
 
     def __post_init__(self) -> None:
         """Check every field; NumPy's numbers, paths and tuples become JSON values."""

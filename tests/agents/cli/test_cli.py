@@ -1,6 +1,7 @@
 """The command line: what each command leaves and prints, and that every mistake is one line."""
 
 import dataclasses
+import hashlib
 import inspect
 import json
 import os
@@ -23,7 +24,9 @@ from mario_rl_agents.algorithms.ppo import PPOConfig
 from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.cli.app import app
 from mario_rl_agents.recipes import ALGORITHMS, ANY, MARIO, recipes_of
+from mario_rl_agents.runs.loading import load_agent
 from mario_rl_agents.runs.run import Run
+from mario_rl_agents.weights.policies import load_policy
 from support.agent_toys import ROOT
 from typer.testing import CliRunner, Result
 
@@ -393,6 +396,46 @@ def test_mistakes_of_train_are_one_line(
     monkeypatch.chdir(tmp_path)
     assert message in fail(2, "train", *arguments)
     assert not Path("runs").exists()
+
+
+def test_a_training_begins_with_the_weights_of_another(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "next"
+    begin = ["train", "dqn", "CartPole-v1", "--begin-with"]
+    few = [*EXPLORE, "--steps", "10", "--eval-episodes", "0", "--out", str(out)]
+    lines = succeed(*begin, run, *few)
+    checkpoint = run / "best.safetensors"
+    assert f"it begins with the weights of {checkpoint}" in lines
+    spec = Run.open(out).spec
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert (spec.begins_with, spec.begins_with_sha256) == (str(checkpoint), digest)
+    # No gradient step is due yet.
+    first, second = (load_agent(each, make_env=False).networks["q"] for each in (run, out))
+    for name, x in first.state_dict().items():
+        assert x.equal(second.state_dict()[name])
+    nothing = tmp_path / "nothing.safetensors"
+    assert f"there is no checkpoint at {nothing}" in fail(2, *begin, nothing, *few)
+    other = ["--set", "hidden_sizes=[8]", "--overwrite"]
+    message = fail(2, *begin, run, *few, *other)
+    assert f"{checkpoint} does not fit: " in message
+    assert "differ in {'hidden_sizes': " in message
+    message = fail(2, "train", "ppo", "CartPole-v1", "--begin-with", run, "--out", out, other[-1])
+    assert "holds an agent of algorithm 'dqn', not 'ppo'" in message
+    assert Run.open(out).spec == spec  # nothing is lost by that
+    message = fail(2, "train", "--resume", out, "--begin-with", run)
+    assert "--begin-with cannot change a run" in message
+
+
+def test_a_training_begins_with_a_policy_of_the_package(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    small = ["--num-envs", "2", "--set", "rollout_steps=8", "--set", "batch_size=16"]
+    few = ["--steps", "16", "--eval-episodes", "0", "--set", "learning_rate=1e-12"]
+    start = ["train", "ppo", "MarioRL-3-1-v0", "--recipe", "imitation", *small, *few]
+    succeed(*start, "--begin-with", "MarioRL-3-2-v0", "--out", out)
+    policy = load_policy("MarioRL-3-2-v0", device="cpu")
+    trained = load_agent(out, make_env=False, device="cpu")
+    obs = np.random.default_rng(0).integers(0, 256, (64, 42, 42, 4), np.uint8)
+    np.testing.assert_array_equal(trained.act(obs), policy.act(obs))
+    policy.env.close()
 
 
 def test_resume_refuses_what_it_cannot_do(run: Path, tmp_path: Path) -> None:

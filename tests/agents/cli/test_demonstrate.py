@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mario_rl_agents.demonstrations.games import Demonstrations
-from mario_rl_agents.runs.loading import new_run, spec_from_recipe
+from mario_rl_agents.runs.loading import load_agent, new_run, spec_from_recipe
 from mario_rl_agents.runs.run import Run
 from support import code_of_others
 from support.commands import fail, run_command, succeed
@@ -167,3 +168,21 @@ def test_without_the_native_core_it_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr("mario_rl_envs.routes.planner.native_game", refuse)
     assert "needs the native core" in fail(1, "demonstrate", ENV)
+
+
+def test_weights_to_begin_with_are_not_cloned_over(path: Path, tmp_path: Path) -> None:
+    """What has learned more than demonstrations show keeps that."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    imitate = ["--recipe", "imitation", "--imitate", str(path), "--set", "cloning_epochs=2"]
+    steps = ["--steps", "16", "--eval-episodes", "0", *TINY]
+    succeed("train", "ppo", ENV, *imitate, *steps, "--out", first)
+    still = ["--set", "learning_rate=1e-12", "--set", "demonstration_coefficient=0"]
+    lines = succeed(
+        "train", "ppo", ENV, *imitate, *still, *steps, "--begin-with", first, "--out", second
+    )
+    assert f"it begins with the weights of {first / 'checkpoint.safetensors'}" in lines
+    assert not any("imitates" in line for line in lines)
+    before, after = (load_agent(run, make_env=False).networks for run in (first, second))
+    for name, network in before.items():
+        for key, x in network.state_dict().items():
+            torch.testing.assert_close(after[name].state_dict()[key], x, atol=1e-6, rtol=0)
