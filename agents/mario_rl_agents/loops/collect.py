@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from typing import Any, Final
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mario_rl_agents.checks import check_obs, check_reward
 from mario_rl_agents.config import Count, convert
 from mario_rl_agents.envs import VecEnv, autoreset_mode, read_end, success_of
+from mario_rl_agents.errors import DemonstrationsError
 from mario_rl_agents.loops.callbacks import (
     Callback,
     Episode,
@@ -193,9 +194,25 @@ class TrainingLoop:
             for index in ended:
                 self._log.begin(index)
         else:
-            self._obs = self._log.reset(dict.fromkeys(ended), self._draw_starts(step, ended))
+            self._obs = self._begin_anew(ended, self._draw_starts(step, ended))
             check_obs(self._obs, agent.num_steps, is_batch=True)
         return step, episodes
+
+    def _begin_anew(self, ended: Iterable[int], states: Mapping[int, States]) -> NDArray[Any]:
+        """Begin new episodes, some of them in a state; return the observations of all.
+
+        Raises:
+            DemonstrationsError: The states of the demonstrations do not fit the environments.
+        """
+        try:
+            return self._log.reset(dict.fromkeys(ended), states)
+        except ValueError as error:
+            if self._starts is None or not self._starts.shown:
+                raise
+            raise DemonstrationsError(
+                f"an episode cannot begin along the demonstrations: {error}; record them in "
+                "environments made as those of the training, or set demonstration_starts to 0"
+            ) from error
 
     def _draw_starts(self, step: Step, ended: Iterable[int]) -> dict[int, States]:
         """Return what the next episodes begin with that do not begin at their beginning."""

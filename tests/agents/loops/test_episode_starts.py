@@ -236,6 +236,21 @@ def test_starts_along_demonstrations_that_cannot_be_had_are_refused(tmp_path: Pa
     without.learn(1)
 
 
+def test_states_of_another_emulator_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "games.safetensors"
+    kwargs = {**SMALL, "sticky": 0.0, "emulator": "nes-py"}
+    record(Leader(), ENV, kwargs, num_decisions=40, num_envs=1).save(path)
+    config = dataclasses.replace(
+        CONFIG, retries=0.0, demonstrations=(str(path),), demonstration_starts=1.0, cloning_epochs=1
+    )
+    agent = PPO.create(make_vec_env(ENV, 2, SMALL), config, device="cpu")
+    with pytest.raises(
+        DemonstrationsError, match=r"cannot begin along .* set demonstration_starts"
+    ):
+        agent.learn(4_000)
+    agent.env.close()
+
+
 def test_a_state_without_retries_does_not_fit_a_training_with_them() -> None:
     plain, other = (
         PPO.create(make_vec_env(ENV, 2, SMALL), config, device="cpu")
