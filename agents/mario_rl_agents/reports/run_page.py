@@ -181,7 +181,11 @@ def _provenance(run: Run) -> Iterator[Block]:
     if record.command:
         yield Code(shlex.join(record.command))
     keywords = ", ".join(f"{name}={_plain(value)}" for name, value in spec.env_kwargs.items())
-    made_by = {"commit": record.commit, "machine": record.machine}
+    made_by = {
+        "begins with the weights of": spec.begins_with,
+        "commit": record.commit,
+        "machine": record.machine,
+    }
     yield Facts(
         {
             "environment": f"{spec.env_id} ({keywords})" if keywords else spec.env_id,

@@ -1,5 +1,6 @@
 """The page of a run: before its first episode, on Mario's infos and on none, with a video."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -55,6 +56,16 @@ def test_clear_rate_counts_failures(tmp_path: Path) -> None:
     line = chart.series[0].line
     assert line is not None
     assert np.asarray(line.y)[-1] == pytest.approx(29.0)  # 29 of the last 100, in per cent
+
+
+def test_what_it_begins_with_is_told(tmp_path: Path) -> None:
+    name = "begins with the weights of"
+    plain = make_run(tmp_path / "plain")
+    spec = dataclasses.replace(plain.spec, begins_with="first.safetensors")
+    begun = Run.create(tmp_path / "begun", spec)
+    for run, told in ((plain, None), (begun, "first.safetensors")):
+        facts = [block.facts for block in blocks_of(run) if isinstance(block, Facts)]
+        assert [each.get(name) for each in facts if "environment" in each] == [told]
 
 
 def test_run_without_an_episode_says_so(tmp_path: Path) -> None:
