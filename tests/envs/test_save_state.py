@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mario_rl_envs import save_state
+from mario_rl_envs.emulators import nes_py
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game import rom
 from mario_rl_envs.history import FrameFormat, Frames
@@ -209,15 +210,17 @@ def test_histories_that_are_not_played(reference_env, history, message):
     assert reference_env.save_state() == before
 
 
-def test_more_states_than_machines_are_kept():
+def test_more_states_than_machines_are_kept(monkeypatch):
     """The oldest machines are freed, and their states are reached again by playing."""
+    monkeypatch.setattr(nes_py, "_MAX_ANCHORS", 4)
     other = SuperMarioBrosEnv("1-1", emulator="nes-py")
     other.reset()
     first = other.save_state()
     memory = other.ram.tobytes()
-    for _ in range(42):
+    for _ in range(6):
         other.step(128)
         other.load_state(other.save_state())
+    assert len(other._emulator._anchors) == 4
     assert other.ram.tobytes() != memory
     other.load_state(first)
     assert other.ram.tobytes() == memory

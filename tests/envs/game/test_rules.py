@@ -16,7 +16,8 @@ from mario_rl_envs.game.actions import COMPLEX, joypad_byte
 # 9.1 (from Python 3.13) kept the dynamics and the info, but rewards new ground only.
 HAS_SAME_REWARD = sys.version_info < (3, 13)
 STAGES = ("1-1", "1-2", "2-2", "3-4", "4-1", "5-2", "6-3", "8-1")
-NUM_FRAMES = 2_500  # a stage
+NUM_FRAMES = 1_500  # a stage
+FIRST_SEED = 10  # play from it on dies early, under water too
 
 
 def play_both(stage, num_frames, seed):
@@ -64,7 +65,7 @@ def play_both(stage, num_frames, seed):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_random_play_equals_the_reference(stage):
-    num_episodes = play_both(stage, NUM_FRAMES, seed=STAGES.index(stage))
+    num_episodes = play_both(stage, NUM_FRAMES, seed=FIRST_SEED + STAGES.index(stage))
     assert num_episodes >= 2, "no death was compared"
 
 
