@@ -1,6 +1,8 @@
 """What a training takes: evaluations are counted apart, processes add up."""
 
+import multiprocessing
 import os
+import sys
 import time
 
 import pytest
@@ -8,6 +10,7 @@ from mario_rl_agents.algorithms.random import RandomAgent
 from mario_rl_agents.experiments import JobFolder
 from mario_rl_agents.experiments import stopwatch as stopwatch_module
 from mario_rl_agents.experiments.stopwatch import Stopwatch, Times, peak_memory
+from support.waiting import wait_for
 
 
 class Clocks:
@@ -93,6 +96,24 @@ def test_progress_is_written_now_and_then(clocks, tmp_path):
         written.append(folder.read_progress().num_steps)
     assert written == [0, 2, 2, 4, 4, 6]  # every two seconds
     agent.env.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells of processes below")
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])  # A3C's is the second
+def test_processes_below_are_counted_and_once(method):
+    start = Times.now()
+    child = multiprocessing.get_context(method).Process(target=sum, args=(range(10**12),))
+    child.start()
+    wait_for(lambda: Times.now().since(start).cpu_seconds > 2, seconds=120)
+    own = time.process_time()
+    assert child.is_alive()
+    child.terminate()
+    child.join()
+    ended = Times.now()
+    spent = ended.since(start).cpu_seconds
+    assert 1.9 < spent < 10
+    assert Times.now().since(ended).cpu_seconds < 1
+    assert time.process_time() - own < 1  # it was the child that took them
 
 
 def test_memory_is_that_of_the_process():
