@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import sys
 import time
@@ -24,18 +25,19 @@ class Times(NamedTuple):
     """Two clocks at one moment."""
 
     seconds: float  # of the wall clock
-    cpu_seconds: float  # of all threads of this process and of all below it
+    cpu_seconds: float  # of all threads of this process and of its workers
 
     @classmethod
     def now(cls) -> Times:
         """Return what the clocks show."""
         spent = os.times()
         ended = spent.children_user + spent.children_system
-        return cls(time.monotonic(), spent.user + spent.system + ended + _of_descendants())
+        return cls(time.monotonic(), spent.user + spent.system + ended + _of_workers())
 
     def since(self, start: Times) -> Times:
         """Return what has passed since an earlier moment."""
-        return Times(self.seconds - start.seconds, self.cpu_seconds - start.cpu_seconds)
+        cpu_seconds = max(self.cpu_seconds - start.cpu_seconds, 0.0)  # killed workers take theirs
+        return Times(self.seconds - start.seconds, cpu_seconds)
 
 
 class Stopwatch(Callback):
@@ -137,22 +139,25 @@ def most_jobs(found: Iterable[int | None]) -> int | None:
     return max(known) if known and len(known) == len(told) else None
 
 
-def _of_descendants() -> float:
-    """Return the CPU-seconds of processes below this one, as A3C's; 0 where no system tells.
+def _of_workers() -> float:
+    """Return the CPU-seconds of this process's workers, as A3C's; 0 where no system tells.
 
     Its own children that have ended are known from `os.times`. Workers at work are not, nor those
-    that a server has forked off.
+    that multiprocessing's server has forked off: it knows of these when they have ended.
     """
-    ticks, found = 0, [os.getpid()]
-    for pid in found:  # it grows
-        for listed in Path(f"/proc/{pid}/task").glob("*/children"):
-            with contextlib.suppress(OSError):  # it ends just now
-                found += map(int, listed.read_text().split())
-    for pid in found[1:]:
-        with contextlib.suppress(OSError):
+    if sys.platform != "linux":
+        return 0.0
+    from multiprocessing import forkserver
+
+    server = getattr(forkserver, "_forkserver", None)
+    pids = {child.pid for child in multiprocessing.active_children()}
+    pids.add(getattr(server, "_forkserver_pid", None))
+    ticks = 0
+    for pid in pids - {None}:
+        with contextlib.suppress(OSError):  # it ends just now
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             ticks += sum(map(int, fields[11:15]))  # utime, stime, and of its children that ended
-    return ticks / os.sysconf("SC_CLK_TCK") if ticks else 0.0
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def load() -> float | None:

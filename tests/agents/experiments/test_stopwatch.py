@@ -98,9 +98,9 @@ def test_progress_is_written_now_and_then(clocks, tmp_path):
     agent.env.close()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells of processes below")
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells of workers")
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])  # A3C's is the second
-def test_processes_below_are_counted_and_once(method):
+def test_workers_are_counted_and_once(method):
     start = Times.now()
     child = multiprocessing.get_context(method).Process(target=sum, args=(range(10**12),))
     child.start()
@@ -114,6 +114,11 @@ def test_processes_below_are_counted_and_once(method):
     assert 1.9 < spent < 10
     assert Times.now().since(ended).cpu_seconds < 1
     assert time.process_time() - own < 1  # it was the child that took them
+
+
+def test_no_time_is_negative():
+    """Where workers are killed with the process that knows of them their time is lost."""
+    assert Times(5.0, 3.0).since(Times(1.0, 4.0)) == (4.0, 0.0)
 
 
 def test_memory_is_that_of_the_process():
