@@ -104,9 +104,8 @@ def spec_from_recipe(
         RunError: The folder holds no run, or a run without a checkpoint.
     """
     find_algorithm(algorithm)
-    chosen, first = recipe, None
-    if begins_with is not None:
-        first = find_checkpoint(begins_with)
+    chosen = recipe
+    first = None if begins_with is None else find_checkpoint(begins_with)
     if isinstance(chosen, str):
         chosen = recipe_for(algorithm, env_id, chosen, total_steps=total_steps, num_envs=num_envs)
     return RunSpec(
