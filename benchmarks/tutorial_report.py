@@ -73,27 +73,29 @@ def results(row: Row, out: Path) -> list[RowResult]:
 def table(rows: Sequence[Row], found: Found, out: Path) -> str:
     """Return the table in Markdown."""
     lines = [
-        "| row | system | environment | measured | target | author | here: mean ± s.d. (seeds) "
-        "| reached | steps | games | minutes |",
-        "|---|---|---|---|---:|---|---|---|---:|---:|---:|",
+        "| row | system | environment | its author | as the author measures | here, so measured: "
+        "mean ± s.d. (seeds) | target | reached | here, 100 test games of the final agent | steps "
+        "| games | minutes of one core |",
+        "|---|---|---|---|---|---|---:|---|---|---:|---:|---:|",
     ]
     for row in rows:
-        done = found[row.id]
         measured = MEASURES[row.measure].title
-        cells = [row.id, row.title, row.env_id, measured, format_number(row.target), row.author]
-        done, rest = found[row.id], state(row, out)
+        cells = [row.id, row.title, row.env_id, row.author, measured]
+        target, done, rest = format_number(row.target), found[row.id], state(row, out)
         if done:
             values = [result.value for result in done if result.value is not None]
             early = any(result.last.ended_by == "evaluation" for result in done)
             cells += [
                 format_with_values(values) + f"; {rest}" * bool(rest),
+                target,
                 f"{sum(result.reached for result in done)} of {len(done)}",
+                format_with_values([result.last.final.return_mean for result in done]),
                 format_mean_and_range([r.num_steps for r in done]) + ", stopped early" * early,
                 format_mean_and_range([result.num_games for result in done]),
-                format_mean_and_range([result.minutes for result in done], digits=1),
+                format_mean_and_range([result.cpu_minutes for result in done], digits=1),
             ]
         else:
-            cells += [rest or "not run", "", "", "", ""]
+            cells += [rest or "not run", target, "", "", "", "", ""]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -185,7 +187,7 @@ def footnote(done: Sequence[JobResult]) -> str:
         "deviation over them. The kept agent is the one with the best running average of 100 "
         "training games (the final one where there were fewer games); training games are played "
         "with exploration, test games greedily, but on Mario with 5 % random actions. One torch "
-        "thread a job, several jobs at once, so minutes are those of a shared machine. "
+        "thread a process; minutes are the processor's, over all processes of a job. "
         f"{', '.join(dates)}; commits {', '.join(commits)}; {', '.join(hardware)}; "
         f"{', '.join(sorted(versions | gymnasium))}."
     )

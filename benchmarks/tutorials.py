@@ -1,6 +1,6 @@
 """Every tutorial's result from scratch: rows in parallel over cores, resumable, with a report.
 
-    python benchmarks/tutorials.py --rows T1..T10 --seeds 3
+    python benchmarks/tutorials.py --rows T1..T10 --seeds 5
     python benchmarks/tutorials.py --rows T2 T8 'LunarLander-*' --jobs 4 --minutes 60
     python benchmarks/tutorials.py --report                       # only write the report anew
 
@@ -58,7 +58,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", nargs="*", default=[], help="ids, patterns or T1..T10; all")
-    parser.add_argument("--seeds", type=int, default=3, help="how many seeds a row")
+    parser.add_argument("--seeds", type=int, default=5, help="how many seeds a row")
     parser.add_argument("--first-seed", type=int, default=0, help="the first of them")
     add_options(parser, ROOT / "runs" / "tutorials")
     parser.add_argument("--report", action="store_true", help="run nothing, write the report")

@@ -11,6 +11,7 @@ pytest.importorskip("torch", reason="needs the extra 'agents'")
 from mario_rl_agents.errors import JobError
 from mario_rl_agents.experiments import JobFolder, LocalEngine, PeriodicEvaluation
 from mario_rl_agents.experiments.running import run_job
+from mario_rl_agents.experiments.seeds import format_with_values
 from mario_rl_agents.recipes import ALGORITHMS, find_recipe
 from mario_rl_agents.runs.run import Run
 
@@ -128,7 +129,7 @@ def test_a_row_says_what_its_seed_gave(tmp_path):
     assert result.value == pytest.approx(mean)
     assert result.reached
     assert (result.num_games, result.num_steps) == (60, episodes[-1].step)
-    assert result.minutes > 0
+    assert result.cpu_minutes == JobFolder(tmp_path, job.name).read_progress().cpu_seconds / 60 > 0
     assert MEASURES["last_100"].value(result.last) is None
 
 
@@ -209,8 +210,9 @@ def test_the_report_goes_between_its_marks(tmp_path):
     assert text.endswith("<!-- /tutorials -->\n\n# After\n")
     assert "old" not in text
     first, second = (read_row(RANDOM, seed, out).value for seed in (0, 1))
-    assert f"({first:.1f}, {second:.1f})" in text
-    assert "| 2 of 2 |" in text
+    assert f"({first:.1f}, {second:.1f}) | 5.00 | 2 of 2 |" in text
+    finals = [read_row(RANDOM, seed, out).last.final.return_mean for seed in (0, 1)]
+    assert f"| 2 of 2 | {format_with_values(finals)} |" in text
     assert "unfinished: seed 0: 1 of 1,600 steps" in text
     assert "![R: random](curves/R.png)" in text
     assert (tmp_path / "curves" / "R.png").stat().st_size > 5_000
