@@ -56,8 +56,20 @@ class Toy(gym.Env[Any, Any]):
         return self.np_random.normal(size=space.shape).astype(np.float32)
 
 
-if "Toy-v0" not in gym.registry:
-    gym.register("Toy-v0", entry_point="support.interface_toys:Toy")
+class Switches(Toy):
+    """The same, with observations that are no Box: three switches."""
+
+    def __init__(self, actions: str) -> None:
+        super().__init__("vector", actions)
+        self.observation_space = gym.spaces.MultiBinary(3)
+
+    def _look(self) -> Any:
+        return self.np_random.integers(0, 2, 3, np.int8)
+
+
+for name in ("Toy", "Switches"):
+    if f"{name}-v0" not in gym.registry:
+        gym.register(f"{name}-v0", entry_point=f"support.interface_toys:{name}")
 
 
 def toy(obs: str, actions: str, **keywords: Any) -> gym.Env[Any, Any]:

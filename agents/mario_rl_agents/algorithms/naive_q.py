@@ -19,7 +19,6 @@ import copy
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -185,7 +184,8 @@ class NaiveQ(OffPolicyAgent):
             self.copies = {"q_target": "q"}
         self.optimizer = Adam(self.q.parameters(), self.learning_rate, epsilon=config.adam_epsilon)
         self.optimizers = {"optimizer": self.optimizer}
-        assert isinstance(space, gym.spaces.Box)  # nothing else is accepted
+        assert space.shape is not None  # it is one array
+        assert space.dtype is not None
         # A memory of one transition is none: what is drawn from it is always the last step.
         self.replay = ReplayBuffer(
             config.replay_capacity if config.replay else self.num_envs,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -210,7 +209,8 @@ class PPO(PolicyAgent):
                 {"params": [x for network in others for x in network.parameters()]},
                 {"params": list(self.critic.parameters())},
             ]
-        assert isinstance(space, gym.spaces.Box)  # make_encoder accepts nothing else
+        assert space.shape is not None  # it is one array
+        assert space.dtype is not None
         self.normalizer = ObservationNormalizer(space.shape)
         if config.normalize_observations:
             self.networks["normalizer"] = self.normalizer
@@ -301,7 +301,7 @@ class PPO(PolicyAgent):
         if not self.demonstration_files or self._dataset is not None:
             return
         space = self.observation_space
-        assert isinstance(space, gym.spaces.Box)  # make_encoder accepts nothing else
+        assert space.shape is not None  # it is one array
         dataset = DemonstrationDataset(self.demonstration_files, self.device)
         dataset.check(space.shape, num_discrete_actions(self.action_space))
         before = self.demonstration_digests or dataset.digests

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -115,7 +114,8 @@ class PQN(Agent):
             env, config, seed=seed, device=device, generators=generators, encoder=encoder
         )
         space = self.observation_space
-        assert isinstance(space, gym.spaces.Box)  # nothing else is accepted
+        assert space.shape is not None  # it is one array
+        assert space.dtype is not None
         self.num_actions = num_discrete_actions(self.action_space)
         with torch_seed(seed):
             q = make_network(

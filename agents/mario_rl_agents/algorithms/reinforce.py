@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -111,7 +110,8 @@ class Reinforce(PolicyAgent):
         """Build an untrained agent; `create` is the usual way in."""
         super().__init__(env, config, seed=seed, device=device, encoder=encoder)
         space = self.observation_space
-        assert isinstance(space, gym.spaces.Box)  # nothing else is accepted
+        assert space.shape is not None  # it is one array
+        assert space.dtype is not None
         self.distribution = make_distribution(self.action_space)
         hidden_sizes = () if encoder or is_image(space) else config.hidden_sizes
         with torch_seed(seed):

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import DTypeLike, NDArray
@@ -190,7 +189,8 @@ class Sarsa(Agent):
     def reset(self) -> None:
         """Forget what was to be done next."""
         space = self.observation_space
-        assert isinstance(space, gym.spaces.Box)  # nothing else is accepted
+        assert space.shape is not None  # it is one array
+        assert space.dtype is not None
         self.replay = NextActions(self.num_envs, space.shape, space.dtype)
 
     def target(self, step: Step, next_action: NDArray[np.int64]) -> Tensor:

@@ -212,6 +212,23 @@ def test_an_encoder_reads_what_no_other_can() -> None:
     assert agent.act(np.zeros((3, 2, 3, 4, 5), np.float32)).shape == (3,)
 
 
+@pytest.mark.parametrize("algorithm", CONFIGS)
+def test_an_encoder_reads_arrays_that_are_no_box(algorithm: str, tmp_path) -> None:
+    actions = "continuous" if algorithm in ("ddpg", "td3", "sac") else "discrete"
+    agent_class, path = ALGORITHMS[algorithm], tmp_path / "agent.safetensors"
+    env = gym.make("Switches-v0", actions=actions, disable_env_checker=True)
+    with pytest.raises(ValueError, match=rf"{algorithm} needs observations .* MultiBinary\(3\)"):
+        agent_class.create(env, device="cpu")
+    config = agent_class.config_class(**CONFIGS[algorithm])
+    agent = agent_class.create(env, config, seed=0, device="cpu", encoder=Halves)
+    agent.learn(40)
+    assert agent.num_updates > 0
+    agent.save(path, replay=True)
+    again = agent_class.load(path, env, device="cpu", encoder=Halves)
+    again.load_replay()
+    assert_same_weights(dict(again.tensors()), dict(agent.tensors()))
+
+
 def test_an_encoder_names_its_features() -> None:
     class Nameless(nn.Module):
         def __init__(self, space: gym.Space) -> None:

@@ -213,7 +213,7 @@ class Actor:
         self.num_steps = self.num_updates = 0  # of all workers, when it took its weights
 
         space = env.observation_space
-        assert isinstance(space, gym.spaces.Box)  # ActorCritic accepts nothing else
+        assert space.shape is not None  # it is one array
         distribution = self._network.distribution
         self._obs: NDArray[Any] = np.zeros((config.t_max + 1, *space.shape), space.dtype)
         self._action: NDArray[Any] = np.zeros(
