@@ -52,6 +52,7 @@ from mario_rl_agents.spaces import (
     VECTOR,
     Accepts,
     is_discrete,
+    is_grid,
     is_image,
     num_discrete_actions,
 )
@@ -92,7 +93,7 @@ class PPOConfig(Config):
     entropy_coefficient: NonNegative | Schedule = 0.0  # weight of the entropy bonus
     max_grad_norm: Positive | None = None  # L2 norm of all gradients; None: no clipping
     normalize_advantages: Literal["none", "batch", "rollout"] = "none"  # to mean 0, std 1
-    normalize_observations: bool = False  # by running mean and variance; not for images
+    normalize_observations: bool = False  # by running mean and variance; for vectors
     normalize_rewards: bool = False  # by the running deviation of discounted returns
     value_clip: Positive | None = None  # how far a value may move in one update; None: anywhere
     target_kl: Positive | None = None  # nats from the old policy that end an update; None: none do
@@ -174,6 +175,11 @@ class PPO(PolicyAgent):
             raise ValueError(
                 "normalize_observations is for vectors, the environment has images: they are "
                 "divided by 255; leave it False"
+            )
+        if config.normalize_observations and is_grid(space):
+            raise ValueError(
+                "normalize_observations is for vectors, the environment has a grid: the kinds in "
+                "it are told apart as they are; leave it False"
             )
         if config.demonstrations and not is_discrete(self.action_space):
             raise ValueError(

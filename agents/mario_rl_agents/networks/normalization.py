@@ -60,8 +60,9 @@ class ObservationNormalizer(RunningMeanStd):
     """
 
     def forward(self, obs: Tensor) -> Tensor:
-        """Return normalized observations, shape [B, ...]."""
-        return ((obs - self.mean) / (self.variance + _EPSILON).sqrt()).clamp(-_CLIP, _CLIP)
+        """Return normalized observations, shape [B, ...], in float32, which networks compute in."""
+        normalized = (obs - self.mean) / (self.variance + _EPSILON).sqrt()
+        return normalized.clamp(-_CLIP, _CLIP).to(torch.float32)
 
 
 class RewardNormalizer(RunningMeanStd):

@@ -25,6 +25,7 @@ from support.agent_toys import (
     three_cartpoles,
     three_pendulums,
 )
+from support.own_encoder import Halves
 
 import mario_rl_envs  # noqa: F401  registers the environments of Mario
 
@@ -255,9 +256,24 @@ def test_observations_are_normalized_by_the_rollouts_before() -> None:
     torch.testing.assert_close(agent.encode(obs), expected)
 
 
-def test_images_are_not_normalized() -> None:
-    with pytest.raises(ValueError, match="normalize_observations is for vectors"):
-        PPO.create(side(), PPOConfig(normalize_observations=True), device="cpu")
+def test_images_and_grids_are_not_normalized() -> None:
+    class Tiles(gym.Env):
+        observation_space = gym.spaces.Box(0, 3, (4, 4), np.uint8)
+        action_space = gym.spaces.Discrete(2)
+
+    for env, what in ((side(), "images"), (Tiles(), "a grid")):
+        with pytest.raises(ValueError, match=f"is for vectors, the environment has {what}"):
+            PPO.create(env, PPOConfig(normalize_observations=True), device="cpu")
+
+
+def test_ones_own_encoder_reads_normalized_observations() -> None:
+    config = replace(CORRIDOR, normalize_observations=True)
+    agent = PPO.create(corridor(), config, seed=0, device="cpu", encoder=Halves)
+    agent.learn(96)
+    obs = torch.eye(5)
+    expected = agent.encoder(agent.normalizer(obs))
+    assert torch.equal(agent.encode(obs), expected)
+    assert not torch.equal(agent.encoder(obs), expected)
 
 
 def test_normalized_rewards_reach_the_advantages() -> None:

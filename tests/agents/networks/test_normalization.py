@@ -25,7 +25,7 @@ def test_moments_are_those_of_all_numbers_seen() -> None:
 def test_observations_are_as_they_are_until_something_was_seen() -> None:
     normalizer = ObservationNormalizer((2,))
     obs = torch.tensor([[0.5, -3.0], [11.0, -20.0]])
-    expected = torch.tensor([[0.5, -3.0], [10.0, -10.0]], dtype=torch.float64)
+    expected = torch.tensor([[0.5, -3.0], [10.0, -10.0]])
     torch.testing.assert_close(normalizer(obs), expected)
     normalizer.update(torch.tensor([[0.0, 100.0], [4.0, 100.0]]))
     # Mean 2 and 100, deviation 2 and none: a number that never changes is 0 until it does.
