@@ -8,7 +8,8 @@ soon). Rewards inside an episode are never told apart: nothing is learned of sin
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from os import PathLike
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import torch
@@ -181,7 +182,30 @@ class CEM(Agent):
         vector_to_parameters(torch.zeros_like(self.mean), self.policy.parameters())
         self.deviation = Deviation(len(self.mean), config.initial_std).to(device)
         self.networks = {"policy": self.policy, "deviation": self.deviation}
-        self.replay = Generation(self._drawn(), self.num_envs)
+        self._draw_generation()
+
+    @classmethod
+    def load(
+        cls,
+        path: str | PathLike[str],
+        env: Env | VecEnv | str | None = None,
+        *,
+        device: str = "auto",
+        encoder: EncoderFactory | None = None,
+    ) -> Self:
+        """Return the agent saved at `path`; see `Agent.load`.
+
+        Where the candidates at play were not saved, or do not go on, others are drawn.
+        """
+        agent = super().load(path, env, device=device, encoder=encoder)
+        if agent._unread_replay is None:
+            agent._draw_generation()
+        return agent
+
+    def begin_with(self, path: str | PathLike[str]) -> None:
+        """Take over mean and deviation, of which candidates are drawn; see `Agent.begin_with`."""
+        super().begin_with(path)
+        self._draw_generation()
 
     @property
     def generation(self) -> Generation:
@@ -295,6 +319,10 @@ class CEM(Agent):
             return self.generation.player
         # Of other games than it learns from: anyone.
         return self.generators["candidates"].integers(self.config.population_size, size=num_obs)
+
+    def _draw_generation(self) -> None:
+        """Draw candidates, of whom none has played, around the mean as it is now."""
+        self.replay = Generation(self._drawn(), self.num_envs)
 
     def _drawn(self) -> NDArray[np.float32]:
         """Return the weights of a generation, shape [P, W]."""

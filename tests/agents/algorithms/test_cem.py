@@ -105,6 +105,30 @@ def test_what_is_resumed_ends_as_what_was_not_interrupted(tmp_path: Path) -> Non
         assert resumed.num_updates == whole.num_updates
 
 
+@pytest.mark.parametrize("way", ["weights", "policy", "other number", "begun with"])
+def test_without_its_candidates_others_are_drawn_around_the_mean(way: str, tmp_path: Path) -> None:
+    path = tmp_path / "agent.safetensors"
+    agent = CEM.create(three_cartpoles(), SMALL, seed=0, device="cpu")
+    with torch.no_grad():
+        for x in agent.policy.parameters():
+            x.copy_(torch.linspace(3.0, 4.0, x.numel()).reshape(x.shape))
+        agent.deviation.std.fill_(0.125)
+    if way == "policy":
+        agent.save_weights(path, {})
+    else:
+        agent.save(path, replay=way == "other number")
+    if way == "begun with":
+        loaded = CEM.create("CartPole-v1", SMALL, seed=1, device="cpu")
+        loaded.begin_with(path)
+    else:
+        env = "CartPole-v1" if way == "other number" else three_cartpoles()
+        loaded = CEM.load(path, env, device="cpu")
+    drawn = (loaded.generation.weights - agent.mean.numpy()) / 0.125
+    assert 0.5 < drawn.std() < 1.5
+    assert abs(drawn.mean()) < 0.5
+    assert (loaded.generation.num_episodes == 0).all()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
