@@ -180,10 +180,10 @@ def new_run(
 
     Raises:
         ValueError: The algorithm, environment, configuration or device does not exist, they do
-            not go together, or a file of demonstrations is damaged.
+            not go together, or a file of demonstrations is damaged; or the agent cannot begin with
+            the checkpoint, or that is not the file any more that the spec was made with.
         FileNotFoundError: A file of demonstrations, or the checkpoint that it begins with, is
             missing.
-        CheckpointError: The agent cannot begin with that.
         RunError: The folder is not empty, and it is not a run or `overwrite` is False; or the run
             in it is being trained.
         UntrustedError: See `trust`.
@@ -194,8 +194,7 @@ def new_run(
     env = open_training_env(spec)
     try:
         agent = kind.create(env, config, seed=spec.seed, device=device)
-        if spec.begins_with is not None:
-            agent.begin_with(spec.begins_with)
+        _begin_with(agent, spec)
         shown = check_trusted_files(agent.demonstration_files, trust=trust)
         # Before there is a run: the files may be copies in the folder of the one that it replaces.
         contents = [path.expanduser().read_bytes() for path in agent.demonstration_files]
@@ -213,6 +212,29 @@ def new_run(
     for name in (spec.env_id, spec.algorithm, *shown):
         remember(name)
     return run, agent
+
+
+def _begin_with(agent: Agent, spec: RunSpec) -> None:
+    """Give a new agent the weights that a run begins with, if it does.
+
+    Raises:
+        FileNotFoundError: Their file is missing.
+        CheckpointError: It is another one than when the spec was made, or the agent cannot begin
+            with it.
+    """
+    if spec.begins_with is None:
+        return
+    path = Path(spec.begins_with).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing, with whose weights the run begins: put it back, or train anew"
+        )
+    if spec.begins_with_sha256 not in (None, digest_of_file(path)):
+        raise CheckpointError(
+            f"{path} holds other weights than the run begins with: put the file back that it was, "
+            "or train anew"
+        )
+    agent.begin_with(path)
 
 
 def resume_run(
@@ -305,6 +327,8 @@ def untrained_agent(
 
     Raises:
         ValueError: The environment cannot be made, or the device does not exist here.
+        FileNotFoundError: The checkpoint that the run begins with is missing.
+        CheckpointError: It is not the file any more that it was.
         UntrustedError: See `trust`.
     """
     spec = run.spec
@@ -316,7 +340,9 @@ def untrained_agent(
         # Its sub-environments decide what it draws, and whether its configuration is accepted.
         envs = stack.enter_context(contextlib.closing(open_training_env(spec)))
         path = Path(folder, "untrained.safetensors")
-        kind.create(envs, config, seed=spec.seed, device=device).save(path)
+        agent = kind.create(envs, config, seed=spec.seed, device=device)
+        _begin_with(agent, spec)
+        agent.save(path)
         env = open_env(spec.env_id, {**spec.env_kwargs, **(env_kwargs or {})}, render_mode)
         try:
             return kind.load(path, env, device=device)

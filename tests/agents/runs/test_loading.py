@@ -26,6 +26,7 @@ from mario_rl_agents.runs.loading import (
     open_env,
     resume_run,
     spec_from_recipe,
+    untrained_agent,
 )
 from mario_rl_agents.runs.run import Run
 from mario_rl_agents.runs.trainer import train
@@ -87,6 +88,31 @@ def test_a_run_is_resumed_where_it_was_saved(trained: tuple[Run, Agent]) -> None
     resumed.env.close()
     assert again == run
     assert (resumed.num_steps, resumed.seed, resumed.config) == (30, 2, agent.config)
+
+
+def test_a_run_that_begins_with_weights_had_them_before_its_training(
+    trained: tuple[Run, Agent], tmp_path: Path
+) -> None:
+    source, first = trained
+    spec = spec_from_recipe("dqn", "CartPole-v1", seed=3, begins_with=source.folder)
+    run, agent = new_run(spec, tmp_path / "next", device="cpu")
+    untrained = untrained_agent(run, device="cpu")
+    for each in (agent, untrained):
+        each.env.close()
+        for name, x in first.networks["q"].state_dict().items():
+            assert x.equal(each.networks["q"].state_dict()[name])
+    # Meanwhile the file is another one, and then it is gone.
+    RandomAgent.create("CartPole-v1", device="cpu").save(source.checkpoint)
+    with pytest.raises(ValueError, match="holds other weights than the run begins with: put"):
+        new_run(spec, tmp_path / "another", device="cpu")
+    with pytest.raises(CheckpointError, match="holds other weights than the run begins with: put"):
+        untrained_agent(run, device="cpu")
+    source.checkpoint.unlink()
+    with pytest.raises(FileNotFoundError, match="is missing, with whose weights the run begins"):
+        new_run(spec, tmp_path / "another", device="cpu")
+    with pytest.raises(FileNotFoundError, match="is missing, with whose weights the run begins"):
+        untrained_agent(run, device="cpu")
+    assert not (tmp_path / "another").exists()
 
 
 def test_a_run_keeps_what_it_begins_by_imitating(
