@@ -479,8 +479,9 @@ class ReplayBuffer:
         if stack > 1 and not np.array_equal(next_obs[:, :-1], obs[:, 1:]):
             raise ObservationError(
                 "next_obs is not the observation before it moved on by one frame: its first "
-                f"{stack - 1} frames must be the last {stack - 1} of that one; store "
-                "others whole (stack=1, DQNConfig.frame_stack=False)"
+                f"{stack - 1} frames must be the last {stack - 1} of that one; others are stored "
+                "whole with frame_stack=False, a setting of most agents (of a buffer stack=1), or "
+                "with channels in their last axis"
             )
         rows = self._first_frame + (self._next_row - 1) % self._num_rows  # [N]
         differs = self._frames.take(rows, axis=0) != self._newest_frames(obs)  # [N, ...]

@@ -61,7 +61,7 @@ class ObservationNormalizer(RunningMeanStd):
 
     def forward(self, obs: Tensor) -> Tensor:
         """Return normalized observations, shape [B, ...], in float32, which networks compute in."""
-        normalized = (obs - self.mean) / (self.variance + _EPSILON).sqrt()
+        normalized = (obs.to(self.mean.dtype) - self.mean) / (self.variance + _EPSILON).sqrt()
         return normalized.clamp(-_CLIP, _CLIP).to(torch.float32)
 
 

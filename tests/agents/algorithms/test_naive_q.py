@@ -14,6 +14,7 @@ from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQNConfig
 from mario_rl_agents.algorithms.naive_q import SWITCHES, NaiveQ, NaiveQConfig, ladder
 from mario_rl_agents.config import linear
+from mario_rl_agents.errors import ObservationError
 from support.agent_toys import (
     Corridor,
     assert_same_weights,
@@ -24,6 +25,7 @@ from support.agent_toys import (
     vector_batch,
     weights,
 )
+from support.interface_toys import toy
 
 SMALL = NaiveQConfig(
     learning_rate=3e-3,
@@ -217,6 +219,16 @@ def test_takes_images(rung: str) -> None:
     before = weights(agent)
     agent.learn(12)
     assert not weights(agent)["q/head.2.bias"].equal(before["q/head.2.bias"])
+
+
+def test_images_that_are_no_stack_are_taken_with_channels_last() -> None:
+    config = NaiveQConfig(replay=True, replay_starts=2, replay_batch_size=2, replay_capacity=20)
+    agent = NaiveQ.create(toy("image", "discrete"), config, device="cpu")
+    with pytest.raises(ObservationError, match=r"whole .* or with channels in their last axis"):
+        agent.learn(4)
+    agent = NaiveQ.create(toy("image", "discrete", channels_last=True), config, device="cpu")
+    agent.learn(4)
+    assert agent.num_updates > 0
 
 
 def test_nan_is_named_and_leaves_the_weights_alone() -> None:

@@ -33,6 +33,16 @@ def test_observations_are_as_they_are_until_something_was_seen() -> None:
     assert normalizer(torch.tensor([[100.0, 101.0]])).tolist() == [[10.0, 10.0]]
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64, torch.float64])
+def test_observations_of_any_type_are_normalized(dtype: torch.dtype) -> None:
+    normalizer = ObservationNormalizer((2,))
+    seen = torch.tensor([[0, 1], [1, 1]])
+    normalizer.update(seen.to(dtype))
+    expected = normalizer(seen.to(torch.float32))
+    assert expected.tolist() == [[pytest.approx(-1.0), 0.0], [pytest.approx(1.0), 0.0]]
+    assert torch.equal(normalizer(seen.to(dtype)), expected)
+
+
 def test_rewards_are_divided_by_the_deviation_of_discounted_returns() -> None:
     rng = np.random.default_rng(1)
     normalizer = RewardNormalizer(2, gamma=0.9)
