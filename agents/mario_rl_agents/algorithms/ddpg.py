@@ -164,7 +164,7 @@ class DDPG(OffPolicyAgent):
             action_dtype=np.float32,
         )
         if config.compile:
-            compile_losses(self, ("critic_loss", "actor_loss"), device)
+            compile_losses(self, ("critic_loss", "actor_loss"))
 
     @property
     def actor_learning_rate(self) -> float:

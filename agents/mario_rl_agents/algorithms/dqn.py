@@ -152,7 +152,7 @@ class DQN(OffPolicyAgent):
         self.optimizers = {"optimizer": self.optimizer}
         self.replay = self._make_replay()
         if config.compile:
-            compile_losses(self, ("loss",), device)
+            compile_losses(self, ("loss",))
 
     @property
     def learning_rate(self) -> float:

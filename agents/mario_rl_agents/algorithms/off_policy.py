@@ -10,6 +10,7 @@ import gymnasium as gym
 
 from mario_rl_agents.agent import Agent, Step
 from mario_rl_agents.buffers.replay import Batch, ReplayBuffer
+from mario_rl_agents.networks.compiling import check_compiler
 from mario_rl_agents.spaces import num_stacked
 
 
@@ -57,6 +58,15 @@ class OffPolicyAgent(Agent):
 
     learns_while_stepping = True
     replay: ReplayBuffer
+
+    def check_envs(self) -> None:
+        """Check that losses can be compiled, if they are to be; any number of games is learned in.
+
+        Raises:
+            ValueError: If they cannot.
+        """
+        if getattr(self.config, "compile", False):
+            check_compiler(self.device)
 
     @abstractmethod
     def update(self, batch: Batch) -> dict[str, float]:

@@ -37,7 +37,7 @@ from mario_rl_agents.demonstrations.cloning import DemonstrationDataset, clone
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.errors import DemonstrationsError
 from mario_rl_agents.networks.adam import Adam, set_learning_rates
-from mario_rl_agents.networks.compiling import compile_losses
+from mario_rl_agents.networks.compiling import check_compiler, compile_losses
 from mario_rl_agents.networks.distributions import make_distribution
 from mario_rl_agents.networks.encoders import MLP, EncoderFactory, make_encoder, num_features
 from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
@@ -241,7 +241,7 @@ class PPO(PolicyAgent):
         self.demonstration_files = tuple(map(Path, config.demonstrations))
         self._dataset: DemonstrationDataset | None = None  # read when learning begins
         if config.compile:
-            compile_losses(self, ("loss",), device)
+            compile_losses(self, ("loss",))
 
     @property
     def rollout(self) -> Rollout:
@@ -262,9 +262,13 @@ class PPO(PolicyAgent):
     def check_envs(self) -> None:
         """Check that rollouts of all sub-environments can be cut into batches.
 
+        And that losses can be compiled, if they are to be.
+
         Raises:
             ValueError: If they cannot.
         """
+        if self.config.compile:
+            check_compiler(self.device)
         size, rollout = self.config.batch_size, self.num_envs * self.config.rollout_steps
         what = f"a divisor of num_envs * rollout_steps = {rollout}"
         check("batch_size", size, rollout % size == 0, what)

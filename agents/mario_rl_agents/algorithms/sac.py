@@ -206,7 +206,7 @@ class SAC(OffPolicyAgent):
             action_dtype=np.float32,
         )
         if config.compile:
-            compile_losses(self, ("critic_loss", "actor_loss"), device)
+            compile_losses(self, ("critic_loss", "actor_loss"))
 
     @property
     def learning_rate(self) -> float:

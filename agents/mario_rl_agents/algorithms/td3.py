@@ -176,7 +176,7 @@ class TD3(OffPolicyAgent):
             gamma=config.gamma,
         )
         if config.compile:
-            compile_losses(self, ("critic_loss", "actor_loss"), device)
+            compile_losses(self, ("critic_loss", "actor_loss"))
 
     @property
     def actor_learning_rate(self) -> float:

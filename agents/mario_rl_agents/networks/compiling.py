@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 
-def compile_losses(agent: object, names: Sequence[str], device: torch.device) -> None:
+def compile_losses(agent: object, names: Sequence[str]) -> None:
     """Replace methods of an agent by what is compiled when it is first called, in a minute or so.
 
     It is the method that is compiled and no network, so that a checkpoint keeps its names. The
@@ -17,10 +17,19 @@ def compile_losses(agent: object, names: Sequence[str], device: torch.device) ->
     Args:
         agent: Whose methods they are.
         names: Of methods that compute a loss from tensors.
-        device: Where these are.
+    """
+    for name in names:
+        setattr(agent, name, torch.compile(getattr(agent, name)))
+
+
+def check_compiler(device: torch.device) -> None:
+    """Check that losses can be compiled, before an agent learns: one that plays needs no compiler.
+
+    Args:
+        device: Where they are computed.
 
     Raises:
-        ValueError: If they are on the CPU and there is no C++ compiler.
+        ValueError: If that is the CPU and there is no C++ compiler.
     """
     if device.type == "cpu":
         usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
@@ -30,5 +39,3 @@ def compile_losses(agent: object, names: Sequence[str], device: torch.device) ->
                 f"compile=True needs a C++ compiler, and there is no {compiler!r} here: install "
                 "one, name it in the environment variable CXX, or leave compile False"
             )
-    for name in names:
-        setattr(agent, name, torch.compile(getattr(agent, name)))

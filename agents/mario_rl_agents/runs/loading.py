@@ -250,7 +250,8 @@ def resume_run(
             named it in a training.
 
     Raises:
-        ValueError: The device or the environment does not exist here.
+        ValueError: The device or the environment does not exist here, or what its configuration
+            asks for is not there.
         RunError: The folder holds no run, one without a checkpoint, or one that is being trained.
         CheckpointError: The checkpoint or its replay memory is damaged.
         FileNotFoundError: The replay memory is missing.
@@ -266,6 +267,7 @@ def resume_run(
     env = open_training_env(run.spec)
     try:
         agent = find_algorithm(run.spec.algorithm).load(run.checkpoint, env, device=device)
+        agent.check_envs()  # before its logs are cut back
         agent.demonstration_files = run.demonstrations(agent.demonstration_files)
         agent.load_replay()
     except BaseException:

@@ -2,18 +2,22 @@
 
 import dataclasses
 import shutil
-from types import SimpleNamespace
+import sys
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from mario_rl_agents.agent import Callback
+from mario_rl_agents.algorithms.ddpg import DDPG, DDPGConfig
 from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
+from mario_rl_agents.algorithms.sac import SAC, SACConfig
+from mario_rl_agents.algorithms.td3 import TD3, TD3Config
 from mario_rl_agents.config import linear
-from mario_rl_agents.networks.compiling import compile_losses
+from mario_rl_agents.networks.compiling import check_compiler
+from mario_rl_agents.runs.evaluation import evaluate
 
 needs_a_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="there is no g++")
 PPO_CONFIG = PPOConfig(
@@ -71,10 +75,30 @@ def test_compiled_losses_train_the_same_agent(agent_class, config, tmp_path):
     np.testing.assert_allclose(compiled, plain, rtol=1e-3, atol=1e-5)
 
 
-def test_a_missing_compiler_is_named(monkeypatch):
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    config = dataclasses.replace(DQN_CONFIG, compile=True)
-    with pytest.raises(ValueError, match="needs a C\\+\\+ compiler, and there is no 'no-such-comp"):
-        DQN.create(gym.make("CartPole-v1"), config, device="cpu")
-    # Where another compiler does the work.
-    compile_losses(SimpleNamespace(loss=torch.square), ("loss",), torch.device("cuda"))
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("agent_class", "config", "env_id"),
+    [
+        (PPO, PPO_CONFIG, "CartPole-v1"),
+        (DQN, DQN_CONFIG, "CartPole-v1"),
+        (SAC, SACConfig(), "Pendulum-v1"),
+        (TD3, TD3Config(), "Pendulum-v1"),
+        (DDPG, DDPGConfig(), "Pendulum-v1"),
+    ],
+)
+def test_a_missing_compiler_is_named_to_those_who_learn(
+    agent_class, config, env_id, monkeypatch, tmp_path
+):
+    path, config = tmp_path / "agent.safetensors", dataclasses.replace(config, compile=True)
+    missing = "needs a C\\+\\+ compiler, and there is no 'no-such-comp"
+    with gym.make(env_id) as env:
+        monkeypatch.setenv("CXX", sys.executable)  # it is there
+        agent_class.create(env, config, device="cpu").save(path)
+        monkeypatch.setenv("CXX", "no-such-compiler")
+        with pytest.raises(ValueError, match=missing):
+            agent_class.create(env, config, device="cpu")
+        loaded = agent_class.load(path, env, device="cpu")
+        evaluate(loaded, env, num_episodes=1, max_steps=5)
+        with pytest.raises(ValueError, match=missing):
+            loaded.learn(1)
+    check_compiler(torch.device("cuda"))  # where another compiler does the work

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,22 @@ def test_a_run_that_begins_with_weights_had_them_before_its_training(
     with pytest.raises(FileNotFoundError, match="is missing, with whose weights the run begins"):
         untrained_agent(run, device="cpu")
     assert not (tmp_path / "another").exists()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_compiled_training_plays_without_a_compiler_and_is_not_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_from_recipe("dqn", "CartPole-v1")
+    spec = dataclasses.replace(spec, config={"compile": True})
+    monkeypatch.setenv("CXX", sys.executable)  # it is there
+    run, agent = new_run(spec, tmp_path / "run", device="cpu")
+    agent.save(run.checkpoint, replay=True)
+    agent.env.close()
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert load_agent(run.folder, make_env=False, device="cpu").config.compile
+    with pytest.raises(ValueError, match=r"compile=True needs a C\+\+ compiler"):
+        resume_run(run.folder, device="cpu")
 
 
 def test_a_run_keeps_what_it_begins_by_imitating(
