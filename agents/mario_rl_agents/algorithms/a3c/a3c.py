@@ -393,6 +393,7 @@ class A3C(PolicyAgent):
         env_factory: EnvFactory | None = None,
     ) -> Self:
         """Return the agent saved at `path`; see `Agent.load` and, for env_factory, `create`."""
+        device = "cpu" if device == "auto" else device
         agent = super().load(path, env, device=device, encoder=encoder)
         agent.env_factory = env_factory
         return agent

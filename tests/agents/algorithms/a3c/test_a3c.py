@@ -321,6 +321,23 @@ def test_save_load_and_go_on_in_a_new_process(tmp_path: Path) -> None:
         A3C.load(path, cartpole())
 
 
+def test_where_there_is_a_gpu_it_is_on_the_cpu_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "agent.safetensors"
+    gpu = "meta"  # a device that is on every machine
+    monkeypatch.setattr(
+        "mario_rl_agents.agent.select_device",
+        lambda name: torch.device(gpu if name == "auto" else name),
+    )
+    made = A3C.create(corridor(), CORRIDOR_CONFIG, env_factory=corridor)
+    made.save(path)
+    for agent in (made, A3C.load(path, corridor())):
+        assert agent.device == torch.device("cpu")
+    with pytest.raises(ValueError, match='a3c computes on the cores of the CPU, got meta: use "cp'):
+        A3C.load(path, corridor(), device=gpu)
+
+
 def test_a_callback_saves_and_acts_with_the_weights_of_its_step(tmp_path: Path) -> None:
     path = tmp_path / "agent.safetensors"
 
