@@ -28,6 +28,8 @@ from mario_rl_agents.envs import (
 )
 
 _EXPLORATION: Final = "exploration"  # the generator that agents draw actions from
+_RANDOM_PLAY: Final = "actions"  # and the one of random play, which is random when greedy, too
+_DRAWN_FROM: Final[tuple[str, ...]] = (_EXPLORATION, _RANDOM_PLAY)
 _ONE: Final = np.ones(1, np.bool_)
 
 
@@ -118,20 +120,19 @@ class EvaluationPolicy:
         return actions
 
     def _act(self, obs: NDArray[Any]) -> NDArray[Any]:
-        if not self._sample:
-            return self._agent.act(obs, greedy=True)
         with self._own_generator():
-            return self._agent.act(obs, greedy=False)
+            return self._agent.act(obs, greedy=not self._sample)
 
     @contextmanager
     def _own_generator(self) -> Iterator[None]:
         """Have the agent draw from this policy's generator."""
         generators = self._agent.generators
-        own, generators[_EXPLORATION] = generators[_EXPLORATION], self._random
+        own = {name: generators[name] for name in _DRAWN_FROM if name in generators}
+        generators |= dict.fromkeys(own, self._random)
         try:
             yield
         finally:
-            generators[_EXPLORATION] = own
+            generators |= own
 
 
 def can_sample(agent: Agent) -> bool:

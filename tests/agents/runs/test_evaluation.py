@@ -210,6 +210,17 @@ def test_an_agent_without_exploration_of_its_own_cannot_be_sampled(cartpole: Env
         evaluate(agent, cartpole, num_episodes=1, sample=True)
 
 
+def test_random_play_is_repeated_by_its_seed_and_is_not_changed(cartpole: Env) -> None:
+    agent = RandomAgent.create(cartpole, device="cpu")
+    before = generator_state(agent.generators["actions"])
+    played = evaluate(agent, cartpole, num_episodes=4, seed=5)
+    assert generator_state(agent.generators["actions"]) == before
+    assert len(distinct(played.episodes)) == 4
+    for episode in reversed(played.episodes):
+        (again,) = evaluate(agent, cartpole, num_episodes=1, seed=episode.seed).episodes
+        assert again == episode
+
+
 class Endless(gym.Env[Any, Any]):
     """Never ends an episode; its rewards are arrays of one number."""
 
