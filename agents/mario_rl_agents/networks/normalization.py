@@ -42,7 +42,7 @@ class RunningMeanStd(nn.Module):
 
     def update(self, values: Tensor) -> None:
         """Take in `values` of shape [B, ...] (Chan et al. 1983, eq. 1.5)."""
-        values = values.to(torch.float64)
+        values = values.to(self.mean.device, torch.float64)  # a rollout's are on the CPU
         count = len(values)
         total = self.count + count
         delta = values.mean(0) - self.mean

@@ -33,6 +33,14 @@ def test_observations_are_as_they_are_until_something_was_seen() -> None:
     assert normalizer(torch.tensor([[100.0, 101.0]])).tolist() == [[10.0, 10.0]]
 
 
+def test_what_a_rollout_holds_is_taken_in_on_another_device() -> None:
+    normalizer = ObservationNormalizer((2,)).to("meta")  # as on a GPU, but on every machine
+    normalizer.update(torch.tensor([[0.0, 100.0], [4.0, 100.0]]))
+    assert {x.device.type for x in normalizer.buffers()} == {"meta"}
+    assert normalizer.mean.shape == normalizer.variance.shape == (2,)
+    assert normalizer.count.shape == ()
+
+
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64, torch.float64])
 def test_observations_of_any_type_are_normalized(dtype: torch.dtype) -> None:
     normalizer = ObservationNormalizer((2,))
