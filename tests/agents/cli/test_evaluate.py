@@ -23,6 +23,8 @@ from mario_rl_agents.runs.evaluation import (
 from mario_rl_agents.runs.playing import EvaluatedEpisode
 from rich.console import Console
 
+import mario_rl_envs  # noqa: F401  registers the environments of Mario
+
 Env = gym.Env[Any, Any]
 
 
