@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ def compare(
     algorithms: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="ALGO...",
+            metavar="ALGO",
             autocompletion=complete_algorithm,
             help="The sides: dqn, ppo, sb3-ppo, ... (see mario-rl recipes); ALGO/RECIPE for "
             "another recipe than the default, as sb3-ppo/like.",
@@ -253,7 +254,7 @@ def compare(
             comparison = _finish(plan, folder, reports, console, speed, video)
         except KeyboardInterrupt:
             console.print(styled(("interrupted", "bold yellow"), ": go on with"))
-            console.print(f"  {program()} compare --resume {folder}", soft_wrap=True)
+            console.print(f"  {_resume_command(folder)}", soft_wrap=True)
             raise typer.Exit(INTERRUPTED) from None
         failed = [run for run in comparison.runs if run.state == "failed"]
         if failed:
@@ -262,7 +263,12 @@ def compare(
                 f"{failed[0].algorithm} with seed {failed[0].seed}: {failed[0].error}"
             )
         if any(run.state == "unfinished" for run in comparison.runs):
-            console.print(f"go on with  {program()} compare --resume {folder}", soft_wrap=True)
+            console.print(f"go on with  {_resume_command(folder)}", soft_wrap=True)
+
+
+def _resume_command(folder: Path) -> str:
+    """Return the command line that goes on with a comparison."""
+    return shlex.join([program(), "compare", "--resume", str(folder)])
 
 
 def _changes(sides: Sequence[str], pairs: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -260,9 +261,8 @@ def resume_run(
     run = Run.open(folder)
     run.check_unlocked()
     if not run.checkpoint.is_file():
-        raise RunError(
-            f"{run.folder} has no checkpoint yet: train it anew (--out {run.folder} --overwrite)"
-        )
+        anew = shlex.join(["--out", str(run.folder), "--overwrite"])
+        raise RunError(f"{run.folder} has no checkpoint yet: train it anew ({anew})")
     check_trusted_run(run, trust=trust)
     env = open_training_env(run.spec)
     try:

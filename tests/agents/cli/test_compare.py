@@ -159,6 +159,13 @@ def test_killed_it_goes_on_and_ends_the_same(workplace: Path, whole: tuple[Path,
         assert getattr(after_kill, table) == getattr(undisturbed, table)
 
 
+def test_the_command_that_goes_on_can_be_copied(tmp_path: Path) -> None:
+    folder = tmp_path / "of mine"
+    command = ["compare", "random", "--env", "CartPole-v1", "--steps", "20", "--seeds", "1"]
+    *_, line = succeed(*command, "--minutes", "0", "--out", folder)
+    assert line == f"go on with  mario-rl compare --resume '{folder}'"
+
+
 def test_an_agent_of_ones_own_is_trained_resumed_and_evaluated_alone(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -181,8 +181,9 @@ def test_a_run_of_an_older_version_has_its_demonstrations_where_they_were(tmp_pa
 
 
 def test_a_run_without_a_checkpoint_cannot_be_resumed(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", spec_from_recipe("dqn", "CartPole-v1"))
-    with pytest.raises(RunError, match="has no checkpoint yet: train it anew"):
+    run = Run.create(tmp_path / "a run", spec_from_recipe("dqn", "CartPole-v1"))
+    anew = rf"has no checkpoint yet: train it anew \(--out '{tmp_path}/a run' --overwrite\)"
+    with pytest.raises(RunError, match=anew):
         resume_run(run.folder)
     with pytest.raises(RunError, match="has no checkpoint yet"):
         load_agent(run.folder)
