@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from mario_rl_agents.cli.terminal import make_console
+from mario_rl_agents.cli.terminal import make_console, one_line_errors
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def envs() -> None:
     """List the environments of Super Mario Bros, ready for gym.make."""
-    make_console(stderr=False).print(environments_table())
+    with one_line_errors():
+        make_console(stderr=False).print(environments_table())
 
 
 def environments_table() -> Table:

@@ -92,6 +92,7 @@ def evaluate(
     """
     with one_line_errors():
         from mario_rl_agents.cli.checkpoints import find
+        from mario_rl_agents.files import check_writable
         from mario_rl_agents.runs.evaluation import evaluations_json
         from mario_rl_agents.runs.loading import load_agent
         from mario_rl_agents.runs.run import Run
@@ -124,6 +125,10 @@ def evaluate(
                     agent, path, changes, num_episodes=episodes, seed=seed, title=title
                 )
             else:
+                is_kept = checkpoint.is_dir() and not changes and not is_one
+                run = Run.open(checkpoint) if is_kept else None
+                if run is not None:
+                    check_writable(run.evaluation_path)
                 evaluations = measure(
                     agent,
                     agent.single_env,
@@ -132,8 +137,8 @@ def evaluate(
                     sample=sample,
                     seed=seed,
                 )
-                if checkpoint.is_dir() and not changes and not is_one:
-                    Run.open(checkpoint).write_evaluations(path, evaluations)
+                if run is not None:
+                    run.write_evaluations(path, evaluations)
                 content = evaluations_json(path, evaluations)
                 table = evaluation_table(evaluations, title=title)
         if as_json:

@@ -37,7 +37,7 @@ def explore(
     stages: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[STAGE]...",
+            metavar="STAGE",
             autocompletion=complete_route,
             help="Of the 32, as 1-1 or 8-4.",
             show_default=False,

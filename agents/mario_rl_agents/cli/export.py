@@ -37,12 +37,14 @@ def export(
     """
     with one_line_errors():
         from mario_rl_agents.cli.checkpoints import find
+        from mario_rl_agents.files import check_writable
         from mario_rl_agents.runs.loading import load_agent
         from mario_rl_agents.runs.onnx_file import SUFFIX, export_onnx
         from mario_rl_agents.weights.record import read_record
 
         if onnx.suffix != SUFFIX:
             raise UsageError(f"--onnx must be a file that ends in {SUFFIX}, got {onnx}")
+        check_writable(onnx)
         path = find(checkpoint).checkpoint
         with usage_errors():
             agent = ask_to_trust(

@@ -18,8 +18,9 @@ EVALUATION_SEED: Final = 10_000  # far from the seeds that training starts from
 Checkpoint = Annotated[
     Path,
     typer.Argument(
+        metavar="CHECKPOINT",
         help="A .safetensors checkpoint, a run's folder (its best is taken), or the id of a policy "
-        "that comes with the package, as MarioRL-1-1-v0."
+        "that comes with the package, as MarioRL-1-1-v0.",
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of the first episode; the next has the next seed.")]

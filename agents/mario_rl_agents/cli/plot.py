@@ -11,7 +11,7 @@ from mario_rl_agents.cli.terminal import Failure, UsageError, make_console, one_
 
 
 def plot(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of runs.")],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -27,6 +27,7 @@ def plot(
 ) -> None:
     """Draw learning curves: of one run, or of several with their mean and spread."""
     with one_line_errors():
+        from mario_rl_agents.files import check_writable
         from mario_rl_agents.reports.plots import Axis, plot_learning_curves
         from mario_rl_agents.runs.run import Run
 
@@ -34,6 +35,7 @@ def plot(
         path = out or (opened[0].learning_curve if len(opened) == 1 else Path("learning_curve.png"))
         if over not in get_args(Axis):
             raise UsageError(f"--over must be {' or '.join(get_args(Axis))}, got {over}")
+        check_writable(path)
         try:
             plot_learning_curves(opened, path, over=cast("Axis", over))
         except ValueError as error:

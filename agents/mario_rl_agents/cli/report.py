@@ -59,6 +59,7 @@ def _write(folder: Path, out: Path | None) -> Path:
     """Write the page of what lies in a folder, and return where it is."""
     from mario_rl_agents.errors import RunError
     from mario_rl_agents.experiments.tables import HEADER
+    from mario_rl_agents.files import check_writable
     from mario_rl_agents.reports.run_page import run_page
     from mario_rl_agents.runs.run import Run
 
@@ -69,6 +70,7 @@ def _write(folder: Path, out: Path | None) -> Path:
     except RunError as error:
         raise Failure(f"{error}, nor a comparison: no {HEADER}") from error
     path = out or run.report
+    check_writable(path)
     run_page(run).write(path)
     return path
 
@@ -78,6 +80,7 @@ def _write_comparison(folder: Path, out: Path | None) -> Path:
     from mario_rl_agents.errors import JobError
     from mario_rl_agents.experiments.comparison_page import REPORT, comparison_page
     from mario_rl_agents.experiments.tables import HEADER, Comparison
+    from mario_rl_agents.files import check_writable
 
     try:
         comparison, differing = Comparison.read(folder)
@@ -87,5 +90,6 @@ def _write_comparison(folder: Path, out: Path | None) -> Path:
         words = f" {folder / name} does not fit its SHA-256 in {HEADER}: it is not what was written"
         make_console().print(styled(("warning:", "bold yellow"), words), soft_wrap=True)
     path = out or folder / REPORT
+    check_writable(path)
     comparison_page(comparison, folder, differing).write(path)
     return path

@@ -60,6 +60,7 @@ def watch(
     checkpoint: Annotated[
         Path | None,
         typer.Argument(
+            metavar="CHECKPOINT",
             help="A .safetensors checkpoint, a run's folder (its best is taken), or the id of a "
             "policy that comes with the package, as MarioRL-1-1-v0.",
             show_default=False,
@@ -166,10 +167,12 @@ def watch(
                 raise UsageError(f"{', '.join(refused)} cannot change a route: leave it out")
         changes = read_pairs("--env", env)
         if video is not None:
+            from mario_rl_agents.files import check_writable
             from mario_rl_agents.reports.video import check_video_path
 
             with usage_errors("--video"):
                 check_video_path(video)
+            check_writable(video)
         with contextlib.ExitStack() as stack:
             window = None
             if video is None:  # at once: to load an agent takes seconds

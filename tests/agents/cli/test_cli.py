@@ -158,6 +158,32 @@ def test_plot_draws_one_run_and_several(run: Path, tmp_path: Path) -> None:
     assert (tmp_path / "two.svg").read_text().startswith("<?xml")
 
 
+def test_what_cannot_be_written_is_said_first(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a process that may: to root everything is allowed."""
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: not (mode & os.W_OK and Path(path) in (run, locked))
+    )
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    refused: list[tuple[Path, tuple[str | Path, ...]]] = [
+        (run, ("evaluate", run, "--episodes", "1")),
+        (run, ("plot", run)),
+        (locked, ("plot", run, "--out", locked / "curve.png")),
+        (run, ("report", run)),
+        (locked, ("report", run, "--out", locked / "new" / "page.html")),
+        (locked, ("export", run, "--onnx", locked / "agent.onnx")),
+        (locked, ("watch", run, "--video", locked / "video.gif")),
+        (locked, ("watch", "--route", "1-1", "--video", locked / "video.gif")),
+    ]
+    for folder, arguments in refused:
+        assert fail(1, *arguments) == f"[Errno 13] nothing may be written there: '{folder}'"
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+    assert not list(locked.iterdir())
+
+
 def test_envs_lists_every_environment() -> None:
     output = succeed("envs")
     listed = [word for word in output.split() if word.startswith("MarioRL-")]
@@ -255,6 +281,14 @@ def test_help_is_complete_everywhere(width: int, encoding: str) -> None:
             assert not re.search(r"\[/|\[bold|\[dim", text)  # no markup: help is plain
 
 
+def test_usage_names_arguments_alike() -> None:
+    """In capitals, once; that there may be several is said by the dots at the end."""
+    for name in COMMANDS:
+        words = succeed(name, "--help").splitlines()[0].split()[4:]
+        for word in words:
+            assert re.fullmatch(r"\[[A-Z_]+\](\.\.\.)?|\{[A-Z_]+\}(\.\.\.)?", word), words
+
+
 def texts_of(command: Any) -> list[str]:
     """Return the help of each option and argument of a command."""
     hints = get_type_hints(command, include_extras=True)
@@ -270,6 +304,17 @@ def test_tables_are_complete_on_narrow_terminals(command: str, width: str) -> No
     assert "…" not in result.output
     if command == "envs":
         assert set(mario_rl_envs.ENV_IDS) <= set(result.output.split())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="of Linux")
+@pytest.mark.parametrize("command", ["envs", "recipes"])
+def test_a_full_disk_is_one_line(command: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*MODULE, command], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: [Errno 28] No space left on device\n"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp437"])
