@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from mario_rl_agents.agent import Agent, Callback
     from mario_rl_agents.runs.run import Run
     from mario_rl_agents.runs.trainer import Outcome
+
+_WITHOUT_SCREEN: Final = "train without --render, and record a video with mario-rl watch --video"
 
 
 def train(
@@ -233,6 +235,10 @@ def train(
         if video:
             check_video_path(Path("video.mp4"))
         draws = video or render is not None
+        if render is not None:  # before there is a folder of a run
+            from mario_rl_agents.cli.windows import check_for_screen
+
+            check_for_screen(otherwise=_WITHOUT_SCREEN)
         if resume is not None:
             fixed = {
                 "--set": bool(set_),
@@ -539,8 +545,9 @@ def _train(
                 from mario_rl_agents.cli.rendering import GamesRenderer
                 from mario_rl_agents.cli.windows import open_window
 
-                otherwise = "train without --render, and record a video with mario-rl watch --video"
-                window = stack.enter_context(open_window(run.spec.env_id, otherwise=otherwise))
+                window = stack.enter_context(
+                    open_window(run.spec.env_id, otherwise=_WITHOUT_SCREEN)
+                )
                 shown.append(GamesRenderer(window, run, render))
             return train_agent(
                 agent,

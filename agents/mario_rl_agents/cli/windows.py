@@ -28,14 +28,38 @@ def open_window(title: str, *, otherwise: str) -> Iterator[Window]:
         Failure: There is no screen.
         ImportError: pygame is not installed.
     """
-    from mario_rl_agents.reports.window import NoScreenError, Window
+    from mario_rl_agents.reports.window import Window
 
-    try:
+    with _no_screen(otherwise):
         window = Window(title)
-    except NoScreenError as error:
-        raise Failure(f"{error}: {otherwise}") from error
     with contextlib.closing(window):
         yield window
+
+
+def check_for_screen(*, otherwise: str) -> None:
+    """Check that a window can be seen, as far as that is known before one opens.
+
+    Args:
+        otherwise: What to do where there is no screen.
+
+    Raises:
+        Failure: There is no screen.
+    """
+    from mario_rl_agents.reports import window
+
+    with _no_screen(otherwise):
+        window.check_for_screen()
+
+
+@contextlib.contextmanager
+def _no_screen(otherwise: str) -> Iterator[None]:
+    """Raise Failure where there is no screen; it says what to do."""
+    from mario_rl_agents.reports.window import NoScreenError
+
+    try:
+        yield
+    except NoScreenError as error:
+        raise Failure(f"{error}: {otherwise}") from error
 
 
 @contextlib.contextmanager

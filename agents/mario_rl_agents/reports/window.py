@@ -52,7 +52,7 @@ class Window:
             NoScreenError: There is no screen.
             ImportError: pygame is not installed.
         """
-        _check_for_screen()
+        check_for_screen()
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # it would print its version
         try:
             import pygame
@@ -234,7 +234,7 @@ class Screening:
         self.shows_panel = show.shows_panel = not self.shows_panel
 
 
-def _check_for_screen() -> None:
+def check_for_screen() -> None:
     """Check that a window can be seen, as far as that is known before SDL starts.
 
     Raises:

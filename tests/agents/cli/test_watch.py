@@ -285,6 +285,19 @@ def test_no_screen_is_said_before_the_agent_is_loaded(
         assert line.endswith("record a video instead, with --video FILE.mp4 or FILE.gif")
 
 
+def test_no_screen_is_said_before_there_is_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    out = tmp_path / "run"
+    line = fail(1, "train", "random", "CartPole-v1", "--render", "1", "--out", out)
+    assert line.startswith("there is no screen to open a window on")
+    assert line.endswith("train without --render, and record a video with mario-rl watch --video")
+    assert not out.exists()
+
+
 def test_a_video_needs_no_pygame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, agent = untrained("random", "MarioRL-1-1-v0", tmp_path / "run")
     agent.env.close()
