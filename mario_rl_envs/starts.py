@@ -104,8 +104,9 @@ class Starts:
                 raise ValueError(unknown_name("reset option", name, _OPTIONS))
         if "state" in given:
             if len(given) > 1:
+                others = ", ".join(sorted(given.keys() - {"state"}))
                 raise ValueError(
-                    f"a state says all about where to start; got it together with {sorted(given)}"
+                    f"a state says all about where to start; got it together with {others}"
                 )
             state = save_state.unpack(given["state"], emulator)
             if history is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from mario_rl_envs.checks import unknown_name
+from mario_rl_envs.checks import did_you_mean, unknown_name
 
 # The bit of each button in the joypad byte, as nes-py numbers them.
 BUTTONS: Final[Mapping[str, int]] = MappingProxyType(
@@ -83,7 +83,7 @@ def joypad_byte(buttons: Sequence[str]) -> int:
         if not isinstance(name, str) or name not in BUTTONS:
             raise ValueError(
                 f"unknown button {name!r}; accepted are {NOOP!r} and "
-                f"{', '.join(map(repr, BUTTONS))}"
+                f"{', '.join(map(repr, BUTTONS))}{did_you_mean(name, (NOOP, *BUTTONS))}"
             )
         byte |= BUTTONS[name]
     return byte

@@ -271,7 +271,10 @@ def test_reset_to_another_stage_for_one_episode():
         ({"stages": ["1-1"]}, "unknown reset option 'stages'; accepted are 'stage', 'state'"),
         ({"route_fraction": 1.0}, "route_fraction is 1.0; accepted is a number from 0 up to"),
         ({"route_fraction": "half"}, "route_fraction is 'half'"),
-        ({"state": b"", "stage": "1-1"}, "a state says all about where to start"),
+        (
+            {"state": b"", "stage": "1-1"},
+            "a state says all about where to start; got it together with stage$",
+        ),
         ({"state": b"x"}, "are no save state"),
         ("stage", "options is 'stage'; accepted are None and a dict"),
     ],

@@ -200,6 +200,7 @@ def test_the_spec_of_one_makes_many():
             "unknown actions 'left_only'; accepted are 'right_only', 'simple'",
         ),
         ({"actions": [["jump"]]}, "unknown button 'jump'; accepted are 'NOOP' and 'A', 'B'"),
+        ({"actions": [["rigth"]]}, r"unknown button 'rigth'; .* did you mean 'right'\?"),
         ({"actions": ["right", "A"]}, r"got the string 'right'; write \['right'\]"),
         ({"actions": []}, "actions is empty"),
         ({"skip": 0}, "skip is 0; accepted is an integer, 1 or more"),

@@ -11,6 +11,7 @@ from mario_rl_agents.config import did_you_mean
 from mario_rl_agents.experiments.protocol import NO_OPS
 from mario_rl_agents.runs.loading import load_agent
 from mario_rl_agents.weights.record import PolicyRecord, known_record
+from mario_rl_envs import ENV_IDS
 
 FOLDER: Final = Path(__file__).parent  # where the files are
 SUFFIX: Final = ".safetensors"
@@ -32,8 +33,9 @@ def policy_path(env_id: str) -> Path:
     """
     ids, env_id = policy_ids(), env_id.rpartition(":")[2]
     if env_id not in ids:
+        close = "" if env_id in ENV_IDS else did_you_mean(env_id, ids)
         raise ValueError(
-            f"no policy for {env_id!r} comes with the package{did_you_mean(env_id, ids) or ':'} "
+            f"no policy for {env_id!r} comes with the package{close or ':'} "
             f"there are policies for {', '.join(ids) or 'no environment'}; train one, and give its "
             "run's folder"
         )

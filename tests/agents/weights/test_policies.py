@@ -95,4 +95,9 @@ def test_its_games_have_no_op_starts_and_no_sticky_actions() -> None:
 def test_a_stage_without_a_policy_is_answered_with_those_there_are() -> None:
     with pytest.raises(ValueError, match=r"no policy for 'MarioRL-9-9-v0' .*MarioRL-1-1-v0"):
         load_policy("MarioRL-9-9-v0")
+    with pytest.raises(ValueError, match=r"no policy for 'MarioRL-1-1' .*, did you mean MarioRL-1"):
+        policy_path("MarioRL-1-1")
+    # An environment that there is, is no slip of another.
+    with pytest.raises(ValueError, match=r"no policy for 'MarioRL-8-4-v0' comes with the package:"):
+        policy_path("MarioRL-8-4-v0")
     assert policy_path("mario_rl_envs:MarioRL-1-1-v0") == policy_path("MarioRL-1-1-v0")
