@@ -74,7 +74,8 @@ def make_vec_env(
         kwargs: Keywords of `gymnasium.make`, or of the function.
 
     Raises:
-        ValueError: `num_envs` is below 1, or the id has no such keyword.
+        ValueError: `num_envs` is below 1, the id has no such keyword, or the function returns the
+            same environment again.
         TypeError: `env` is neither an id nor a function.
         gymnasium.error.Error: There is no such id, or it refuses the keywords.
         ImportError: The module cannot be imported, or it is one of PyBullet's and that is not
@@ -456,9 +457,14 @@ class SequentialVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         """Take environments with the same spaces; `close` closes them.
 
         Raises:
-            ValueError: Their observations are no arrays.
+            ValueError: Their observations are no arrays, or one of them is there twice.
         """
         self.envs = tuple(envs)
+        if len({id(env.unwrapped) for env in self.envs}) < len(self.envs):
+            raise ValueError(
+                "the sub-environments are one and the same environment, which each would step: let "
+                "the function make a new one every time, as lambda: gym.make(...)"
+            )
         space = self.envs[0].observation_space
         if space.shape is None or space.dtype is None:
             raise ValueError(

@@ -1,5 +1,6 @@
 """The maker of environments: what it makes does what single environments do, one by one."""
 
+import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -382,3 +383,12 @@ def test_keywords_of_one_of_many_make_it_again(envs: Callable[[], Any]) -> None:
     }
     gym.make("MarioRL-1-1-v0", **kwargs).close()
     made.close()
+
+
+def test_one_environment_is_not_stepped_as_several() -> None:
+    with contextlib.closing(gym.make("CartPole-v1")) as env:
+        makers = (lambda: env, lambda: gym.wrappers.TimeLimit(env, 10))
+        for make in makers:
+            with pytest.raises(ValueError, match="are one and the same environment"):
+                make_vec_env(make, 2)
+        assert make_vec_env(makers[0], 1).num_envs == 1
