@@ -692,7 +692,8 @@ class Agent(ABC):
         """
         shape = self.observation_space.shape
         if obs.shape[1:] != shape:
-            raise ValueError(f"obs must be a batch of shape (B, *{shape}), got {obs.shape}")
+            batch = ", ".join(map(str, ("B", *shape)))
+            raise ValueError(f"obs must be a batch of shape ({batch}), got {obs.shape}")
         return torch.as_tensor(obs, device=self.device)
 
 

@@ -288,5 +288,5 @@ def test_wrong_actions_and_settings_are_refused() -> None:
         ActorCritic.create(Bits(), device="cpu")
     with pytest.raises(ValueError, match="gamma must be"):
         ActorCriticConfig(gamma=1.5)
-    with pytest.raises(ValueError, match=r"obs must be a batch of shape \(B, \*\(5,\)\)"):
+    with pytest.raises(ValueError, match=r"obs must be a batch of shape \(B, 5\)"):
         ActorCritic.create(corridor(), device="cpu").act(np.zeros(5, np.float32))

@@ -554,7 +554,7 @@ def test_wrong_actions_and_settings_are_refused() -> None:
         PPO.create(corridor(), PPOConfig(batch_size=6), device="cpu")
     with pytest.raises(ValueError, match="batch_size must be >= 2 to normalize advantages"):
         PPOConfig(batch_size=1, normalize_advantages="batch")
-    with pytest.raises(ValueError, match=r"obs must be a batch of shape \(B, \*\(5,\)\)"):
+    with pytest.raises(ValueError, match=r"obs must be a batch of shape \(B, 5\)"):
         PPO.create(corridor(), device="cpu").act(np.zeros(5, np.float32))
 
 
