@@ -291,8 +291,10 @@ def _check_videos(plan: Plan) -> None:
     """
     from mario_rl_agents.cli.summary import check_draws
     from mario_rl_agents.reports.video import check_video_path
+    from mario_rl_agents.reports.window import draw_unseen
 
     check_video_path(Path("video.mp4"))
+    draw_unseen()
     with usage_errors():
         check_draws(plan.jobs()[0].spec, "--video")
 

@@ -226,6 +226,7 @@ def train(
     with one_line_errors():
         from mario_rl_agents.cli.summary import finish, resume_command
         from mario_rl_agents.reports.video import check_video_path
+        from mario_rl_agents.reports.window import draw_unseen
         from mario_rl_agents.runs.trainer import Outcome
 
         if video and not eval_episodes:
@@ -239,6 +240,8 @@ def train(
             from mario_rl_agents.cli.windows import check_for_screen
 
             check_for_screen(otherwise=_WITHOUT_SCREEN)
+        if video:
+            draw_unseen()
         if resume is not None:
             fixed = {
                 "--set": bool(set_),

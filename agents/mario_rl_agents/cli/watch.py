@@ -169,10 +169,12 @@ def watch(
         if video is not None:
             from mario_rl_agents.files import check_writable
             from mario_rl_agents.reports.video import check_video_path
+            from mario_rl_agents.reports.window import draw_unseen
 
             with usage_errors("--video"):
                 check_video_path(video)
             check_writable(video)
+            draw_unseen()
         with contextlib.ExitStack() as stack:
             window = None
             if video is None:  # at once: to load an agent takes seconds

@@ -246,3 +246,15 @@ def check_for_screen() -> None:
         raise NoScreenError(
             f"there is no screen to open a window on (neither {' nor '.join(_SCREENS)} is set)"
         )
+
+
+def draw_unseen() -> None:
+    """Have SDL draw without a screen in this process, where there is none and nothing else is said.
+
+    It would look for one whenever an environment starts pygame to draw its pictures, and the
+    library that it asks prints an error.
+    """
+    try:
+        check_for_screen()
+    except NoScreenError:
+        os.environ[_DRIVER] = _UNSEEN_DRIVERS[0]

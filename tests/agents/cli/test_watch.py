@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -296,6 +298,22 @@ def test_no_screen_is_said_before_there_is_a_run(
     assert line.startswith("there is no screen to open a window on")
     assert line.endswith("train without --render, and record a video with mario-rl watch --video")
     assert not out.exists()
+
+
+def test_without_a_screen_a_video_is_recorded_in_silence(tmp_path: Path) -> None:
+    """By processes: what is printed there comes from a library below pygame."""
+    screens = ("SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")
+    env = {name: value for name, value in os.environ.items() if name not in screens}
+    for arguments in (
+        ["train", "random", "CartPole-v1", "--steps", "20", "--eval-episodes", "1", "--video"],
+        ["watch", "runs/random-CartPole-v1-seed0", "--video", "video.gif"],
+    ):
+        command = [sys.executable, "-m", "mario_rl_agents", *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+        )
+        assert "error" not in done.stderr
+    assert (tmp_path / "video.gif").is_file()
 
 
 def test_a_video_needs_no_pygame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
