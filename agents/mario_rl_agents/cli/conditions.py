@@ -89,22 +89,30 @@ def protocol_table(played: Sequence[Played], *, title: str) -> Table:
     )
     for column in ("condition", "policy"):
         table.add_column(column, overflow="fold")
-    for column in ("games", "return", "steps", "x (pixels)", "clear rate (95 %)"):
+    has_x_pos = any(each.evaluation.x_pos_mean is not None for each in played)
+    has_clears = any(each.evaluation.clear_rate is not None for each in played)
+    columns = ["games", "return", "steps"]
+    columns += ["x (pixels)"] if has_x_pos else []
+    columns += ["clear rate (95 %)"] if has_clears else []
+    for column in columns:
         table.add_column(column, justify="right", overflow="fold")
     is_repeated = False
     for condition, policy, evaluation in played:
         counted = counted_once(evaluation)
         is_repeated = is_repeated or counted.num_episodes < evaluation.num_episodes
         x_pos = counted.x_pos_mean
-        table.add_row(
+        cells = [
             condition.name,
             policy,
             f"{counted.num_episodes}",
             f"{counted.return_mean:,.1f}",
             f"{counted.length_mean:,.1f}",
-            "" if x_pos is None else f"{x_pos:,.0f}",
-            clear_cell(counted),
-        )
+        ]
+        if has_x_pos:
+            cells.append("" if x_pos is None else f"{x_pos:,.0f}")
+        if has_clears:
+            cells.append(clear_cell(counted))
+        table.add_row(*cells)
     if is_repeated:
         table.caption = "games that repeat another one to the last action count once"
     return table

@@ -1,5 +1,6 @@
 """`mario-rl evaluate` by the protocol: every condition, greedy and sampled, in one table."""
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.checkpoint import read_header
 from mario_rl_agents.cli import conditions
-from mario_rl_agents.experiments.protocol import MARIO_CONDITIONS
+from mario_rl_agents.experiments.protocol import MARIO_CONDITIONS, conditions_for
 from mario_rl_agents.weights.policies import policy_path
 from support.commands import fail, succeed
 
@@ -89,3 +90,17 @@ def test_what_the_protocol_sets_cannot_be_changed(checkpoint: Path) -> None:
     for other in (["--sample"], ["--epsilon", "0.1"]):
         line = fail(2, "evaluate", checkpoint, "--greedy", *other)
         assert line == "--greedy excludes --sample and --epsilon: give one"
+
+
+def test_what_infos_do_not_say_has_no_column(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conditions, "conditions_for", conditions_for)
+    with contextlib.closing(gym.make("CartPole-v1")) as env:
+        PPO.create(env, seed=1, device="cpu").save(tmp_path / "agent.safetensors")
+    lines = succeed("evaluate", tmp_path / "agent.safetensors", "--protocol", "--episodes", "1")
+    assert ["condition", "policy", "games", "return", "steps"] in [line.split() for line in lines]
+    assert [row[:3] for row in rows_of(lines)] == [
+        ["plain", "greedy", "1"],
+        ["plain", "sampled", "1"],
+    ]
