@@ -692,7 +692,7 @@ class Agent(ABC):
         """
         shape = self.observation_space.shape
         if obs.shape[1:] != shape:
-            batch = ", ".join(map(str, ("B", *shape)))
+            batch = ", ".join(map(str, ("B", *(shape or ()))))
             raise ValueError(f"obs must be a batch of shape ({batch}), got {obs.shape}")
         return torch.as_tensor(obs, device=self.device)
 

@@ -55,7 +55,7 @@ def _own_algorithm(module: str, name: str) -> type[Agent]:
     """Return the class of an agent of the user's own.
 
     Raises:
-        ValueError: There is none, or it is no agent.
+        ValueError: There is none, or it is no agent, or a part of it is missing.
     """
     try:
         found = getattr(importlib.import_module(module), name, None)
@@ -70,6 +70,14 @@ def _own_algorithm(module: str, name: str) -> type[Agent]:
             f"there is no algorithm {module}:{name}: {module} {what}; it must be a subclass of "
             "mario_rl_agents.Agent with act and observe"
         )
+    if not hasattr(found, "algorithm"):
+        raise ValueError(
+            f"{module}:{name} has no name that checkpoints could store: give the class one, as "
+            f'algorithm = "{name.lower()}"'
+        )
+    missing = sorted(getattr(found, "__abstractmethods__", ()))
+    if missing:
+        raise ValueError(f"{module}:{name} is no whole agent: it lacks {' and '.join(missing)}")
     return found
 
 

@@ -21,6 +21,7 @@ from mario_rl_agents.errors import CheckpointError, NoEnvError, RunError
 from mario_rl_agents.recipes import find_recipe
 from mario_rl_agents.recipes.recipe import Recipe
 from mario_rl_agents.runs.loading import (
+    find_algorithm,
     find_checkpoint,
     load_agent,
     new_run,
@@ -280,3 +281,20 @@ def test_what_is_no_checkpoint_is_said(tmp_path: Path) -> None:
         Stranger.create(env, device="cpu").save(stranger)
     with pytest.raises(CheckpointError, match="was trained by stranger; known are a3c, "):
         load_agent(stranger)
+
+
+def test_an_agent_of_ones_own_without_a_part_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "partial_agents.py").write_text(
+        "from mario_rl_agents import Agent\n\n\n"
+        "class Nameless(Agent):\n"
+        "    def act(self, obs, *, greedy=True): ...\n"
+        "    def observe(self, step): ...\n\n\n"
+        'class Idle(Agent):\n    algorithm = "idle"\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match='give the class one, as algorithm = "nameless"'):
+        find_algorithm("partial_agents:Nameless")
+    with pytest.raises(ValueError, match="is no whole agent: it lacks act and observe"):
+        find_algorithm("partial_agents:Idle")
