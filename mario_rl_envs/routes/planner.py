@@ -4,8 +4,10 @@ Model predictive control with the native core as the model, which is exact. A pl
 in the next three seconds; it is worth how far the player comes by it with ground under the feet. As
 long as running on does, the planner runs. Else it tries single jumps, a grid of when and for how
 long, and takes the one of which most neighbors succeed too: it still does where a decision comes
-late. If none succeeds, it changes plans at random. A plan is tried again after six decisions, and
-where something else was pressed. It sees more than a player does, and serves as a teacher.
+late. In the water it swims at a depth, and the grid is of when it seeks another one and of which:
+when to take a stroke then follows from what one sees. If none succeeds, it changes plans at random.
+A plan is tried again after six decisions, and where something else was pressed. It sees more than a
+player does, and serves as a teacher.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ _RUN: Final = joypad_byte(("right", "B"))
 _JUMP: Final = joypad_byte(("right", "A", "B"))
 
 _SWIMMING: Final = 0x0704  # whether the area is under water
+_FALLING: Final = 0x009F  # speed downward, pixels a frame, signed
 
 _ADDRESSES: Final = np.array(
     (
@@ -49,6 +52,8 @@ _ADDRESSES: Final = np.array(
         ram.WORLD,
         ram.STAGE,
         _SWIMMING,
+        ram.PLAYER_Y_LEVEL,
+        _FALLING,
     ),
     np.uint16,
 )
@@ -65,6 +70,10 @@ _NO_GROUND: Final = -50  # of a plan in which the player never stands
 
 _STARTS: Final = (0, 1, 2, 3, 4, 6, 8, 10, 12)  # decisions before a jump
 _DURATIONS: Final = (2, 5, 8, 11, 14)  # of a jump
+_DIVES: Final = (0, 2, 4, 6, 9, 12, 16, 20)  # decisions before another depth is sought
+_DEPTHS: Final = (40, 64, 88, 112, 136, 160, 184)  # pixels from the upper edge
+_SWIM_LENGTH: Final = 48  # of a plan that seeks a depth
+_AHEAD: Final = 3  # frames of falling for which a stroke comes early
 _DELAY: Final = 0.02  # neighbors that a later start must gain
 _REACH: Final = (2, 1)  # of the neighborhood of a jump, in starts and durations
 _NUM_RANDOM: Final = 240  # plans that are tried at random, at most
@@ -183,13 +192,17 @@ class Planner:
         begun = self._plan + running[len(self._plan) :]
         outcome = self._try(self._snapshot, running)
         self._is_swimming = outcome.begins_in_water
-        if self._does(outcome, run_length) and not self._is_swimming:
+        if self._is_swimming:
+            self._plan = self._best_swim() or self._kept(begun) or self._search(begun)
+        elif self._does(outcome, run_length):
             self._plan = running
-        elif self._does(self._try(self._snapshot, begun), _KEPT * len(begun)):
-            self._plan = begun
         else:
-            jump = None if self._is_swimming else self._best_jump()
-            self._plan = jump or self._search(begun)
+            self._plan = self._kept(begun) or self._best_jump() or self._search(begun)
+
+    def _kept(self, begun: list[int]) -> list[int] | None:
+        """Return a plan that was begun, if it still leads on."""
+        leads_on = self._does(self._try(self._snapshot, begun), _KEPT * len(begun))
+        return begun if leads_on else None
 
     def _does(self, outcome: _Outcome, num_decisions: float) -> bool:
         """Return whether a plan gains enough for so many decisions."""
@@ -203,29 +216,27 @@ class Planner:
 
     def _try(self, snapshot: _core.Snapshot, plan: list[int]) -> _Outcome:
         """Return what a plan leads to from a moment of the game."""
-        game = self._game
-        game.restore(snapshot)
+        self._game.restore(snapshot)
         try:
-            cells, _, is_over, is_cleared = game.explore(
-                bytes(plan), FRAMES_PER_STEP, _ADDRESSES, _MASKS
-            )
+            cells, is_over, is_cleared = self._press_all(plan)
         except RuntimeError:  # the game hangs
             return _Outcome(_DEATH + _DEATH_DECISION * len(plan), 1, False, False)
-        cell = np.frombuffer(cells, np.uint8).reshape(-1, len(_ADDRESSES)).astype(np.int64)
-        page, left, float_state, area_low, area_high, world, stage, swimming = cell.T  # [1 + T]
-        in_water = bool(swimming[0])
-        if is_cleared:
-            return _Outcome(-float(len(cell)), len(cell), True, True, in_water)
-        area = area_high << 8 | area_low
-        new_areas = np.cumsum(np.diff(area, prepend=area[0]) != 0)
-        x = (page << 8 | left) + _NEW_AREA * new_areas
-        standing = np.flatnonzero((float_state == 0) | (swimming != 0))
-        gain = float(x[standing[-1]] - x[0]) if len(standing) else _NO_GROUND
-        # A warp zone leads out of the stage.
-        is_dead = is_over or bool((world != world[0]).any() or (stage != stage[0]).any())
-        if is_dead:
-            gain += _DEATH + _DEATH_DECISION * (PLAN_LENGTH - len(cell))
-        return _Outcome(gain, len(cell), not is_dead, False, in_water)
+        return _judge(cells, is_over, is_cleared)
+
+    def _press_all(self, plan: list[int]) -> tuple[NDArray[np.int64], bool, bool]:
+        """Go on with the game.
+
+        Returns:
+            The bytes of `_ADDRESSES` before and after each decision, [1 + T, K]; whether a decision
+            ended the episode; whether that cleared the stage.
+
+        Raises:
+            RuntimeError: The game hangs.
+        """
+        found = self._game.explore(bytes(plan), FRAMES_PER_STEP, _ADDRESSES, _MASKS)
+        cells, _, is_over, is_cleared = found
+        table = np.frombuffer(cells, np.uint8).reshape(-1, len(_ADDRESSES)).astype(np.int64)
+        return table, is_over, is_cleared
 
     def _best_jump(self) -> list[int] | None:
         """Return the single jump with the most neighbors that succeed too; None: none does."""
@@ -241,11 +252,52 @@ class Planner:
                 succeeds[row, column] = self._does(self._try(snapshot, jump), rest)
         if not succeeds.any():
             return None
-        rows = np.arange(len(_STARTS))[:, None]
-        margin = np.where(succeeds > 0, _neighbors(succeeds) - _DELAY * rows, -1.0)
-        row, column = divmod(int(np.argmax(margin)), len(_DURATIONS))
+        row, column = _safest(succeeds)
         start, duration = _STARTS[row], _DURATIONS[column]
         return [_RUN] * start + [_JUMP] * duration + [_RUN] * (_JUMP_LENGTH - start - duration)
+
+    def _best_swim(self) -> list[int] | None:
+        """Return the change of depth with the most neighbors that succeed too; None: none does."""
+        succeeds = np.zeros((len(_DIVES), len(_DEPTHS)))
+        plans: dict[tuple[int, int], list[int]] = {}
+        snapshot = self._snapshot
+        begun: list[int] = []
+        for row, (before, start) in enumerate(pairwise((0, *_DIVES))):
+            if start > before:
+                inputs, outcome = self._swim(snapshot, None, start - before)
+                if not outcome.is_alive or outcome.is_cleared:
+                    break
+                snapshot, begun = self._game.snapshot(), begun + inputs
+            rest = _SWIM_LENGTH - start
+            for column, depth in enumerate(_DEPTHS):
+                inputs, outcome = self._swim(snapshot, depth, rest)
+                succeeds[row, column] = self._does(outcome, rest)
+                plans[row, column] = begun + inputs
+        return plans[_safest(succeeds)] if succeeds.any() else None
+
+    def _swim(
+        self, snapshot: _core.Snapshot, depth: int | None, num_decisions: int
+    ) -> tuple[list[int], _Outcome]:
+        """Swim on at a depth, None for where the player is; return what was pressed, and its end.
+
+        A stroke is taken below that depth, or soon before. For the next one A has to be let go.
+        """
+        self._game.restore(snapshot)
+        inputs = [_RUN]
+        tables: list[NDArray[np.int64]] = []
+        try:
+            while True:
+                cells, is_over, is_cleared = self._press_all(inputs[-1:])
+                tables.append(cells[bool(tables) :])
+                if is_over or len(inputs) == num_decisions:
+                    break
+                *_, y_level, falling = cells[-1].tolist()
+                depth = y_level if depth is None else depth
+                is_low = y_level + _AHEAD * _signed(falling) > depth
+                inputs.append(_JUMP if is_low and inputs[-1] == _RUN else _RUN)
+        except RuntimeError:  # the game hangs
+            return inputs, _Outcome(_DEATH, 1, False, False)
+        return inputs, _judge(np.concatenate(tables), is_over, is_cleared)
 
     def _run_on(self, snapshot: _core.Snapshot, num_decisions: int) -> bool:
         """Run on from a moment of the game; return whether the player survives it."""
@@ -290,6 +342,43 @@ class Planner:
                 inputs += [button] * int(random.integers(1, 10))
             jumps = not jumps
         return inputs[:length]
+
+
+def _judge(cells: NDArray[np.int64], is_over: bool, is_cleared: bool) -> _Outcome:
+    """Return what a plan led to.
+
+    Args:
+        cells: The bytes of `_ADDRESSES` before and after each decision, [1 + T, K].
+        is_over: Whether a decision ended the episode.
+        is_cleared: Whether that cleared the stage.
+    """
+    page, left, float_state, area_low, area_high, world, stage, swimming, *_ = cells.T  # [1 + T]
+    in_water = bool(swimming[0])
+    if is_cleared:
+        return _Outcome(-float(len(cells)), len(cells), True, True, in_water)
+    area = area_high << 8 | area_low
+    new_areas = np.cumsum(np.diff(area, prepend=area[0]) != 0)
+    x = (page << 8 | left) + _NEW_AREA * new_areas
+    standing = np.flatnonzero((float_state == 0) | (swimming != 0))
+    gain = float(x[standing[-1]] - x[0]) if len(standing) else _NO_GROUND
+    # A warp zone leads out of the stage.
+    is_dead = is_over or bool((world != world[0]).any() or (stage != stage[0]).any())
+    if is_dead:
+        gain += _DEATH + _DEATH_DECISION * (PLAN_LENGTH - len(cells))
+    return _Outcome(gain, len(cells), not is_dead, False, in_water)
+
+
+def _safest(succeeds: NDArray[np.float64]) -> tuple[int, int]:
+    """Return the cell that succeeds with the most neighbors that do; row by row a little less."""
+    rows = np.arange(len(succeeds))[:, None]
+    margin = np.where(succeeds > 0, _neighbors(succeeds) - _DELAY * rows, -1.0)
+    row, column = divmod(int(np.argmax(margin)), succeeds.shape[1])
+    return row, column
+
+
+def _signed(byte: int) -> int:
+    """Return a byte in two's complement as a number."""
+    return byte - 256 if byte > 127 else byte
 
 
 def _neighbors(succeeds: NDArray[np.float64]) -> NDArray[np.float64]:

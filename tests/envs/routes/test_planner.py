@@ -42,9 +42,9 @@ def test_stages_of_all_kinds_are_cleared(stage):
     assert set(pressed) <= set(Planner.BUTTONS) == set(BYTES)
 
 
-def test_it_swims():
-    ends, _ = play("2-2", num_games=3)
-    assert sum(cleared for cleared, _ in ends) >= 2, ends
+def test_it_swims_whatever_else_is_pressed():
+    ends, _ = play("2-2", noise=0.1, num_games=2)
+    assert [cleared for cleared, _ in ends] == [True, True], ends
 
 
 def test_it_goes_on_where_something_else_was_pressed():
