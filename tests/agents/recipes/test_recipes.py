@@ -1,5 +1,7 @@
 """Recipes: found by their files, imported when asked for."""
 
+from pathlib import Path
+
 import pytest
 from mario_rl_agents.recipes import (
     ALGORITHMS,
@@ -54,6 +56,29 @@ def test_like_is_for_the_steps_and_environments_that_are_asked_for() -> None:
     assert (recipe.config.train_freq, recipe.config.gradient_steps) == (1, 8)
     spec = spec_from_recipe("sb3-dqn", "Any-v0", "like", total_steps=20_000, num_envs=8)
     assert type(recipe.config)(**spec.config) == recipe.config
+
+
+def test_what_a_recipe_came_to_stands_in_the_results() -> None:
+    page = Path(__file__).parents[3].joinpath("benchmarks", "results.md").read_text()
+    measured = [
+        recipe.measured
+        for name in ALGORITHMS
+        for recipe in recipes_of(name).values()
+        if recipe.measured is not None
+    ]
+    assert len(measured) >= 10
+    for each in measured:
+        _, is_section, section = page.partition(f"\n## {each.row}\n")
+        if is_section:
+            text = section.partition("\n## ")[0]
+            wanted = [each.result.removeprefix("1-1 cleared ")]
+        else:
+            rows = [line for line in page.splitlines() if line.startswith(f"| {each.row} |")]
+            assert rows, each
+            text = "\n".join(rows)
+            wanted = [each.result, f"| {each.minutes:.1f}"]
+        wanted += [] if each.steps is None else [f" {each.steps:,}"]
+        assert [words for words in wanted if words not in text] == [], each
 
 
 def test_every_recipe_says_how_its_numbers_were_found() -> None:
