@@ -779,14 +779,23 @@ def select_device(name: str) -> torch.device:
     Raises:
         ValueError: If the name is no device or that device is not on this machine.
     """
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
     if convert(str, name, "device") == "auto":
-        return torch.device(torch.accelerator.current_accelerator(check_available=True) or "cpu")
+        return torch.device(accelerator or "cpu")
+    there = '"cpu"' if accelerator is None else f'"cpu" and "{accelerator.type}"'
     try:
         device = torch.device(name)
+    except RuntimeError as error:  # it lists all that there are anywhere
+        raise ValueError(
+            f'there is no device {name!r}: use "auto", or what is here, {there}'
+        ) from error
+    try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+        reason = "PyTorch is built without it"  # of which the last error says a page
+        if not isinstance(error, NotImplementedError):
+            reason = str(error).splitlines()[0]
         raise ValueError(
-            f'device {name!r} cannot be used here ({reason}); use "auto", "cpu", "cuda" or "mps"'
+            f'device {name!r} cannot be used here ({reason}): use "auto", or what is here, {there}'
         ) from error
     return device

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from mario_rl_agents.agent import Agent, Callback, Episode
+from mario_rl_agents.agent import Agent, Callback, Episode, select_device
 from mario_rl_agents.algorithms import load_algorithms
 from mario_rl_agents.algorithms.a3c.a3c import A3CConfig
 from mario_rl_agents.algorithms.actor_critic import ActorCritic, ActorCriticConfig
@@ -247,13 +247,23 @@ def test_strange_actions_are_refused(algorithm: str, space: gym.Space[Any]) -> N
         make(algorithm, env)
 
 
+def test_a_device_that_is_not_here_is_refused_in_a_line() -> None:
+    """PyTorch itself says a page of one that it is built without."""
+    here = torch.accelerator.current_accelerator(check_available=True)
+    elsewhere = "mps" if here is None or here.type != "mps" else "xpu"
+    with pytest.raises(ValueError, match=f"device '{elsewhere}' cannot be used here") as error:
+        select_device(elsewhere)
+    assert len(str(error.value)) < 200
+    assert str(error.value).count("\n") == 0
+
+
 @each_learner
 def test_what_create_is_given_is_checked(algorithm: str, obs: str, actions: str) -> None:
     env = toy(obs, actions)
     agent_class = ALGORITHMS[algorithm]
     with pytest.raises(ValueError, match=f"{algorithm} takes a .*Config as config, got RandomConf"):
         agent_class.create(env, RandomConfig())
-    with pytest.raises(ValueError, match="device 'cudo' cannot be used here"):
+    with pytest.raises(ValueError, match="there is no device 'cudo': use \"auto\", or "):
         agent_class.create(env, CONFIGS[algorithm], device="cudo")
     with pytest.raises(ValueError, match="seed must be a whole number >= 0, got -1"):
         agent_class.create(env, CONFIGS[algorithm], seed=-1, device="cpu")

@@ -498,7 +498,7 @@ def test_bad_config_is_named(change: dict[str, Any], message: str) -> None:
 
 def test_bad_environment_device_and_steps_are_named() -> None:
     env = TwoCells()
-    with pytest.raises(ValueError, match="device 'gpu' cannot be used here"):
+    with pytest.raises(ValueError, match="there is no device 'gpu'"):
         DQN.create(env, device="gpu")
     with pytest.raises(ValueError, match="total_steps must be a whole number >= 1, got 0"):
         DQN.create(env, device="cpu").learn(0)
