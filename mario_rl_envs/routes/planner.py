@@ -302,8 +302,7 @@ class Planner:
     def _run_on(self, snapshot: _core.Snapshot, num_decisions: int) -> bool:
         """Run on from a moment of the game; return whether the player survives it."""
         self._game.restore(snapshot)
-        inputs = bytes([_RUN] * num_decisions)
-        _, _, is_over, _ = self._game.explore(inputs, FRAMES_PER_STEP, _ADDRESSES, _MASKS)
+        _, is_over, _ = self._press_all([_RUN] * num_decisions)
         return not is_over
 
     def _search(self, begun: list[int]) -> list[int]:
