@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import functools
 import os
 import re
 import statistics
@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import gymnasium as gym
-from mario_rl_agents.experiments import JobFolder, JobResult, Progress, Score
-from mario_rl_agents.experiments.curves import ReferenceLine, draw_seeds
+from mario_rl_agents.experiments import JobFolder, Progress, Score
+from mario_rl_agents.experiments.curves import Curve, ReferenceLine, draw_seeds
 from mario_rl_agents.experiments.seeds import (
     format_mean_and_deviation,
     format_mean_and_range,
     format_number,
     format_with_values,
 )
-from mario_rl_agents.files import write_json
 from mario_rl_agents.runs.loading import open_env
 
 from benchmarks.throughput import ROOT, save
-from benchmarks.tutorial_rows import LADDER, MEASURES, Row, RowResult, load_ladder, read_row
+from benchmarks.tutorial_results import KEPT, RowResult, read_kept
+from benchmarks.tutorial_rows import LADDER, MEASURES, Row, load_ladder
 
 RESULTS: Final = ROOT / "benchmarks" / "results.md"
 CURVES: Final = ROOT / "benchmarks" / "curves"
@@ -35,23 +35,28 @@ Found = Mapping[str, Sequence[RowResult]]  # by the row's id, what its finished 
 
 
 def write_report(
-    rows: Sequence[Row], out: Path, page: Path = RESULTS, curves: Path = CURVES
+    rows: Sequence[Row],
+    out: Path,
+    kept: Path = KEPT,
+    page: Path = RESULTS,
+    curves: Path = CURVES,
 ) -> None:
     """Write the table of all rows between the page's marks, and the pictures.
 
     Args:
         rows: the table's rows; those without a finished seed are said to be so.
-        out: where the jobs' folders are.
+        out: where the jobs' folders are: of seeds that are not finished, how far they are.
+        kept: the folder of what the finished seeds came to.
         page: the page with the marks.
         curves: where the pictures go.
     """
-    found = {row.id: results(row, out) for row in rows}
-    pictures = [row for row in rows if draw(row, found[row.id], out, curves / f"{row.id}.png")]
+    found = {row.id: read_kept(row, kept) for row in rows}
+    pictures = [row for row in rows if draw(row, found[row.id], curves / f"{row.id}.png")]
     parts = [
         table(rows, found, out),
         other_measures(rows, found),
         ladder(rows, found),
-        footnote([result for each in found.values() for seed in each for result in seed.results]),
+        footnote([result for each in found.values() for result in each]),
         "\n".join(link(row, curves, page) for row in pictures),
     ]
     save(page, "\n\n".join(part for part in parts if part), MARK)
@@ -62,12 +67,6 @@ def begun_seeds(row: Row, out: Path) -> list[int]:
     name = re.compile(rf"{re.escape(row.id)}-seed(\d+)(?:-\w+)?")
     found = [name.fullmatch(path.name) for path in out.glob(f"{row.id}-seed*/")]
     return sorted({int(match[1]) for match in found if match})
-
-
-def results(row: Row, out: Path) -> list[RowResult]:
-    """Return what the finished seeds of a row gave, by seed."""
-    found = [read_row(row, seed, out) for seed in begun_seeds(row, out)]
-    return [result for result in found if result is not None]
 
 
 def table(rows: Sequence[Row], found: Found, out: Path) -> str:
@@ -81,15 +80,16 @@ def table(rows: Sequence[Row], found: Found, out: Path) -> str:
     for row in rows:
         measured = MEASURES[row.measure].title
         cells = [row.id, row.title, row.env_id, row.author, measured]
-        target, done, rest = format_number(row.target), found[row.id], state(row, out)
+        target, done = format_number(row.target), found[row.id]
+        rest = state(row, out, [result.seed for result in done])
         if done:
-            values = [result.value for result in done if result.value is not None]
-            early = any(result.last.ended_by == "evaluation" for result in done)
+            values = [value for each in done if (value := each.value(row)) is not None]
+            early = any(result.stopped_early for result in done)
             cells += [
                 format_with_values(values) + f"; {rest}" * bool(rest),
                 target,
-                f"{sum(result.reached for result in done)} of {len(done)}",
-                format_with_values([result.last.final.return_mean for result in done]),
+                f"{sum(result.has_reached(row) for result in done)} of {len(done)}",
+                format_with_values([result.finals[-1] for result in done]),
                 format_mean_and_range([r.num_steps for r in done]) + ", stopped early" * early,
                 format_mean_and_range([result.num_games for result in done]),
                 format_mean_and_range([result.cpu_minutes for result in done], digits=1),
@@ -100,11 +100,11 @@ def table(rows: Sequence[Row], found: Found, out: Path) -> str:
     return "\n".join(lines)
 
 
-def state(row: Row, out: Path) -> str:
+def state(row: Row, out: Path, finished: Sequence[int] = ()) -> str:
     """Return how far the seeds of a row are that are begun and not finished; "" for none."""
     parts = []
     for seed in begun_seeds(row, out):
-        if read_row(row, seed, out) is not None:
+        if seed in finished:
             continue
         folders = [JobFolder(out, job.name) for job in row.jobs(seed)]
         steps, games, seconds = totals([folder.read_progress() for folder in folders])
@@ -143,18 +143,17 @@ def other_measures(rows: Sequence[Row], found: Found) -> str:
         f"|---|{'---:|' * (len(measures) + 1)}",
     ]
     for row in rows:
-        done = [result.last for result in found[row.id]]
+        done = found[row.id]
         cells = []
-        for name, measure in measures.items():
-            values = [measure.value(result) for result in done]
+        for name in measures:
+            values = [result.measured[name] for result in done]
             known = [value for value in values if value is not None]
             # What is drawn in training says nothing of a ladder's single rung.
             cells.append(
                 "" if row.measure == LADDER and name != "test" else format_mean_and_deviation(known)
             )
-        again = [result for result in done if result.reloaded_return is not None]
-        same = sum(result.reloaded_return == result.final.return_mean for result in again)
-        cells.append(f"the same, {same} of {len(again)} seeds" if again else "")
+        again = [each.reloaded_same for each in done if each.reloaded_same is not None]
+        cells.append(f"the same, {sum(again)} of {len(again)} seeds" if again else "")
         if done:
             lines.append(f"| {row.id} | {' | '.join(cells)} |")
     return "The same runs, seen in every way:\n\n" + "\n".join(lines) if len(lines) > 2 else ""
@@ -168,12 +167,12 @@ def ladder(rows: Sequence[Row], found: Found) -> str:
     rungs = list(load_ladder().RUNGS)
     lines = [f"| rung | {' | '.join(rungs)} |", f"|---|{'---:|' * len(rungs)}"]
     for result in done:
-        scores = " | ".join(format_number(rung.final.return_mean) for rung in result.results)
+        scores = " | ".join(format_number(final) for final in result.finals)
         lines.append(f"| seed {result.seed} | {scores} |")
     return "The rungs of T3, 100 test games each:\n\n" + "\n".join(lines)
 
 
-def footnote(done: Sequence[JobResult]) -> str:
+def footnote(done: Sequence[RowResult]) -> str:
     """Return one paragraph on what was measured where, with which versions."""
     if not done:
         return ""
@@ -199,48 +198,39 @@ def link(row: Row, curves: Path, page: Path) -> str:
     return f"![{row.id}: {row.title}]({os.path.relpath(picture, page.parent)})"
 
 
-def draw(row: Row, done: Sequence[RowResult], out: Path, path: Path) -> bool:
-    """Draw a row's learning; return whether there was anything to draw."""
-    if row.measure == LADDER:
-        return draw_ladder(done, out, path)
-    folders = [JobFolder(out, job.name) for seed in begun_seeds(row, out) for job in row.jobs(seed)]
-    seeds = [episodes for folder in folders if (episodes := folder.read_episodes())]
-    if not seeds:
+def draw(row: Row, done: Sequence[RowResult], path: Path) -> bool:
+    """Draw a row's learning, of the seeds that are finished; return whether there are any."""
+    if not done:
         return False
-    mean, deviation = random_play(row, out)
+    if row.measure == LADDER:
+        draw_ladder(done, path)
+        return True
+    mean, deviation = random_play(row)
     lines = [ReferenceLine(mean, f"random play: {mean:,.0f} ± {deviation:,.0f}")]
     if row.measure != "cleared":
         lines += [ReferenceLine(row.target, f"target: {row.target:,g}", _TARGET_COLOR, "--")]
     draw_seeds(
-        seeds,
+        [Curve(result.steps, result.returns) for result in done],
         path,
         title=f"{row.id}: {row.title}, {row.env_id}",
         by_episode=row.steps is None,
-        scores=[score for folder in folders for score in folder.read_scores()],
+        scores=[score for result in done for scores in result.scores for score in scores],
         scores_label="20 greedy games",
         lines=lines,
     )
     return True
 
 
-def draw_ladder(done: Sequence[RowResult], out: Path, path: Path) -> bool:
-    """Draw the rungs as the example does, of the seeds that are finished."""
-    if not done:
-        return False
+def draw_ladder(done: Sequence[RowResult], path: Path) -> None:
+    """Draw the rungs as the example does."""
     example = load_ladder()
     drawn = [
-        {
-            "rung": rung,
-            "seed": seed.seed,
-            "final_score": result.final.return_mean,
-            **test_scores(JobFolder(out, result.job.name).read_scores()),
-        }
-        for seed in done
-        for rung, result in zip(example.RUNGS, seed.results, strict=True)
+        {"rung": rung, "seed": result.seed, "final_score": final, **test_scores(scores)}
+        for result in done
+        for rung, final, scores in zip(example.RUNGS, result.finals, result.scores, strict=True)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     example.draw(drawn, list(example.RUNGS), path)
-    return True
 
 
 def test_scores(scores: Sequence[Score]) -> dict[str, Any]:
@@ -251,18 +241,12 @@ def test_scores(scores: Sequence[Score]) -> dict[str, Any]:
     }
 
 
-def random_play(row: Row, out: Path) -> tuple[float, float]:
-    """Return mean and standard deviation of random games in a row's environment, played once."""
-    path = out / "random_play.json"
-    known = json.loads(path.read_text()) if path.is_file() else {}
+@functools.cache
+def random_play(row: Row) -> tuple[float, float]:
+    """Return mean and standard deviation of random games in a row's environment."""
     [job] = row.jobs(0)
-    key = f"{row.env_id} {json.dumps(job.spec.env_kwargs, sort_keys=True)}"
-    if key not in known:
-        returns = play_at_random(open_env(row.env_id, job.spec.env_kwargs))
-        known[key] = [statistics.mean(returns), statistics.stdev(returns)]
-        write_json(path, known)
-    mean, deviation = known[key]
-    return mean, deviation
+    returns = play_at_random(open_env(row.env_id, job.spec.env_kwargs))
+    return statistics.mean(returns), statistics.stdev(returns)
 
 
 def play_at_random(env: gym.Env[Any, Any], games: int = NUM_RANDOM_GAMES) -> list[float]:

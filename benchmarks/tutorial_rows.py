@@ -1,7 +1,7 @@
 """The rows of the tutorials: what is trained, for how long, and what counts as success.
 
-`tutorials.py` runs them, `tutorial_report.py` writes what came of them. docs/tutorials.md says what
-each row is.
+`tutorials.py` runs them, `tutorial_results.py` keeps what came of them, and `tutorial_report.py`
+writes it. docs/tutorials.md says what each row is.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ import importlib.util
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from mario_rl_agents.experiments import Job, JobResult, PeriodicEvaluation, read_report
+from mario_rl_agents.experiments import Job, JobResult, PeriodicEvaluation
 
 from benchmarks.throughput import ROOT
 
@@ -110,53 +109,6 @@ class Row:
             name=f"{self.id}-seed{seed}",
         )
         return ladder_jobs(job) if self.measure == LADDER else [job]
-
-
-@dataclass(frozen=True)
-class RowResult:
-    """What came of a row with one seed: the result of its job, or of each rung."""
-
-    row: Row
-    seed: int
-    results: tuple[JobResult, ...]  # one or more
-    cpu_minutes: float  # of training, over all threads and processes
-
-    @property
-    def last(self) -> JobResult:
-        """The result that is rated."""
-        return self.results[-1]
-
-    @property
-    def value(self) -> float | None:
-        """What was measured."""
-        return MEASURES[self.row.measure].value(self.last)
-
-    @property
-    def reached(self) -> bool:
-        """Whether the value is as good as the row wants it; of the ladder the first rung as bad."""
-        if self.row.measure == LADDER and self.results[0].final.return_mean >= MAX_NAIVE_SCORE:
-            return False
-        return self.value is not None and self.value >= self.row.target
-
-    @property
-    def num_steps(self) -> int:
-        """Environment steps."""
-        return sum(result.num_steps for result in self.results)
-
-    @property
-    def num_games(self) -> int:
-        """Training games."""
-        return sum(result.num_episodes for result in self.results)
-
-
-def read_row(row: Row, seed: int, out: Path) -> RowResult | None:
-    """Return what came of a row with a seed; None where it is not finished."""
-    reports = [read_report(job, out) for job in row.jobs(seed)]
-    finished = tuple(report.result for report in reports if report.result is not None)
-    if len(finished) < len(reports):
-        return None
-    cpu_seconds = sum(report.progress.cpu_seconds for report in reports)
-    return RowResult(row, seed, finished, cpu_minutes=cpu_seconds / 60)
 
 
 @functools.cache

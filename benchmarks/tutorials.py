@@ -2,7 +2,7 @@
 
     python benchmarks/tutorials.py --rows T1..T10 --seeds 5
     python benchmarks/tutorials.py --rows T2 T8 'LunarLander-*' --jobs 4 --minutes 60
-    python benchmarks/tutorials.py --report                       # only write the report anew
+    python benchmarks/tutorials.py --report                       # run nothing, write the report
 
 Each row with each seed is a job (of T3 each rung is one), a process with one torch thread whose
 run is kept in `OUT/ROW-seedN/run` with all its logs and checkpoints. Jobs that are finished are
@@ -10,8 +10,9 @@ skipped; one that was stopped, by Ctrl-C, --minutes or a kill, goes on from its 
 most a minute old) when the command is given again. A job that fails is reported at the end and
 stops no other. Several of these commands may share a folder: they leave each other's jobs alone.
 
-docs/tutorials.md says what each row is. The report goes to `benchmarks/results.md`, the learning
-curves to `benchmarks/curves`.
+docs/tutorials.md says what each row is. What the finished ones came to is kept in
+`benchmarks/tutorial_runs`, a file a row, from which the report is written: a table in
+`benchmarks/results.md` and learning curves in `benchmarks/curves`.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ from mario_rl_agents.experiments import JobResult  # noqa: E402
 
 from benchmarks.running import add_options, run_jobs  # noqa: E402
 from benchmarks.tutorial_report import write_report  # noqa: E402
+from benchmarks.tutorial_results import KEPT, keep  # noqa: E402
 from benchmarks.tutorial_rows import MEASURES, ROWS, Row, find_rows  # noqa: E402
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the jobs, write the report; return the exit code."""
+    """Run the jobs, keep what they came to, write the report; return the exit code."""
     options = parse(arguments)
     code = 0
     if not options.report:
@@ -47,8 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         jobs = [job for _, job in rows.values()]
         code = run_jobs(jobs, options, lambda job, result: summarize(result, rows[job.name][0]))
+        for row in find_rows(options.rows):
+            keep(row, seeds, options.out, options.kept)
     if not options.no_report:
-        write_report(ROWS, options.out)
+        write_report(ROWS, options.out, options.kept)
     return code
 
 
@@ -61,6 +65,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds a row")
     parser.add_argument("--first-seed", type=int, default=0, help="the first of them")
     add_options(parser, ROOT / "runs" / "tutorials")
+    parser.add_argument("--kept", type=Path, default=KEPT, help="the folder of what is kept")
     parser.add_argument("--report", action="store_true", help="run nothing, write the report")
     parser.add_argument("--no-report", action="store_true", help="run, write no report")
     options = parser.parse_args(arguments)

@@ -15,8 +15,9 @@ from mario_rl_agents.experiments.seeds import format_with_values
 from mario_rl_agents.recipes import ALGORITHMS, find_recipe
 from mario_rl_agents.runs.run import Run
 
-from benchmarks import tutorial_report, tutorial_rows, tutorials
-from benchmarks.tutorial_rows import LADDER, MEASURES, ROWS, Row, find_rows, read_row
+from benchmarks import tutorial_report, tutorial_results, tutorial_rows, tutorials
+from benchmarks.tutorial_results import RowResult, keep, read_kept
+from benchmarks.tutorial_rows import LADDER, ROWS, Row, find_rows
 
 # Gymnasium would rather have version 1; the tutorials played version 0, which ends at 200 steps.
 pytestmark = pytest.mark.filterwarnings("ignore:.*CartPole-v0 is out of date:DeprecationWarning")
@@ -120,32 +121,66 @@ def test_a_row_that_makes_no_sense_is_refused(changes, message):
 
 
 def test_a_row_says_what_its_seed_gave(tmp_path):
-    assert read_row(RANDOM, 3, tmp_path) is None
+    assert RowResult.of(RANDOM, 3, tmp_path) is None
     assert run_row(RANDOM, 3, tmp_path)
-    result = read_row(RANDOM, 3, tmp_path)
+    result = RowResult.of(RANDOM, 3, tmp_path)
     [job] = RANDOM.jobs(3)
-    episodes = JobFolder(tmp_path, job.name).read_episodes()
+    folder = JobFolder(tmp_path, job.name)
+    episodes = folder.read_episodes()
     mean = sum(episode.episodic_return for episode in episodes) / 60
-    assert result.value == pytest.approx(mean)
-    assert result.reached
+    assert result.value(RANDOM) == pytest.approx(mean)
+    assert result.has_reached(RANDOM)
     assert (result.num_games, result.num_steps) == (60, episodes[-1].step)
-    assert result.cpu_minutes == JobFolder(tmp_path, job.name).read_progress().cpu_seconds / 60 > 0
-    assert MEASURES["last_100"].value(result.last) is None
+    assert result.steps == tuple(episode.step for episode in episodes)
+    assert result.returns == tuple(episode.episodic_return for episode in episodes)
+    assert result.cpu_minutes == round(folder.read_progress().cpu_seconds / 60, 2)
+    assert result.measured["last_100"] is None
 
 
 def test_a_result_is_measured_as_the_row_is_now(tmp_path):
     assert run_row(RANDOM, 0, tmp_path)
+    keep(RANDOM, [0], tmp_path, tmp_path)
     harder = dataclasses.replace(RANDOM, measure="last_50", target=400.0)
-    result = read_row(harder, 0, tmp_path)
-    assert result.value == result.last.training.last_50
-    assert not result.reached
+    [result] = read_kept(harder, tmp_path)
+    assert result.value(harder) == result.measured["last_50"] != result.value(RANDOM)
+    assert not result.has_reached(harder)
+
+
+def test_what_is_kept_is_what_finished_seeds_gave(tmp_path):
+    out, kept = tmp_path / "out", tmp_path / "kept"
+    keep(RANDOM, [0, 1], out, kept)
+    assert not kept.exists()
+    assert run_row(RANDOM, 1, out)
+    keep(RANDOM, [0, 1], out, kept)
+    assert run_row(RANDOM, 0, out)
+    found = [RowResult.of(RANDOM, seed, out) for seed in (0, 1)]
+    assert read_kept(RANDOM, kept) == found[1:]
+    keep(RANDOM, [0], out, kept)
+    assert read_kept(RANDOM, kept) == found
+    # Two jobs that differ are not of one row: say, when the recipe has changed since.
+    assert read_kept(dataclasses.replace(RANDOM, games=59), kept) == []
+    assert read_kept(dataclasses.replace(RANDOM, title="by chance"), kept) == found
+
+
+def test_what_the_repository_keeps_is_of_rows_and_whole():
+    """A file of a row that has changed is to be measured anew, or to be deleted."""
+    rows = {row.id: row for row in ROWS}
+    files = sorted(tutorial_results.KEPT.iterdir())
+    assert files
+    for path in files:
+        results = read_kept(rows[path.stem])
+        assert [result.seed for result in results] == list(range(len(results))), path.name
+        assert results, path.name
+        for result in results:
+            assert len(result.steps) == len(result.returns)
+            assert not any("changes" in commit for commit in result.commits), path.name
 
 
 def test_training_ends_once_the_greedy_agent_is_good_enough(tmp_path):
     row = dataclasses.replace(LEARNER, env_id="CartPole-v1", stop_at=5.0, stop_period=150)
     assert run_row(row, 0, tmp_path)
-    result = read_row(row, 0, tmp_path)
-    assert result.last.ended_by == "evaluation"
+    result = RowResult.of(row, 0, tmp_path)
+    assert result.stopped_early
     assert result.num_steps == 150
 
 
@@ -165,17 +200,18 @@ def test_a_job_that_fails_is_reported_and_stops_no_other(tmp_path, capsys):
     run.mkdir(parents=True)
     (run / "config.json").write_text("{}")
     Run(run, job.spec).checkpoint.write_text("no checkpoint")
-    arguments = ["--rows", "T1", "--seeds", "2", "--jobs", "1", "--no-report"]
-    assert tutorials.main([*arguments, "--out", str(tmp_path)]) == 1
+    folders = ["--out", str(tmp_path), "--kept", str(tmp_path / "kept")]
+    arguments = ["--rows", "T1", "--seeds", "2", "--jobs", "1", "--no-report", *folders]
+    assert tutorials.main(arguments) == 1
     said = capsys.readouterr().err
     assert "T1-seed0: failed: exit code 1" in said
     assert "config.json is damaged" in said
-    first = read_row(row, 1, tmp_path)
-    assert f"T1-seed1: {first.value:.1f}, target 20" in said
+    first = RowResult.of(row, 1, tmp_path)
+    assert f"T1-seed1: {first.value(row):.1f}, target 20" in said
+    assert read_kept(row, tmp_path / "kept") == [first]
     arguments += ["--fresh", "--first-seed", "0", "--seeds", "1"]
-    assert tutorials.main([*arguments, "--out", str(tmp_path)]) == 0
-    assert read_row(row, 0, tmp_path) is not None
-    assert read_row(row, 1, tmp_path) == first
+    assert tutorials.main(arguments) == 0
+    assert read_kept(row, tmp_path / "kept") == [RowResult.of(row, 0, tmp_path), first]
 
 
 def test_ctrl_c_says_how_far_each_job_is(tmp_path, capsys, monkeypatch):
@@ -183,8 +219,8 @@ def test_ctrl_c_says_how_far_each_job_is(tmp_path, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(LocalEngine, "run", interrupted)
-    arguments = ["--rows", "T1", "--seeds", "1", "--no-report", "--out", str(tmp_path)]
-    assert tutorials.main(arguments) == 130
+    folders = ["--out", str(tmp_path), "--kept", str(tmp_path / "kept")]
+    assert tutorials.main(["--rows", "T1", "--seeds", "1", "--no-report", *folders]) == 130
     assert "T1-seed0: 0 steps, 0 games, unfinished: the same command goes on" in (
         capsys.readouterr().err
     )
@@ -200,18 +236,20 @@ def test_arguments_that_make_no_sense_are_refused(capsys):
 def test_the_report_goes_between_its_marks(tmp_path):
     page = tmp_path / "results.md"
     page.write_text("# Before\n\n<!-- tutorials -->old<!-- /tutorials -->\n\n# After\n")
-    out = tmp_path / "out"
+    out, kept = tmp_path / "out", tmp_path / "kept"
     assert run_row(RANDOM, 0, out)
     assert run_row(RANDOM, 1, out)
+    keep(RANDOM, [0, 1], out, kept)
     assert not run_row(LEARNER, 0, out, minutes=0.0)
-    tutorial_report.write_report((RANDOM, LEARNER), out, page, tmp_path / "curves")
+    tutorial_report.write_report((RANDOM, LEARNER), out, kept, page, tmp_path / "curves")
     text = page.read_text()
     assert text.startswith("# Before\n\n<!-- tutorials -->\n\n| row |")
     assert text.endswith("<!-- /tutorials -->\n\n# After\n")
     assert "old" not in text
-    first, second = (read_row(RANDOM, seed, out).value for seed in (0, 1))
+    results = read_kept(RANDOM, kept)
+    first, second = (result.value(RANDOM) for result in results)
     assert f"({first:.1f}, {second:.1f}) | 5.00 | 2 of 2 |" in text
-    finals = [read_row(RANDOM, seed, out).last.final.return_mean for seed in (0, 1)]
+    finals = [result.finals[-1] for result in results]
     assert f"| 2 of 2 | {format_with_values(finals)} |" in text
     assert "unfinished: seed 0: 1 of 1,600 steps" in text
     assert "![R: random](curves/R.png)" in text
@@ -221,7 +259,8 @@ def test_the_report_goes_between_its_marks(tmp_path):
 
 def test_a_report_without_runs_says_so(tmp_path):
     page = tmp_path / "results.md"
-    tutorial_report.write_report(ROWS, tmp_path / "out", page, tmp_path / "curves")
+    nothing = tmp_path / "nothing"
+    tutorial_report.write_report(ROWS, nothing, nothing, page, tmp_path / "curves")
     assert page.read_text().count("| not run |") == len(ROWS)
 
 
@@ -241,18 +280,17 @@ def test_a_ladder_is_finished_when_all_rungs_are(tmp_path, monkeypatch):
     config = dataclasses.asdict(example.make_config("double", 30, example.CONFIG))
     assert double.spec.config == json.loads(json.dumps(config))
     run_job(naive, tmp_path)
-    assert read_row(row, 4, tmp_path) is None
+    assert RowResult.of(row, 4, tmp_path) is None
     assert "seed 4: 30 of 60 steps" in tutorial_report.state(row, tmp_path)
     run_job(double, tmp_path)
-    result = read_row(row, 4, tmp_path)
-    scores = [each.final.return_mean for each in result.results]
-    assert result.value == scores[-1]
+    result = RowResult.of(row, 4, tmp_path)
+    assert result.value(row) == result.finals[-1]
     assert result.num_steps == 60
-    assert result.reached  # the target is low, and none of them can balance yet
-    monkeypatch.setattr(tutorial_rows, "MAX_NAIVE_SCORE", scores[0])
-    assert not result.reached
-    shown = " | ".join(f"{score:.2f}" if score < 10 else f"{score:.1f}" for score in scores)
+    assert result.has_reached(row)  # the target is low, and none of them can balance yet
+    monkeypatch.setattr(tutorial_results, "MAX_NAIVE_SCORE", result.finals[0])
+    assert not result.has_reached(row)
+    shown = " | ".join(f"{score:.2f}" if score < 10 else f"{score:.1f}" for score in result.finals)
     assert f"| seed 4 | {shown} |" in tutorial_report.ladder([row], {row.id: [result]})
-    assert tutorial_report.draw(row, [result], tmp_path, tmp_path / "curves" / "T3.png")
+    assert tutorial_report.draw(row, [result], tmp_path / "curves" / "T3.png")
     assert (tmp_path / "curves" / "T3.png").stat().st_size > 5_000
     assert row.measure == LADDER

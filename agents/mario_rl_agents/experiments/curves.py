@@ -23,10 +23,18 @@ from mario_rl_agents.reports.plot_style import (
     write_title,
 )
 from mario_rl_agents.reports.plots import mean_curve
-from mario_rl_agents.runs.metrics import RUNNING_EPISODES, EpisodeRow, running_average
+from mario_rl_agents.runs.metrics import RUNNING_EPISODES, running_average
 
 _COLOR: Final = COLORS[0]
 _SCORE_COLOR: Final = COLORS[1]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The training episodes of one seed, oldest first."""
+
+    steps: Sequence[int]  # environment steps of the whole training when each ended
+    returns: Sequence[float]  # points of each
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class ReferenceLine:
 
 
 def draw_seeds(
-    seeds: Sequence[Sequence[EpisodeRow]],
+    seeds: Sequence[Curve],
     path: Path,
     *,
     title: str,
@@ -65,15 +73,15 @@ def draw_seeds(
     Raises:
         ValueError: There are no seeds, or one has no episode.
     """
-    if not seeds or not all(seeds):
-        counts = [len(episodes) for episodes in seeds]
+    counts = [len(seed.returns) for seed in seeds]
+    if not counts or 0 in counts:
         raise ValueError(f"expected episodes of at least one seed, received {counts} episodes")
     figure = new_figure(7.2, 4.0)
     axis = figure.subplots()
     curves = []
-    for episodes in seeds:
-        at = [row.episode + 1 if by_episode else row.step for row in episodes]
-        average = running_average([row.episodic_return for row in episodes])
+    for seed in seeds:
+        at = range(1, len(seed.returns) + 1) if by_episode else seed.steps
+        average = running_average(seed.returns)
         curves.append((np.asarray(at, dtype=np.float64), average))
         axis.plot(*curves[-1], color=_COLOR, lw=0.7, alpha=0.4)
     grid, mean, deviation = mean_curve(curves)
@@ -85,7 +93,7 @@ def draw_seeds(
         deviation,
         color=_COLOR,
         label=label,
-        possible=range_of([[row.episodic_return for row in episodes] for episodes in seeds]),
+        possible=range_of([seed.returns for seed in seeds]),
     )
     if scores:
         steps, means = [score.step for score in scores], [score.return_mean for score in scores]

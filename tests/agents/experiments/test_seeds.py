@@ -1,22 +1,18 @@
 """Mean and spread over seeds: as curves, as text, in a picture."""
 
 import pytest
-from mario_rl_agents.experiments.curves import ReferenceLine, draw_seeds
+from mario_rl_agents.experiments.curves import Curve, ReferenceLine, draw_seeds
 from mario_rl_agents.experiments.result import Score, TrainingReturns
 from mario_rl_agents.experiments.seeds import (
     format_mean_and_deviation,
     format_mean_and_range,
     format_with_values,
 )
-from mario_rl_agents.runs.metrics import EpisodeRow
 
 
-def episodes(returns, length):
-    """Return the rows of episodes of one length."""
-    return [
-        EpisodeRow(index, (index + 1) * length, value, length, True, False, None, None)
-        for index, value in enumerate(returns)
-    ]
+def curve(returns, length):
+    """Return episodes of one length."""
+    return Curve([(index + 1) * length for index in range(len(returns))], returns)
 
 
 def test_figures_have_as_many_digits_as_matter():
@@ -43,7 +39,7 @@ def test_returns_are_averaged_where_there_are_enough():
 def test_a_picture_is_drawn(tmp_path, by_episode):
     path = tmp_path / "new" / "curves.png"
     draw_seeds(
-        [episodes([1, 2, 3], 10), episodes([2, 2], 12)],
+        [curve([1, 2, 3], 10), curve([2, 2], 12)],
         path,
         title="two seeds",
         by_episode=by_episode,
@@ -52,4 +48,4 @@ def test_a_picture_is_drawn(tmp_path, by_episode):
     )
     assert path.stat().st_size > 5_000
     with pytest.raises(ValueError, match=r"of at least one seed, received \[3, 0\] episodes"):
-        draw_seeds([episodes([1, 2, 3], 10), []], path, title="one seed")
+        draw_seeds([curve([1, 2, 3], 10), curve([], 10)], path, title="one seed")
