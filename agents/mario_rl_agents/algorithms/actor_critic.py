@@ -133,7 +133,7 @@ class ActorCritic(PolicyAgent):
         parameters = [x for network in self.networks.values() for x in network.parameters()]
         self.optimizer = Adam(parameters, self.learning_rate, epsilon=config.adam_epsilon)
         self.optimizers = {"optimizer": self.optimizer}
-        self._heads = torch.empty(0)  # [N, P + 1], of the observation acted on, with its graph
+        self._heads = torch.empty(0)  # [N, P + 1], of the observation acted on
         self._action: NDArray[Any] = np.empty(0)  # [N, ...]
 
     def dist_params(self, obs: Tensor) -> Tensor:
@@ -156,7 +156,8 @@ class ActorCritic(PolicyAgent):
         """Return the likeliest actions, or drawn ones; what those were drawn from is kept."""
         if greedy:
             return super().act(obs, greedy=True)
-        self._heads = self.network(self.to_batch(obs))  # [N, P + 1]
+        with torch.set_grad_enabled(self.config.detach):
+            self._heads = self.network(self.to_batch(obs))  # [N, P + 1]
         dist_params = self._heads.numpy(force=True)[:, :-1]  # [N, P]
         self._action = self.distribution.sample(dist_params, self.generators["exploration"])
         return self.distribution.to_env(self._action)
@@ -164,16 +165,25 @@ class ActorCritic(PolicyAgent):
     def observe(self, step: Step) -> Iterator[dict[str, float]]:
         """Take a gradient step on this one step of all sub-environments."""
         action = torch.from_numpy(self._action).to(self.device)
-        yield self.update(self._heads, action, self.td_target(step))
+        if self.config.detach:
+            heads = self._heads
+            with torch.no_grad():
+                next_heads = self.network(self.to_batch(step.next_obs))
+        else:  # one pass over both, and so one backward, of which large weights have one gradient
+            both = self.to_batch(np.concatenate([step.obs, step.next_obs]))
+            heads, next_heads = self.network(both).chunk(2)
+        yield self.update(heads, action, self.td_target(step, next_heads))
 
-    def td_target(self, step: Step) -> Tensor:
+    def td_target(self, step: Step, next_heads: Tensor) -> Tensor:
         """Return r + gamma (1 - terminated) V(s'), shape [N].
 
         A truncated episode goes on unseen: there s' is its true final observation, not the first
-        of the next one. It is a constant unless `detach` is false.
+        of the next one. It has a gradient where `next_heads` has one.
+
+        Args:
+            step: Of all sub-environments.
+            next_heads: The network's output for s', shape [N, P + 1].
         """
-        with torch.set_grad_enabled(not self.config.detach):
-            next_heads: Tensor = self.network(self.to_batch(step.next_obs))
         goes_on = torch.from_numpy(~step.terminated).to(self.device)  # [N]
         reward = torch.from_numpy(step.reward).to(next_heads)  # [N]
         reward = self.config.reward_scale * reward

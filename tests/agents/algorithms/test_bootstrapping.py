@@ -144,9 +144,10 @@ def test_actor_critic(actions):
     batch = make_batch(22, actions)
     no, yes = np.zeros(NUM_TRANSITIONS, np.bool_), np.ones(NUM_TRANSITIONS, np.bool_)
     obs, reward, next_obs = batch.obs.numpy(), batch.reward.numpy(), batch.next_obs.numpy()
-    going_on = agent.td_target(make_step(obs, reward, no, no, next_obs))
-    truncated = agent.td_target(make_step(obs, reward, no, yes, next_obs))
-    terminated = agent.td_target(make_step(obs, reward, yes, no, next_obs))
+    heads = agent.network(batch.next_obs).detach()
+    going_on = agent.td_target(make_step(obs, reward, no, no, next_obs), heads)
+    truncated = agent.td_target(make_step(obs, reward, no, yes, next_obs), heads)
+    terminated = agent.td_target(make_step(obs, reward, yes, no, next_obs), heads)
     assert torch.equal(truncated, going_on)
     assert torch.equal(terminated, batch.reward)
     values = torch.stack([network(agent.network)(s)[-1] for s in batch.next_obs]).detach()
@@ -240,7 +241,7 @@ def test_actor_critic_in_several_environments(how):
 class RememberingActorCritic(ActorCritic):
     """Actor-critic that keeps its targets, and the network that each came from."""
 
-    def td_target(self, step: Step) -> Tensor:
-        target = super().td_target(step)
+    def td_target(self, step: Step, next_heads: Tensor) -> Tensor:
+        target = super().td_target(step, next_heads)
         self.targets = [*getattr(self, "targets", []), (target, copy.deepcopy(self.network))]
         return target

@@ -190,7 +190,8 @@ def test_one_step_actor_critic(actions):
     def loss() -> tuple[Tensor, dict[str, Tensor]]:
         heads = agent.network(batch.obs)
         result: tuple[Tensor, dict[str, Tensor]]
-        result = agent.loss(heads, batch.action, agent.td_target(step))
+        target = agent.td_target(step, agent.network(batch.next_obs).detach())
+        result = agent.loss(heads, batch.action, target)
         return result
 
     def expected(part: str) -> Tensor:
