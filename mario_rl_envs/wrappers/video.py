@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gymnasium import wrappers
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     _RecordVideo = wrappers.RecordVideo[Any, Any]
 else:  # it has another number of type parameters, or none, in each version of Gymnasium
     _RecordVideo = wrappers.RecordVideo
+
+_EVERY_FRAME: Final = "rgb_array_list"
 
 
 class RecordVideo(_RecordVideo):
@@ -32,16 +34,28 @@ class RecordVideo(_RecordVideo):
     """
 
     recorded_frames: Any = ()  # of one that was refused: Gymnasium's `__del__` looks at it
+    _in_episode = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; what was not rendered before it is forgotten."""
         self.render_history.clear()
-        return super().reset(seed=seed, options=options)
+        self._in_episode = False
+        outcome = super().reset(seed=seed, options=options)
+        self._in_episode = True
+        return outcome
+
+    def start_recording(self, video_name: str) -> None:
+        """Begin a video: with the episode's first frame, or in mid-episode with the newest one."""
+        super().start_recording(video_name)
+        if self._in_episode and self.env.render_mode == _EVERY_FRAME:
+            before: Any = self.env.render()
+            self.render_history += before
+            self.recorded_frames += before[-1:]
 
     def _capture_frame(self) -> None:
-        if self.env.render_mode != "rgb_array_list":
+        if self.env.render_mode != _EVERY_FRAME:
             capture: Callable[[], None] = super()._capture_frame
             capture()
             return

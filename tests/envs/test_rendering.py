@@ -181,6 +181,57 @@ def test_the_recorder_keeps_every_frame(tmp_path):
     assert names == ["rl-video-episode-0.mp4", "rl-video-episode-1.mp4"]
 
 
+@pytest.mark.parametrize("emulator", ["native", "nes-py"])
+def test_a_video_begun_in_mid_episode_shows_nothing_of_what_was_before(tmp_path, emulator):
+    pytest.importorskip("moviepy", reason="recording needs the extra 'video'")
+    raw = SuperMarioBrosEnv("1-1", render_mode="rgb_array_list", emulator=emulator)
+    env = our_wrappers.RecordVideo(
+        raw, str(tmp_path / "videos"), step_trigger=lambda step: step in (4, 9), video_length=2
+    )
+    env.reset()
+    screens = [env.step(128)[0] for _ in range(5)]
+    assert env.recording
+    np.testing.assert_array_equal(env.recorded_frames, screens[4:])
+    assert len(env.render()) == 6  # the caller misses none
+    for _ in range(2):
+        env.step(128)
+    assert not env.recording
+    screens = [env.step(128)[0] for _ in range(3)]
+    np.testing.assert_array_equal(env.recorded_frames, screens[2:])
+    assert len(env.render()) == 5
+    env.stop_recording()
+    env.step(128)
+    env.start_recording("by-hand")
+    screens = [env.step(128)[0]]
+    np.testing.assert_array_equal(env.recorded_frames[1:], screens)
+    env.close()
+    names = sorted(path.name for path in (tmp_path / "videos").iterdir())
+    assert names == ["by-hand.mp4", "rl-video-step-4.mp4", "rl-video-step-9.mp4"]
+
+
+def test_a_recording_can_be_started_before_the_first_episode(tmp_path):
+    pytest.importorskip("moviepy", reason="recording needs the extra 'video'")
+    raw = SuperMarioBrosEnv("1-1", render_mode="rgb_array_list")
+    env = our_wrappers.RecordVideo(
+        raw, str(tmp_path / "videos"), episode_trigger=lambda _: False, video_length=9
+    )
+    env.start_recording("first")
+    env.reset()
+    assert len(env.recorded_frames) == 1
+    env.close()
+
+
+def test_the_no_ops_are_in_the_video_of_an_episode(tmp_path):
+    pytest.importorskip("moviepy", reason="recording needs the extra 'video'")
+    env = gym.make("MarioRL-1-1-v0", render_mode="rgb_array_list", noop_max=30)
+    env = our_wrappers.RecordVideo(env, str(tmp_path / "videos"), episode_trigger=lambda _: True)
+    for seed in range(2):
+        env.reset(seed=seed)
+        num_frames = len(env.recorded_frames)
+        assert num_frames == len(env.render()) > 1
+    env.close()
+
+
 def test_the_recorder_takes_single_frames_too(tmp_path):
     pytest.importorskip("moviepy", reason="recording needs the extra 'video'")
     raw = SuperMarioBrosEnv("1-1", render_mode="rgb_array")
