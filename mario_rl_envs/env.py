@@ -90,6 +90,7 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
             FileNotFoundError: There is no ROM.
             ImportError: What the emulator or the window needs is not installed or not compiled.
         """
+        others = set(vars(self))  # a subclass has them
         self._starts = Starts(stage, stages)
         if render_mode is not None and render_mode not in RENDER_MODES:
             raise ValueError(unknown_name("render_mode", render_mode, RENDER_MODES, " and None"))
@@ -108,6 +109,7 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
         self._has_started = False
         self._in_episode = False
         self._is_closed = False
+        self._own = {*vars(self), "_own"} - others  # attributes, which a pickle makes anew
 
     @property
     def is_single_stage(self) -> bool:
@@ -303,9 +305,8 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
             },
             "state": self._pack() if self._has_started else None,
             "spaces": (self.observation_space, self.action_space),  # with their generators
-            "spec": self.spec,
-            "np_random": self._np_random,
-            "np_random_seed": self._np_random_seed,
+            # Generator and spec, and what a subclass or the user has added.
+            "others": {name: each for name, each in vars(self).items() if name not in self._own},
         }
 
     def __setstate__(self, pickled: dict[str, Any]) -> None:
@@ -313,10 +314,9 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
         SuperMarioBrosEnv.__init__(self, **pickled["arguments"])
         if pickled["state"] is not None:
             self._load(save_state.unpack(pickled["state"], self._emulator.name))
+            self._record()
         self.observation_space, self.action_space = pickled["spaces"]
-        self.spec = pickled["spec"]
-        self._np_random = pickled["np_random"]
-        self._np_random_seed = pickled["np_random_seed"]
+        vars(self).update(pickled["others"])
 
     def _finish(self, outcome: Outcome) -> tuple[float, bool, bool, dict[str, Any]]:
         """Return all of a step but the observation."""
@@ -342,11 +342,14 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
 
     def _begin_recording(self) -> None:
         """Drop the frames so far; the first is the screen as it is."""
+        self._record()
+        if self._window is not None:
+            self._show_frames(self._window)
+
+    def _record(self) -> None:
         if self._is_recorded:
             self._game.record_frames(True)
             self._game.record_screen()
-        if self._window is not None:
-            self._show_frames(self._window)
 
     def _show_frames(self, window: Window) -> None:
         for frame in self._game.take_frames():

@@ -122,6 +122,27 @@ def test_pickling_keeps_the_generators_of_the_spaces():
     twin.close()
 
 
+class Bonus(SuperMarioBrosEnv):
+    def __init__(self, stage, bonus):
+        self.before = [bonus]
+        super().__init__(stage)
+        self.bonus = bonus
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_pickling_keeps_what_a_subclass_has_added(begun):
+    env = Bonus("1-2", 5)
+    if begun:
+        env.reset(seed=3)
+    env.note = "mine"
+    for twin in (pickle.loads(pickle.dumps(env)), copy.deepcopy(env)):
+        assert (twin.bonus, twin.before, twin.note, twin.stage) == (5, [5], "mine", "1-2")
+        assert twin.before is not env.before
+        assert pickle.loads(pickle.dumps(twin)).bonus == 5
+        twin.close()
+    env.close()
+
+
 def test_a_finished_episode_stays_finished_in_a_pickle():
     env = SuperMarioBrosEnv("1-1")
     env.reset()

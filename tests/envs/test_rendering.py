@@ -1,6 +1,7 @@
 """Pictures: the screen, every native frame, and the window."""
 
 import gc
+import pickle
 import sys
 
 import gymnasium as gym
@@ -303,6 +304,33 @@ def test_loading_a_state_forgets_the_frames_before():
     env.load_state(state)
     assert len(env.render()) == 1
     env.close()
+
+
+@pytest.mark.parametrize("emulator", ["native", "nes-py"])
+def test_a_pickle_goes_on_recording(emulator):
+    env = SuperMarioBrosEnv("1-1", render_mode="rgb_array_list", emulator=emulator)
+    env.reset()
+    env.step(128)
+    env.render()
+    twin = pickle.loads(pickle.dumps(env))
+    now = env.observe()
+    screens = [twin.step(128)[0] for _ in range(3)]
+    np.testing.assert_array_equal(twin.render(), [now, *screens])
+    env.close()
+    twin.close()
+
+
+def test_a_pickle_goes_on_showing():
+    pygame = pytest.importorskip("pygame", reason="the window needs the extra 'human'")
+    env = SuperMarioBrosEnv("1-1", render_mode="human")
+    env.reset()
+    twin = pickle.loads(pickle.dumps(env))
+    env.close()
+    assert not pygame.display.get_init()  # nothing opens before the next step
+    screen, *_ = twin.step(128)
+    shown = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
+    np.testing.assert_array_equal(shown[::3, ::3], screen)
+    twin.close()
 
 
 def test_closing_the_window_stops_the_program():
