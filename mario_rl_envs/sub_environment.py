@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
+
+_OWN: Final = ("_envs", "_index", "_ask_single")  # attributes of a SubEnvironment
 
 
 class _Games(Protocol):
@@ -168,3 +170,8 @@ class SubEnvironment:
                 f"the attribute {name!r} of a game cannot be set: the vector environment has it"
             )
         setattr(self, name, value)
+
+
+def given_attributes(game: SubEnvironment) -> dict[str, Any]:
+    """Return the attributes that a game was given, to pickle them."""
+    return {name: value for name, value in vars(game).items() if name not in _OWN}

@@ -35,7 +35,7 @@ from mario_rl_envs.make import make_mario
 from mario_rl_envs.one_thread import OneThread, in_one_thread
 from mario_rl_envs.rendering import warn_of_no_render_mode
 from mario_rl_envs.specs import PlainSpec, rereadable
-from mario_rl_envs.sub_environment import SubEnvironment
+from mario_rl_envs.sub_environment import SubEnvironment, given_attributes
 from mario_rl_envs.vector_actions import ActionBatch
 from mario_rl_envs.vector_infos import InfoBatch
 
@@ -466,6 +466,10 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             # With their generators; a copy's are its own.
             "spaces": deepcopy({name: getattr(self, name) for name in _SPACES}),
             "spec": self.spec,
+            # Who never asked for games one by one has given them none.
+            "attributes": [
+                given_attributes(game) for game in vars(self).get("sub_environments", ())
+            ],
         }
 
     def __setstate__(self, pickled: dict[str, Any]) -> None:
@@ -480,6 +484,8 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         for name, space in pickled["spaces"].items():
             setattr(self, name, space)
         self.spec = pickled["spec"]
+        for env, attributes in enumerate(pickled["attributes"]):
+            vars(self.sub_environments[env]).update(attributes)
 
     def _begin(self, starts: Mapping[int, EpisodeStart], results: Results) -> None:
         self._games.begin(starts, results)

@@ -53,6 +53,20 @@ def test_pickling_before_the_first_reset():
     twin.close()
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_pickling_keeps_the_attributes_that_games_were_given(begun):
+    vector = gym.make_vec(ENV_ID, num_envs=2)
+    if begun:
+        vector.reset(seed=SEED)
+    vector.set_attr("level", [[1], [2]])
+    for twin in (pickle.loads(pickle.dumps(vector)), copy.deepcopy(vector)):
+        assert twin.get_attr("level") == ([1], [2])
+        assert twin.get_attr("level")[0] is not vector.get_attr("level")[0]
+        assert twin.get_attr("spec")[0] is twin.spec
+        twin.close()
+    vector.close()
+
+
 def play_pickled(pickled):
     return play(pickle.loads(pickled), 30)
 
