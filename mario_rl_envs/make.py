@@ -20,7 +20,7 @@ from mario_rl_envs.emulators.emulator import NATIVE
 from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.game.actions import ACTION_SETS
 from mario_rl_envs.game.rules import INFO_KEYS
-from mario_rl_envs.specs import PipelineWrapper
+from mario_rl_envs.specs import PipelineWrapper, readable_once
 from mario_rl_envs.wrappers import (
     ChannelsObservation,
     ContinuousJoypad,
@@ -106,6 +106,9 @@ def make_mario(
         FileNotFoundError: There is no ROM.
         ImportError: What the emulator or the window needs is not installed or not compiled.
     """
+    read = readable_once({"stages": stages, "actions": actions, "info": info})
+    stages, actions = read.get("stages", stages), read.get("actions", actions)
+    info = read.get("info", info)
     _check_pixels(observation, grayscale, size, stack, channels)
     keys = None if info is None else check_info(info)
     check_integer("skip", skip, 1, MAX_COUNT)
@@ -116,7 +119,7 @@ def make_mario(
     if isinstance(actions, str) and actions not in _ACTIONS:
         raise ValueError(unknown_name("actions", actions, _ACTIONS, " and a list of button lists"))
 
-    env: gym.Env[Any, Any] = SuperMarioBrosEnv(
+    raw = SuperMarioBrosEnv(
         stage,
         stages=stages,
         reward=reward,
@@ -124,6 +127,8 @@ def make_mario(
         emulator=emulator,
         rom_path=rom_path,
     )
+    raw.read_keywords = read
+    env: gym.Env[Any, Any] = raw
     if noop_max > 0:
         env = NoopReset(env, noop_max)
     if isinstance(actions, str) and actions == _CONTINUOUS_ACTIONS:

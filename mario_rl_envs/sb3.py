@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from mario_rl_envs.checks import MAX_COUNT, check_integer, check_keywords, unknown_name
 from mario_rl_envs.make import make_mario
-from mario_rl_envs.specs import rereadable
+from mario_rl_envs.specs import readable_once
 from mario_rl_envs.sub_environment import SubEnvironment
 from mario_rl_envs.vector_env import MarioVectorEnv, is_native, make_mario_vector
 
@@ -93,7 +93,8 @@ def make_vec_env(
             f"{', '.join(twice)} given twice, in env_kwargs and as a keyword of make_vec_env: "
             "leave one of them out"
         )
-    given = rereadable({**(env_kwargs or {}), **keywords})
+    given = {**(env_kwargs or {}), **keywords}
+    given.update(readable_once(given))
     check_keywords(given, _accepted_keywords())
     given.setdefault("render_mode", "rgb_array")
     vec_env: VecEnv

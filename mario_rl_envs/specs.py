@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
+_PICKLABLE: Final = (str, Sequence, Mapping, set, frozenset, np.ndarray, os.PathLike)
+
 
 class PlainSpec:
     """A `spec` whose keywords are plain Python, whatever was given: they can be written as JSON."""
+
+    # What took the place of keywords that can be read but once.
+    read_keywords: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def spec(self) -> EnvSpec | None:
@@ -23,7 +29,8 @@ class PlainSpec:
     @spec.setter
     def spec(self, spec: EnvSpec | None) -> None:
         if spec is not None:
-            spec.kwargs = plain(spec.kwargs)
+            read = self.read_keywords
+            spec.kwargs = plain({name: read.get(name, spec.kwargs[name]) for name in spec.kwargs})
         self._spec = spec
 
     _spec: EnvSpec | None = None
@@ -61,9 +68,18 @@ def plain(value: Any) -> Any:
     return value
 
 
-def rereadable(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Return keywords with a list in place of each iterator, which can be read but once."""
-    return {
-        name: list(value) if isinstance(value, Iterator) else value
-        for name, value in keywords.items()
-    }
+def readable_once(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return, as lists, those keywords that can be read but once, or be read but not pickled."""
+    return {name: _as_lists(value) for name, value in keywords.items() if _is_once(value)}
+
+
+def _is_once(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_is_once, value))
+    return isinstance(value, Iterable) and not isinstance(value, _PICKLABLE)
+
+
+def _as_lists(value: Any) -> Any:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return value
+    return [_as_lists(each) for each in value]

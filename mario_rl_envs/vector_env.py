@@ -34,7 +34,7 @@ from mario_rl_envs.limits import Limits
 from mario_rl_envs.make import make_mario
 from mario_rl_envs.one_thread import OneThread, in_one_thread
 from mario_rl_envs.rendering import warn_of_no_render_mode
-from mario_rl_envs.specs import PlainSpec, rereadable
+from mario_rl_envs.specs import PlainSpec, readable_once
 from mario_rl_envs.sub_environment import SubEnvironment, given_attributes
 from mario_rl_envs.vector_actions import ActionBatch
 from mario_rl_envs.vector_infos import InfoBatch
@@ -70,7 +70,6 @@ def make_mario_vector(
     result is a `gymnasium.vector.SyncVectorEnv` of single environments: the same, but slower.
     """
     _check_names(keywords)
-    keywords = rereadable(keywords)
     if is_native(keywords):
         return MarioVectorEnv(
             num_envs,
@@ -83,6 +82,7 @@ def make_mario_vector(
     mode = _check_mode(autoreset_mode)
     _check_counts(num_envs, num_threads)
     limit = _step_limit(max_episode_steps)
+    keywords = {**keywords, **readable_once(keywords)}
 
     def make() -> gym.Env[Any, Any]:
         env = make_mario(**keywords)
@@ -150,7 +150,8 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         _check_counts(num_envs, num_threads)
         limit = _step_limit(max_episode_steps)
         _check_names(keywords)
-        keywords = rereadable(keywords)
+        read_keywords = readable_once(keywords)
+        keywords = {**keywords, **read_keywords}
         _check_keywords(keywords)
         single = make_mario(**keywords)
         settings = inspect.signature(make_mario).bind(**keywords)
@@ -171,6 +172,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         self._games = GameBatch(
             self.num_envs, settings.arguments, self.single_observation_space.shape, num_threads
         )
+        self.read_keywords = read_keywords
         self._keywords = keywords
         self._arguments = {
             "num_envs": num_envs,
@@ -466,7 +468,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             # With their generators; a copy's are its own.
             "spaces": deepcopy({name: getattr(self, name) for name in _SPACES}),
             "spec": self.spec,
-            # Who never asked for games one by one has given them none.
+            # Games that were never asked for one by one have none.
             "attributes": [
                 given_attributes(game) for game in vars(self).get("sub_environments", ())
             ],

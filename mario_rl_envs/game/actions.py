@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -110,6 +110,8 @@ def check_actions(actions: str | Iterable[Sequence[str]]) -> list[tuple[str, ...
         )
     combinations = []
     for buttons in actions:
+        if isinstance(buttons, Iterator):  # it can be read but once
+            buttons = tuple(buttons)
         joypad_byte(buttons)
         combinations.append(tuple(buttons))
     if not combinations:

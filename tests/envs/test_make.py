@@ -1,6 +1,7 @@
 """The keywords of gym.make, and what they refuse."""
 
 import copy
+import functools
 import hashlib
 import json
 import os
@@ -20,7 +21,7 @@ from mario_rl_envs.game import rom
 from mario_rl_envs.game.rules import INFO_KEYS
 from mario_rl_envs.make import make_mario
 from mario_rl_envs.vector_env import MarioVectorEnv
-from mario_rl_envs.wrappers import FrameStackObservation
+from mario_rl_envs.wrappers import FrameStackObservation, JoypadSpace
 
 ENV_ID = "MarioRL-1-1-v0"
 
@@ -264,6 +265,47 @@ def test_numbers_of_numpy_are_numbers():
     env.reset(seed=0, options={"route_fraction": np.float32(0.01)})
     env.step(1)
     env.close()
+
+
+@pytest.mark.parametrize("make", [gym.make, functools.partial(gym.make_vec, num_envs=2)])
+@pytest.mark.parametrize(
+    "read",
+    [iter, lambda names: (iter(each) for each in names), lambda names: {0: names[0]}.values()],
+)
+def test_keywords_that_are_read_but_once_are_in_spec_and_pickle(make, read):
+    env = make(
+        "MarioRL-Random-v0",
+        stages=(stage for stage in ("1-2", "1-4")),
+        info={"x_pos": 1, "stage": 2}.keys(),
+        actions=read([["A", "B"], ["A", "right"]]),
+    )
+    num_actions = (env.action_space if make is gym.make else env.single_action_space).n
+    assert env.spec.kwargs["stages"] == ["1-2", "1-4"]
+    assert env.spec.kwargs["info"] == ["x_pos", "stage"]
+    assert env.spec.kwargs["actions"] == [["A", "B"], ["A", "right"]][:num_actions]
+    again = pickle.loads(pickle.dumps(env))
+    for each in (again, make(env.spec)):
+        assert each.spec == env.spec
+        assert each.action_space == env.action_space
+        each.close()
+    env.close()
+
+
+def test_buttons_that_are_read_but_once_are_pressed():
+    moving = [iter(["right"]), (button for button in ("A", "B"))]
+    env = gym.make(ENV_ID, actions=moving)
+    assert env.get_wrapper_attr("get_action_meanings")() == ["right", "A + B"]
+    assert env.spec.kwargs["actions"] == [["right"], ["A", "B"]]
+    env.close()
+    env = JoypadSpace(SuperMarioBrosEnv("1-1"), [iter(["right"])])
+    assert env.action(0) == 128
+    env.close()
+    envs = gym.make_vec(ENV_ID, num_envs=2, actions=[iter(["right"])])
+    envs.reset(seed=0)
+    for _ in range(3):
+        *_, infos = envs.step([0, 0])
+    assert (infos["x_pos"] > 40).all()
+    envs.close()
 
 
 def test_keywords_that_are_not_plain_are_written_down_plainly():
