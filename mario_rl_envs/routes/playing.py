@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mario_rl_envs.checks import check_integer
 from mario_rl_envs.emulators import Emulator, create_emulator, create_game
 from mario_rl_envs.emulators.emulator import NATIVE, REFERENCE
+from mario_rl_envs.game.actions import NUM_JOYPAD_BYTES
 from mario_rl_envs.game.rewards import Reward
 from mario_rl_envs.game.rom import find_rom
 from mario_rl_envs.game.rules import Game
 from mario_rl_envs.game.skipping import skip_start_screen
-from mario_rl_envs.routes.route import FRAMES_PER_STEP, Route
+from mario_rl_envs.routes.route import FRAMES_PER_STEP, MAX_FRAMES_PER_STEP, Route
 
 if TYPE_CHECKING:
     from mario_rl_envs.emulators.native import NativeGame
@@ -35,7 +38,7 @@ def begin_stage(emulator: Emulator, game: Game, stage: str | None) -> None:
 
 def play(
     stage: str | None,
-    joypad: NDArray[np.uint8],
+    joypad: NDArray[np.uint8] | Sequence[int],
     *,
     frames_per_step: int = FRAMES_PER_STEP,
     emulator: str = NATIVE,
@@ -45,18 +48,20 @@ def play(
 
     Args:
         stage: As "1-1"; None: the whole game.
-        joypad: One joypad byte a step, uint8, [T]; those behind the end of the episode are dropped.
+        joypad: One joypad byte a step, [T]; those behind the end of the episode are dropped.
         frames_per_step: For how many frames each is held.
         emulator: The console: "native", "nes-py", ...
         rom_path: A ROM; None takes the one that gym-super-mario-bros installs.
 
     Raises:
         ImportError: What the console needs is not installed.
-        ValueError: The emulator is unknown, or the file is not the known ROM.
+        ValueError: An argument is not as above, or the file is not the known ROM.
     """
+    inputs = _check_joypad(joypad)
+    check_integer("frames_per_step", frames_per_step, 1, MAX_FRAMES_PER_STEP)
     console = create_emulator(emulator, find_rom(rom_path))
     try:
-        return _play(console, stage, joypad, frames_per_step)
+        return _play(console, stage, inputs, frames_per_step)
     finally:
         console.close()
 
@@ -85,6 +90,21 @@ def verify(
             f"{emulator} does not play the route through {route.stage or 'the whole game'} as it "
             f"says: {_result(route)}; got {_result(again)}"
         )
+
+
+def _check_joypad(joypad: object) -> NDArray[np.uint8]:
+    accepted = "a joypad byte a step, 0 to 255, as [128, 130]"
+    try:
+        inputs = np.asarray(joypad)
+    except ValueError:  # lists of several lengths
+        raise ValueError(f"joypad is {joypad!r}; accepted is {accepted}") from None
+    if inputs.ndim != 1 or (inputs.size > 0 and inputs.dtype.kind not in "iu"):
+        raise ValueError(
+            f"joypad is an array of {inputs.dtype}, {list(inputs.shape)}; accepted is {accepted}"
+        )
+    if ((inputs < 0) | (inputs >= NUM_JOYPAD_BYTES)).any():
+        raise ValueError(f"joypad has {inputs.min()} to {inputs.max()}; accepted is {accepted}")
+    return inputs.astype(np.uint8)
 
 
 def _play(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
 
+from mario_rl_envs.checks import check_integer
 from mario_rl_envs.game import ram
-from mario_rl_envs.routes.route import Route
+from mario_rl_envs.game.actions import NUM_JOYPAD_BYTES
+from mario_rl_envs.routes.route import MAX_FRAMES_PER_STEP, Route
+
+_PLAYED_PLAINLY: Final = {"reward": "progress", "sticky": 0.0, "noop_max": 0}  # keywords of an id
 
 
 class RouteRecorder(gym.Wrapper[Any, int, Any, int]):
@@ -35,7 +39,13 @@ class RouteRecorder(gym.Wrapper[Any, int, Any, int]):
         Args:
             env: Super Mario Bros, with the actions "joypad" and the reward "progress".
             frames_per_step: For how many frames it holds a byte.
+
+        Raises:
+            ValueError: What was recorded would not be a route: the actions are no joypad bytes,
+                the keywords ask for another reward, sticky actions or no-ops, or `frames_per_step`
+                is another number of frames than actions are held for.
         """
+        _check(env, frames_per_step)
         super().__init__(env)
         self._frames_per_step = frames_per_step
         self._stage: str | None = None
@@ -80,3 +90,30 @@ class RouteRecorder(gym.Wrapper[Any, int, Any, int]):
             info={key: value for key, value in self._info.items() if key != "reward_terms"},
             frames_per_step=self._frames_per_step,
         )
+
+
+def _check(env: gym.Env[Any, int], frames_per_step: int) -> None:
+    """Check that the actions and rewards of an environment are those of a route."""
+    check_integer("frames_per_step", frames_per_step, 1, MAX_FRAMES_PER_STEP)
+    space = env.action_space
+    if not isinstance(space, gym.spaces.Discrete) or (space.n, space.start) != (
+        NUM_JOYPAD_BYTES,
+        0,
+    ):
+        raise ValueError(
+            f"a route is recorded from joypad bytes, Discrete({NUM_JOYPAD_BYTES}); this "
+            f"environment has {space}: make it with actions='joypad'"
+        )
+    skip = env.get_wrapper_attr("skip") if env.has_wrapper_attr("skip") else frames_per_step
+    if skip != frames_per_step:
+        raise ValueError(
+            f"frames_per_step is {frames_per_step}, this environment holds an action for {skip} "
+            f"frames (skip={skip}): the two are the same number"
+        )
+    keywords = {} if env.unwrapped.spec is None else env.unwrapped.spec.kwargs
+    for name, accepted in _PLAYED_PLAINLY.items():
+        if keywords.get(name, accepted) != accepted:
+            raise ValueError(
+                f"this environment has {name}={keywords[name]!r}, which a route does not repeat; "
+                f"accepted is {name}={accepted!r}, the default"
+            )

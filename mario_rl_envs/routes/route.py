@@ -18,11 +18,11 @@ from mario_rl_envs.checks import check_integer
 from mario_rl_envs.game.stages import check_stage
 
 FRAMES_PER_STEP: Final = 4  # of the package's own routes
+MAX_FRAMES_PER_STEP: Final = 1_000
 
 _FORMAT: Final = "mario-rl-envs route 1"  # of a user's file
 _MAX_FILE_SIZE: Final = 32 << 20  # bytes
 _MAX_FRAMES: Final = 24 * 60 * 60 * 60  # a day of play
-_MAX_FRAMES_PER_STEP: Final = 1_000
 _BUTTONS: Final = "buttons"
 _REWARDS: Final = "step_rewards_rle"
 _INT64: Final = np.iinfo(np.int64)
@@ -116,9 +116,7 @@ def read(path: str | os.PathLike[str]) -> Route:
         stage, frames = content["stage"], content["frames_per_step"]
         if stage is not None:
             check_stage(stage)
-        check_integer("frames_per_step", frames, 1)
-        if frames > _MAX_FRAMES_PER_STEP:
-            raise ValueError(f"frames_per_step is {frames}; accepted is up to 1,000")
+        check_integer("frames_per_step", frames, 1, MAX_FRAMES_PER_STEP)
         return _decode(content, stage, frames)
     except KeyError as error:
         raise ValueError(f"{path} is no route: {error} is missing") from error

@@ -43,3 +43,23 @@ def test_a_route_that_brings_something_else_is_refused():
             routes.verify(wrong, emulator="interpreted")
     with pytest.raises(ValueError, match="unknown emulator"):
         routes.verify(route, emulator="mame")
+
+
+def test_inputs_may_be_a_list():
+    played = routes.play("1-1", [128, 130, 128])
+    assert played.joypad.dtype == np.uint8
+    assert played.joypad.tolist() == [128, 130, 128]
+    assert routes.play("1-1", []).num_steps == 0
+
+
+@pytest.mark.parametrize(
+    "joypad", [[[128, 128]], [128.0], [128, 256], [-1], "right", 128, [[128], [128, 1]], [True]]
+)
+def test_inputs_that_are_no_joypad_bytes_are_refused(joypad):
+    with pytest.raises(ValueError, match=r"joypad (is|has) .*; accepted is a joypad byte a step"):
+        routes.play("1-1", joypad)
+
+
+def test_a_joypad_byte_is_held_for_some_frames():
+    with pytest.raises(ValueError, match="frames_per_step is 0; accepted is an integer, 1 or more"):
+        routes.play("1-1", [128], frames_per_step=0)

@@ -104,7 +104,7 @@ SAVED = {
         ({"stage": ["1-1"]}, "unknown stage"),
         ({"frames_per_step": 0}, "frames_per_step is 0"),
         ({"frames_per_step": 1.5}, "frames_per_step is 1.5"),
-        ({"frames_per_step": 10**9}, "accepted is up to 1,000"),
+        ({"frames_per_step": 10**9}, "accepted is an integer, 1000 or less"),
         ({"buttons": [[256, 2]]}, r"buttons has \[256, 2\]"),
         ({"buttons": [[128, 0]]}, r"counts 1 to"),
         ({"buttons": [[128, 10**12]]}, r"counts 1 to"),
@@ -202,3 +202,22 @@ def test_a_route_begins_where_a_stage_does():
     with pytest.raises(ValueError, match="begins at the start of a stage"):
         whole.reset(options={"stage": "1-3"})
     whole.close()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "frames_per_step", "message"),
+    [
+        ({}, 4, r"from joypad bytes, Discrete\(256\); .* Discrete\(5\): make it with actions='jo"),
+        ({"actions": "joypad", "skip": 1}, 4, r"is 4, this environment holds .* for 1 frames"),
+        ({"actions": "joypad"}, 0, "frames_per_step is 0; accepted is an integer, 1 or more"),
+        ({"actions": "joypad"}, 2_000, "accepted is an integer, 1000 or less"),
+        ({"actions": "joypad", "sticky": 0.25}, 4, "has sticky=0.25, .* accepted is sticky=0.0"),
+        ({"actions": "joypad", "noop_max": 30}, 4, "has noop_max=30, which a route does not re"),
+        ({"actions": "joypad", "reward": "shaped"}, 4, "accepted is reward='progress', the defa"),
+    ],
+)
+def test_what_would_be_no_route_is_not_recorded(keywords, frames_per_step, message):
+    env = gym.make("MarioRL-1-1-v0", **keywords)
+    with pytest.raises(ValueError, match=message):
+        routes.RouteRecorder(env, frames_per_step=frames_per_step)
+    env.close()
