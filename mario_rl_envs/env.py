@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
+from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from mario_rl_envs import save_state
@@ -99,8 +100,9 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
         self.observation_space = image_space((SCREEN_HEIGHT, SCREEN_WIDTH, 3))
         self.action_space = gym.spaces.Discrete(NUM_JOYPAD_BYTES)
         self._reward = Reward(reward)
-        self._rom_path = rom_path
-        self._emulator = create_emulator(emulator, rom.find_rom(rom_path))
+        path = rom.find_rom(rom_path)
+        self._rom_path = None if rom_path is None else path  # a pickle is read in other folders
+        self._emulator = create_emulator(emulator, path)
         # Makes other observations than the plain screen, for wrappers.
         self.viewer = self._emulator if isinstance(self._emulator, Viewer) else None
         self._game = create_game(self._emulator, self._reward, is_single_stage=self.is_single_stage)
@@ -140,12 +142,14 @@ class SuperMarioBrosEnv(PlainSpec, gym.Env[NDArray[np.uint8], Any]):
 
         Raises:
             TypeError: A state is not bytes.
-            ValueError: An option is unknown, or its value not accepted; the episode that ran goes
-                on.
+            ValueError: An option is unknown, or its value not accepted.
+            gymnasium.error.Error: The seed is no integer from 0. The episode that ran goes on.
         """
         self._check_open()
         start = self._starts.check(options, self._emulator.name)
         if start.state is not None:
+            if seed is not None:
+                seeding.np_random(seed)  # refuses what is none before anything changes
             self._load(start.state)
             super().reset(seed=seed)
         else:

@@ -30,6 +30,7 @@ from mario_rl_envs.checks import (
     unknown_name,
 )
 from mario_rl_envs.emulators.emulator import NATIVE, NATIVE_NAMES
+from mario_rl_envs.game.rom import find_rom
 from mario_rl_envs.limits import Limits
 from mario_rl_envs.make import make_mario
 from mario_rl_envs.one_thread import OneThread, in_one_thread
@@ -153,6 +154,8 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         read_keywords = readable_once(keywords)
         keywords = {**keywords, **read_keywords}
         _check_keywords(keywords)
+        if keywords.get("rom_path") is not None:  # a pickle is read in other folders
+            keywords["rom_path"] = find_rom(keywords["rom_path"])
         single = make_mario(**keywords)
         settings = inspect.signature(make_mario).bind(**keywords)
         settings.apply_defaults()

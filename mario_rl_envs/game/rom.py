@@ -29,7 +29,7 @@ def find_rom(rom_path: str | os.PathLike[str] | None = None) -> Path:
     """
     try:
         path = _installed_rom() if rom_path is None else Path(rom_path).expanduser().resolve()
-    except (TypeError, ValueError):  # a ValueError: a null byte
+    except (TypeError, ValueError, RuntimeError):  # a null byte; "~someone" who has no home here
         raise ValueError(
             f"rom_path is {rom_path!r}; accepted are None and the path of a file"
         ) from None

@@ -289,3 +289,18 @@ def test_bad_reset_options_change_nothing(options, message):
     assert env.save_state() == before
     assert env.np_random.bit_generator.state == generator
     env.close()
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5])
+def test_a_bad_seed_changes_nothing(seed):
+    env = SuperMarioBrosEnv("1-1")
+    env.reset(seed=0)
+    state = env.save_state()
+    env.step(128)
+    before, generator = env.save_state(), env.np_random.bit_generator.state
+    for options in (None, {"state": state}):
+        with pytest.raises(gym.error.Error, match="Seed must be"):
+            env.reset(seed=seed, options=options)
+        assert env.save_state() == before
+        assert env.np_random.bit_generator.state == generator
+    env.close()

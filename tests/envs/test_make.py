@@ -433,6 +433,8 @@ def test_rom_that_is_no_file_of_its_size_is_not_read(make_file, tmp_path):
 def test_rom_path_that_no_file_can_have():
     with pytest.raises(ValueError, match=r"rom_path is 'a\\x00b'; accepted are None and the path"):
         gym.make(ENV_ID, rom_path="a\0b")
+    with pytest.raises(ValueError, match=r"rom_path is '~nobody-here/m.nes'; accepted are None and"):
+        gym.make(ENV_ID, rom_path="~nobody-here/m.nes")
 
 
 def test_rom_elsewhere_with_the_known_hash(tmp_path):
@@ -467,6 +469,22 @@ def test_rom_path_is_relative_to_where_the_environment_was_made(tmp_path):
         "print(env.reset()[1]['x_pos'])"
     )
     assert play(code, tmp_path) == "40"
+
+
+def test_a_relative_rom_path_is_good_in_pickles_that_other_folders_read(tmp_path):
+    code = (
+        "import pickle, gymnasium as gym\n"
+        "env = gym.make('MarioRL-1-1-v0', rom_path='m.nes')\n"
+        "envs = gym.make_vec('MarioRL-1-1-v0', num_envs=2, rom_path='m.nes')\n"
+        "for each in (env, envs): each.reset()\n"
+        "assert env.spec.kwargs['rom_path'] == envs.spec.kwargs['rom_path'] == 'm.nes'\n"
+        "pickled = [pickle.dumps(each) for each in (env, envs)]\n"
+        "os.chdir('/')\n"
+        "env, envs = map(pickle.loads, pickled)\n"
+        "print(env.step(1)[4]['x_pos'], *envs.step([1, 1])[4]['x_pos'])\n"
+        "assert envs.call('get_action_meanings')[1][1] == 'right'\n"
+    )
+    assert play(code, tmp_path) == "40 40 40"
 
 
 def test_rom_that_goes_away(tmp_path):
