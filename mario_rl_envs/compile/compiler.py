@@ -134,7 +134,11 @@ def _split(text: str) -> tuple[str, ...] | None:
         words = shlex.split(text)
     except ValueError:  # a quotation mark too many
         return None
-    return tuple(words) if words and shutil.which(words[0]) else None
+    if not words or not shutil.which(words[0]):
+        return None
+    # It is run in another folder.
+    program = os.path.abspath(words[0]) if os.path.dirname(words[0]) else words[0]
+    return program, *words[1:]
 
 
 def _run_all(commands: Iterable[Sequence[str]], folder: Path) -> None:

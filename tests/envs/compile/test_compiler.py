@@ -157,6 +157,15 @@ def test_cc_names_the_compiler_with_options(tmp_path, monkeypatch):
     assert str(found) == f"mine 1.0 ('{path}' -O1)"
 
 
+def test_cc_may_be_relative_to_where_the_command_is_given(tmp_path, folder, monkeypatch):
+    program(tmp_path / "mine", "import sys; out = sys.argv[-1]\nopen(out, 'x')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CC", "./mine -O1")
+    command = find_command()
+    assert command == (str(tmp_path / "mine"), "-O1")
+    assert build(Compiler(command, "mine 1.0"), UNITS, folder, folder).is_file()
+
+
 @pytest.mark.parametrize("named", ["no-such-compiler", "'"])
 def test_a_wrong_cc_is_named(monkeypatch, named):
     monkeypatch.setenv("CC", named)
