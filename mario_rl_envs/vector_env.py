@@ -83,13 +83,20 @@ def make_mario_vector(
     mode = _check_mode(autoreset_mode)
     _check_counts(num_envs, num_threads)
     limit = _step_limit(max_episode_steps)
-    keywords = {**keywords, **readable_once(keywords)}
+    read_keywords = readable_once(keywords)
+    keywords = {**keywords, **read_keywords}
 
     def make() -> gym.Env[Any, Any]:
         env = make_mario(**keywords)
         return env if limit is None else TimeLimit(env, limit)
 
-    return SyncVectorEnv([make] * num_envs, copy=copy, autoreset_mode=mode)
+    envs = SyncMarioVectorEnv([make] * num_envs, copy=copy, autoreset_mode=mode)
+    envs.read_keywords = read_keywords
+    return envs
+
+
+class SyncMarioVectorEnv(PlainSpec, SyncVectorEnv):
+    """Gymnasium's `SyncVectorEnv` with the `spec` of a `MarioVectorEnv`."""
 
 
 class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]]):
@@ -511,7 +518,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         )
         if isinstance(seed, Integral) and not isinstance(seed, bool):
             seeds: list[int | None] = [int(seed) + i for i in range(self.num_envs)]
-        elif isinstance(seed, (list, tuple, np.ndarray)) and np.ndim(seed) == 1:
+        elif isinstance(seed, (list, tuple, range, np.ndarray)) and np.ndim(seed) == 1:
             seeds = [int(each) if isinstance(each, Integral) else each for each in seed]
         else:
             raise ValueError(f"seed is {seed!r}; accepted are {accepted}")

@@ -347,7 +347,7 @@ def test_seeds(seed):
 def test_seeds_of_numpy_and_seeds_that_are_none():
     vector = gym.make_vec("MarioRL-Random-v0", num_envs=2)
     first = vector.reset(seed=3)
-    for seed in (np.int64(3), np.array([3, 4]), (3, 4)):
+    for seed in (np.int64(3), np.array([3, 4]), (3, 4), range(3, 5)):
         assert_same(vector.reset(seed=seed), first)
     for wrong in (1.5, True, "3", {3, 4}):
         with pytest.raises(ValueError, match="accepted are None, an integer, and a list of one"):
