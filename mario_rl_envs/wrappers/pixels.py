@@ -48,15 +48,29 @@ class _PixelObservation(AdvancingObservation, RecordConstructorArgs):
     """A wrapper of pixels, which may be able to ask the console for its observation."""
 
     view: _View | None = None  # None: it is made of the wrapped environment's
+    _made_by: tuple[type[_PixelObservation], dict[str, Any]]
+    _own: set[str]  # attributes, which a pickle makes anew
 
     def observe(self) -> Any:
         """Return the observation as it is now."""
         return super().observe() if self.view is None else self.view.observe()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return what makes the wrapper again."""
-        made = partial(type(self), **self._saved_kwargs), (self.env,)
-        return *made, {"is_of_pipeline": self.is_of_pipeline}
+        """Return what makes the wrapper again, and what a subclass or the user has added."""
+        others = {name: each for name, each in vars(self).items() if name not in self._own}
+        return _made_again, (type(self), *self._made_by, self.env), others
+
+
+def _made_again(
+    kind: type[_PixelObservation],
+    base: type[_PixelObservation],
+    keywords: dict[str, Any],
+    env: gym.Env[Any, Any],
+) -> _PixelObservation:
+    """Return a wrapper of a kind, which may have another constructor than its base."""
+    wrapper = kind.__new__(kind)
+    base.__init__(wrapper, env, **keywords)
+    return wrapper
 
 
 class GrayscaleObservation(_PixelObservation, wrappers.GrayscaleObservation[Any, Any, Any]):
@@ -78,10 +92,13 @@ class GrayscaleObservation(_PixelObservation, wrappers.GrayscaleObservation[Any,
             env: Its observations are uint8, [H, W, 3].
             keep_dim: Whether the last axis is kept.
         """
+        others = set(vars(self))  # a subclass has them
         wrappers.GrayscaleObservation.__init__(self, env, keep_dim)
         assert self.observation_space.shape is not None, "a Box has a shape"
         self.observation_space = image_space(self.observation_space.shape)
         self.inner = advancing(env)
+        self._made_by = GrayscaleObservation, {"keep_dim": keep_dim}
+        self._own = {*vars(self), "_own", "view"} - {*others, "_observation_space"}
         view = _view_of(env)
         if type(self) is not GrayscaleObservation or view is None:
             return
@@ -107,13 +124,24 @@ class ResizeObservation(_PixelObservation, wrappers.ResizeObservation[Any, Any, 
         Args:
             env: Its observations are uint8, [H, W] or [H, W, C].
             shape: The new (height, width).
+
+        Raises:
+            ValueError: The shape has not two numbers, or the observations are no images.
         """
+        try:
+            height, width = shape
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"shape is {shape!r}; accepted is (height, width) in pixels, as (84, 84)"
+            ) from None
+        others = set(vars(self))  # a subclass has them
         RecordConstructorArgs.__init__(self, shape=list(shape))
-        height, width = shape
         wrappers.ResizeObservation.__init__(self, env, (height, width))
         assert self.observation_space.shape is not None, "a Box has a shape"
         self.observation_space = image_space(self.observation_space.shape)
         self.inner = advancing(env)
+        self._made_by = ResizeObservation, {"shape": list(shape)}
+        self._own = {*vars(self), "_own", "view"} - {*others, "_observation_space"}
         view = _view_of(env)
         if type(self) is not ResizeObservation or view is None:
             return
@@ -159,6 +187,8 @@ class FrameStackObservation(PipelineWrapper, wrappers.FrameStackObservation[Any,
             raise ValueError(
                 f"FrameStackObservation needs observations in a Box; got {env.observation_space}"
             )
+        if isinstance(stack_size, np.integer):
+            stack_size = int(stack_size)
         super().__init__(env, stack_size, padding_type=padding_type)
         space = env.observation_space
         del self.obs_queue, self.stacked_obs

@@ -10,8 +10,13 @@ from gymnasium.spaces import Box
 from support.recorder import Recorder
 
 import mario_rl_envs  # noqa: F401 (registers the ids)
+from mario_rl_envs.env import SuperMarioBrosEnv
 from mario_rl_envs.image_space import image_space
-from mario_rl_envs.wrappers import FrameStackObservation
+from mario_rl_envs.wrappers import (
+    FrameStackObservation,
+    GrayscaleObservation,
+    ResizeObservation,
+)
 
 
 @pytest.mark.parametrize("padding", ["reset", "zero", np.full(1, 7, np.float32)])
@@ -28,6 +33,51 @@ def test_stack_is_gymnasiums(stack, padding):
             assert obs.dtype == expected.dtype
             assert rest == expected_rest
             obs[:] = -1  # is the caller's own
+
+
+def test_a_stack_of_a_number_of_numpys():
+    env = FrameStackObservation(SuperMarioBrosEnv("1-1"), np.int64(2))
+    assert env.reset()[0].shape == (2, 240, 256, 3)
+    env.close()
+
+
+@pytest.mark.parametrize("shape", [84, (84,), (84, 84, 3)])
+def test_a_shape_has_height_and_width(shape):
+    env = SuperMarioBrosEnv("1-1")
+    with pytest.raises(ValueError, match=r"shape is .*; accepted is \(height, width\) in pixels"):
+        ResizeObservation(env, shape)
+    env.close()
+
+
+class Darker(GrayscaleObservation):
+    def __init__(self, env, by):
+        super().__init__(env)
+        self.by = by
+        self.observation_space = Box(0, 255 // by, (120, 128), np.uint8)
+
+    def observation(self, observation):
+        return super().observation(observation) // self.by
+
+
+class Half(ResizeObservation):
+    def __init__(self, env):
+        self.name = "half"
+        super().__init__(env, (120, 128))
+
+
+def test_pickling_keeps_what_a_subclass_has_added():
+    env = Darker(Half(SuperMarioBrosEnv("1-1")), 2)
+    env.reset(seed=0)
+    env.note = "mine"
+    twins = pickle.loads(pickle.dumps(env)), copy.deepcopy(env)
+    darker, *_ = env.step(128)
+    assert darker.max() <= 127
+    for twin in twins:
+        assert (twin.by, twin.note, twin.env.name) == (2, "mine", "half")
+        assert twin.observation_space == env.observation_space
+        np.testing.assert_array_equal(twin.step(128)[0], darker)
+        twin.close()
+    env.close()
 
 
 def test_stack_needs_arrays():
