@@ -154,6 +154,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         """
         from mario_rl_envs.batch import GameBatch
 
+        others = set(vars(self))  # a subclass has them
         mode = _check_mode(autoreset_mode)
         _check_counts(num_envs, num_threads)
         limit = _step_limit(max_episode_steps)
@@ -199,6 +200,8 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         self._shared_obs = None if copy else self._games.new_observations()
         self.one_thread = OneThread("another thread uses these games: one thread at a time")
         self._has_ended = np.zeros(self.num_envs, np.bool_)  # terminated or truncated
+        # Attributes that a pickle makes anew.
+        self._own = {*vars(self), "_own", "sub_environments"} - others
 
     @property
     @in_one_thread
@@ -477,7 +480,8 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
             "limits": self._limits.get_state(),
             # With their generators; a copy's are its own.
             "spaces": deepcopy({name: getattr(self, name) for name in _SPACES}),
-            "spec": self.spec,
+            # The spec, and what a subclass or the user has added.
+            "others": {name: each for name, each in vars(self).items() if name not in self._own},
             # Games that were never asked for one by one have none.
             "attributes": [
                 given_attributes(game) for game in vars(self).get("sub_environments", ())
@@ -495,7 +499,7 @@ class MarioVectorEnv(PlainSpec, VectorEnv[NDArray[np.uint8], Any, NDArray[Any]])
         self._limits.set_state(pickled["limits"])
         for name, space in pickled["spaces"].items():
             setattr(self, name, space)
-        self.spec = pickled["spec"]
+        vars(self).update(pickled["others"])
         for env, attributes in enumerate(pickled["attributes"]):
             vars(self.sub_environments[env]).update(attributes)
 

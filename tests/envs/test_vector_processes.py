@@ -18,6 +18,8 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 from support.vectors import SEED, assert_same, play
 
+from mario_rl_envs.vector_env import MarioVectorEnv
+
 pytest.importorskip("mario_rl_envs.core._core", reason="it is not compiled")
 
 ENV_ID = "MarioRL-1-1-v0"
@@ -63,6 +65,24 @@ def test_pickling_keeps_the_attributes_that_games_were_given(begun):
         assert twin.get_attr("level") == ([1], [2])
         assert twin.get_attr("level")[0] is not vector.get_attr("level")[0]
         assert twin.get_attr("spec")[0] is twin.spec
+        twin.close()
+    vector.close()
+
+
+class Named(MarioVectorEnv):
+    def __init__(self, name):
+        self.names = [name]
+        super().__init__(2, stage="1-1")
+        self.name = name
+
+
+def test_pickling_keeps_what_a_subclass_has_added():
+    vector = Named("mine")
+    vector.reset(seed=SEED)
+    vector.note = 3
+    for twin in (pickle.loads(pickle.dumps(vector)), copy.deepcopy(vector)):
+        assert (twin.names, twin.name, twin.note, twin.num_envs) == (["mine"], "mine", 3, 2)
+        assert_same(copy.copy(twin).step([3, 3]), copy.copy(vector).step([3, 3]))
         twin.close()
     vector.close()
 
