@@ -4,6 +4,10 @@ Each message names what was received, what is accepted, and what to do.
 """
 
 
+class AgentError(TypeError):
+    """What an agent of one's own returns that is not what the training loop can go on with."""
+
+
 class CheckpointError(ValueError):
     """A checkpoint that is damaged, or that does not fit the algorithm or the environment."""
 

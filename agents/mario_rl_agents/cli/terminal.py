@@ -18,10 +18,17 @@ from typing import TYPE_CHECKING, Final, TextIO, TypeVar
 
 import typer
 
-from mario_rl_agents.errors import CheckpointError, JobError, RunError, UntrustedError
+from mario_rl_agents.errors import (
+    AgentError,
+    CheckpointError,
+    JobError,
+    RunError,
+    UntrustedError,
+)
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, Group
+    from rich.table import Table
     from rich.text import Text
 
 T = TypeVar("T")
@@ -70,6 +77,21 @@ def styled(*parts: str | tuple[str, str]) -> Text:
     return Text.assemble(*parts)
 
 
+def titled(
+    table: Table, title: str | None, caption: str | None = None, *, style: str = "table.title"
+) -> Group:
+    """Return a table between a title and a caption, which have the width of the terminal.
+
+    A table's own are broken to its width, however little that is.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    above = [] if title is None else [Text(title, style)]
+    below = [] if caption is None else [Text(caption, "table.caption")]
+    return Group(*above, table, *below)
+
+
 def duration(seconds: float) -> str:
     """Return a time as "0:42", "12:07" or "3:00:00"."""
     minutes, second = divmod(round(seconds), 60)
@@ -112,6 +134,7 @@ def one_line_errors() -> Iterator[None]:
         raise typer.Exit(USAGE) from None
     except (
         Failure,
+        AgentError,
         CheckpointError,
         JobError,
         RunError,

@@ -12,7 +12,13 @@ from pathlib import Path
 
 import torch
 
-from mario_rl_agents.errors import CheckpointError, JobError, RunError, UntrustedError
+from mario_rl_agents.errors import (
+    AgentError,
+    CheckpointError,
+    JobError,
+    RunError,
+    UntrustedError,
+)
 from mario_rl_agents.experiments.engine import JobState, read_report
 from mario_rl_agents.experiments.folder import JobFolder
 from mario_rl_agents.experiments.local import BUSY, UNFINISHED
@@ -55,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 callbacks=[Orphaned()],
                 trust=options.trust,
             )
-        except (CheckpointError, JobError, RunError, UntrustedError) as error:
+        except (AgentError, CheckpointError, JobError, RunError, UntrustedError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
     return UNFINISHED if result is None else 0

@@ -12,7 +12,13 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from mario_rl_agents.checks import check_obs, check_reward
+from mario_rl_agents.checks import (
+    check_actions,
+    check_losses,
+    check_obs,
+    check_reward,
+    check_updates,
+)
 from mario_rl_agents.config import Count, convert
 from mario_rl_agents.envs import VecEnv, autoreset_mode, read_end, success_of
 from mario_rl_agents.errors import DemonstrationsError
@@ -88,6 +94,7 @@ class TrainingLoop:
         Raises:
             ValueError: If `total_steps` is no whole number >= 1, or episodes are to begin in states
                 of environments that do not save them.
+            AgentError: If the agent returns something else than actions, or losses by name.
         """
         total_steps = convert(Count, total_steps, "total_steps")
         if self._starts is not None:
@@ -97,6 +104,7 @@ class TrainingLoop:
             interrupt = stack.enter_context(DeferredInterrupt())
             stack.enter_context(told_of_training(agent, callbacks))
             updates = agent.updates()
+            space = self._envs.single_action_space
             for _ in range(-(-total_steps // self._envs.num_envs)):
                 try:
                     if self._obs is None:
@@ -104,10 +112,13 @@ class TrainingLoop:
                     if self._shares_obs:
                         self._obs = self._obs.copy()
                     action = agent.act(self._obs, greedy=False)  # [N, ...]
+                    check_actions(agent, action, space, self._envs.num_envs)
                     losses, outcome = self._step_and_update(agent, action, updates, executor)
                     step, episodes = self._collect(agent, action, outcome)
                     updates = agent.observe(step)
+                    check_updates(agent, updates)
                     for loss in losses if agent.learns_while_stepping else updates:
+                        check_losses(agent, loss)
                         notify(callbacks, "on_update", agent, loss)
                 except BaseException:
                     # The environments may be a step ahead of the agent: without these episodes, a

@@ -15,6 +15,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from mario_rl_agents.agent import Agent
+from mario_rl_agents.checks import check_actions
 from mario_rl_agents.config import Fraction, Measured, Seed, Whole, convert
 from mario_rl_agents.envs import (
     Env,
@@ -121,7 +122,9 @@ class EvaluationPolicy:
 
     def _act(self, obs: NDArray[Any]) -> NDArray[Any]:
         with self._own_generator():
-            return self._agent.act(obs, greedy=not self._sample)
+            actions = self._agent.act(obs, greedy=not self._sample)
+        check_actions(self._agent, actions, self._actions, len(obs))
+        return actions
 
     @contextmanager
     def _own_generator(self) -> Iterator[None]:

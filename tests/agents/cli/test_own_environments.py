@@ -200,3 +200,20 @@ def test_names_that_look_like_markup_are_printed_as_they_are(name: str) -> None:
     again = fail(1, "train", "random", "Own-v0", *SHORT, "--out", name)
     assert f"{name} already holds a run" in again
     assert f"no checkpoint at {name}x" in fail(2, "evaluate", f"{name}x")
+
+
+def test_an_agent_of_ones_own_that_returns_a_list_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("listing.py").write_text(
+        "from mario_rl_agents import Agent\n\n\nclass Zeros(Agent):\n"
+        '    algorithm = "zeros"\n\n'
+        "    def act(self, obs, *, greedy=True):\n        return [0 for _ in obs]\n\n"
+        "    def observe(self, step):\n        return ()\n"
+    )
+    line = fail(1, "train", "listing:Zeros", "CartPole-v1", "--steps", "9")
+    assert line.startswith(
+        "error: act of Zeros must return a NumPy array of shape (1,) and dtype int64"
+    )

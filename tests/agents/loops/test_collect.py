@@ -17,6 +17,8 @@ from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
 from mario_rl_agents.algorithms.td3 import TD3, TD3Config
 from mario_rl_agents.envs import VecEnv, make_vec_env
+from mario_rl_agents.errors import AgentError
+from mario_rl_agents.runs.evaluation import evaluate
 from numpy.typing import NDArray
 from support.agent_toys import assert_same_weights, three_cartpoles, three_pendulums
 
@@ -245,3 +247,57 @@ def test_an_exception_drops_what_is_in_progress() -> None:
 def test_bad_numbers_of_steps_are_refused() -> None:
     with pytest.raises(ValueError, match="total_steps must be a whole number >= 1, got 0"):
         Recorder.create(short_cartpole(), device="cpu").learn(0)
+
+
+class Wrong(Agent):
+    """An agent of one's own that returns what it is told to."""
+
+    algorithm = "wrong"
+    action: Any = np.zeros(1, np.int32)
+    losses: Any = ()
+
+    def act(self, obs: NDArray[Any], *, greedy: bool = True) -> Any:
+        return self.action
+
+    def observe(self, step: Step) -> Any:
+        return self.losses
+
+
+@pytest.mark.parametrize(
+    ("action", "got"),
+    [
+        ([0], "a value of type list"),
+        (0, "a value of type int"),
+        (torch.zeros(1, dtype=torch.int64), "a value of type Tensor"),
+        (np.zeros((1, 1), np.int64), r"an array of shape \(1, 1\) and dtype int64"),
+        (np.zeros(1), r"an array of shape \(1,\) and dtype float64"),
+    ],
+)
+def test_what_act_returns_has_to_be_actions(action: Any, got: str) -> None:
+    agent = Wrong.create(short_cartpole(), device="cpu")
+    agent.learn(3)
+    agent.action = action
+    wanted = (
+        r"act of Wrong must return a NumPy array of shape \(1,\) and dtype int64, an action for "
+        rf"each observation; got {got}$"
+    )
+    with pytest.raises(AgentError, match=wanted):
+        agent.learn(3)
+    with pytest.raises(AgentError, match=wanted):
+        evaluate(agent, short_cartpole(), num_episodes=1)
+    assert agent.num_steps == 3
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        (None, r"must return the losses of each gradient step, as a list or by yield, .*got None$"),
+        (0.5, r"must return the losses of .*got a value of type float$"),
+        ([0.5], r"must give the losses of a gradient step by name, as .*; got a value of type f"),
+    ],
+)
+def test_what_observe_returns_has_to_be_losses_by_name(losses: Any, message: str) -> None:
+    agent = Wrong.create(short_cartpole(), device="cpu")
+    agent.losses = losses
+    with pytest.raises(AgentError, match=f"observe of Wrong {message}"):
+        agent.learn(3)
