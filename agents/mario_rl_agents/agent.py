@@ -367,6 +367,7 @@ class Agent(ABC):
             FileNotFoundError: If the agent was loaded and its replay memory's file is missing.
             CheckpointError: If that file is damaged.
             OSError: If there is no room for the replay memory.
+            AgentError: If `act` or `observe` return something else than what they are to.
         """
         self.check_has_env()
         self.check_envs()
@@ -403,6 +404,7 @@ class Agent(ABC):
             generators={name: generator_state(g) for name, g in self.generators.items()},
             episode=state.values,
             demonstrations=self.demonstration_digests,
+            has_begun=self.has_begun,
         )
         tensors = {name: x.numpy(force=True) for name, x in self.tensors().items()}
         tensors |= {f"{_EPISODE}{name}": x for name, x in state.arrays.items()}
@@ -559,6 +561,7 @@ class Agent(ABC):
                 f"it has digests of {num_digests} files of demonstrations, not of {num_files}"
             )
         self.demonstration_digests = header.demonstrations
+        self.has_begun = header.has_begun
         episode = {
             name.removeprefix(_EPISODE): x
             for name, x in tensors.items()

@@ -100,6 +100,7 @@ class CheckpointHeader:
     # What was imitated before the first step: a digest for each file that the config names. None of
     # an agent that imitated nothing, and in files that an older version wrote.
     demonstrations: tuple[str, ...] = ()
+    has_begun: bool = False  # whether it began with the weights of another agent
 
 
 class Checkpoint(NamedTuple):

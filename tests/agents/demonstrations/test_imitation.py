@@ -129,6 +129,21 @@ def test_what_has_learned_plays_without_the_file(path: str, tmp_path: Path) -> N
         loaded.learn(1)
 
 
+def test_it_does_not_imitate_over_the_weights_that_it_began_with(path: str, tmp_path: Path) -> None:
+    """Nor when it was saved before its first step, and loaded."""
+    first, begun = tmp_path / "first.safetensors", tmp_path / "begun.safetensors"
+    agent_of(path, seed=1).save(first)
+    agent = agent_of(path)
+    agent.begin_with(first)
+    agent.save(begun)
+    loaded = PPO.load(begun, make_vec_env("CartPole-v1", 2), device="cpu")
+    assert loaded.has_begun
+    for each in (agent, loaded):
+        before = weights(each)
+        each.learn(2)  # less than a rollout
+        assert_same_weights(weights(each), before)
+
+
 def test_without_demonstrations_nothing_changes(path: str) -> None:
     config = PPOConfig(**SMALL, demonstration_coefficient=5.0, cloning_epochs=3)
     envs = make_vec_env("CartPole-v1", 2)
