@@ -6,9 +6,10 @@ import statistics
 from collections.abc import Callable
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
 
-from mario_rl_agents.cli.terminal import duration
+from mario_rl_agents.cli.terminal import duration, titled
 from mario_rl_agents.experiments.scores import (
     Costs,
     clear_rate_estimate,
@@ -21,14 +22,15 @@ from mario_rl_agents.experiments.statistics import Estimate, iqm_estimate, mean_
 from mario_rl_agents.experiments.tables import Comparison
 
 
-def score_table(comparison: Comparison) -> Table:
+def score_table(comparison: Comparison) -> Group:
     """Return the scores after training: a row a side, condition and policy."""
     header = comparison.header
     games = header.protocol.num_final_episodes
-    table = _table(
+    title = (
         f"{header.env_id}: after {header.total_steps:,} steps, {games} episodes, "
         f"{len(header.seeds)} {'seed' if len(header.seeds) == 1 else 'seeds'}"
     )
+    table = _table()
     table.add_column("side", overflow="fold")
     table.add_column("condition, policy", overflow="fold")
     table.add_column("return (IQM)", justify="right")
@@ -53,16 +55,16 @@ def score_table(comparison: Comparison) -> Table:
                 cells.append(_reached(comparison, entry.label, condition.name, policy))
                 table.add_row(*cells)
         table.add_section()
-    table.caption = (
+    caption = (
         "IQM: interquartile mean over seeds [95 %: bootstrap over seeds]; reached: runs that "
         "reached the threshold, median of the steps to it over all runs"
     )
-    return table
+    return titled(table, title, caption)
 
 
-def cost_table(comparison: Comparison) -> Table:
+def cost_table(comparison: Comparison) -> Group:
     """Return what the trainings took: a row a side, means over its finished runs."""
-    table = _table("what it took, means over finished runs; evaluations count in peak MB alone")
+    table = _table()
     table.add_column("side", overflow="fold")
     for column in ("runs", "steps/s", "time", "CPU s", "peak MB"):
         table.add_column(column, justify="right")
@@ -71,28 +73,24 @@ def cost_table(comparison: Comparison) -> Table:
         done = [run for run in runs if run.state == "finished"]
         cells = _costs(costs_of(comparison, entry.label))
         table.add_row(entry.label, f"{len(done)}/{len(runs)}", *cells)
-    return table
+    title = "what it took, means over finished runs; evaluations count in peak MB alone"
+    return titled(table, title)
 
 
-def speed_table(comparison: Comparison) -> Table:
+def speed_table(comparison: Comparison) -> Group:
     """Return the speeds of sides that alternated: steps per second, and the ratio to the first."""
-    table = _table("speeds, the sides alternating; ratio to the first side of the same round")
+    table = _table()
     for column in ("side", "steps/s", "ratio", "updates per 1,000 steps"):
         table.add_column(column, justify="left" if column == "side" else "right")
     for label, speeds, ratios, updates in speed_ratios(comparison):
         cells = (_cell(mean_estimate(speeds)), _cell(mean_estimate(ratios)), f"{updates:,.1f}")
         table.add_row(label, *cells)
-    return table
+    title = "speeds, the sides alternating; ratio to the first side of the same round"
+    return titled(table, title)
 
 
-def _table(title: str) -> Table:
-    return Table(
-        title=title,
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
+def _table() -> Table:
+    return Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
 
 
 def _costs(costs: Costs) -> list[str]:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
 
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.cli.cells import clear_cell
-from mario_rl_agents.cli.terminal import UsageError, make_console
+from mario_rl_agents.cli.terminal import UsageError, make_console, titled
 from mario_rl_agents.experiments.conditions import Played, play_conditions
 from mario_rl_agents.experiments.protocol import Condition, Protocol, conditions_for
 from mario_rl_agents.runs.evaluation import counted_once
@@ -28,7 +29,7 @@ def evaluate_by_protocol(
     num_episodes: int | None,
     seed: int,
     title: str,
-) -> tuple[dict[str, Any], Table]:
+) -> tuple[dict[str, Any], Group]:
     """Evaluate an agent under every condition, with every policy that it has.
 
     Args:
@@ -78,15 +79,9 @@ def _check(changes: Mapping[str, Any], conditions: Sequence[Condition]) -> None:
         )
 
 
-def protocol_table(played: Sequence[Played], *, title: str) -> Table:
+def protocol_table(played: Sequence[Played], *, title: str) -> Group:
     """Return a rich table with one row a condition and policy; identical episodes count once."""
-    table = Table(
-        title=title,
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("condition", "policy"):
         table.add_column(column, overflow="fold")
     has_x_pos = any(each.evaluation.x_pos_mean is not None for each in played)
@@ -113,9 +108,8 @@ def protocol_table(played: Sequence[Played], *, title: str) -> Table:
         if has_clears:
             cells.append(clear_cell(counted))
         table.add_row(*cells)
-    if is_repeated:
-        table.caption = "games that repeat another one to the last action count once"
-    return table
+    remark = "games that repeat another one to the last action count once"
+    return titled(table, title, remark if is_repeated else None)
 
 
 def protocol_json(checkpoint: Path, played: Sequence[Played]) -> dict[str, Any]:

@@ -25,12 +25,13 @@ from mario_rl_agents.cli.terminal import (
     ask_to_trust,
     make_console,
     one_line_errors,
+    titled,
     usage_errors,
 )
 
 if TYPE_CHECKING:
     import gymnasium as gym
-    from rich.table import Table
+    from rich.console import Group
 
     from mario_rl_agents.agent import Agent
     from mario_rl_agents.runs.evaluation import Evaluation
@@ -129,6 +130,8 @@ def evaluate(
                 run = Run.open(checkpoint) if is_kept else None
                 if run is not None:
                     check_writable(run.evaluation_path)
+                if sample:
+                    _check_samples(agent)
                 evaluations = measure(
                     agent,
                     agent.single_env,
@@ -145,6 +148,20 @@ def evaluate(
             typer.echo(json.dumps(content, indent=2))
         else:
             make_console(stderr=False).print(table)
+
+
+def _check_samples(agent: Agent) -> None:
+    """Check that actions can be drawn from an agent.
+
+    Raises:
+        UsageError: It has no exploration to draw them from.
+    """
+    from mario_rl_agents.runs.playing import can_sample
+
+    if not can_sample(agent):
+        raise UsageError(
+            f"--sample: {agent.algorithm} has no exploration to draw actions from, leave it out"
+        )
 
 
 def measure(
@@ -185,7 +202,7 @@ def measure(
     ]
 
 
-def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None) -> Table:
+def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None) -> Group:
     """Return a rich table with one row an evaluation."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -193,13 +210,7 @@ def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None)
     from mario_rl_agents.runs.evaluation import EPISODE_LIMIT, best_evaluation, policy_name
 
     # Tight, so that all of it fits into 80 columns.
-    table = Table(
-        title=title,
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("policy", overflow="fold")
     for column in ("episodes", "return", "steps"):
         table.add_column(column, justify="right", overflow="fold")
@@ -238,8 +249,7 @@ def evaluation_table(evaluations: list[Evaluation], *, title: str | None = None)
             f"{num_cut} of the episodes did not end within {EPISODE_LIMIT:,} steps and were cut "
             "there: --env max_episode_steps=N ends them earlier"
         )
-    table.caption = "\n".join(remarks) or None
-    return table
+    return titled(table, title, "\n".join(remarks) or None)
 
 
 def _spread(mean: float, std: float, count: int) -> str:

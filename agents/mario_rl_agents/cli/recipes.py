@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from mario_rl_agents.cli.completion import complete_algorithm, complete_env_id
-from mario_rl_agents.cli.terminal import UsageError, make_console, one_line_errors, usage_errors
+from mario_rl_agents.cli.terminal import (
+    UsageError,
+    make_console,
+    one_line_errors,
+    titled,
+    usage_errors,
+)
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
     from mario_rl_agents.recipes.recipe import Recipe
 
@@ -62,6 +68,9 @@ def recipes(
                 find_algorithm(algorithm)
         if show and algorithm is None:
             raise UsageError("--show needs an algorithm, as in mario-rl recipes dqn --show")
+        hint = None if env_id is None else _hint(env_id)
+        if hint is not None:
+            make_console().print(hint, soft_wrap=True)
         console = make_console(stderr=False)
         if algorithm is None or not show:
             names = list(ALGORITHMS) if algorithm is None else [algorithm]
@@ -71,7 +80,20 @@ def recipes(
             console.print(settings_table(algorithm, *key, recipe))
 
 
-def recipes_table(algorithms: list[str], env_id: str | None = None) -> Table:
+def _hint(env_id: str) -> str | None:
+    """Return which environment may be meant by an id that nothing registers; None: none is close.
+
+    It may be one that a module of the user's own registers: its recipes are shown all the same.
+    """
+    import gymnasium as gym
+
+    from mario_rl_agents.config import did_you_mean
+
+    close = "" if ":" in env_id or env_id in gym.registry else did_you_mean(env_id, gym.registry)
+    return f"nothing registers {env_id}{close} It would have these:" if close else None
+
+
+def recipes_table(algorithms: list[str], env_id: str | None = None) -> Group:
     """Return a table of the recipes of these algorithms; it needs 80 columns.
 
     Args:
@@ -83,7 +105,7 @@ def recipes_table(algorithms: list[str], env_id: str | None = None) -> Table:
 
     from mario_rl_agents.recipes import LIKE, MARIO, counterpart_of, recipes_for
 
-    table = Table(box=SIMPLE, caption=_CAPTION, caption_justify="left", padding=(0, 1, 0, 0))
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     for column in ("environment", "recipe", "sees"):
         table.add_column(column, overflow="fold")
     for column in ("steps", "minutes"):
@@ -99,10 +121,10 @@ def recipes_table(algorithms: list[str], env_id: str | None = None) -> Table:
         if counterpart is not None:
             table.add_row("all", LIKE, "", "", "", f"the settings of {counterpart}'s default")
         table.add_section()
-    return table
+    return titled(table, None, _CAPTION)
 
 
-def settings_table(algorithm: str, place: str, name: str, recipe: Recipe) -> Table:
+def settings_table(algorithm: str, place: str, name: str, recipe: Recipe) -> Group:
     """Return a table of all that a recipe says; it needs 80 columns.
 
     Args:
@@ -123,13 +145,7 @@ def settings_table(algorithm: str, place: str, name: str, recipe: Recipe) -> Tab
     about += [f"chosen: {recipe.tuning}"] if recipe.tuning else []
     about += [f"--env {key}={_option(value)}" for key, value in recipe.env_kwargs.items()]
     about += recipe.remarks
-    table = Table(
-        title=f"{algorithm} on {_named(place)}, recipe {name}\n" + "\n".join(about),
-        title_justify="left",
-        title_style="",
-        box=SIMPLE,
-        padding=(0, 1, 0, 0),
-    )
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("--set", no_wrap=True)
     for column in ("value", "default", ""):
         table.add_column(column, overflow="fold")
@@ -138,7 +154,8 @@ def settings_table(algorithm: str, place: str, name: str, recipe: Recipe) -> Tab
         differs = value != getattr(type(recipe.config)(), setting)
         cells = (setting, _option(value), default if differs else "", comment)
         table.add_row(*cells, style="bold" if differs else "")
-    return table
+    title = f"{algorithm} on {_named(place)}, recipe {name}"
+    return titled(table, "\n".join([title, *about]), style="")
 
 
 def _option(value: Any) -> str:

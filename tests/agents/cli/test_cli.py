@@ -242,6 +242,12 @@ def test_recipes_shows_every_number() -> None:
     assert "MarioRL" not in wide("recipes", "dqn", "CartPole-v1").partition("Train with")[0]
     assert "--show needs an algorithm" in fail(2, "recipes", "--show")
     assert "ddpg on any other, recipe default" in wide("recipes", "ddpg", "My-v0", "--show")
+    for options in ([], ["--show"]):
+        misspelled = wide("recipes", "dqn", "CartPol-v1", *options)
+        assert "nothing registers CartPol-v1, did you mean CartPole-v1 or" in misspelled
+        assert "any other" in misspelled
+    assert "did you mean" not in wide("recipes", "dqn", "mine:CartPol-v1")
+    assert "did you mean" not in wide("recipes", "dqn", "CartPole-v1")
 
 
 def test_version_and_help() -> None:

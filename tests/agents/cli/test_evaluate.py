@@ -22,6 +22,7 @@ from mario_rl_agents.runs.evaluation import (
 )
 from mario_rl_agents.runs.playing import EvaluatedEpisode
 from rich.console import Console
+from support.commands import fail
 
 import mario_rl_envs  # noqa: F401  registers the environments of Mario
 
@@ -94,6 +95,25 @@ def test_the_table_is_complete_on_narrow_terminals(width: int) -> None:
     assert "…" not in capture.get()
     for word in ("sampled,", "0.05", "2,941.8", "5.0", "3,100", "100%", "[31%,", "83%]"):
         assert word in words
+
+
+def test_what_stands_beside_a_table_is_as_wide_as_the_terminal() -> None:
+    evaluations = [scored(0, False, [9], None), scored(0, True, [4, 8], None)]
+    title = "dqn, checkpoint.safetensors: 1,234,567 steps of training"
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(evaluation_table(evaluations, title=title))
+    first, *_, last = (line.rstrip() for line in capture.get().splitlines())
+    assert first == title
+    assert last == "greedy scored best: mario-rl watch plays so"
+
+
+def test_what_has_no_exploration_is_not_sampled(cartpole: Env, tmp_path: Path) -> None:
+    path = tmp_path / "random.safetensors"
+    RandomAgent.create(cartpole, device="cpu").save(path)
+    assert fail(2, "evaluate", path, "--sample") == (
+        "--sample: random has no exploration to draw actions from, leave it out"
+    )
 
 
 def test_the_table_has_a_column_for_what_infos_tell(cartpole: Env) -> None:
