@@ -25,7 +25,7 @@ _CAPTION: Final = (
     "Train with one by mario-rl train ALGO ENV_ID --recipe NAME; without --recipe the default is "
     "taken. An environment without a recipe of its own takes that of its family.\n"
     "sees: of Mario; elsewhere what the environment shows.\n"
-    "minutes, result: means of three seeds on two cores, several at once; the return of 100 test "
+    "minutes, result: means of three or five seeds on two cores; the return of 100 test "
     "games, on Mario the share of games that reach the flag; empty: not measured "
     "(benchmarks/results.md)."
 )

@@ -37,8 +37,8 @@ class Measured:
     """What a recipe came to, as benchmarks/results.md has it; a test compares them."""
 
     row: str  # of the table of tutorials there, or the heading of a section
-    minutes: float  # mean of the seeds, on cores that several trainings shared
-    result: str  # the return of 100 test games of the kept agent, mean ± s.d. of 3 seeds; or so
+    minutes: float  # mean of the seeds, of a core, or on cores that several trainings shared
+    result: str  # the return of 100 test games, mean ± s.d. of the seeds; or so
     steps: int | None = None  # environment steps taken, mean; None: the recipe's
 
 

@@ -43,7 +43,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
                 reward_clip=2.0,
             ),
             total_steps=1_000_000,
-            measured=Measured("T7", 16.7, "305.4 ± 19.6", steps=166_667),
+            measured=Measured("T7-recipe", 16.7, "305.4 ± 19.6", steps=166_667),
             tuning=BY_HAND,
         ),
         (MARIO, "default"): Recipe(
