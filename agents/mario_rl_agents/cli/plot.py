@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated, Final, cast, get_args
 
 import typer
 
 from mario_rl_agents.cli.terminal import Failure, UsageError, make_console, one_line_errors, styled
+
+_NAME: Final = "learning_curve.png"
 
 
 def plot(
@@ -32,9 +34,12 @@ def plot(
         from mario_rl_agents.runs.run import Run
 
         opened = [Run.open(folder) for folder in runs]
-        path = out or (opened[0].learning_curve if len(opened) == 1 else Path("learning_curve.png"))
+        path = out or (opened[0].learning_curve if len(opened) == 1 else Path(_NAME))
         if over not in get_args(Axis):
             raise UsageError(f"--over must be {' or '.join(get_args(Axis))}, got {over}")
+        if path.is_dir():
+            raise UsageError(f"--out {path} is a folder: give a file in it, as {path / _NAME}")
+        path = path if path.suffix else path.with_suffix(".png")
         check_writable(path)
         try:
             plot_learning_curves(opened, path, over=cast("Axis", over))
