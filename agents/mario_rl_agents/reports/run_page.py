@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from mario_rl_agents.errors import RunError
 from mario_rl_agents.reports.html.blocks import (
     Block,
     Cell,
@@ -82,6 +84,12 @@ def _result(run: Run, episodes: Sequence[EpisodeRow]) -> Iterator[Block]:
         yield Facts(facts)
     evaluations = run.evaluations()
     if evaluations:
+        with contextlib.suppress(RunError):  # there is no checkpoint
+            if not run.evaluations(run.best_or_latest()):
+                yield Notice(
+                    "The evaluation is of earlier weights: mario-rl evaluate makes one of those "
+                    "that are there now."
+                )
         yield _table_of(evaluations)
     else:
         yield Text("It has not been evaluated.")

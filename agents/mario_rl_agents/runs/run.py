@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
-from mario_rl_agents.checkpoint import is_file_of, remove_leftovers
+from mario_rl_agents.checkpoint import is_file_of, read_header, remove_leftovers
 from mario_rl_agents.config import Count, Fraction, Interval, Seed, convert, convert_fields, read
-from mario_rl_agents.errors import RunError
+from mario_rl_agents.errors import CheckpointError, RunError
 from mario_rl_agents.files import read_json, remove_abandoned, replacing, target_of, write_json
 from mario_rl_agents.lock import is_locked, lock
 from mario_rl_agents.runs.evaluation import Evaluation, evaluations_json
@@ -105,6 +105,7 @@ class RunRecord:
     machine: str = ""  # the processor, and the number of its cores; several with a semicolon
 
 
+_EVALUATED_STEPS: Final = "num_steps"  # of evaluation.json: of training before it
 _RECORDED: Final = tuple(each.name for each in dataclasses.fields(RunRecord))
 
 
@@ -367,7 +368,7 @@ class Run:
         """Return the evaluations at the end of training; none before they are made.
 
         Args:
-            checkpoint: Only if they are of this file of the run.
+            checkpoint: Only if they are of this file of the run, as it is now.
 
         Raises:
             RunError: The file is damaged.
@@ -383,8 +384,13 @@ class Run:
             )
         except ValueError as error:
             raise RunError(f"{path} is damaged ({error}): delete it and evaluate again") from error
-        evaluated = Path(str(content.get("checkpoint"))).name
-        return list(evaluations) if checkpoint is None or checkpoint.name == evaluated else []
+        if checkpoint is None:
+            return list(evaluations)
+        is_of_it = Path(str(content.get("checkpoint"))).name == checkpoint.name
+        num_steps = content.get(_EVALUATED_STEPS)  # of an older version's there are none
+        if num_steps is not None:
+            is_of_it = is_of_it and num_steps == _num_steps_of(checkpoint)
+        return list(evaluations) if is_of_it else []
 
     def record(self) -> RunRecord:
         """Return what the run was made with.
@@ -432,7 +438,9 @@ class Run:
 
     def write_evaluations(self, checkpoint: Path, evaluations: Sequence[Evaluation]) -> None:
         """Write evaluations of one of the run's checkpoints, in place of earlier ones."""
-        write_json(self.evaluation_path, evaluations_json(checkpoint, evaluations))
+        content = evaluations_json(checkpoint, evaluations)
+        content[_EVALUATED_STEPS] = _num_steps_of(checkpoint)
+        write_json(self.evaluation_path, content)
 
     def best_or_latest(self) -> Path:
         """Return `best` if there is one, else `checkpoint`: what is evaluated and watched.
@@ -518,6 +526,14 @@ class Run:
     def _write_config(self, record: dict[str, Any]) -> None:
         content = {"format": FORMAT, **dataclasses.asdict(self.spec), **record}
         write_json(self._config_path, content)
+
+
+def _num_steps_of(checkpoint: Path) -> int | None:
+    """Return the steps after which a checkpoint was saved; None if it is missing or damaged."""
+    try:
+        return read_header(checkpoint).num_steps
+    except (CheckpointError, FileNotFoundError):
+        return None
 
 
 def _record_now(command: Sequence[str]) -> RunRecord:

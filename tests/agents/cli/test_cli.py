@@ -129,12 +129,13 @@ def test_evaluate_writes_the_usual_evaluation_of_a_run(run: Path, tmp_path: Path
     shutil.copytree(run, copy)
     path = copy / "evaluation.json"
     content = json.loads(succeed("evaluate", copy, "--episodes", "3", "--json"))
-    assert json.loads(path.read_text()) == content
+    num_steps = read_header(Path(content["checkpoint"])).num_steps
+    assert json.loads(path.read_text()) == {**content, "num_steps": num_steps}
     assert content["best_policy"] == {"epsilon": 0.0, "sampled": False}
     for other in (["--epsilon", "0.5"], ["--sample"], ["--env", "max_episode_steps=3"]):
         succeed("evaluate", copy, "--episodes", "1", *other)
     succeed("evaluate", copy / "checkpoint.safetensors", "--episodes", "1")
-    assert json.loads(path.read_text()) == content
+    assert json.loads(path.read_text()) == {**content, "num_steps": num_steps}
 
 
 def test_the_summary_says_that_learning_had_not_begun(tmp_path: Path) -> None:
@@ -152,6 +153,8 @@ def test_the_summary_says_that_learning_had_not_begun(tmp_path: Path) -> None:
 
 def test_plot_draws_one_run_and_several(run: Path, tmp_path: Path) -> None:
     (run / "learning_curve.png").unlink()
+    assert succeed("plot", run, "--out", tmp_path / "curve").strip() == str(tmp_path / "curve.png")
+    assert "is a folder: give a file in it, as " in fail(2, "plot", run, "--out", tmp_path)
     assert succeed("plot", run).strip() == str(run / "learning_curve.png")
     assert (run / "learning_curve.png").is_file()
     succeed("plot", run, run, "--out", tmp_path / "two.svg")

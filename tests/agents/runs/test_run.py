@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
+from mario_rl_agents.algorithms.random import RandomAgent
 from mario_rl_agents.errors import RunError
 from mario_rl_agents.experiments import JobFolder
+from mario_rl_agents.reports.run_page import run_page
 from mario_rl_agents.runs.evaluation import Evaluation
 from mario_rl_agents.runs.loading import load_agent
 from mario_rl_agents.runs.metrics import EpisodeRow, MetricRow, write_rows
@@ -123,6 +125,28 @@ def test_evaluations_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert run.evaluations(run.best) == [silent, clear]
     assert run.evaluations(run.kept(100)) == run.evaluations(run.checkpoint) == []
     assert json.loads(run.evaluation_path.read_text())["checkpoint"] == str(run.best)
+
+
+def test_an_evaluation_is_of_the_weights_that_there_were(tmp_path: Path) -> None:
+    """Those of the same file, after more steps of training, have none."""
+    run = new_run(tmp_path / "run")
+    agent = RandomAgent.create("CartPole-v1", device="cpu")
+    episode = EvaluatedEpisode(3, 5.0, 10, True, False, None, None)
+    played = Evaluation(0.0, False, 3, 1, 5.0, 0.0, 10.0, 0.0, None, None, None, (episode,))
+    notice = "The evaluation is of earlier weights"
+    agent.learn(10)
+    agent.save(run.checkpoint)
+    run.write_evaluations(run.checkpoint, [played])
+    assert run.evaluations(run.checkpoint) == [played]
+    run_page(run).write(run.report)
+    assert notice not in run.report.read_text(encoding="utf-8")
+    agent.learn(10)
+    agent.save(run.checkpoint)
+    assert run.evaluations(run.checkpoint) == []
+    assert run.evaluations() == [played]
+    run_page(run).write(run.report)
+    assert notice in run.report.read_text(encoding="utf-8")
+    agent.env.close()
 
 
 @pytest.mark.parametrize("content", ["{", "{}", '{"evaluations": [{"epsilon": 0}]}'])
