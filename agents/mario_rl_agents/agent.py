@@ -5,6 +5,7 @@ import importlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from os import PathLike
@@ -30,6 +31,7 @@ from mario_rl_agents.loops.callbacks import Step as Step
 from mario_rl_agents.loops.collect import TrainingLoop
 from mario_rl_agents.loops.starts import Starts
 from mario_rl_agents.networks.acting import Acting
+from mario_rl_agents.networks.averaging import WeightAverage, with_averages
 from mario_rl_agents.networks.encoders import EncoderFactory
 from mario_rl_agents.networks.state import load_network, load_optimizer
 from mario_rl_agents.seeding import generator_state, make_generators, set_generator_state
@@ -116,6 +118,7 @@ class Agent(ABC):
         demonstration_digests: Of these, in their order, once it has imitated them.
         own_networks: Those that hold what an agent's own episodes came to, and no weights.
         has_begun: Whether `begin_with` has given it weights.
+        average: Of the weights, which it plays with; None: it plays with those that learn.
 
     Example:
         >>> import numpy as np
@@ -144,6 +147,7 @@ class Agent(ABC):
     demonstration_digests: tuple[str, ...] = ()
     own_networks: frozenset[str] = frozenset()
     has_begun: bool = False
+    average: WeightAverage | None = None
     loop: Loop
 
     def __init__(
@@ -305,6 +309,14 @@ class Agent(ABC):
             greedy: Whether to act without exploration.
         """
 
+    def playing(self) -> AbstractContextManager[None]:
+        """Have the agent act by the weights that it plays with, explore as it may.
+
+        They are the average of those that learn, where it keeps one; else nothing changes. `act`
+        without exploration uses them in any case.
+        """
+        return contextlib.nullcontext() if self.average is None else self.average.in_use()
+
     def state_values(self, obs: NDArray[Any]) -> NDArray[np.float32] | None:
         """Return what the agent's critic expects from each observation on, shape [B].
 
@@ -429,11 +441,12 @@ class Agent(ABC):
         """
         header = self._header(generators={}, episode={}, origin=dict(origin))
         left_out = {*self.optimizers, *self.copies}
-        tensors = {
-            name: x.numpy(force=True)
-            for name, x in self.tensors().items()
-            if _group(name) not in left_out
-        }
+        with self.playing():
+            tensors = {
+                name: x.numpy(force=True)
+                for name, x in self.tensors().items()
+                if _group(name) not in left_out
+            }
         checkpoint.save(path, header, checkpoint.halved(tensors), None)
 
     def _header(self, **fields: Any) -> checkpoint.CheckpointHeader:
@@ -525,7 +538,7 @@ class Agent(ABC):
         weights = {name: x for name, x in own.items() if _group(name) not in taken}
         weights |= {
             name: torch.from_numpy(x)
-            for name, x in self._with_copies(tensors).items()
+            for name, x in self._with_copies(with_averages(tensors)).items()
             if _group(name) in taken
         }
         try:

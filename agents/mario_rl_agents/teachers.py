@@ -79,7 +79,8 @@ class AgentTeacher:
 
     def act(self, obs: NDArray[Any]) -> NDArray[np.int64]:
         """Return its actions, [N]."""
-        return np.asarray(self._agent.act(obs, greedy=self._greedy), np.int64)
+        with self._agent.playing():
+            return np.asarray(self._agent.act(obs, greedy=self._greedy), np.int64)
 
     def advance(self, actions: NDArray[np.int64]) -> None:
         """Nothing: it sees what comes of them."""

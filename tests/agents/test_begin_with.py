@@ -23,7 +23,7 @@ REPLAY: dict[str, Any] = {"batch_size": 4, "replay_capacity": 100, "learning_sta
 ROLLOUT: dict[str, Any] = {"rollout_steps": 8, "num_epochs": 1, "batch_size": 4}
 CASES = [
     ("dqn", "CartPole-v1", DQNConfig(**REPLAY, hidden_sizes=(8,))),
-    ("double_dqn", "CartPole-v1", DQNConfig(**REPLAY, hidden_sizes=(8,))),
+    ("double_dqn", "CartPole-v1", DQNConfig(**REPLAY, hidden_sizes=(8,), ema_decay=0.9)),
     ("reinforce", "CartPole-v1", ReinforceConfig(hidden_sizes=(8,))),
     ("a3c", "CartPole-v1", A3CConfig(num_workers=1, hidden_sizes=(8,))),
     ("ddpg", "Pendulum-v1", DDPGConfig(**REPLAY, hidden_sizes=(8,))),

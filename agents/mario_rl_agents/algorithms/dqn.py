@@ -35,6 +35,7 @@ from mario_rl_agents.config import (
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.networks.acting import Acting, acting_by_value
 from mario_rl_agents.networks.adam import Adam
+from mario_rl_agents.networks.averaging import WeightAverage
 from mario_rl_agents.networks.compiling import compile_losses
 from mario_rl_agents.networks.dueling import make_dueling_network
 from mario_rl_agents.networks.encoders import EncoderFactory, make_network
@@ -87,6 +88,7 @@ class DQNConfig(Config):
     prioritized: bool = False  # sample by TD error; the numbers are those of Schaul et al. 2016
     priority_alpha: Fraction = 0.6  # exponent of the errors; 0 is uniform
     priority_beta: Fraction | Schedule = linear(0.4, 1.0, 1_000_000)  # exponent of the weights
+    ema_decay: Fraction = 0.0  # of the average of the weights, which plays; 0: there is none
     overlap: bool = True  # step the environment while the gradient step runs; same results
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
@@ -149,6 +151,10 @@ class DQN(OffPolicyAgent):
         self._target_weights: list[Tensor] = list(self.q_target.parameters())
         self.networks = {"q": self.q, "q_target": self.q_target}
         self.copies = {"q_target": "q"}
+        if config.ema_decay > 0:
+            self.average = WeightAverage({"q": self.q}, config.ema_decay)
+            self.networks |= self.average.networks
+            self.copies |= self.average.copies
         self.optimizers = {"optimizer": self.optimizer}
         self.replay = self._make_replay()
         if config.compile:
@@ -172,7 +178,8 @@ class DQN(OffPolicyAgent):
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[np.int64]:
         """Return the best actions, or ones that explore, shape [B]."""
         if greedy:
-            return self._greedy(obs)
+            with self.playing():
+                return self._greedy(obs)
         generator = self.generators["exploration"]
         if self.config.exploration == "boltzmann":
             # With Gumbel noise added, the highest of logits is a draw from their softmax.
@@ -243,6 +250,8 @@ class DQN(OffPolicyAgent):
         self.optimizer.param_groups[0]["lr"] = self.learning_rate
         self.optimizer.step()
         self.num_updates += 1
+        if self.average is not None:
+            self.average.update(self.num_updates)
         if self.num_updates % self.config.target_update_period == 0:
             with torch.no_grad():
                 torch._foreach_lerp_(self._target_weights, self._weights, self.config.tau)

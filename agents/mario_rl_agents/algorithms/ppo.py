@@ -37,6 +37,7 @@ from mario_rl_agents.demonstrations.cloning import DemonstrationDataset, clone
 from mario_rl_agents.envs import Env, VecEnv
 from mario_rl_agents.errors import DemonstrationsError
 from mario_rl_agents.networks.adam import Adam, set_learning_rates
+from mario_rl_agents.networks.averaging import WeightAverage
 from mario_rl_agents.networks.compiling import check_compiler, compile_losses
 from mario_rl_agents.networks.distributions import make_distribution
 from mario_rl_agents.networks.encoders import MLP, EncoderFactory, make_encoder, num_features
@@ -102,6 +103,7 @@ class PPOConfig(Config):
     demonstration_coefficient: NonNegative | Schedule = 0.1  # weight of their loss from then on
     demonstration_starts: Fraction = 0.0  # probability that one begins along them, if no retry
     retries: Fraction = 0.0  # probability that a failure is tried again from a little before it
+    ema_decay: Fraction = 0.0  # of the average of the weights, which plays; 0: there is none
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
     def check(self) -> None:
@@ -222,6 +224,10 @@ class PPO(PolicyAgent):
             self.networks["normalizer"] = self.normalizer
         for network in self.networks.values():
             network.to(device)
+        if config.ema_decay > 0:
+            self.average = WeightAverage(self.networks, config.ema_decay)
+            self.networks |= self.average.networks
+            self.copies = self.average.copies
         self.optimizer = Adam(groups, self.learning_rate, epsilon=config.adam_epsilon)
         self.optimizers = {"optimizer": self.optimizer}
         self.reward_normalizer = RewardNormalizer(self.num_envs, config.gamma)
@@ -299,6 +305,8 @@ class PPO(PolicyAgent):
                     num_epochs=self.config.cloning_epochs,
                     generator=self.generators["demonstrations"],
                 )
+                if self.average is not None:
+                    self.average.restart()
             self.demonstration_digests = self._dataset.digests
         super().learn(total_steps, callbacks)
 
@@ -331,7 +339,8 @@ class PPO(PolicyAgent):
     def act(self, obs: NDArray[Any], *, greedy: bool = True) -> NDArray[Any]:
         """Return the likeliest actions, or drawn ones; what those were drawn from is kept."""
         if greedy:
-            return super().act(obs, greedy=True)
+            with self.playing():
+                return super().act(obs, greedy=True)
         with torch.inference_mode():
             features = self.encode(self.to_batch(obs))  # [B, F]
             dist_params = self.actor(features).numpy(force=True)  # [B, P]
@@ -475,6 +484,8 @@ class PPO(PolicyAgent):
             self.optimizer.clip_gradients(self.config.max_grad_norm)
         self.optimizer.step()
         self.num_updates += 1
+        if self.average is not None:
+            self.average.update(self.num_updates)
         return losses
 
     def metrics(self) -> dict[str, float]:

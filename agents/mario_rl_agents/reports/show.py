@@ -87,8 +87,9 @@ class AgentPlayer:
 
     def decide(self, obs: Any) -> Decision:
         """Return the agent's decision."""
-        ratings = self._ratings(obs)
-        values = None if self._kind is None else self._agent.state_values(np.asarray(obs)[None])
+        with self._agent.playing():
+            ratings = self._ratings(obs)
+            values = None if self._kind is None else self._agent.state_values(np.asarray(obs)[None])
         if ratings is not None:
             low, high = self._scale
             self._scale = min(low, float(ratings.min())), max(high, float(ratings.max()))

@@ -59,7 +59,9 @@ def export_onnx(
     space = agent.observation_space
     # Two: torch takes an axis of size 1 for one that is always so.
     obs = torch.from_numpy(np.zeros((2, *(space.shape or ())), space.dtype))
-    network = in_float32(copy.deepcopy(acting)).to("cpu").eval().requires_grad_(False)
+    with agent.playing():
+        acting_copy = copy.deepcopy(acting)
+    network = in_float32(acting_copy).to("cpu").eval().requires_grad_(False)
     with _silence():
         program = torch.onnx.export(
             network,

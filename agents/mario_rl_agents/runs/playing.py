@@ -121,7 +121,7 @@ class EvaluationPolicy:
         return actions
 
     def _act(self, obs: NDArray[Any]) -> NDArray[Any]:
-        with self._own_generator():
+        with self._own_generator(), self._agent.playing():
             actions = self._agent.act(obs, greedy=not self._sample)
         check_actions(self._agent, actions, self._actions, len(obs))
         return actions

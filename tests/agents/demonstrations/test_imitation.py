@@ -46,9 +46,11 @@ def agent_of(path: str, seed: int = 0, **changes: Any) -> PPO:
     return PPO.create(make_vec_env("CartPole-v1", 2), config, seed=seed, device="cpu")
 
 
-def test_it_imitates_before_its_first_step(path: str) -> None:
+@pytest.mark.parametrize("ema_decay", [0.0, 0.99])
+def test_it_imitates_before_its_first_step(ema_decay: float, path: str) -> None:
     dataset = DemonstrationDataset([path], torch.device("cpu"))
-    agent = agent_of(path, cloning_epochs=200, learning_rate=1e-9, demonstration_coefficient=0.0)
+    once = {"learning_rate": 1e-9, "demonstration_coefficient": 0.0, "ema_decay": ema_decay}
+    agent = agent_of(path, cloning_epochs=200, **once)
     before = agent.act(dataset.obs.numpy())
     agent.learn(2)
     after = agent.act(dataset.obs.numpy())

@@ -51,6 +51,7 @@ COMMON: Final = {
 OFF: Final[dict[str, Any]] = {
     "max_grad_norm": None,
     "layer_norm": False,
+    "ema_decay": 0.0,
     "num_return_steps": 1,
     "dueling": False,
     "prioritized": False,

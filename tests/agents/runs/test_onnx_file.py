@@ -53,6 +53,16 @@ def test_what_the_agent_does_to_observations_is_in_the_file(tmp_path: Path) -> N
     exported(agent, tmp_path)
 
 
+def test_the_average_of_weights_is_what_is_exported(tmp_path: Path) -> None:
+    config = PPOConfig(rollout_steps=8, batch_size=8, learning_rate=0.02, ema_decay=0.9, **SMALL)
+    agent = PPO.create(toy("vector", "discrete"), config, device="cpu")
+    agent.learn(40)
+    path = tmp_path / "agent.onnx"
+    export_onnx(agent, path)
+    with agent.playing():
+        check_same(agent, path)
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "auto"])
 def test_it_computes_in_float32(precision: Any, tmp_path: Path) -> None:
     config = PPOConfig(precision=precision, **SMALL)

@@ -227,6 +227,7 @@ _PRECISION: Final = _lacks("float32", "SB3 computes in float32.")
 _PYTORCH: Final = _lacks(
     "pytorch", "SB3 begins with PyTorch's own initial weights, not with orthogonal or Glorot's."
 )
+_NO_AVERAGE: Final = _lacks(0.0, "SB3 keeps no average of weights.")
 _ONE_RATE: Final = _lacks(None, "SB3 has one learning rate for actor and critic.")
 _NETWORKS: Final[Mapping[str, Rule]] = {
     "adam_epsilon": _is("adam_epsilon"),
@@ -293,6 +294,7 @@ RULES: Final[Mapping[type[Any], Counterpart]] = MappingProxyType(
                 "max_grad_norm": _is("max_grad_norm"),
                 "num_return_steps": _is("n_steps"),
                 "layer_norm": _lacks(False, "SB3 has no layer normalization."),
+                "ema_decay": _NO_AVERAGE,
                 "dueling": _lacks(False, "SB3 has no dueling networks."),
                 "prioritized": _lacks(False, "SB3 has no prioritized replay."),
                 "priority_alpha": _changes_no_result,  # of prioritized replay
@@ -345,6 +347,7 @@ RULES: Final[Mapping[type[Any], Counterpart]] = MappingProxyType(
                 "demonstration_coefficient": _changes_no_result,
                 "demonstration_starts": _changes_no_result,
                 "retries": _lacks(0.0, "SB3 tries no failure again."),
+                "ema_decay": _NO_AVERAGE,
                 "compile": _changes_no_result,
             },
             _RELU,
