@@ -49,7 +49,7 @@ def agent_of(path: str, seed: int = 0, **changes: Any) -> PPO:
 @pytest.mark.parametrize("ema_decay", [0.0, 0.99])
 def test_it_imitates_before_its_first_step(ema_decay: float, path: str) -> None:
     dataset = DemonstrationDataset([path], torch.device("cpu"))
-    once = {"learning_rate": 1e-9, "demonstration_coefficient": 0.0, "ema_decay": ema_decay}
+    once: Any = {"learning_rate": 1e-9, "demonstration_coefficient": 0.0, "ema_decay": ema_decay}
     agent = agent_of(path, cloning_epochs=200, **once)
     before = agent.act(dataset.obs.numpy())
     agent.learn(2)
