@@ -48,9 +48,12 @@ def check_writable(path: Path) -> None:
     Nothing is made: its folder need not be there, if one above it lets it be made.
 
     Raises:
+        IsADirectoryError: There is a folder of that name.
         NotADirectoryError: A folder on the way is a file.
         PermissionError: Nothing may be written there.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, name a file in it", str(path))
     folder = path.parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent

@@ -105,6 +105,8 @@ def test_where_nothing_can_be_written_is_said_before(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError, match=r"it is no folder: '.*file'"):
         check_writable(tmp_path / "file" / "new" / "games.safetensors")
+    with pytest.raises(IsADirectoryError, match=r"it is a folder, name a file in it: '.*'"):
+        check_writable(tmp_path)
     check_writable(tmp_path / "new" / "newer" / "games.safetensors")
     monkeypatch.chdir(tmp_path)
     check_writable(Path("new/games.safetensors"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from mario_rl_agents.cli.completion import complete_algorithm, complete_env_id
-from mario_rl_agents.cli.options import Trust, read_pairs
+from mario_rl_agents.cli.options import Trust, finite, read_pairs
 from mario_rl_agents.cli.terminal import (
     INTERRUPTED,
     Failure,
@@ -146,7 +146,9 @@ def compare(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Stop after so many minutes; --resume goes on."),
+        typer.Option(
+            min=0.0, callback=finite, help="Stop after so many minutes; --resume goes on."
+        ),
     ] = None,
     speed: Annotated[
         int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -46,6 +47,17 @@ Trust = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+
+
+def finite(value: float | None) -> float | None:
+    """Return the value of an option that is no infinity, which no clock comes to.
+
+    Raises:
+        BadParameter: It is one, or no number.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not finite; for no limit leave it out")
+    return value
 
 
 def read_pairs(option: str, texts: Sequence[str] | None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from mario_rl_agents.cli.options import (
     EVALUATION_SEED,
     Device,
     Trust,
+    finite,
     read_pairs,
 )
 from mario_rl_agents.cli.terminal import (
@@ -85,7 +86,9 @@ def train(
     minutes: Annotated[
         float | None,
         typer.Option(
-            min=0.0, help="Stop after so many minutes, if the steps are not taken before."
+            min=0.0,
+            callback=finite,
+            help="Stop after so many minutes, if the steps are not taken before.",
         ),
     ] = None,
     recipe: Annotated[

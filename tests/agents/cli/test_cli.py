@@ -187,6 +187,32 @@ def test_what_cannot_be_written_is_said_first(
     assert not list(locked.iterdir())
 
 
+def test_a_folder_in_place_of_a_file_is_said_before_what_it_is_to_hold_is_made(
+    run: Path, tmp_path: Path
+) -> None:
+    for name, arguments in {
+        "page.html": ("report", run, "--out"),
+        "agent.onnx": ("export", run, "--onnx"),
+        "video.gif": ("watch", run, "--video"),
+    }.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        said = fail(1, *arguments, folder)
+        assert said == f"[Errno 21] it is a folder, name a file in it: '{folder}'"
+
+
+@pytest.mark.parametrize("minutes", ["inf", "nan"])
+def test_minutes_are_finite(minutes: str, tmp_path: Path) -> None:
+    for command in (
+        ("train", "dqn", "CartPole-v1"),
+        ("compare", "dqn", "--env", "CartPole-v1", "--steps", "9"),
+    ):
+        result = invoke(*command, "--minutes", minutes, "--out", tmp_path / "run")
+        assert result.exit_code == 2
+        assert "Invalid value for '--minutes'" in words_of(result.output)
+    assert not list(tmp_path.iterdir())
+
+
 def test_envs_lists_every_environment() -> None:
     output = succeed("envs")
     listed = [word for word in output.split() if word.startswith("MarioRL-")]
