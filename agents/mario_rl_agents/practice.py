@@ -363,6 +363,8 @@ class Practice:
             torch.autograd.backward(loss)
             self._optimizer.step()
             losses.append(loss.item())
+        if self._learner.average is not None:  # these are no gradient steps of its training
+            self._learner.average.restart()
         return float(np.mean(losses)) if losses else float("nan")
 
 
