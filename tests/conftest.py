@@ -1,4 +1,6 @@
-"""What must stand before anything is imported: one thread a test process, no window, Ctrl-C."""
+"""What must stand before anything is imported: one thread a test process, no window, Ctrl-C; and
+which tests begin.
+"""
 
 import os
 import signal
@@ -10,3 +12,19 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and their children too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Those with tests of a minute and more. At the end, others would have nothing more to do than to
+# wait for them.
+FIRST = (
+    "test_site",
+    "test_libraries",
+    "test_ray_engine",
+    "test_claims",
+    "test_documentation",
+    "test_compare",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the modules that take longest."""
+    items.sort(key=lambda item: item.path.stem not in FIRST)

@@ -364,15 +364,27 @@ def _run_job(
         news: A queue for `_News`.
     """
     minutes = None if deadline is None else max(deadline - time.time(), 0.0) / 60
-    with tempfile.TemporaryDirectory(prefix="mario-rl-") as out:
+    with _interruptible(), tempfile.TemporaryDirectory(prefix="mario-rl-") as out:
         folder = JobFolder(out, job.name)
         write_files(folder, files)
         error = None
         # Ray cancels a task by KeyboardInterrupt, at which the engine lets the job save.
-        with _telling(job, folder, news), contextlib.suppress(KeyboardInterrupt):
+        stopped = contextlib.suppress(KeyboardInterrupt)
+        with _telling(job, folder, news), stopped, _interruptible():
             [report] = engine.run([job], out, minutes=minutes)
             error = report.error
         return read_files(folder), error
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Raise the KeyboardInterrupt of Ray that came within a function of C, which makes another."""
+    try:
+        yield
+    except SystemError as error:  # "returned a result with an exception set"
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
 
 
 @contextlib.contextmanager

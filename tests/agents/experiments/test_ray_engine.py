@@ -161,6 +161,13 @@ def test_ctrl_c_saves_every_job_and_the_next_run_goes_on(cluster, tmp_path, monk
         assert len(list(run.tensorboard.iterdir())) == num_runs  # a process that trains leaves one
 
 
+@pytest.mark.parametrize("cause", [KeyboardInterrupt, ValueError])
+def test_an_interrupt_within_a_function_of_c_is_one(cause):
+    raised = KeyboardInterrupt if cause is KeyboardInterrupt else SystemError
+    with pytest.raises(raised), ray_engine._interruptible():
+        raise SystemError("__str__ returned a result with an exception set") from cause()
+
+
 def test_time_that_is_over_leaves_jobs_unfinished(cluster, tmp_path):
     """The second waits for more graphics cards than there are: it is dropped."""
     job, needy = random_job(seed=0), random_job(seed=1)
