@@ -1,6 +1,4 @@
-"""What must stand before anything is imported: one thread a test process, no window, Ctrl-C; and
-which tests begin.
-"""
+"""What must stand before anything is imported: threads, windows, Ctrl-C; and what begins."""
 
 import os
 import signal
