@@ -48,6 +48,10 @@ class WeightAverage:
         self._decay = decay
         self._weights = [x for network in followed.values() for x in network.parameters()]
         self._averages = [x for network in self.networks.values() for x in network.parameters()]
+        # Of an encoder of one's own, as what a batch normalization has seen: no average of these.
+        buffers = [x for network in followed.values() for x in network.buffers()]
+        copies = [x for network in self.networks.values() for x in network.buffers()]
+        self._buffers = list(zip(copies, buffers, strict=True))
         self._is_in_use = False
 
     def update(self, num_updates: int) -> None:
@@ -57,11 +61,11 @@ class WeightAverage:
             num_updates: How many there were; until these are as many as the average reaches back,
                 1 / (1 - decay), it is the mean of all.
         """
-        soft_update(self._averages, self._weights, max(1 - self._decay, 1 / num_updates))
+        self._follow(max(1 - self._decay, 1 / num_updates))
 
     def restart(self) -> None:
         """Forget what the weights have been before."""
-        soft_update(self._averages, self._weights, 1.0)
+        self._follow(1.0)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -76,6 +80,11 @@ class WeightAverage:
         finally:
             self._is_in_use = False
             self._swap()
+
+    def _follow(self, share: float) -> None:
+        soft_update(self._averages, self._weights, share)
+        for buffer, followed in self._buffers:
+            buffer.copy_(followed)
 
     def _swap(self) -> None:
         for weight, average in zip(self._weights, self._averages, strict=True):

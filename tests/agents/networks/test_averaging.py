@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from mario_rl_agents.agent import Agent
 from mario_rl_agents.algorithms.double_dqn import DoubleDQN
 from mario_rl_agents.algorithms.dqn import DQN, DQNConfig
@@ -79,6 +80,17 @@ def test_it_is_in_use_until_it_is_left_however_that_is() -> None:
     assert layer.weight.item() == 3
     average.update(2)
     assert [x.item() for x in average.networks["average_layer"].parameters()] == [2]
+
+
+def test_what_a_network_has_seen_is_no_average() -> None:
+    layer = nn.BatchNorm1d(2)
+    average = WeightAverage({"layer": layer}, 0.5)
+    layer(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    average.update(2)
+    (follower,) = average.networks.values()
+    for name, x in layer.named_buffers():
+        assert x.equal(follower.get_buffer(name)), name
+    assert float(layer.get_buffer("running_mean")[0]) != 0
 
 
 def test_averages_take_the_place_of_weights() -> None:
