@@ -74,7 +74,20 @@ class AgentTeacher:
         self._agent, self._greedy = agent, greedy
 
     def begin(self, envs: VecEnv, mask: NDArray[np.bool_]) -> None:
-        """Tell the agent of the games that begin, [N]."""
+        """Tell the agent of the games that begin, [N].
+
+        Raises:
+            ValueError: They have other actions or observations than those that it learned.
+        """
+        for what, learned, there in (
+            ("actions", self._agent.action_space, envs.single_action_space),
+            ("observations", self._agent.observation_space, envs.single_observation_space),
+        ):
+            if learned != there:
+                raise ValueError(
+                    f"{self._agent.algorithm} has learned {what} {learned}, the environment has "
+                    f"{there}: give the keywords that it was trained with (--env)"
+                )
         self._agent.begin_episodes(mask)
 
     def act(self, obs: NDArray[Any]) -> NDArray[np.int64]:

@@ -70,6 +70,17 @@ def test_demonstrations_of_another_game_are_refused(path: Path, tmp_path: Path) 
     assert not Run.open(tmp_path / "run").metrics_path.exists()  # nothing has begun
 
 
+@pytest.mark.parametrize("role", ["--agent", "--learner"])
+def test_an_agent_that_learned_other_actions_is_refused(role: str, tmp_path: Path) -> None:
+    out = tmp_path / "games.safetensors"
+    complex_ = ["--env", "actions=complex", "--decisions", "20", "--out", str(out)]
+    assert fail(2, "demonstrate", "MarioRL-1-1-v0", role, "MarioRL-1-1-v0", *complex_) == (
+        "ppo has learned actions Discrete(5), the environment has Discrete(12): give the keywords "
+        "that it was trained with (--env)"
+    )
+    assert not out.exists()
+
+
 def test_an_agent_teaches(path: Path, tmp_path: Path) -> None:
     out = tmp_path / "games.safetensors"
     arguments = ["--agent", "MarioRL-1-1-v0", "--decisions", "20"]
