@@ -15,8 +15,8 @@ LOWEST_INSTALLED := $(LOWEST)/.installed
 # What Gymnasium and NumPy have a part in; the core, the emulators and the rules know neither. Of the
 # longest tests others cover what depends on a version.
 LOWEST_TESTS := $(foreach name,determinism env gymnasium_play limits make rendering,tests/envs/test_$(name).py) \
-	$(wildcard tests/envs/test_vector_*.py) tests/envs/wrappers --ignore tests/envs/wrappers/test_advance.py -m "not slow" \
-	-k "not on_the_reference and not drawn_by_lot and not depend_on_threads and not thousand and not every_stage and not no_player_controls"
+	$(wildcard tests/envs/test_vector_*.py) tests/envs/wrappers --ignore tests/envs/wrappers/test_advance.py \
+	-k "not 32_games and not on_the_reference and not drawn_by_lot and not depend_on_threads and not thousand and not every_stage and not no_player_controls"
 
 CORE := mario_rl_envs/core
 CORE_FILES := $(wildcard $(CORE)/*/*.[ch])
@@ -35,7 +35,7 @@ ROM = $$($(BIN)/python -c 'from mario_rl_envs.game.rom import find_rom; print(fi
 SECONDS ?= 60
 PARALLEL = --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --dist worksteal
 
-.PHONY: demo compiled course docs docs-serve test test-newest test-lowest integration wheel lint format bench sanitize sanitize-address sanitize-thread fuzz clean
+.PHONY: demo compiled course docs docs-serve test test-newest test-lowest test-slow integration wheel lint format bench sanitize sanitize-address sanitize-thread fuzz clean
 
 # Into a folder of its own: an earlier demo may have been trained further. Torch's threads stay awake
 # for a moment while they wait for each other: alone on the machine that is faster, see
@@ -76,6 +76,10 @@ test-newest: $(LOWEST_INSTALLED)
 # Interpreted: nothing is compiled in this folder.
 test-lowest: $(LOWEST_INSTALLED)
 	MARIO_RL_CACHE_DIR=$(abspath $(LOWEST))/no-cache $(LOWEST)/bin/python -m pytest $(PARALLEL) $(LOWEST_TESTS)
+
+# In length or in number what `make test` has in small.
+test-slow: $(LOWEST_INSTALLED)
+	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 # An example of each library, in a virtual environment of its own, up to 2 GB, one after the other.
 integration: $(INSTALLED)

@@ -15,7 +15,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # wait for them.
 FIRST = (
     "test_site",
-    "test_libraries",
     "test_ray_engine",
     "test_claims",
     "test_documentation",

@@ -8,6 +8,7 @@ import pytest
 from support.agent_toys import ROOT
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks")
 def test_a_small_campaign_comes_out_as_it_should() -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / "robustness.py"), "--quick"]

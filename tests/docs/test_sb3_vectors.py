@@ -27,6 +27,7 @@ def answering(places, equal):
     return {name: functools.partial(ask, name) for name in sb3_vectors.SIDES}
 
 
+@pytest.mark.slow
 def test_all_vectors_play_and_train(tmp_path, monkeypatch, capsys):
     page = tmp_path / "page.md"
     monkeypatch.setattr(sys, "argv", ["sb3_vectors.py", "--quick", "--page", str(page)])

@@ -105,8 +105,8 @@ def check_in_browser(site):
         for page, size, dark in (
             ("index", "desktop", False),
             ("environments", "desktop", True),
-            ("api/agents", "telephone", False),
-            ("results", "telephone", True),
+            ("api/routes", "telephone", False),
+            ("policies", "telephone", True),
         ):
             found = accessibility.stumbling_blocks(browser, site, page, size=size, dark=dark)
             assert found == [], page

@@ -61,6 +61,7 @@ def test_both_take_as_many_gradient_steps(name, num_steps, num_updates):
     assert abs(their_updates - num_updates) <= 1
 
 
+@pytest.mark.slow
 def test_a_task_is_measured_in_rounds_after_each_start():
     task = dataclasses.replace(TASKS["dqn-cartpole"], warm_up=20, num_steps=20)
     rounds = measure(task, SIDES, starts=2, rounds=2, options=["--threads", "1"])

@@ -296,16 +296,15 @@ def test_every_stage_in_a_game_of_its_own():
     theirs.close()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
-def test_32_games_of_all_stages_1000_steps(mode):
+def test_32_games_of_all_stages(mode):
     """Random stages at every reset, and at first one of each."""
     ours, theirs = make_both("MarioRL-Random-v0", len(STAGES), mode, noop_max=30, sticky=0.25)
     ours.reset(seed=SEED, options={"stage": list(STAGES)})
     for index, env in enumerate(theirs.envs):
         theirs._env_obs[index], _ = env.reset(seed=SEED + index, options={"stage": STAGES[index]})
-    num_ends = play_both(ours, theirs, 1_000, right=0.5)
-    assert num_ends >= 250
+    num_ends = play_both(ours, theirs, 400, right=0.5)
+    assert num_ends >= 90
     ours.close()
     theirs.close()
 

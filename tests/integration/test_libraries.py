@@ -1,8 +1,8 @@
 """Every example of a library trains in a fresh virtual environment, without a warning of ours.
 
 Each test makes a virtual environment of its own, installs our wheel and the pinned library there,
-and runs the example as a user would. `make integration` runs all, `make test` those whose install
-is small.
+and runs the example as a user would. `make integration` runs them; those that need no more than
+the pinned packages run in tests/docs, too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from support.libraries import LIBRARIES, SMALL, Library
+from support.libraries import LIBRARIES, Library
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -52,13 +52,8 @@ def fresh_venv(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name in SMALL else pytest.mark.integration)
-        for name in LIBRARIES
-    ],
-)
+@pytest.mark.integration
+@pytest.mark.parametrize("name", LIBRARIES)
 def test_example_trains(name: str, wheel: Path, fresh_venv: Path, tmp_path: Path) -> None:
     library = LIBRARIES[name]
     python = fresh_venv / "bin" / "python"

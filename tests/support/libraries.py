@@ -36,6 +36,3 @@ LIBRARIES = {
     "tianshou": Library("tianshou_dqn.py", "agent.pt", "agent.pt"),
     "torchrl": Library("torchrl_ppo.py", "agent.pt", "agent.pt"),
 }
-# Under 1 GB and a minute and a half on two cores. The others bring PyTorch, which alone is 700 MB
-# at the least; those that need no more than the pinned packages run in tests/docs, too.
-SMALL = {"minari"}

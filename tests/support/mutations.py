@@ -90,8 +90,7 @@ def _mutated(array: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
     values: list[Any] = [True] if array.dtype == np.bool_ else [-1, 2, 1 << 62]
     if array.dtype.kind == "f":
         values = [np.nan, np.inf, -1.0, 1e30]
-    for value in values:
-        for index in {0, array.size // 2, array.size - 1}:
-            new = array.copy()
-            new.reshape(-1)[index] = value if array.dtype.itemsize > 1 else 1
-            yield f"{value} at {index}", new
+    for value, index in zip(values, cycle((0, array.size // 2, array.size - 1)), strict=False):
+        new = array.copy()
+        new.reshape(-1)[index] = value if array.dtype.itemsize > 1 else 1
+        yield f"{value} at {index}", new

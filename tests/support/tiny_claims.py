@@ -10,7 +10,7 @@ from benchmarks.claim_list import Arm, Claim, Side
 def _arm(id: str, **settings: object) -> Arm:
     small = {"hidden_sizes": [8], **settings}
     algorithm = "benchmarks.claim_agents:SeparateActorCritic"
-    return Arm(id, algorithm, "CartPole-v1", steps=400, minutes=0.1, settings=small)
+    return Arm(id, algorithm, "CartPole-v1", steps=200, minutes=0.1, settings=small)
 
 
 CLAIMS: Final = (

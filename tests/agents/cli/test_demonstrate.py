@@ -103,7 +103,7 @@ def test_a_learner_practices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("mario_rl_agents.practice.ROUND", 320)
     out = tmp_path / "games.safetensors"
     *rounds, line = succeed(
-        "demonstrate", ENV, "--practice", "2", "--decisions", "200", "--out", out
+        "demonstrate", ENV, "--practice", "2", "--decisions", "100", "--out", out
     )
     games = Demonstrations.load(out)
     assert line == f"{games.summary}: {out}"

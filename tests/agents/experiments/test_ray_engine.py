@@ -66,7 +66,7 @@ def test_jobs_of_a_killed_node_are_run_again(cluster, tmp_path):
             env_kwargs={"folder": str(tmp_path)},
             total_steps=1_100,
         )
-        for seed in range(3)
+        for seed in range(2)
     ]
     said, reports = [], []
     engine = RayEngine(tell=said.append)
@@ -76,8 +76,8 @@ def test_jobs_of_a_killed_node_are_run_again(cluster, tmp_path):
     cluster.remove_node(second, allow_graceful=False)
     (tmp_path / "open").touch()
     thread.join()
-    assert [report.state for report in reports] == [FINISHED] * 3
-    assert [line.partition(": ")[2] for line in said].count("finished") == 3
+    assert [report.state for report in reports] == [FINISHED] * 2
+    assert [line.partition(": ")[2] for line in said].count("finished") == 2
     assert sum("started again" in line for line in said) == 1
     for job, report in zip(jobs, reports, strict=True):
         local = run_job(job, tmp_path / "local")

@@ -159,8 +159,8 @@ def test_what_is_resumed_ends_as_what_was_not_interrupted(tmp_path: Path, num_en
 
     path = tmp_path / "agent.safetensors"
     whole = PPO.create(envs(), CONFIG, seed=0, device="cpu")
-    whole.learn(1_920)
-    for length in (700, 1_000):
+    whole.learn(960)
+    for length in (350, 500):
         first = PPO.create(envs(), CONFIG, seed=0, device="cpu")
         first.learn(length)
         first.save(path, replay=True)
@@ -211,8 +211,8 @@ def test_what_began_along_a_demonstration_is_resumed_to_the_bit(
     whole, first = (
         PPO.create(make_vec_env(ENV, 4, SMALL), config, seed=0, device="cpu") for _ in range(2)
     )
-    whole.learn(1_920)
-    first.learn(1_000)
+    whole.learn(1_280)
+    first.learn(700)
     assert any(first.loop.state(replay=True).arrays["state_places"][:, 1] == 0)
     first.save(path, replay=True)
     resumed = PPO.load(path, make_vec_env(ENV, 4, SMALL), device="cpu")

@@ -13,7 +13,13 @@ from mario_rl_envs.game.rom import find_rom
 from mario_rl_envs.game.skipping import skip_start_screen
 
 # Overworld, underground, water, at night, castle and the end of a world.
-REPLAYS = ("1-1", "1-2", "2-2", "3-1", "4-4", "6-2")
+REPLAYS = (
+    "1-1",
+    "2-2",
+    "4-4",
+    "6-2",
+    *(pytest.param(x, marks=pytest.mark.slow) for x in ("1-2", "3-1")),
+)
 STAGES = ("1-3", "2-2", "4-2", "5-1", "7-4", "8-3")
 
 
@@ -27,23 +33,23 @@ def test_routes(stage):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_random_play(stage):
-    count = exactness.compare_random("native", [stage], 2_000, seed=STAGES.index(stage))
-    assert count.frames >= 2_000
+    count = exactness.compare_random("native", [stage], 1_200, seed=STAGES.index(stage))
+    assert count.frames >= 1_200
     assert count.loads >= 3
     assert count.saves >= 2
-    assert count.pokes >= 50
+    assert count.pokes >= 30
 
 
 def test_an_unbroken_run():
-    count = exactness.compare_unbroken("native", 4_000, seed=1)
-    assert count.frames == 4_000
+    count = exactness.compare_unbroken("native", 2_500, seed=1)
+    assert count.frames == 2_500
     assert count.deaths >= 2
     assert count.loads == 0
 
 
 def test_environments():
-    count = exactness.compare_environments("native", ["1-1", "8-2"], 2_000, seed=2)
-    assert count.deaths >= 2
+    count = exactness.compare_environments("native", ["1-1", "8-2"], 1_200, seed=2)
+    assert count.deaths >= 1
 
 
 @pytest.fixture

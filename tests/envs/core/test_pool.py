@@ -45,6 +45,7 @@ def test_threads_of_the_pool_do_not_race(tmp_path):
     run(build(tmp_path, "pool", [CORE / "batch" / "pool.c"], SANITIZER))
 
 
+@pytest.mark.slow
 def test_games_side_by_side_do_not_race(tmp_path):
     sources = [path for path in CORE.rglob("*.c") if path.parent.name != "python"]
     run(build(tmp_path, "vector", sources, SANITIZER), find_rom())

@@ -58,12 +58,12 @@ def test_both_emulators_play_the_whole_game_alike(reward):
     for env in (native, other):
         env.reset(seed=0)
     seed = list(REWARDS).index(reward) if isinstance(reward, str) else 9
-    play_both(native, other, random_moves(seed, 800))
+    play_both(native, other, random_moves(seed, 500))
     native.close()
     other.close()
 
 
-@pytest.mark.parametrize("stage", ["1-2", "1-4", "8-4"])
+@pytest.mark.parametrize("stage", ["1-2", "8-4"])
 def test_both_emulators_play_routes_alike(stage):
     """Pipes, flag and axe, through the pipeline."""
     native, other = (

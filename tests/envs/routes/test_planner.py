@@ -43,8 +43,8 @@ def test_stages_of_all_kinds_are_cleared(stage):
 
 
 def test_it_swims_whatever_else_is_pressed():
-    ends, _ = play("2-2", noise=0.1, num_games=2)
-    assert [cleared for cleared, _ in ends] == [True, True], ends
+    ends, _ = play("2-2", noise=0.1)
+    assert [cleared for cleared, _ in ends] == [True], ends
 
 
 def test_it_goes_on_where_something_else_was_pressed():

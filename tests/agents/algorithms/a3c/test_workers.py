@@ -404,8 +404,8 @@ def group_of(folder: Path) -> int | None:
 def test_a_script_without_the_guard_is_told_so(tmp_path: Path) -> None:
     path = tmp_path / "run.py"
     path.write_text(
-        "import gymnasium as gym\nfrom mario_rl_agents.algorithms.a3c.a3c import A3C\n"
-        'A3C.create(gym.make("CartPole-v1")).learn(100)\n'
+        "import gymnasium as gym\nfrom mario_rl_agents.algorithms.a3c.a3c import A3C, A3CConfig\n"
+        'A3C.create(gym.make("CartPole-v1"), A3CConfig(num_workers=1)).learn(100)\n'
     )
     result = subprocess.run(
         [sys.executable, "-W", "ignore", str(path)],
