@@ -171,7 +171,10 @@ class Cache:
         self._remove(set(self._ours()) - kept)
 
     def clear(self) -> int:
-        """Delete all libraries; return their number. Other files stay."""
+        """Delete all libraries and return their number; only for the holder of the lock.
+
+        Files of others stay.
+        """
         names = self._ours()
         self._remove(names)
         self.remove_abandoned_builds()

@@ -35,7 +35,7 @@ def run(*, force: bool, remove: bool, report: Callable[[str], None]) -> None:
     from mario_rl_envs.compile.library import compile_library, remove_libraries
 
     if remove:
-        report(f"libraries removed: {remove_libraries()}")
+        report(f"libraries removed: {remove_libraries(report=report)}")
     else:
         compile_library(read_rom(find_rom()), force=force, report=report)
     report(str(native_info()))

@@ -85,17 +85,22 @@ def compile_library(
     load.cache_clear()
 
 
-def remove_libraries() -> int:
+def remove_libraries(*, report: Callable[[str], None] = print) -> int:
     """Delete all compiled libraries of this user and return their number.
+
+    Args:
+        report: Is told, in a line, that another process compiles and is waited for.
 
     Raises:
         LibraryError: The folder cannot be used.
     """
     try:
-        with open_cache() as opened:
+        with open_cache() as opened, opened.lock(lambda: report("waiting for another process")):
             num_libraries = opened.clear()
     except MissingError:
         num_libraries = 0
+    except OSError as error:
+        raise LibraryError(f"the libraries cannot be removed: {error.strerror}") from error
     load.cache_clear()
     return num_libraries
 

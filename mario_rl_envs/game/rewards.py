@@ -80,8 +80,8 @@ def reward_weights(reward: str | Mapping[str, float]) -> dict[str, float]:
             sum).
 
     Raises:
-        ValueError: The name or a term is unknown, a weight is not a finite number, or the clip is
-            not positive.
+        ValueError: The name or a term is unknown, there is no term, a weight is not a finite
+            number, or the clip is not positive.
     """
     names, terms = (", ".join(map(repr, names)) for names in (REWARDS, TERMS))
     accepted = f"a name ({names}) or a dict of weights for {terms}"
@@ -99,6 +99,8 @@ def reward_weights(reward: str | Mapping[str, float]) -> dict[str, float]:
             raise ValueError(
                 f"the weight of reward term {term!r} is {weight!r}; accepted is a finite number"
             )
+    if set(reward) == {CLIP}:
+        raise ValueError(f"the reward {dict(reward)!r} has no term to clip; accepted is {accepted}")
     if CLIP in reward and reward[CLIP] <= 0:
         raise ValueError(f"the reward's clip is {reward[CLIP]!r}; accepted is a positive number")
     return {term: float(weight) for term, weight in reward.items()}

@@ -223,6 +223,10 @@ def test_the_spec_of_one_makes_many():
         ({"reward": {"flag": float("nan")}}, "the weight of reward term 'flag' is nan"),
         ({"reward": {}}, "unknown reward {}"),
         (
+            {"reward": {"clip": 3}},
+            r"the reward {'clip': 3} has no term to clip; accepted is a name",
+        ),
+        (
             {"reward": {"flag": 1, "clip": 0}},
             "the reward's clip is 0; accepted is a positive number",
         ),

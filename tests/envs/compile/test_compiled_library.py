@@ -28,7 +28,14 @@ from mario_rl_envs.compile.compiler import (
     find_compiler,
 )
 from mario_rl_envs.compile.errors import LibraryError
-from mario_rl_envs.compile.library import HEADERS, INCLUDE, compile_library, load, target
+from mario_rl_envs.compile.library import (
+    HEADERS,
+    INCLUDE,
+    compile_library,
+    load,
+    remove_libraries,
+    target,
+)
 from mario_rl_envs.emulators import create_emulator, native
 from mario_rl_envs.game.rom import find_rom
 from mario_rl_envs.vector_env import MarioVectorEnv
@@ -407,6 +414,20 @@ def test_of_two_processes_one_compiles_and_the_other_waits(path, slow):
     load.cache_clear()
     assert native_info().runs == "compiled"
     assert len(libraries(path)) == 2
+
+
+def test_what_is_removed_waits_for_who_compiles(path, slow):
+    def let_go(line):
+        said.append(line)
+        (slow / "go").touch()
+
+    said = []
+    with start() as first:
+        wait_for_compilers(slow)
+        assert remove_libraries(report=let_go) == 1
+        assert first.wait() == 0, first.communicate()
+    assert said == ["waiting for another process"]
+    assert list(path.iterdir()) == []
 
 
 def test_a_compiler_that_is_killed_is_told(path, slow):
