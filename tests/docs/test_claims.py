@@ -334,6 +334,7 @@ def start(folder):
     )
 
 
+@pytest.mark.slow
 def test_a_claim_runs_and_one_that_was_killed_ends_the_same(tmp_path):
     """Killed with -9 when the first of its last two jobs has a checkpoint."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"

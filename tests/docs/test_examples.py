@@ -30,6 +30,7 @@ RUNS = {
         "wrote ladder/why_naive_q_fails.png",
     ),
 }
+SLOW = ("sb3_contrib_qrdqn.py", "why_naive_q_fails.py")
 
 
 def test_every_example_is_run():
@@ -37,7 +38,9 @@ def test_every_example_is_run():
     assert {path.name for path in EXAMPLES.glob("*.py")} == libraries.union(RUNS)
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(x, marks=pytest.mark.slow if x in SLOW else []) for x in RUNS]
+)
 def test_example(name, tmp_path):
     arguments, expected = RUNS[name]
     result = subprocess.run(

@@ -49,14 +49,11 @@ class Losses(Callback):
         self.rows.append(list(losses.values()))
 
 
+@pytest.mark.slow
 @needs_a_compiler
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 @pytest.mark.parametrize(
-    ("agent_class", "config"),
-    [
-        pytest.param(PPO, PPO_CONFIG, id="ppo", marks=pytest.mark.slow),
-        pytest.param(DoubleDQN, DQN_CONFIG, id="dqn"),
-    ],
+    ("agent_class", "config"), [(PPO, PPO_CONFIG), (DoubleDQN, DQN_CONFIG)], ids=["ppo", "dqn"]
 )
 def test_compiled_losses_train_the_same_agent(agent_class, config, tmp_path):
     """The losses follow those of the plain agent, a schedule that goes on included."""

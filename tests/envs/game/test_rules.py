@@ -95,4 +95,4 @@ def test_the_end_of_a_world_equals_the_reference():
 
 def test_the_whole_game_equals_the_reference():
     """Three lives: deaths lead to the next life, the last one to the game's end."""
-    assert play_both(None, 4_000, seed=3) >= 2
+    assert play_both(None, 3_000, seed=3) >= 2
