@@ -78,7 +78,7 @@ test-lowest: $(LOWEST_INSTALLED)
 	MARIO_RL_CACHE_DIR=$(abspath $(LOWEST))/no-cache $(LOWEST)/bin/python -m pytest $(PARALLEL) $(LOWEST_TESTS)
 
 # In length or in number what `make test` has in small.
-test-slow: $(LOWEST_INSTALLED)
+test-slow: compiled
 	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 # An example of each library, in a virtual environment of its own, up to 2 GB, one after the other.
