@@ -13,13 +13,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Those with tests of a minute and more. At the end, others would have nothing more to do than to
 # wait for them.
-FIRST = (
-    "test_site",
-    "test_ray_engine",
-    "test_claims",
-    "test_documentation",
-    "test_compare",
-)
+FIRST = ("test_site", "test_ray_engine", "test_compare")
 
 
 def pytest_collection_modifyitems(items):
