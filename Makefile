@@ -64,8 +64,8 @@ docs-serve: docs
 # What takes one core, or waits for the network, goes side by side.
 test:
 	$(MAKE) --jobs 2 $(INSTALLED) $(LOWEST_PACKAGES)
-	$(MAKE) $(LOWEST_INSTALLED)
-	$(MAKE) --jobs 2 lint test-newest
+	$(MAKE) --jobs 2 $(LOWEST_INSTALLED) lint
+	$(MAKE) test-newest
 	$(MAKE) test-lowest
 
 # A process more than there are cores: tests wait for processes of their own. One that has no tests

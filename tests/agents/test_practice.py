@@ -89,6 +89,7 @@ def test_a_seed_decides_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (first.shown != first.played)[first.is_used].any()  # the noise
 
 
+@pytest.mark.slow
 def test_it_learns_what_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(practice, "ROUND", 800)
     monkeypatch.setattr(practice, "NUM_BATCHES", 40)

@@ -30,7 +30,7 @@ RUNS = {
         "wrote ladder/why_naive_q_fails.png",
     ),
 }
-SLOW = ("sb3_contrib_qrdqn.py", "why_naive_q_fails.py")
+SLOW = ("sb3_contrib_qrdqn.py", "stable_baselines3_ppo.py", "why_naive_q_fails.py")
 
 
 def test_every_example_is_run():

@@ -69,6 +69,7 @@ def test_a_task_is_measured_in_rounds_after_each_start():
     assert all(each[side][clock] > 0 for each in rounds for side in SIDES for clock in each[side])
 
 
+@pytest.mark.slow
 def test_a_side_that_fails_is_named():
     side = Side(dataclasses.replace(TASKS["dqn-cartpole"]), "theirs", [])
     with pytest.raises(RuntimeError, match="theirs ended with exit code 1"):

@@ -193,6 +193,7 @@ def test_a_folder_of_another_recipe_is_left_alone(tmp_path):
         run_row(other, 0, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_is_reported_and_stops_no_other(tmp_path, capsys):
     (row,) = find_rows(["T1"])
     [job] = row.jobs(0)

@@ -136,6 +136,7 @@ def test_learns_from_images(agent_class: type[DQN]) -> None:
     assert hits >= 95
 
 
+@pytest.mark.slow
 def test_dqn_over_estimates_more_than_double_dqn() -> None:
     config = DQNConfig(
         learning_rate=0.05,

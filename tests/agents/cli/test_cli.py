@@ -624,6 +624,7 @@ def test_ctrl_c_saves_and_the_command_it_prints_goes_on(tmp_path: Path) -> None:
     assert Run.open(run).episodes()[: len(episodes)] == episodes
 
 
+@pytest.mark.slow
 def test_code_that_a_run_names_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,7 +50,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 @pytest.fixture(scope="module")
 def whole(workplace: Path) -> tuple[Path, str]:
     """The folder of a comparison that nothing disturbed, and what was printed."""
-    process = start(workplace, *COMPARE, "--out", "whole", "--speed", "2", "--video")
+    process = start(workplace, *COMPARE, "--out", "whole", "--speed", "1", "--video")
     output, _ = process.communicate()
     assert process.returncode == 0, output
     return workplace / "whole", output
@@ -107,8 +107,8 @@ def test_tables_and_raw_data_say_what_the_jobs_left(whole: tuple[Path, str]) -> 
         assert 1 < len(curve) <= 200
         assert curve[-1].step == left.read_episodes()[-1].step
     rounds = [(row.round, row.algorithm) for row in comparison.speeds]
-    assert rounds == [(0, side) for side in SIDES] + [(1, side) for side in SIDES[::-1]]
-    assert {row.num_steps for row in comparison.speeds[:2]} == {comparison.speeds[0].num_steps}
+    assert rounds == [(0, side) for side in SIDES]
+    assert {row.num_steps for row in comparison.speeds} == {comparison.speeds[0].num_steps}
     for text in ("double_dqn", "plain, greedy", "2/2", "page ", "updates per 1,000 steps"):
         assert text in output
     assert (folder / "report.html").stat().st_size > 10_000
@@ -135,6 +135,7 @@ def by_side(plan: Plan) -> list[Job]:
     return [plan.job(entry, seed) for entry in plan.entries for seed in plan.seeds]
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_and_ends_the_same(workplace: Path, whole: tuple[Path, str]) -> None:
     """With -9, the command and its jobs, once a job is finished and others are not."""
     folder = workplace / "killed"

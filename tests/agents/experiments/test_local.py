@@ -65,6 +65,7 @@ def test_a_long_line_of_a_failed_job_is_cut(tmp_path, monkeypatch):
     assert "x" * 200_000 in JobFolder(tmp_path / "out", job.name).log.read_text()  # all of it
 
 
+@pytest.mark.slow
 def test_two_engines_on_one_folder_run_no_job_twice(tmp_path):
     jobs = [random_job(seed=seed, max_episodes=200) for seed in range(2)]
     found = {}

@@ -29,7 +29,7 @@ SPECS = [
     {**ODD_WEIGHTS, CLIP: 0.7},
     {CLIP: 2.5, "coins": 1.0 / 3.0, "velocity": -1.1},
     {"score": 1e300, "coins": -1e300, "death": 1e-300},
-    {CLIP: 1.0},
+    {CLIP: 1.0, "score": 1.0},
 ]
 
 

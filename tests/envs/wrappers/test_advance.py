@@ -161,7 +161,7 @@ def test_what_is_left_out_changes_nothing(name, emulator):
     assert env.observation_space.shape == plain.observation_space.shape or name == "tiles"
     rng = np.random.default_rng(1)
     is_over = True
-    for step in range(110 if emulator == "native" else 30):
+    for step in range(70 if emulator == "native" else 20):
         if is_over:
             seed = 3 if step == 0 else None
             obs, info = env.reset(seed=seed)
