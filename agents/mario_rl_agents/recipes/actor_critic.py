@@ -8,6 +8,7 @@ from mario_rl_agents.algorithms.actor_critic import ActorCritic, ActorCriticConf
 from mario_rl_agents.config import linear
 from mario_rl_agents.recipes.recipe import (
     ANY,
+    BY_HAND,
     KERAS_EPSILON,
     MARIO,
     TUTORIAL,
@@ -43,6 +44,21 @@ RECIPES: Final[Recipes] = MappingProxyType(
         ("CartPole-v1", "tutorial"): Recipe(_TUTORIAL, total_steps=900_000, tuning=TUTORIAL),
         ("CartPole-v1", "default"): replace(
             _VECTORS, measured=Measured("T5-CartPole-v1", 1.2, "498.9 ± 2.54")
+        ),
+        # Rewards of a hundred at a fiftieth, and steps of 128 environments: with 64 of them, a larger
+        # rate and little entropy from the beginning it fell over after a million steps.
+        ("LunarLander-v3", "default"): Recipe(
+            ActorCriticConfig(
+                learning_rate=linear(6e-4, 0, 4_000_000),
+                reward_scale=0.02,
+                hidden_sizes=(128, 128),
+                value_coefficient=0.5,
+                entropy_coefficient=linear(0.01, 0.001, 3_000_000),
+                max_grad_norm=0.5,
+            ),
+            num_envs=128,
+            total_steps=4_000_000,
+            tuning=BY_HAND,
         ),
         (ANY, "default"): _VECTORS,
         # As on CartPole, with smaller steps and a shorter horizon. Not measured here.
