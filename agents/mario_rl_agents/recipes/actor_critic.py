@@ -45,8 +45,8 @@ RECIPES: Final[Recipes] = MappingProxyType(
         ("CartPole-v1", "default"): replace(
             _VECTORS, measured=Measured("T5-CartPole-v1", 1.2, "498.9 ± 2.54")
         ),
-        # Rewards of a hundred at a fiftieth, and steps of 128 environments: with 64 of them, a larger
-        # rate and little entropy from the beginning it fell over after a million steps.
+        # Rewards of a hundred at a fiftieth, and steps of 128 environments: with 64 of them, a
+        # larger rate and little entropy from the beginning it fell over after a million steps.
         ("LunarLander-v3", "default"): Recipe(
             ActorCriticConfig(
                 learning_rate=linear(6e-4, 0, 4_000_000),
