@@ -115,12 +115,15 @@ class Cache:
         Yields:
             Whether others are excluded. Some network file systems have no locks.
         """
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-        file = os.open(_LOCK, flags, 0o600, dir_fd=self._descriptor)
-        try:
-            yield _lock(file, on_wait)
-        finally:
-            os.close(file)
+        with contextlib.ExitStack() as undo:
+            while True:
+                flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+                file = os.open(_LOCK, flags, 0o600, dir_fd=self._descriptor)
+                undo.callback(os.close, file)
+                is_alone = _lock(file, on_wait)
+                if self._is_lock(file):
+                    break  # else its last holder has deleted it, and nobody else would see it
+            yield is_alone
 
     @contextlib.contextmanager
     def build_folder(self) -> Iterator[Path]:
@@ -180,6 +183,13 @@ class Cache:
         self.remove_abandoned_builds()
         self._remove([_LOCK])
         return sum(name.endswith(_LIBRARY) for name in names)
+
+    def _is_lock(self, file: int) -> bool:
+        try:
+            status = os.stat(_LOCK, dir_fd=self._descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(os.fstat(file), status)
 
     def _find(self, key: str) -> Found:
         names = [name for name in self._records() if name.startswith(f"{key}-")]

@@ -374,6 +374,19 @@ def test_one_process_waits_for_another(path, holder):
         assert names(path) == ["compiling.lock"]
 
 
+def test_who_waits_for_a_lock_that_is_deleted_takes_the_one_that_others_see(path, holder):
+    """As where all libraries are removed meanwhile."""
+
+    def delete_and_let_go():
+        (path / "compiling.lock").unlink()
+        holder.stdin.close()
+
+    with open_cache() as opened, opened.lock(delete_and_let_go) as is_alone:
+        assert is_alone
+        with (path / "compiling.lock").open() as file, pytest.raises(BlockingIOError):
+            cache.fcntl.flock(file, cache.fcntl.LOCK_EX | cache.fcntl.LOCK_NB)
+
+
 def test_a_killed_process_holds_no_lock_and_what_it_left_is_removed(path, holder):
     holder.kill()
     holder.wait()
