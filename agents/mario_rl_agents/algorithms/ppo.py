@@ -22,6 +22,7 @@ from mario_rl_agents.config import (
     Config,
     Count,
     Encoder,
+    Finite,
     Fraction,
     Initialization,
     Loss,
@@ -91,7 +92,7 @@ class PPOConfig(Config):
     layer_norm: bool = False  # normalize hidden layers before their ReLU; not convolutions
     initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
     precision: Precision = "float32"  # of forward passes; weights stay float32
-    entropy_coefficient: NonNegative | Schedule = 0.0  # weight of the entropy bonus
+    entropy_coefficient: Finite | Schedule = 0.0  # weight of the entropy bonus; below 0, a penalty
     max_grad_norm: Positive | None = None  # L2 norm of all gradients; None: no clipping
     normalize_advantages: Literal["none", "batch", "rollout"] = "none"  # to mean 0, std 1
     normalize_observations: bool = False  # by running mean and variance; for vectors
