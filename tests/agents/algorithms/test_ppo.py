@@ -231,14 +231,14 @@ def test_an_update_ends_when_the_policy_has_gone_too_far() -> None:
     assert stopped.losses == free.losses[: len(divergences)]
 
 
-def test_the_entropy_bonus_keeps_the_policy_open() -> None:
+def test_the_entropy_bonus_keeps_the_policy_open_and_a_penalty_closes_it() -> None:
     def entropy(coefficient: float) -> float:
         updates = Updates()
         config = replace(CORRIDOR, entropy_coefficient=coefficient)
         PPO.create(corridor(), config, device="cpu").learn(960, [updates])
         return updates.losses[-1]["charts/entropy"]
 
-    assert entropy(1.0) > 0.65 > entropy(0.0)
+    assert entropy(1.0) > 0.65 > entropy(0.0) > 2 * entropy(-0.1) >= 0
 
 
 def test_observations_are_normalized_by_the_rollouts_before() -> None:
