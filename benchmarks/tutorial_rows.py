@@ -378,18 +378,6 @@ ROWS: Final[tuple[Row, ...]] = (
         stop_period=100_000,
     ),
     Row(
-        id="LunarLander-TD3",
-        title="TD3, our recipe",
-        author="",
-        algorithm="td3",
-        env_id="LunarLanderContinuous-v3",
-        recipe="default",
-        measure="test",
-        target=200.0,
-        steps=400_000,
-        stop_at=240.0,
-    ),
-    Row(
         id="LunarLander-DoubleDQN",
         title="Double DQN, our recipe",
         author="",

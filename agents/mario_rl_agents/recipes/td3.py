@@ -4,7 +4,6 @@ from types import MappingProxyType
 from typing import Final
 
 from mario_rl_agents.algorithms.td3 import TD3, TD3Config
-from mario_rl_agents.config import linear
 from mario_rl_agents.recipes.recipe import (
     ANY,
     BY_HAND,
@@ -45,25 +44,6 @@ RECIPES: Final[Recipes] = MappingProxyType(
             ),
             total_steps=1_000_000,
             measured=Measured("T7-recipe", 16.7, "305.4 ± 19.6", steps=166_667),
-            tuning=BY_HAND,
-        ),
-        # As on BipedalWalker, with smaller networks and rewards as they are.
-        ("LunarLanderContinuous-v3", "default"): Recipe(
-            TD3Config(
-                actor_learning_rate=linear(1e-3, 0, 400_000),
-                critic_learning_rate=linear(1e-3, 0, 400_000),
-                gamma=0.98,
-                tau=0.02,
-                batch_size=256,
-                replay_capacity=400_000,
-                random_steps=10_000,
-                learning_starts=10_000,
-                update_period=2,
-                hidden_sizes=(64, 64),
-                layer_norm=True,
-                num_return_steps=3,
-            ),
-            total_steps=400_000,
             tuning=BY_HAND,
         ),
         (MARIO, "default"): Recipe(
