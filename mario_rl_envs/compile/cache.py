@@ -115,9 +115,9 @@ class Cache:
         Yields:
             Whether others are excluded. Some network file systems have no locks.
         """
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
         with contextlib.ExitStack() as undo:
             while True:
-                flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
                 file = os.open(_LOCK, flags, 0o600, dir_fd=self._descriptor)
                 undo.callback(os.close, file)
                 is_alone = _lock(file, on_wait)
