@@ -2,6 +2,9 @@
 
 import os
 import signal
+import sys
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
@@ -19,3 +22,9 @@ FIRST = ("test_site", "test_ray_engine", "test_compare")
 def pytest_collection_modifyitems(items):
     """Begin with the modules that take longest."""
     items.sort(key=lambda item: item.path.stem not in FIRST)
+
+
+@pytest.fixture(autouse=True)
+def same_path(monkeypatch):
+    """Take the folders back that a command adds: modules of one test are not for the next one."""
+    monkeypatch.setattr(sys, "path", [*sys.path])

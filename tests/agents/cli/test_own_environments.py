@@ -66,7 +66,6 @@ class Sketch(Blind):
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])  # the command adds to it
     kinds: tuple[Any, ...] = (Own, Blind, Sketch)
     for kind in kinds:
         spec = EnvSpec(f"{kind.__name__}-v0", entry_point=kind)
