@@ -46,6 +46,24 @@ RECIPES: Final[Recipes] = MappingProxyType(
             measured=Measured("T7-recipe", 16.7, "305.4 ± 19.6", steps=166_667),
             tuning=BY_HAND,
         ),
+        # As on BipedalWalker, with smaller networks and rewards as they are. With a falling rate,
+        # with more noise, or with clipped rewards it hovered over the ground for 200,000 steps.
+        ("LunarLanderContinuous-v3", "default"): Recipe(
+            TD3Config(
+                gamma=0.98,
+                tau=0.02,
+                batch_size=256,
+                replay_capacity=200_000,
+                random_steps=10_000,
+                learning_starts=10_000,
+                update_period=2,
+                hidden_sizes=(64, 64),
+                layer_norm=True,
+                num_return_steps=3,
+            ),
+            total_steps=400_000,
+            tuning=BY_HAND,
+        ),
         (MARIO, "default"): Recipe(
             TD3Config(
                 actor_learning_rate=1e-4,
