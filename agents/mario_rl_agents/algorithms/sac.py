@@ -94,6 +94,8 @@ class SACConfig(Config):
     encoder: Encoder = "nature"  # for images; or your own, by create(encoder=)
     initialization: Initialization = "pytorch"  # "orthogonal": networks/initialization.py
     precision: Precision = "float32"  # of forward passes; weights stay float32
+    layer_norm: bool = False  # normalize the critics' hidden layers (Ball et al. 2023)
+    num_return_steps: Count = 1  # rewards in a return; more than 1: n-step returns
     overlap: bool = False  # step the environment while the gradient step runs; same results
     compile: bool = False  # losses through torch.compile; docs/speed.md says where it pays
 
@@ -160,7 +162,14 @@ class SAC(OffPolicyAgent):
         with torch_seed(seed):
             # The actor names a mean and a standard deviation, or its logarithm, for each action.
             actor = make_network(space, 2 * self.num_actions, sizes, reader)
-            critics = Critics(space, self.num_actions, sizes, num_critics=2, encoder=reader)
+            critics = Critics(
+                space,
+                self.num_actions,
+                sizes,
+                num_critics=2,
+                layer_norm=config.layer_norm,
+                encoder=reader,
+            )
             value = make_network(space, 1, sizes, reader) if config.value_network else None
             initialize(actor, config.initialization, POLICY_GAIN)
             initialize(critics, config.initialization, VALUE_GAIN)
@@ -204,6 +213,8 @@ class SAC(OffPolicyAgent):
             **replay_settings(config, space, self.num_envs),
             action_shape=actions.shape,
             action_dtype=np.float32,
+            num_return_steps=config.num_return_steps,
+            gamma=config.gamma,
         )
         if config.compile:
             compile_losses(self, ("critic_loss", "actor_loss"))
@@ -287,14 +298,17 @@ class SAC(OffPolicyAgent):
         """Return scale r + gamma (1 - terminated) V_target(s'), shape [B].
 
         Without a value network V_target(s') is the soft value that the critics' copies give. An
-        episode that was only truncated goes on, so its last transition bootstraps.
+        episode that was only truncated goes on, so its last transition bootstraps. With n-step
+        returns r is the discounted sum of k rewards, without the entropy of the actions after the
+        first, s' comes k steps later and gamma^k stands for gamma.
         """
         if self.config.value_network:
             next_value: Tensor = self.target(batch.next_obs).squeeze(1)  # [B]
         else:
             next_value, _ = self.soft_value(self.target, batch.next_obs, noise)  # [B]
         reward = self.config.reward_scale * batch.reward  # [B]
-        return reward + self.config.gamma * next_value * ~batch.terminated
+        discount = self.config.gamma if batch.discount is None else batch.discount
+        return reward + discount * next_value * ~batch.terminated
 
     def critic_loss(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return sum_i mean (Q_i(s, a) - y)^2 / 2, a scalar, and both Q(s, a), shape [2, B]."""

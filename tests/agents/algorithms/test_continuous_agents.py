@@ -277,6 +277,20 @@ def test_td3_target_with_clipped_n_step_returns() -> None:
         torch.testing.assert_close(agent.td_target(batch, noise), expected)
 
 
+def test_sac_target_with_n_step_returns() -> None:
+    config = dataclasses.replace(SAC_CONFIG, reward_scale=0.5, num_return_steps=3, layer_norm=True)
+    agent = SAC.create(cart(), config, seed=0, device="cpu")
+    agent.learn(60)
+    batch = agent.replay.sample(200, np.random.default_rng(0))
+    assert batch.discount is not None
+    assert set(batch.discount.tolist()) == {0.5, 0.25, 0.125}  # shorter where an episode ends
+    noise = torch.zeros_like(batch.action)
+    with torch.no_grad():
+        value = agent.target(batch.next_obs).squeeze(1)
+        expected = 0.5 * batch.reward + batch.discount * value * ~batch.terminated
+        torch.testing.assert_close(agent.td_target(batch, noise), expected)
+
+
 def test_normalized_critics_stay_small_far_from_the_data() -> None:
     space = gym.spaces.Box(-1, 1, (3,), np.float32)
     with torch.random.fork_rng():

@@ -344,8 +344,13 @@ def sac_literal(
 ) -> dict[str, Tensor]:
     """Return the losses of every network of either form of SAC."""
     config, steps, half = agent.config, transitions(batch), CONTINUOUS.shape[0]
-    critics = (critic(nets["critics"], 0), critic(nets["critics"], 1))
+    norm = config.layer_norm
+    one, other = (critic(nets["critics"], j, layer_norm=norm) for j in (0, 1))
+    critics = (one, other)
     actor = network(nets["actor"])
+    discounts = [config.gamma] * NUM_TRANSITIONS
+    if batch.discount is not None:
+        discounts = batch.discount.tolist()
 
     def sample(obs: Tensor, noise: Tensor) -> literal.Sample:
         outputs = actor(obs)  # the means, then the logarithms of the deviations
@@ -363,12 +368,14 @@ def sac_literal(
     for i, t in enumerate(steps):
         if config.value_network:
             target_value = scalar(nets["target"])
-            targets.append(literal.sac_q_target(target_value, t, config.reward_scale, config.gamma))
+            targets.append(literal.sac_q_target(target_value, t, config.reward_scale, discounts[i]))
         else:
-            lagging = (critic(nets["target"], 0), critic(nets["target"], 1))
+            first, second = (critic(nets["target"], j, layer_norm=norm) for j in (0, 1))
             next_sample = sample(t.next_obs, next_noise[i])
-            scale, gamma = config.reward_scale, config.gamma
-            targets.append(literal.soft_q_target(lagging, t, next_sample, alpha, scale, gamma))
+            scale = config.reward_scale
+            targets.append(
+                literal.soft_q_target((first, second), t, next_sample, alpha, scale, discounts[i])
+            )
     both = [literal.critic_loss(q, steps, targets) / 2 for q in critics]
     losses["critic"] = both[0] + both[1]
     if config.value_network:
@@ -395,8 +402,11 @@ SAC_FORMS = [
     dataclasses.replace(FIRST_SAC, temperature=0.3),
     LATER_SAC,
     dataclasses.replace(LATER_SAC, temperature=0.2),
+    dataclasses.replace(LATER_SAC, layer_norm=True),
 ]
-BOTH_SACS = pytest.mark.parametrize("config", SAC_FORMS, ids=["first", "cool", "later", "fixed"])
+BOTH_SACS = pytest.mark.parametrize(
+    "config", SAC_FORMS, ids=["first", "cool", "later", "fixed", "normalized"]
+)
 
 
 def make_sac(config: SACConfig) -> SAC:
@@ -408,8 +418,11 @@ def make_sac(config: SACConfig) -> SAC:
 
 
 @BOTH_SACS
-def test_sac(config):
-    agent, batch = make_sac(config), make_batch(13, CONTINUOUS)
+@pytest.mark.parametrize("n_step", [False, True])
+def test_sac(config, n_step):
+    discount = GAMMA ** np.random.default_rng(5).integers(1, 4, NUM_TRANSITIONS).astype(np.float64)
+    agent = make_sac(config)
+    batch = make_batch(13, CONTINUOUS, discount=torch.from_numpy(discount) if n_step else None)
     noise, next_noise = torch.from_numpy(
         np.random.default_rng(2).normal(size=(2, NUM_TRANSITIONS, 2))
     )

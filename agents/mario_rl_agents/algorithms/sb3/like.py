@@ -383,6 +383,8 @@ RULES: Final[Mapping[type[Any], Counterpart]] = MappingProxyType(
                 "temperature": _temperature,
                 "target_entropy": _target_entropy,
                 "random_steps": _random_steps,
+                "layer_norm": _lacks(False, "SB3 does not normalize the critics' layers."),
+                "num_return_steps": _is("n_steps"),
             },
             _RELU,
             (
