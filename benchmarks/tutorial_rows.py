@@ -401,6 +401,18 @@ ROWS: Final[tuple[Row, ...]] = (
         steps=400_000,
         stop_at=240.0,
     ),
+    Row(
+        id="LunarLander-SAC",
+        title="SAC, our recipe",
+        author="",
+        algorithm="sac",
+        env_id="LunarLanderContinuous-v3",
+        recipe="default",
+        measure="test",
+        target=200.0,
+        steps=400_000,
+        stop_at=240.0,
+    ),
 )
 
 _TUTORIAL = re.compile(r"T(\d+)")

@@ -41,6 +41,27 @@ RECIPES: Final[Recipes] = MappingProxyType(
             measured=Measured("T9", 29.0, "1,000.0 ± 0.00", steps=112_315),
             tuning=BY_HAND,
         ),
+        # The later form, with what TD3 has there. Without normalized critics and returns of three
+        # steps it hovered over the ground for 170,000 steps.
+        ("LunarLanderContinuous-v3", "default"): Recipe(
+            SACConfig(
+                learning_rate=1e-3,
+                gamma=0.98,
+                tau=0.02,
+                reward_scale=1.0,
+                value_network=False,
+                temperature=None,
+                replay_capacity=200_000,
+                random_steps=10_000,
+                learning_starts=10_000,
+                update_period=2,
+                hidden_sizes=(64, 64),
+                layer_norm=True,
+                num_return_steps=3,
+            ),
+            total_steps=400_000,
+            tuning=BY_HAND,
+        ),
         (MARIO, "default"): Recipe(
             SACConfig(
                 reward_scale=0.05,
