@@ -12,12 +12,12 @@ RECIPES: Final[Recipes] = MappingProxyType(
     {
         ("CartPole-v1", "default"): Recipe(
             ReinforceConfig(
-                learning_rate=linear(3e-3, 0, 500_000),
+                learning_rate=linear(3e-3, 0, 1_000_000),
                 episodes_per_update=16,
                 max_grad_norm=0.5,
             ),
             num_envs=16,
-            total_steps=500_000,
+            total_steps=1_000_000,
             tuning=BY_HAND,
         ),
         (ANY, "default"): Recipe(
