@@ -399,7 +399,7 @@ ROWS: Final[tuple[Row, ...]] = (
         measure="test",
         target=200.0,
         steps=400_000,
-        stop_at=240.0,
+        stop_at=225.0,
     ),
     Row(
         id="LunarLander-SAC",
@@ -411,7 +411,7 @@ ROWS: Final[tuple[Row, ...]] = (
         measure="test",
         target=200.0,
         steps=400_000,
-        stop_at=240.0,
+        stop_at=225.0,
     ),
 )
 
