@@ -10,8 +10,8 @@ from mario_rl_agents.recipes.recipe import ANY, BY_HAND, MARIO, UNTUNED, Recipe,
 ALGORITHM: Final = Reinforce
 RECIPES: Final[Recipes] = MappingProxyType(
     {
-        # A discount of 0.99 sees no further than a fifth of a game, in which the cart may come near
-        # the edge: greedy games of one seed in five were lost there, after twice the steps too.
+        # A discount of 0.99 sees no further than a fifth of a game: with it, and half the steps,
+        # sampled games ended after 478 to 490 of 500 steps, with this after 489 to 499.
         ("CartPole-v1", "default"): Recipe(
             ReinforceConfig(
                 learning_rate=linear(3e-3, 0, 1_000_000),
