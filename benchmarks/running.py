@@ -52,13 +52,15 @@ def run_jobs(
         The exit code: 0, 1 where a job failed, 130 after Ctrl-C or SIGTERM.
     """
     engine = LocalEngine(options.jobs, checkpoint_seconds=options.checkpoint_seconds, tell=_tell)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     code = 0
     try:
         reports = engine.run(jobs, options.out, minutes=options.minutes, fresh=options.fresh)
     except KeyboardInterrupt:
         code = 130
         reports = [read_report(job, options.out) for job in jobs]
+    finally:
+        signal.signal(signal.SIGTERM, before)
     for report in reports:
         _tell(f"{report.job.name}: {_state(report, describe)}")
     return code or int(any(report.state is JobState.FAILED for report in reports))

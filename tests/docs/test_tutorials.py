@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -221,7 +222,9 @@ def test_ctrl_c_says_how_far_each_job_is(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(LocalEngine, "run", interrupted)
     folders = ["--out", str(tmp_path), "--kept", str(tmp_path / "kept")]
+    handler = signal.getsignal(signal.SIGTERM)
     assert tutorials.main(["--rows", "T1", "--seeds", "1", "--no-report", *folders]) == 130
+    assert signal.getsignal(signal.SIGTERM) is handler
     assert "T1-seed0: 0 steps, 0 games, unfinished: the same command goes on" in (
         capsys.readouterr().err
     )
