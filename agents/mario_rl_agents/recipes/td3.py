@@ -47,8 +47,8 @@ RECIPES: Final[Recipes] = MappingProxyType(
             measured=Measured("T7-recipe", 16.7, "305.4 ± 19.6", steps=166_667),
             tuning=BY_HAND,
         ),
-        # As on BipedalWalker, with smaller networks, rewards as they are, and much noise at first:
-        # with 0.1 throughout two seeds of three landed, and one hovered after 240,000 steps.
+        # As on BipedalWalker, with smaller networks, rewards as they are, and much noise at first.
+        # Not every seed learns to land: docs/td3.md has the trials, with less noise too.
         ("LunarLanderContinuous-v3", "default"): Recipe(
             TD3Config(
                 gamma=0.98,
