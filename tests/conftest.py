@@ -1,4 +1,4 @@
-"""What must stand before anything is imported: threads, windows, Ctrl-C; and what begins."""
+"""What must stand before anything is imported, what each test gives back, and what begins."""
 
 import os
 import signal
