@@ -87,8 +87,12 @@ class LocalEngine:
         *,
         minutes: float | None = None,
         fresh: bool = False,
+        stop: Callable[[], bool] | None = None,
     ) -> list[JobReport]:
-        """Run every job that is not finished; see `Engine.run`."""
+        """Run every job that is not finished; see `Engine.run`.
+
+        `stop` is asked several times a second; when it returns True, every running job saves.
+        """
         check_names(jobs)
         if not self._trust:
             check_demonstrations(jobs, out)
@@ -98,6 +102,9 @@ class LocalEngine:
         told = time.monotonic()
         try:
             while queue.waiting or queue.running:
+                if stop is not None and stop():
+                    queue.drop_running()
+                    queue.drop_waiting()
                 for job in queue.startable():
                     self._start(job, queue)
                 time.sleep(_POLL_PERIOD)
@@ -176,8 +183,7 @@ class _Queue:
     def startable(self) -> list[Job]:
         """Take the jobs out of the queue that there are cores for, in order."""
         if self.deadline is not None and time.monotonic() >= self.deadline:
-            self.reports |= {job.name: read_report(job, self.out) for job in self.waiting}
-            self.waiting.clear()
+            self.drop_waiting()
         free = self.num_processes - sum(self._num_cores(each.job) for each in self.running)
         started: list[Job] = []
         for job in list(self.waiting):
@@ -190,6 +196,17 @@ class _Queue:
                 free -= self._num_cores(job)
                 started.append(job)
         return started
+
+    def drop_waiting(self) -> None:
+        """Start no more jobs."""
+        self.reports |= {job.name: read_report(job, self.out) for job in self.waiting}
+        self.waiting.clear()
+
+    def drop_running(self) -> None:
+        """Let every running job save and end; how it stands is what its folder says."""
+        self.stop()
+        self.reports |= {each.job.name: read_report(each.job, self.out) for each in self.running}
+        self.running.clear()
 
     def collect(self) -> list[str]:
         """Report on the processes that have ended; return a line on each."""

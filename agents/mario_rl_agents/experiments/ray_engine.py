@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -364,27 +365,32 @@ def _run_job(
         news: A queue for `_News`.
     """
     minutes = None if deadline is None else max(deadline - time.time(), 0.0) / 60
-    with _interruptible(), tempfile.TemporaryDirectory(prefix="mario-rl-") as out:
+    with _cancellable() as cancelled, tempfile.TemporaryDirectory(prefix="mario-rl-") as out:
         folder = JobFolder(out, job.name)
         write_files(folder, files)
-        error = None
-        # Ray cancels a task by KeyboardInterrupt, at which the engine lets the job save.
-        stopped = contextlib.suppress(KeyboardInterrupt)
-        with _telling(job, folder, news), stopped, _interruptible():
-            [report] = engine.run([job], out, minutes=minutes)
-            error = report.error
-        return read_files(folder), error
+        with _telling(job, folder, news):
+            [report] = engine.run([job], out, minutes=minutes, stop=cancelled)
+        return read_files(folder), report.error
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Raise the KeyboardInterrupt of Ray that came within a function of C, which makes another."""
+def _cancellable() -> Iterator[Callable[[], bool]]:
+    """Yield whether Ray has cancelled the task, which raises nothing inside the block.
+
+    Ray cancels by Python's handler of SIGINT. A KeyboardInterrupt there could come anywhere, also
+    where another error is made of it, as in the removal of a folder whose file it leaves closed.
+    """
+    cancelled = False
+
+    def note(signum: int, frame: Any) -> None:
+        nonlocal cancelled
+        cancelled = True
+
+    handler = signal.signal(signal.SIGINT, note)
     try:
-        yield
-    except SystemError as error:  # "returned a result with an exception set"
-        if isinstance(error.__cause__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
-        raise
+        yield lambda: cancelled
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 @contextlib.contextmanager

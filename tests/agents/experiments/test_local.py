@@ -174,6 +174,30 @@ def test_ctrl_c_saves_every_job(tmp_path):
     assert Run.open(folder.run).checkpoint.is_file()
 
 
+def test_an_engine_that_is_stopped_saves_what_runs_and_starts_no_more(tmp_path):
+    jobs = [random_job(max_episodes=None, total_steps=10**9, seed=seed) for seed in range(2)]
+    folders = [JobFolder(tmp_path, job.name) for job in jobs]
+
+    def is_training():
+        return folders[0].read_progress().num_steps > 0
+
+    reports = LocalEngine(num_processes=1).run(jobs, tmp_path, stop=is_training)
+    assert [report.state for report in reports] == [UNFINISHED, UNFINISHED]
+    assert reports[0].progress.num_steps > 0
+    assert reports[1].progress.num_steps == 0
+    assert Run.open(folders[0].run).checkpoint.is_file()
+    assert not any(folder.is_locked() for folder in folders)
+
+
+def test_a_job_that_is_stopped_before_it_can_save_has_not_failed(tmp_path):
+    asked = iter([False, True, True])  # the second time while the job's process imports torch
+    job = random_job(max_episodes=None, total_steps=10**9)
+    [report] = LocalEngine().run([job], tmp_path, stop=lambda: next(asked))
+    assert report.state is UNFINISHED
+    assert report.error is None
+    assert not JobFolder(tmp_path, job.name).is_locked()
+
+
 def test_time_that_is_over_leaves_jobs_unfinished(tmp_path):
     jobs = [random_job(max_episodes=None, total_steps=10**9, seed=seed) for seed in range(2)]
     reports = LocalEngine(num_processes=1).run(jobs, tmp_path, minutes=0.02)
