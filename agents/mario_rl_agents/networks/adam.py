@@ -1,5 +1,6 @@
 """Adam for small networks: PyTorch's, without what a step of it does besides the arithmetic."""
 
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -56,15 +57,7 @@ class Adam(torch.optim.Adam):
         """Move the weights against their gradients."""
         assert closure is None
         if self._gathered is None:
-            super().step()  # makes the state where there is none
-            states = [self.state[weight] for weight in self._weights]
-            for state in states:  # one count of steps is enough
-                state["step"] = states[0]["step"]
-            means, squares = (
-                [state[name] for state in states] for name in ("exp_avg", "exp_avg_sq")
-            )
-            self._gathered = means, squares, states[0]["step"]
-            return
+            self._gathered = self._gather()
         means, squares, num_steps = self._gathered
         num_steps += 1
         gradients, first = self._gradients(), 0
@@ -89,13 +82,37 @@ class Adam(torch.optim.Adam):
 
     vars(step)["hooked"] = True  # PyTorch adds nothing for its profiler then
 
+    # PyTorch's own, without what imports its compiler (two seconds) at the first call.
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
+    _load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the state of another one."""
-        super().load_state_dict(state_dict)
+        self._load_state_dict(state_dict)
         for state in self.state.values():  # may be the other's own, and one for all weights
             state["step"] = state["step"].clone()
         self._weights = self._all_weights()
         self._gathered = None
+
+    def _gather(self) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """Return the running means, of gradients and of their squares, and the count of steps."""
+        num_steps: Tensor | None = None
+        for weight in self._weights:
+            state = self.state[weight]
+            if not state:
+                state["step"] = torch.zeros((), device=weight.device)
+                state["exp_avg"] = torch.zeros_like(weight)
+                state["exp_avg_sq"] = torch.zeros_like(weight)
+            if num_steps is None:
+                num_steps = state["step"]
+            state["step"] = num_steps  # one count is enough
+        means, squares = (
+            [self.state[weight][name] for weight in self._weights]
+            for name in ("exp_avg", "exp_avg_sq")
+        )
+        assert num_steps is not None
+        return means, squares, num_steps
 
     def _all_weights(self) -> list[Tensor]:
         return [weight for group in self.param_groups for weight in group["params"]]

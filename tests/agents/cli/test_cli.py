@@ -27,7 +27,7 @@ from mario_rl_agents.recipes import ALGORITHMS, ANY, MARIO, recipes_of
 from mario_rl_agents.runs.loading import load_agent
 from mario_rl_agents.runs.run import Run
 from mario_rl_agents.weights.policies import load_policy
-from support.agent_toys import ROOT
+from support.agent_toys import ROOT, run_python
 from typer.testing import CliRunner, Result
 
 import mario_rl_envs
@@ -375,6 +375,25 @@ def test_help_imports_neither_torch_nor_the_game() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     assert output.strip() == ""
+
+
+@pytest.mark.parametrize("algorithm", ["a3c", "ppo", "double_dqn"])
+def test_training_leaves_the_compiler_of_pytorch_alone(algorithm: str, tmp_path: Path) -> None:
+    """Its import costs every process as much time as that of the rest of PyTorch."""
+    folder = str(tmp_path / "run")
+    train = ["train", algorithm, "CartPole-v1", "--steps", "200", "--out", folder]
+    resume = ["train", "--resume", folder, "--steps", "300"]
+    evaluate = ["evaluate", folder, "--episodes", "1"]
+    code = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from mario_rl_agents.cli.app import app\n"
+        f"for command in {[train, resume, evaluate]}:\n"
+        "    result = CliRunner().invoke(app, [*command, '--device', 'cpu'])\n"
+        "    assert result.exit_code == 0, result.output\n"
+        "print('torch' in sys.modules, 'torch._dynamo' in sys.modules)\n"
+    )
+    assert run_python(code).strip() == "True False"
 
 
 def test_resume_goes_on_to_a_new_total(tmp_path: Path) -> None:

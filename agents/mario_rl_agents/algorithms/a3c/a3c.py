@@ -48,6 +48,7 @@ from mario_rl_agents.config import (
     value_at,
 )
 from mario_rl_agents.envs import Env, VecEnv, as_number, as_obs, single_spaces
+from mario_rl_agents.networks.adam import Adam
 from mario_rl_agents.networks.distributions import Distribution, make_distribution
 from mario_rl_agents.networks.encoders import MLP, EncoderFactory, make_encoder, num_features
 from mario_rl_agents.networks.initialization import POLICY_GAIN, VALUE_GAIN, initialize
@@ -346,9 +347,7 @@ class A3C(PolicyAgent):
         self.distribution = self.network.distribution
         weights, _ = as_vector(self.network)
         learning_rate = value_at(config.learning_rate, 0)
-        self.optimizer = torch.optim.Adam(
-            [weights], learning_rate, config.betas, config.adam_epsilon
-        )
+        self.optimizer = Adam([weights], learning_rate, config.betas, epsilon=config.adam_epsilon)
         self.networks = dict(self.network.named_children())
         self.optimizers = {"optimizer": self.optimizer}
         self.env_factory: EnvFactory | None = None
