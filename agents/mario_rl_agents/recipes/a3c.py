@@ -4,6 +4,7 @@ from types import MappingProxyType
 from typing import Final
 
 from mario_rl_agents.algorithms.a3c.a3c import A3C, A3CConfig
+from mario_rl_agents.config import linear
 from mario_rl_agents.recipes.recipe import (
     ANY,
     BY_HAND,
@@ -45,6 +46,19 @@ RECIPES: Final[Recipes] = MappingProxyType(
             _A3C_CONFIG,
             total_steps=300_000,
             tuning="that of CartPole-v0, not tuned",
+        ),
+        ("LunarLander-v3", "default"): Recipe(
+            A3CConfig(
+                t_max=20,
+                learning_rate=linear(5e-4, 0.0, 3_000_000),
+                reward_scale=0.02,
+                entropy_coefficient=linear(0.01, 0.001, 2_000_000),
+                value_coefficient=0.5,
+                max_grad_norm=0.5,
+                hidden_sizes=(128, 128),
+            ),
+            total_steps=3_000_000,
+            tuning=BY_HAND,
         ),
         (MARIO, "default"): Recipe(
             A3CConfig(
