@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mario_rl_agents.algorithms.td3 import TD3Config as TD3Config
     from mario_rl_agents.config import exponential as exponential
     from mario_rl_agents.config import linear as linear
+    from mario_rl_agents.config import piecewise as piecewise
     from mario_rl_agents.envs import make_vec_env as make_vec_env
     from mario_rl_agents.runs.evaluation import evaluate as evaluate
     from mario_rl_agents.runs.loading import load_agent as load_agent
@@ -90,6 +91,7 @@ _MODULES = {  # name -> where it is defined
     "evaluate": "runs.evaluation",
     "exponential": "config",
     "linear": "config",
+    "piecewise": "config",
     "export_onnx": "runs.onnx_file",
     "load_agent": "runs.loading",
     "load_policy": "weights.policies",

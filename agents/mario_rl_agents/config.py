@@ -10,6 +10,7 @@ The check is written here rather than left to a library, which either takes True
 0.5 or refuses 5.0 for 5, and answers with an error of several lines for a type like the one above.
 """
 
+import bisect
 import contextlib
 import dataclasses
 import difflib
@@ -67,8 +68,8 @@ class Interval:
         return f"in {brackets[0]}{self.low}, {self.high}{brackets[1]}"
 
     def holds(self, schedule: "Schedule") -> bool:
-        """Return whether a schedule stays inside; it may reach an end that a number may not."""
-        return all(self.low <= end <= self.high for end in (schedule.start, schedule.end))
+        """Return whether a schedule stays inside; it may reach a bound that a number may not."""
+        return all(self.low <= value <= self.high for value in schedule.values)
 
 
 # Types of fields.
@@ -95,16 +96,16 @@ class Schedule(str):
     It is its text. So JSON, equality, hashing and pickling are those of a text.
 
     Attributes:
-        kind: "linear" or "exponential".
-        start: The value at step 0.
-        end: The value at last.
-        number: Of a line the environment steps, of an exponential the factor a step.
+        kind: "linear", "piecewise" or "exponential".
+        values: At step 0, then at each corner, the last of which it keeps.
+        steps: Environment steps of these corners; an exponential has none.
+        factor: Of an exponential, a step; 1 of others.
     """
 
     kind: str
-    start: float
-    end: float
-    number: float
+    values: tuple[float, ...]
+    steps: tuple[int, ...]
+    factor: float
 
     def __new__(cls, text: str) -> Self:
         """Read a schedule from its text.
@@ -113,38 +114,50 @@ class Schedule(str):
             ValueError: If it is none, or one of its numbers is out of range.
         """
         match = _SCHEDULE.fullmatch(text)
-        if match is None:
+        kind, texts = ("", [""]) if match is None else (match[1], match[2].split(","))
+        names = _names_of_numbers(kind, len(texts))
+        if len(names) != len(texts) or len(names) < 3:
             raise ValueError(
-                "a schedule must be linear(start, end, num_steps) or exponential(start, end, "
-                f"factor), got {text!r}"
+                "a schedule must be linear(start, end, num_steps), piecewise(start, value, step, "
+                f"value, step, ...) or exponential(start, end, factor), got {text!r}"
             )
-        kind, *texts = match.groups()
-        names = ("start", "end", "num_steps" if kind == "linear" else "factor")
         for name, number in zip(names, texts, strict=True):
-            check(name, number, _is_number(number), "a number")
-        start, end, number = (float(number) for number in texts)
-        for name, value in (("start", start), ("end", end)):
+            check(name, number.strip(), _is_number(number), "a number")
+        numbers = dict(zip(names, map(float, texts), strict=True))
+        values = {names[0]: numbers[names[0]], **{name: numbers[name] for name in names[1::2]}}
+        for name, value in values.items():
             check(name, value, math.isfinite(value), "a finite number")
-        if kind == "linear":
-            number = int(number) if number.is_integer() else number
-            check(
-                "num_steps", number, isinstance(number, int) and number >= 1, "a whole number >= 1"
-            )
-        else:
-            check("factor", number, 0 < number <= 1, "in (0, 1]")
+        steps: list[int] = []
+        if kind == "exponential":
+            start, end, factor = numbers.values()
+            check("factor", factor, 0 < factor <= 1, "in (0, 1]")
             check("end", end, 0 <= end <= start, f"in [0, start = {start}]")
-        numbers = ", ".join(_number_text(number) for number in (start, end, number))
-        self = super().__new__(cls, f"{kind}({numbers})")
-        vars(self).update(kind=kind, start=start, end=end, number=number)
+        else:
+            factor = 1.0
+            for name in names[2::2]:
+                number = int(numbers[name]) if numbers[name].is_integer() else numbers[name]
+                least = steps[-1] + 1 if steps else 1
+                accepted = isinstance(number, int) and number >= least
+                check(name, number, accepted, f"a whole number >= {least}")
+                steps.append(int(number))
+        listed = ", ".join(map(_number_text, numbers.values()))
+        self = super().__new__(cls, f"{kind}({listed})")
+        vars(self).update(
+            kind=kind, values=tuple(values.values()), steps=tuple(steps), factor=factor
+        )
         return self
 
     def __call__(self, step: int) -> float:
         """Return the value at `step`, counted from 0 in environment steps."""
-        if self.kind == "linear":
-            fraction = min(step / self.number, 1.0)
-            return self.start + fraction * (self.end - self.start)
-        value: float = self.start * self.number**step
-        return max(value, self.end)
+        if self.kind == "exponential":
+            start, end = self.values
+            value: float = start * self.factor**step
+            return max(value, end)
+        piece = min(bisect.bisect_left(self.steps, step), len(self.steps) - 1)
+        first = self.steps[piece - 1] if piece > 0 else 0
+        start, end = self.values[piece], self.values[piece + 1]
+        fraction = min((step - first) / (self.steps[piece] - first), 1.0)
+        return start + fraction * (end - start)
 
     def __repr__(self) -> str:
         """Return the call that makes it."""
@@ -155,9 +168,17 @@ class Schedule(str):
         raise FrozenInstanceError(f"cannot assign to field {name!r} of {self}")
 
 
-_SCHEDULE: Final = re.compile(
-    r"\s*(linear|exponential)\s*\(" + r"\s*([-+.\w]+)\s*," * 2 + r"\s*([-+.\w]+)\s*\)\s*"
-)
+_SCHEDULE: Final = re.compile(r"\s*(linear|piecewise|exponential)\s*\(([^()]*)\)\s*")
+
+
+def _names_of_numbers(kind: str, num_numbers: int) -> tuple[str, ...]:
+    """Return what the numbers of a schedule are called, as many as make sense."""
+    if kind == "linear":
+        return "start", "end", "num_steps"
+    if kind == "exponential":
+        return "start", "end", "factor"
+    corners = range(1, num_numbers // 2 + 1)
+    return "start", *(f"{what} {corner}" for corner in corners for what in ("value", "step"))
 
 
 def linear(start: float, end: float, num_steps: int) -> Schedule:
@@ -167,6 +188,20 @@ def linear(start: float, end: float, num_steps: int) -> Schedule:
         ValueError: If an end is not finite or `num_steps` is no whole number >= 1.
     """
     return Schedule(f"linear({start}, {end}, {num_steps})")
+
+
+def piecewise(start: float, *corners: float) -> Schedule:
+    """Return straight lines from `start` from corner to corner, then the last corner's value.
+
+    Args:
+        start: The value at step 0.
+        corners: Of each the value, then the environment step at which it is reached.
+
+    Raises:
+        ValueError: If there is no corner or half of one, a value is not finite, or a step is no
+            whole number above the one before.
+    """
+    return Schedule(f"piecewise({', '.join(map(str, (start, *corners)))})")
 
 
 def exponential(start: float, end: float, factor: float) -> Schedule:

@@ -29,6 +29,7 @@ from mario_rl_agents.config import (
     field_types,
     linear,
     parse_pairs,
+    piecewise,
     replaced,
     value_at,
 )
@@ -161,6 +162,10 @@ def test_a_configuration_is_a_plain_frozen_dataclass() -> None:
 def test_values_of_schedules() -> None:
     line = linear(1.0, 0.2, 100)
     assert [line(0), line(50), line(100), line(1000)] == pytest.approx([1.0, 0.6, 0.2, 0.2])
+    corners = piecewise(1.0, 0.2, 100, 0.2, 200, -0.3, 300)
+    assert [corners(step) for step in (0, 50, 100, 150, 200, 250, 300, 1000)] == pytest.approx(
+        [1.0, 0.6, 0.2, 0.2, 0.2, -0.05, -0.3, -0.3]
+    )
     tutorial = exponential(1.0, 0.1, 0.99999975)
     epsilon = 1.0
     for _ in range(1000):
@@ -173,14 +178,20 @@ def test_values_of_schedules() -> None:
 
 
 @pytest.mark.parametrize(
-    "schedule", [linear(1e-3, 0, 7), linear(-1 / 3, 1e30, 10**9), exponential(2, 1e-9, 0.999)]
+    "schedule",
+    [
+        linear(1e-3, 0, 7),
+        linear(-1 / 3, 1e30, 10**9),
+        exponential(2, 1e-9, 0.999),
+        piecewise(0.01, 2e-4, 3, -1 / 3, 10**9),
+    ],
 )
 def test_schedules_are_read_back_equal_and_do_not_change(schedule: Schedule) -> None:
     for again in (Schedule(str(schedule)), pickle.loads(pickle.dumps(schedule))):
         assert again == schedule
         assert [again(step) for step in range(9)] == [schedule(step) for step in range(9)]
-    with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field 'start'"):
-        schedule.start = 1.0
+    with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field 'kind'"):
+        schedule.kind = "linear"
 
 
 @pytest.mark.parametrize(
@@ -196,11 +207,15 @@ def test_schedules_are_read_back_equal_and_do_not_change(schedule: Schedule) -> 
         ("linear(1, None, 9)", "end must be a number, got 'None' of type str"),
         ("linear(1, 0, True)", "num_steps must be a number, got 'True' of type str"),
         ("exponential(1, 0, no)", "factor must be a number, got 'no' of type str"),
-        ("linear(1, 0)", "a schedule must be linear(start, end, num_steps) or exponential("),
-        (
-            "cosine(1, 0, 9)",
-            "a schedule must be linear(start, end, num_steps) or exponential(",
-        ),
+        ("piecewise(1, 0, 9, 1, 9)", "step 2 must be a whole number >= 10, got 9"),
+        ("piecewise(1, 0, 0.5)", "step 1 must be a whole number >= 1, got 0.5"),
+        ("piecewise(1, 0, 9, inf, 10)", "value 2 must be a finite number, got inf"),
+        ("piecewise(1, 0, 9, , 10)", "value 2 must be a number, got ''"),
+        ("piecewise(1)", "a schedule must be linear(start, end, num_steps), piecewise("),
+        ("piecewise(1, 0, 9, 1)", "a schedule must be linear(start, end, num_steps), piecewise("),
+        ("linear(1, 0)", "a schedule must be linear(start, end, num_steps), piecewise("),
+        ("linear(1, 0, 9, 2)", "a schedule must be linear(start, end, num_steps), piecewise("),
+        ("cosine(1, 0, 9)", "a schedule must be linear(start, end, num_steps), piecewise("),
     ],
 )
 def test_schedules_that_make_no_sense_are_refused(text: str, message: str) -> None:

@@ -141,7 +141,7 @@ def _epsilon(epsilon: float | Schedule, training: _Training) -> Mapped:
     start, end = value_at(epsilon, 0), value_at(epsilon, total_steps)
     fraction, remark = 1.0, ""
     if isinstance(epsilon, Schedule) and epsilon.kind == "linear":
-        fraction = min(1.0, epsilon.number / total_steps)
+        fraction = min(1.0, epsilon.steps[0] / total_steps)
     elif isinstance(epsilon, Schedule):
         remark = (
             f"SB3's epsilon falls in a line: from {start:g} to {end:g} over all steps, not by "
