@@ -123,28 +123,20 @@ class Schedule(str):
             )
         for name, number in zip(names, texts, strict=True):
             check(name, number.strip(), _is_number(number), "a number")
-        numbers = dict(zip(names, map(float, texts), strict=True))
-        values = {names[0]: numbers[names[0]], **{name: numbers[name] for name in names[1::2]}}
-        for name, value in values.items():
+        numbers = [float(number) for number in texts]
+        values, lasts = (numbers[0], *numbers[1::2]), numbers[2::2]
+        for name, value in zip((names[0], *names[1::2]), values, strict=True):
             check(name, value, math.isfinite(value), "a finite number")
-        steps: list[int] = []
+        factor: float = 1.0
+        steps: tuple[int, ...] = ()
         if kind == "exponential":
-            start, end, factor = numbers.values()
+            (start, end), [factor] = values, lasts
             check("factor", factor, 0 < factor <= 1, "in (0, 1]")
             check("end", end, 0 <= end <= start, f"in [0, start = {start}]")
         else:
-            factor = 1.0
-            for name in names[2::2]:
-                number = int(numbers[name]) if numbers[name].is_integer() else numbers[name]
-                least = steps[-1] + 1 if steps else 1
-                accepted = isinstance(number, int) and number >= least
-                check(name, number, accepted, f"a whole number >= {least}")
-                steps.append(int(number))
-        listed = ", ".join(map(_number_text, numbers.values()))
-        self = super().__new__(cls, f"{kind}({listed})")
-        vars(self).update(
-            kind=kind, values=tuple(values.values()), steps=tuple(steps), factor=factor
-        )
+            steps = _rising_steps(names[2::2], lasts)
+        self = super().__new__(cls, f"{kind}({', '.join(map(_number_text, numbers))})")
+        vars(self).update(kind=kind, values=values, steps=steps, factor=factor)
         return self
 
     def __call__(self, step: int) -> float:
@@ -179,6 +171,18 @@ def _names_of_numbers(kind: str, num_numbers: int) -> tuple[str, ...]:
         return "start", "end", "factor"
     corners = range(1, num_numbers // 2 + 1)
     return "start", *(f"{what} {corner}" for corner in corners for what in ("value", "step"))
+
+
+def _rising_steps(names: Sequence[str], numbers: Sequence[float]) -> tuple[int, ...]:
+    """Return the steps of corners, which are whole numbers, each above the one before."""
+    steps: list[int] = []
+    for name, number in zip(names, numbers, strict=True):
+        step = int(number) if number.is_integer() else number
+        least = steps[-1] + 1 if steps else 1
+        accepted = isinstance(step, int) and step >= least
+        check(name, step, accepted, f"a whole number >= {least}")
+        steps.append(int(step))
+    return tuple(steps)
 
 
 def linear(start: float, end: float, num_steps: int) -> Schedule:
