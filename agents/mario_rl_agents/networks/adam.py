@@ -101,7 +101,7 @@ class Adam(torch.optim.Adam):
         for weight in self._weights:
             state = self.state[weight]
             if not state:
-                state["step"] = torch.zeros((), device=weight.device)
+                state["step"] = torch.zeros((), dtype=torch.float32, device=weight.device)
                 state["exp_avg"] = torch.zeros_like(weight)
                 state["exp_avg_sq"] = torch.zeros_like(weight)
             if num_steps is None:

@@ -20,7 +20,7 @@ from mario_rl_agents.algorithms.sb3.off_policy import SB3DDPG, SB3DQN, SB3TD3
 from mario_rl_agents.algorithms.sb3.on_policy import SB3A2C, SB3PPO
 from mario_rl_agents.algorithms.td3 import TD3, TD3Config
 from mario_rl_agents.buffers.replay import Batch
-from mario_rl_agents.config import exponential, linear
+from mario_rl_agents.config import exponential, linear, piecewise
 from mario_rl_agents.envs import make_vec_env
 from mario_rl_agents.networks.critics import Linears
 from mario_rl_agents.recipes import ALGORITHMS, find_recipe
@@ -103,6 +103,7 @@ def test_what_cannot_be_mapped_is_named() -> None:
         ({"precision": "bfloat16"}, "float32"),
         ({"initialization": "orthogonal"}, "orthogonal"),
         ({"epsilon": exponential(1, 0.1, 0.999)}, "a line: from 1 to 0.1 over all steps"),
+        ({"epsilon": piecewise(1, 0.1, 9, 0, 20)}, "a line: from 1 to 0 over all steps"),
     ):
         assert word in remarks(DQNConfig(**field)), field
         assert word not in remarks(DQNConfig(epsilon=linear(1, 0, 100))), field
