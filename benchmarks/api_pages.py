@@ -107,7 +107,7 @@ PAGES: Final = {
                 "Schedules",
                 "What a setting can be that changes while an agent learns.",
                 "mario_rl_agents",
-                ("linear", "exponential"),
+                ("linear", "piecewise", "exponential"),
             ),
         ),
     ),
