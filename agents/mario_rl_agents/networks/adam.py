@@ -97,22 +97,15 @@ class Adam(torch.optim.Adam):
 
     def _gather(self) -> tuple[list[Tensor], list[Tensor], Tensor]:
         """Return the running means, of gradients and of their squares, and the count of steps."""
-        num_steps: Tensor | None = None
-        for weight in self._weights:
-            state = self.state[weight]
+        states = [self.state[weight] for weight in self._weights]
+        for weight, state in zip(self._weights, states, strict=True):
             if not state:
                 state["step"] = torch.zeros((), dtype=torch.float32, device=weight.device)
                 state["exp_avg"] = torch.zeros_like(weight)
                 state["exp_avg_sq"] = torch.zeros_like(weight)
-            if num_steps is None:
-                num_steps = state["step"]
-            state["step"] = num_steps  # one count is enough
-        means, squares = (
-            [self.state[weight][name] for weight in self._weights]
-            for name in ("exp_avg", "exp_avg_sq")
-        )
-        assert num_steps is not None
-        return means, squares, num_steps
+            state["step"] = states[0]["step"]  # one count is enough
+        means, squares = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq"))
+        return means, squares, states[0]["step"]
 
     def _all_weights(self) -> list[Tensor]:
         return [weight for group in self.param_groups for weight in group["params"]]
