@@ -388,7 +388,7 @@ ROWS: Final[tuple[Row, ...]] = (
         target=200.0,
         steps=3_000_000,
         num_processes=2,
-        stop_at=240.0,
+        stop_at=225.0,
         stop_period=100_000,
     ),
     Row(
