@@ -165,7 +165,8 @@ def _practice(
     from mario_rl_agents.recipes.recipe import MARIO
 
     # Its networks are what matters; they were measured without normalized layers.
-    config = dataclasses.replace(RECIPES[MARIO, "pixels"].config, layer_norm=False)
+    pixels = RECIPES[MARIO, "pixels"].config
+    config = dataclasses.replace(pixels, layer_norm=False, ema_decay=0.0)
     with contextlib.closing(make_vec_env(games.env_id, _NUM_ENVS, games.env_kwargs)) as envs:
         learner = PPO.create(envs, config, seed=seed)
         with Practice(learner, games.env_id, games.env_kwargs, seed=seed) as practice:

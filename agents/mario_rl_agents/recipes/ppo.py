@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from mario_rl_agents.algorithms.ppo import PPO, PPOConfig
-from mario_rl_agents.config import linear
+from mario_rl_agents.config import linear, piecewise
 from mario_rl_agents.recipes.recipe import (
     ANY,
     BY_HAND,
@@ -21,30 +21,25 @@ from mario_rl_agents.recipes.recipe import (
 ALGORITHM: Final = PPO
 
 
-def _pixels(num_steps: int) -> PPOConfig:
-    """Return the settings for so many steps from pixels.
-
-    With sticky actions and no-op starts: what is learned without them fails with them. The
-    environment makes what the encoder reads. A discount of 0.9 looks a second ahead; with 0.95 and
-    0.99 learning from nothing stalls at the first pipe.
-    """
-    return PPOConfig(
-        rollout_steps=32,
-        num_epochs=3,
-        batch_size=256,
-        learning_rate=linear(1e-3, 2e-5, num_steps),
-        adam_epsilon=1e-5,
-        gamma=0.9,
-        reward_scale=1 / 60,
-        value_loss="huber",
-        encoder="tiny",
-        initialization="orthogonal",
-        precision="auto",
-        entropy_coefficient=linear(0.01, 0.002, num_steps),
-        max_grad_norm=0.5,
-        normalize_advantages="rollout",
-    )
-
+# From pixels, with sticky actions and no-op starts: what is learned without them fails with them.
+# The environment makes what the encoder reads. A discount of 0.9 looks a second ahead; with 0.95
+# and 0.99 learning from nothing stalls at the first pipe. With normalized layers what was learned
+# is not lost again.
+_PIXELS: Final = PPOConfig(
+    rollout_steps=32,
+    num_epochs=3,
+    batch_size=256,
+    adam_epsilon=1e-5,
+    gamma=0.9,
+    reward_scale=1 / 60,
+    value_loss="huber",
+    encoder="tiny",
+    layer_norm=True,
+    initialization="orthogonal",
+    precision="auto",
+    max_grad_norm=0.5,
+    normalize_advantages="rollout",
+)
 
 RECIPES: Final[Recipes] = MappingProxyType(
     {
@@ -128,19 +123,24 @@ RECIPES: Final[Recipes] = MappingProxyType(
             total_steps=10_000_000,
             tuning="the paper's settings for Atari, not tuned",
         ),
-        # With normalized layers what was learned is not lost again. Both schedules end at half of
-        # the steps: the sooner they do the sooner 1-1 is cleared. At the small last rate a policy
-        # still gains, and wanders: three of five seeds end above 0.95.
+        # At a small rate a policy wanders, and sampled it loses games that greedily it does not. So
+        # the last seventh of the steps begins at a larger rate, which falls, with a penalty on
+        # entropy, and what plays is the average of some 85,000 steps' weights.
         (MARIO, "pixels"): Recipe(
             replace(
-                _pixels(1_250_000),
-                layer_norm=True,
-                learning_rate=linear(1e-3, 5e-5, 1_250_000),
-                entropy_coefficient=linear(0.01, 0.0003, 1_250_000),
+                _PIXELS,
+                learning_rate=piecewise(
+                    1e-3, 5e-5, 1_250_000, 5e-5, 1_500_000, 2e-4, 1_510_000, 2e-5, 1_750_000
+                ),
+                entropy_coefficient=piecewise(
+                    0.01, 3e-4, 1_250_000, 3e-4, 1_500_000, -0.01, 1_510_000, -0.05, 1_750_000
+                ),
+                ema_decay=0.999,
             ),
             num_envs=64,
-            total_steps=2_500_000,
+            total_steps=1_750_000,
             env_kwargs=FROM_PIXELS,
+            measured=Measured("PPO from pixels", 17.6, "1-1 cleared 98 %"),
             tuning=BY_HAND,
         ),
         # The same after demonstrations, `mario-rl train --imitate`. A policy that can play needs
@@ -149,11 +149,10 @@ RECIPES: Final[Recipes] = MappingProxyType(
         # teacher was, so that no part of a stage has to be reached before it is learned.
         (MARIO, "imitation"): Recipe(
             replace(
-                _pixels(1_600_000),
+                _PIXELS,
                 learning_rate=linear(1e-3, 1e-5, 1_600_000),
                 gamma=0.95,
                 encoder="small",
-                layer_norm=True,
                 entropy_coefficient=linear(0.005, 0.0005, 1_600_000),
                 demonstration_coefficient=linear(0.1, 0, 1_600_000),
                 demonstration_starts=0.5,
@@ -166,7 +165,11 @@ RECIPES: Final[Recipes] = MappingProxyType(
         ),
         # The same in minutes on two cores. Fewer sticky actions are learned with sooner.
         (MARIO, "demo"): Recipe(
-            replace(_pixels(1_500_000), layer_norm=True),
+            replace(
+                _PIXELS,
+                learning_rate=linear(1e-3, 2e-5, 1_500_000),
+                entropy_coefficient=linear(0.01, 0.002, 1_500_000),
+            ),
             num_envs=64,
             total_steps=1_500_000,
             env_kwargs={**FROM_PIXELS, "sticky": 0.1},

@@ -256,7 +256,7 @@ def test_recipes_shows_every_number() -> None:
         f"ppo on any MarioRL-..., recipe {name}" for name in names
     ]
     pixels = rows[rows.index("ppo on any MarioRL-..., recipe pixels") :]
-    assert pixels[1] == "2,500,000 steps in 64 sub-environments side by side"
+    assert pixels[1] == "1,750,000 steps in 64 sub-environments side by side"
     assert "--env sticky=0.25" in pixels
     assert "--env channels=last" in pixels
     assert "gamma 0.9 0.99 discount per environment step" in pixels
