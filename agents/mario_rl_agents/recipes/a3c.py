@@ -58,6 +58,7 @@ RECIPES: Final[Recipes] = MappingProxyType(
                 hidden_sizes=(128, 128),
             ),
             total_steps=3_000_000,
+            measured=Measured("LunarLander-A3C", 10.6, "217.0 ± 13.9", steps=1_067_488),
             tuning=BY_HAND,
         ),
         (MARIO, "default"): Recipe(
