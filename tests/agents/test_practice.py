@@ -70,14 +70,14 @@ def test_a_standstill_is_not_learned() -> None:
 
 
 def test_a_seed_decides_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(practice, "ROUND", 400)
+    monkeypatch.setattr(practice, "ROUND", 200)
     monkeypatch.setattr(practice, "NUM_BATCHES", 3)
 
     def shown(seed: int) -> tuple[Demonstrations, list[str]]:
         lines: list[str] = []
         with practicing(seed=seed, noise=0.2) as (_, games):
             games.learn(2, lines.append)
-            return games.record(100), lines
+            return games.record(50), lines
 
     first, lines = shown(0)
     again, repeated = shown(0)

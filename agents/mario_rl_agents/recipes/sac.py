@@ -41,8 +41,8 @@ RECIPES: Final[Recipes] = MappingProxyType(
             measured=Measured("T9", 29.0, "1,000.0 ± 0.00", steps=112_315),
             tuning=BY_HAND,
         ),
-        # The later form, with what TD3 has there. Without normalized critics and returns of three
-        # steps it hovered over the ground for 160,000 steps.
+        # The later form. Without normalized critics and returns of three steps it hovered over the
+        # ground for 160,000 steps.
         ("LunarLanderContinuous-v3", "default"): Recipe(
             SACConfig(
                 learning_rate=1e-3,

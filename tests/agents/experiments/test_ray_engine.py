@@ -89,6 +89,7 @@ def test_jobs_of_a_killed_node_are_run_again(cluster, tmp_path):
         assert not here.is_locked()
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_stops_no_other_and_is_reported(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(ray_engine, "_TELL_PERIOD", 0.0)
     broken, other = random_job(seed=0), random_job(seed=1)
