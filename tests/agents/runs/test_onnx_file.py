@@ -36,8 +36,16 @@ def exported(agent: Agent, folder: Path) -> Exported:
 
 
 def test_a_policy_of_the_package_acts_the_same_on_pixels(tmp_path: Path) -> None:
-    agent = load_agent(policy_path("MarioRL-1-1-v0"), make_env=False, device="cpu")
-    session = exported(agent, tmp_path).session
+    policy = load_agent(policy_path("MarioRL-1-1-v0"), make_env=False, device="cpu")
+    # A file computes in float32; the policy itself, where the processor has it, in bfloat16.
+    size = policy.config.rollout_steps  # of a batch, which one environment has to fill
+    config = dataclasses.replace(policy.config, precision="float32", batch_size=size)
+    agent = PPO.create(policy.env, config, device="cpu")
+    agent.load_tensors(policy.tensors())
+    path = tmp_path / "agent.onnx"
+    export_onnx(policy, path)
+    check_same(agent, path)
+    session = Exported(path).session
     (obs,) = session.get_inputs()
     assert (obs.name, obs.type, obs.shape) == ("obs", "tensor(uint8)", ["batch", 42, 42, 4])
     action, probabilities = session.get_outputs()
